@@ -18,6 +18,7 @@ import pytest
 from touchstone.__main__ import main
 from touchstone.digests import file_digest
 from touchstone.evidence import adoption, artefact_checks, attestation, study_evidence, verification
+from touchstone.evidence.recomputation import Recomputation
 from touchstone.evidence.selection import Selection
 from touchstone.evidence.verification import Options, verify
 from touchstone.evidence_files import archive
@@ -40,7 +41,9 @@ TEST, TRAIN, CALIBRATION = (
 NET, OTHER_NET = (f"data/tiny/checkpoints/{net}.safetensors" for net in ("cnn.0", "cnn_aloe.0"))
 PGD = "data/tiny/attacked/digits_test/cnn.0/pgd.safetensors"
 ATTACKED = "data/tiny/outputs/cnn.0/tested_plain/cnn.0.zip#digits_test/cnn.0/pgd"
+FITTED = "data/tiny/detectors/cnn.0/all_detectors.zip#pixel_mahalanobis"
 CLEAN = "data/tiny/outputs/cnn.0/tested.zip#digits_test"
+SCORE = "data/tiny/attacked/digits_test/cnn.0+msp@0.05/score.safetensors"
 MSP = "data/tiny/detectors/cnn.0/all_detectors.zip#msp"
 SCORES = "data/tiny/scores/cnn.0/all_detectors/tested.zip#msp/digits_test"
 DETECTION, ERRORS = (f"data/tiny/metrics/{name}.csv" for name in ("attacked_detection", "paired_errors"))
@@ -181,6 +184,7 @@ BUDGETS = [
     ("ids of an attacked set swapped", lambda f: f.noun(PGD, example_ids=lambda x: x[::-1].copy()), "budget", PGD),
     ("an attacked set under another source", lambda f: f.noun(PGD, source=lambda x: "mnist"), "budget", PGD),
     ("the hardest rows left out", lambda f: f.write(PGD, encoding.encode(encoding.decode(f.read(PGD)).take(slice(9)))), "budget", PGD),
+    ("another share of images without a score gradient", lambda f: f.noun(SCORE, notes=lambda x: x | {"no_score_gradient": 0.5}), "budget", SCORE),
     ("images outside [0, 1]", lambda f: f.write(PGD, f.read(PGD).replace(np.float32(1).tobytes(), np.float32(2).tobytes())), "budget", PGD),
 ]  # fmt: skip
 SPLITS = [
@@ -242,12 +246,12 @@ TOGETHER = [
     ("margins of other predictions", "images that are not the float ones", "one score"),
     ("margins in another norm", "labels of an attacked set swapped", "scores with the wrong sign"),
     ("ids of an attacked set swapped", "a loosened threshold", "a better number"),
-    ("an attacked set under another source", "one prediction flipped", "a threshold for another rate", "a narrower interval", "a dropped seed"),
+    ("an attacked set under another source", "one prediction flipped", "a narrower interval", "a dropped seed"),
     ("the hardest rows left out", "a detector's spread", "more images"),
     ("images outside [0, 1]", "a detector called supervised", "the files of a dropped seed", "another budget in a record", "other inputs in a record", "a criterion loosened"),
-    ("one logit moved by 1 %", "a row left out"),
+    ("one logit moved by 1 %", "a threshold for another rate", "a row left out"),
     ("one logit of a float image moved", "another budget in the settings", "a better verdict"),
-    ("labels of the outputs", "a better number of a claim"),
+    ("labels of the outputs", "another share of images without a score gradient", "a better number of a claim"),
 ]  # fmt: skip
 FORGERIES = {row[0]: row[1:] for row in CONSISTENT}
 ROUNDS = [*TOGETHER, *((name,) for name in FORGERIES if name not in sum(TOGETHER, ()))]
@@ -369,6 +373,8 @@ HOSTILE = [
     ("Python code", lambda path, data: zipped(path, {"src/evil.py": b""}), "only data and settings"),
     ("a pickle", lambda path, data: zipped(path, {"data/a.pkl": b""}), "only data and settings"),
     ("a manifest of nested JSON", lambda path, data: zipped(path, {}, "[" * 10**6), "cannot be read"),
+    ("a folder that is a file too", lambda path, data: zipped(path, {"data/a.zip": b"", "data/a.zip/b.csv": b""}), "a folder too"),
+    ("a name that no disk can hold", lambda path, data: zipped(path, {f"data/{'a' * 300}.csv": b""}), "too long"),
     ("a newer format", lambda path, data: zipped(path, {}, '{"format": "touchstone evidence 9"}'), "reads 'touchstone evidence 1'"),
     ("a key that is there twice", lambda path, data: zipped(path, {}, '{"format": 1, "format": 2}'), "twice"),
     ("names that differ only in case", lambda path, data: zipped(path, {"evidence.JSON": b""}), "two files of one name"),
@@ -470,6 +476,37 @@ def test_of_a_share_rows_that_are_left_out_are_caught(trained, tmp_path):
     forger.rehash()
 
     assert caught(verify(forger.packed(), Options(share=0.1)), "recomputation", CLEAN)
+
+
+FORGED_FITS = [
+    {"supervised": True},
+    {"settings": {"use": "detectors/pixel_mahalanobis", "shrinkage": 0.5}},
+    {"thresholds": {"0.05": 1.0}},
+]
+
+
+@pytest.mark.parametrize("forged", FORGED_FITS, ids=lambda forged: next(iter(forged)))
+def test_of_a_fitted_detector_only_numbers_may_differ(tiny, forged):
+    reader = Recomputation(Selection(Plan(load("tiny", tiny.root))), tiny.root, "cpu", {})
+    task = reader.selection.tasks[FITTED]
+    stated, counts = reader.noun(FITTED, "Detector"), artefact_checks.Counts()
+
+    assert artefact_checks._check_fitted(reader, stated, task, counts)
+    with pytest.raises(ValueError, match=r"its (settings are not those|thresholds are for)"):
+        artefact_checks._check_fitted(reader, replace(stated, **forged), task, counts)
+
+
+def test_an_adoption_that_was_interrupted_is_taken_up_again(tiny, clone, monkeypatch):
+    """Killed after it wrote a file, and before its sidecar."""
+    shutil.copytree(tiny.root / "data/raw", clone.root / "data/raw")
+    selection, path = Selection(Plan(load("tiny", clone.root))), clone.root / NET
+    path.parent.mkdir(parents=True)
+    path.write_bytes((tiny.root / NET).read_bytes())
+
+    written = adoption.adopt(selection, tiny.root, "sha256:0", clone.root)
+
+    assert NET in written
+    assert sidecar_files.read_sidecar(path)["adopted"] == "sha256:0"
 
 
 def test_margins_without_points_are_taken_on_trust(honest, tmp_path):

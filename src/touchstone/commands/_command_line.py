@@ -85,8 +85,28 @@ def check_digest(flag: str, text: str | None) -> None:
         raise ValueError(f"{flag} {text}: expected a whole digest, sha256: and 64 hexadecimal digits")
 
 
-def raw_folders(raw: Path) -> dict[str, Path]:
-    """Return the folders of raw files in `raw`, by the name of their source; none if there is no such folder."""
+def check_device(device: str) -> None:
+    """Raise ValueError for a GPU that torch cannot use: what fails for want of it would be reported as a forgery."""
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ValueError(
+                "--device cuda: there is no GPU here that torch can use; omit --device to compute on the CPU"
+            )
+
+
+def raw_folders(typed: str | None) -> dict[str, Path]:
+    """Return the folders of raw files by the name of their source, from the folder that was typed or the project's.
+
+    Raises:
+        ValueError: The folder that was typed holds no folder.
+    """
+    raw = Path(typed or RAW)
+    if typed and not (raw.is_dir() and any(place.is_dir() for place in raw.iterdir())):
+        raise ValueError(
+            f"--raw {typed}: expected a folder with one folder of raw files for each source, such as {RAW}"
+        )
     return {place.name: place.resolve() for place in sorted(raw.iterdir()) if place.is_dir()} if raw.is_dir() else {}
 
 

@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from touchstone.commands._command_line import RAW, raw_folders
+from touchstone.commands._command_line import check_device, raw_folders
 from touchstone.pipeline.orchestration import locks
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
@@ -42,13 +42,14 @@ def _adopt(options: argparse.Namespace) -> int:
     from touchstone.pipeline.orchestration.restore import restore
 
     path = Path(options.file)
+    check_device(options.device)
     about = about_study(archive.read_manifest(path))
     study = load(options.study or about["study"])
     if study.name != about["study"]:
         raise ValueError(f"{path}: is of the study {about['study']}, not of {study.name}")
     if about["claims"]:
         raise ValueError(f"{path}: is of some claims only; adopting needs the evidence of the whole study")
-    plan, raw = Plan(study), raw_folders(Path(RAW))
+    plan, raw = Plan(study), raw_folders(None)
     selection = Selection(plan)
     adoption.check_raw(selection, raw)
     with tempfile.TemporaryDirectory(prefix="touchstone-adopt-") as name:

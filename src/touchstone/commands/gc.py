@@ -13,6 +13,7 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import bundles, sidecar_files
 from touchstone.pipeline.provenance.addresses import Address, files_of
 from touchstone.pipeline.provenance.cache import Cache, Pruned
+from touchstone.pipeline.provenance.folders import files_below
 from touchstone.pipeline.settings.study import load
 
 GB = 1e9
@@ -67,7 +68,7 @@ def left_behind(plan: Plan, root: Path) -> list[str]:
     """Return the artefacts in the study's folder that no job of the study makes, sorted: files, and members of bundles."""
     current = {task.output for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards)}
     files, found = set(files_of(current)), list[str]()
-    for beside in (root / plan.folder).rglob("*" + sidecar_files.SIDECAR):
+    for beside in files_below(root / plan.folder, sidecar_files.SIDECAR):
         file = beside.relative_to(root).as_posix().removesuffix(sidecar_files.SIDECAR)
         if file not in files:
             found.append(file)

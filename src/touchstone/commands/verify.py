@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from touchstone.commands._command_line import RAW, check_digest, positive, raw_folders
+from touchstone.commands._command_line import RAW, check_device, check_digest, positive, raw_folders
 from touchstone.pipeline.provenance import chain
 from touchstone.pipeline.settings.study import load
 
@@ -44,6 +44,7 @@ def main(options: argparse.Namespace) -> int:
     from touchstone.evidence_files import archive
 
     path = Path(options.file)
+    check_device(options.device)
     manifest = archive.read_manifest(path)
     if manifest.kind == evaluation_checks.KIND:
         if options.root or options.study or options.raw is not None or options.share < 1:
@@ -56,7 +57,7 @@ def main(options: argparse.Namespace) -> int:
         brought = verification.Options(
             root=options.root,
             networks=dict(_networks(options.model)),
-            raw=raw_folders(Path(options.raw or RAW)),
+            raw=raw_folders(options.raw),
             study=load(options.study) if options.study else None,
             device=options.device,
             share=options.share,

@@ -13,6 +13,7 @@ from touchstone.evidence.problems import BUDGET, PLAN, RECOMPUTATION, Result, co
 from touchstone.evidence.recomputation import BY_ROW, KINDS, Recomputation
 from touchstone.evidence.study_evidence import NETWORKS
 from touchstone.numerics import cpu_paths
+from touchstone.pipeline.jobs.adapters import attacked_model
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.records import encoding
@@ -28,7 +29,8 @@ class Counts:
     """What was checked, in numbers.
 
     Attributes:
-        files: Artefacts per step; "bounded" and "free" attacked sets, those with and without a declared budget.
+        files: Artefacts per step; "bounded" and "free" attacked sets, those with and without a declared budget; "noted"
+            ones, whose notes about a detector's score were computed again.
         rows: Images per step.
         exact: Recomputed artefacts that are equal to the last bit.
         close: Recomputed artefacts that are equal within their tolerance.
@@ -70,12 +72,12 @@ def check_artefacts(reader: Recomputation, result: Result) -> Counts:
         result: Receives the problems.
     """
     counts, tasks = Counts(), reader.selection.tasks
+    missing = {file for file in reader.selection.addresses if not sidecar_files.exists(reader.folder / file)}
+    counts.absent = {file for file in missing if tasks[file].step in NETWORKS}
     for file in reader.selection.addresses:
         task = tasks[file]
-        if not sidecar_files.exists(reader.folder / file):
-            if task.step in NETWORKS:
-                counts.absent.add(file)
-            else:
+        if file in missing:
+            if file not in counts.absent:
                 result.add(PLAN, file, "is missing from the evidence")
         elif task.step != "attack" and not counts.absent.isdisjoint(task.input_files):
             counts.waiting += 1
@@ -96,6 +98,7 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
             clean = reader.noun(str(task.inputs["examples"]), "ExampleSet")
             bounded = budget_checks.compare(stated, clean, task.settings["component"])
             counts.files["bounded" if bounded else "free"] += 1
+            _check_notes(reader, stated, clean, task, counts)
         elif margin_points.upper(task):
             counts.margins += _check_margins(reader, stated, task)
         elif task.output in reader.fitted:
@@ -115,6 +118,20 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
             counts.lower += len(stated.found) if task.step == "measure" else 0
         counts.rows[task.step] += len(getattr(stated, "example_ids", ()))
         counts.files[task.step] += 1
+
+
+def _check_notes(reader: Recomputation, stated: Any, clean: Any, task: Task, counts: Counts) -> None:
+    """Check what an attack on a detector notes about the detector's score."""
+    if "detector" not in task.inputs:
+        return
+    if not counts.absent.isdisjoint(task.input_files):
+        counts.waiting += 1
+        return
+    job = reader.job(task)
+    _, defence = attacked_model(job)
+    settings = job.settings["batch_size"], job.settings["device"]
+    budget_checks.check_flat_shares(stated, clean, defence, *settings)
+    counts.files["noted"] += 1
 
 
 def _check_every_row(reader: Recomputation, stated: Any, task: Task) -> None:
@@ -217,7 +234,9 @@ def _say_what_was_proved(counts: Counts, result: Result) -> None:
     tied = f"; {counts.ties:,} of them are so close to a tie that rounding decides" if counts.ties else ""
     steps = {
         "attack": f"the rows and labels of {counted(files['attack'], 'attacked set')} ({rows['attack']:,} images) are those"
-        f" of the clean ones; {files['bounded']:,} of these sets have a declared budget, and keep it",
+        f" of the clean ones; {files['bounded']:,} of these sets have a declared budget, and keep it"
+        + f"; the detectors' scores have a gradient where {files['noted']:,} of them say so"
+        * bool(files["noted"]),
         "prepare": f"{files['prepared']:,} of {counted(files['prepare'], 'clean set')} are what their raw files or originals"
         " give; the others have the form of a set",
         "translate": f"the images of {counted(files['translate'], 'translated set')} are what the translators give",

@@ -8,9 +8,14 @@ import numpy as np
 import torch
 
 from touchstone.adversary.budgets import check_budgets, farthest
+from touchstone.adversary.defences import Guarded
+from touchstone.adversary.evasion import flat_scores
+from touchstone.numerics import tensors
 from touchstone.numerics.tensors import to_grid_towards
 from touchstone.records.nouns import Array, ExampleSet
 from touchstone.statistics import declared_budgets
+
+FLAT = 0.01  # of the images: on another processor, a gradient that almost vanishes may vanish
 
 
 def compare(attacked: ExampleSet, clean: ExampleSet, settings: dict[str, Any]) -> bool:
@@ -49,6 +54,29 @@ def compare(attacked: ExampleSet, clean: ExampleSet, settings: dict[str, Any]) -
         if rows := int((np.abs(rounded - attacked.images) > 1e-6).any(axis=(1, 2, 3)).sum()):
             raise ValueError(f"{rows} of its images are not its float images rounded towards the clean ones")
     return bool(budgets)
+
+
+def check_flat_shares(attacked: ExampleSet, clean: ExampleSet, defence: Guarded, batch_size: int, device: str) -> None:
+    """Check the shares of images at which a detector's score has no gradient: claims are judged by them.
+
+    Args:
+        attacked: What the attack returned, with its notes.
+        clean: What it was given.
+        defence: The network behind the detector.
+        batch_size: Images at a time.
+        device: Where the network runs.
+
+    Raises:
+        ValueError: A share is missing, or is not the one that the detector gives.
+    """
+    for name, images in (("no_score_gradient_clean", clean.images), ("no_score_gradient", attacked.unquantised)):
+        if images is None:
+            raise ValueError("its float images are missing")
+        points = torch.from_numpy(images).to(device)
+        flat = torch.cat([flat_scores(defence, batch) for (batch,) in tensors.batches(batch_size, points)])
+        share, stated = float(flat.float().mean()), attacked.notes.get(name)
+        if not isinstance(stated, float | int) or not abs(stated - share) <= FLAT:
+            raise ValueError(f"its note {name} is {stated}, the detector gives {share:.6g}")
 
 
 def check_rows(what: str, stated: Array, expected: Array) -> None:

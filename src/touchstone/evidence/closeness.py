@@ -89,7 +89,10 @@ def nearer(stated: Any, first: Any, second: Any) -> Any:
 
 
 def _identical(stated: Any, computed: Any) -> bool:
-    """Return whether two values are equal to the last bit; notes, which no number depends on, are not compared."""
+    """Return whether two values are equal to the last bit; notes are not compared.
+
+    `budget_checks.check_flat_shares` computes those that claims are judged by.
+    """
     if type(stated) is not type(computed):
         return False
     if isinstance(stated, np.ndarray):

@@ -36,14 +36,16 @@ class Tally:
         proved: Margins whose point is at their distance and has another prediction.
         ties: Those of them that are so close to the boundary that rounding decides.
         without: Margins that have no point.
+        infinite: Images for which no margin is stated, because the search found no boundary.
     """
 
     proved: int = 0
     ties: int = 0
     without: int = 0
+    infinite: int = 0
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(self.proved + other.proved, self.ties + other.ties, self.without + other.without)
+        return Tally(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
 
 def name_of(margins: str) -> str:
@@ -129,7 +131,8 @@ def check(stated: Margins, points: ExampleSet, examples: ExampleSet, model: nn.M
         _refuse(
             f"points could be nearer: {NEARER:.0%} of the change is enough, and no search stops there", crossing, rows
         )
-    return Tally(len(rows), int((lead <= 0).sum()), int(np.count_nonzero(stated.found)) - len(rows))
+    stated_rows = int(np.count_nonzero(stated.found))
+    return Tally(len(rows), int((lead <= 0).sum()), stated_rows - len(rows), len(stated.found) - stated_rows)
 
 
 def _refuse(what: str, wrong: Array | Tensor, rows: Array | None = None) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import csv
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from touchstone.messages import first_line
 from touchstone.network_files.zip_archives import NOT_WHOLE
+from touchstone.numerics.precision import memory_ran_out
 from touchstone.pipeline.jobs.reader import JobError
 
 # The checks, in the order in which they are made.
 BYTES, SETTINGS, CHAIN, PLAN, SPLITS = "bytes", "settings", "chain", "plan", "splits"
 BUDGET, RECOMPUTATION, CRITERIA, ROOT, SIGNATURE = "budget", "recomputation", "criteria", "root", "signature"
 # What forged data makes readers raise.
+LACKING = {errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO}
 UNREADABLE = (*NOT_WHOLE, JobError, OSError, AssertionError, StopIteration, csv.Error)
 
 
@@ -64,7 +67,7 @@ class Result:
 
     @contextmanager
     def reading(self, check: str, file: str, what: str) -> Iterator[None]:
-        """Turn whatever forged data makes a reader raise into a problem.
+        """Turn whatever forged data makes a reader raise into a problem, and a lack of memory, files or space into a gap.
 
         Args:
             check: The check that reads.
@@ -74,7 +77,20 @@ class Result:
         try:
             yield
         except UNREADABLE as error:
-            self.add(check, file, f"{what}: {first_line(error)}")
+            if _of_this_machine(error):
+                self.unchecked.append(f"{file}: this machine could not check it ({first_line(error)})")
+            else:
+                self.add(check, file, f"{what}: {first_line(error)}")
+
+
+def _of_this_machine(error: BaseException) -> bool:
+    """Return whether an error is about this machine's memory, disk or limits, and not about what was read."""
+    causes = [error, error.__cause__, error.__context__]
+    return any(
+        (isinstance(cause, OSError) and cause.errno in LACKING)
+        or (isinstance(cause, Exception) and memory_ran_out(cause))
+        for cause in causes
+    )
 
 
 def counted(number: int, noun: str) -> str:

@@ -183,11 +183,18 @@ class Recomputation(Reader):
         return job.result
 
     def calibrated(self, task: Task, detector: Detector) -> Detector:
-        """Return a fitted detector with the thresholds and the spread that its calibration images give."""
-        job = self.job(task)
+        """Return the stated tensors as the detector of a task.
+
+        Thresholds and spread are those that its calibration images give. Settings, supervision and false-positive rates
+        follow from the task.
+        """
+        job, block = self.job(task), task.settings["component"]
+        fitted = registry.used(block["use"]).fit
+        supervised = fitted is not None and any(name.startswith("anomalous_") for name in fitted.data)
         scores = np.sort(scorer(job)(*scored_rows(job), detector).scores)
-        thresholds = {rate: threshold_at(scores, float(rate)) for rate in detector.thresholds}
-        return replace(detector, thresholds=thresholds, spread=max(float(scores.std()), 1e-12))
+        thresholds = {f"{rate:g}": threshold_at(scores, rate) for rate in task.settings["false_positive_rates"]}
+        spread = max(float(scores.std()), 1e-12)
+        return replace(detector, settings=block, supervised=supervised, thresholds=thresholds, spread=spread)
 
     def job(self, task: Task) -> _Task:
         """Return the job of a task: it reads from the evidence, and its result stays in memory."""

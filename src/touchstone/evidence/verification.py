@@ -162,8 +162,15 @@ def _say_what_is_trusted(
     }
     if absent := sorted(folders - options.raw.keys()):
         say(f"that the clean images and labels are those of {', '.join(absent)}: bring the raw files, --raw FOLDER")
+    if any(task.settings["component"]["use"] == "evaluations/effort" for task in tasks if task.step == "evaluate"):
+        say("the numbers of passes that attacks took: only the attacks counted them")
     if counts.margins.proved:
         say("that no search finds nearer points: each margin is an upper bound, as a robust number is")
+    if counts.margins.infinite:
+        say(
+            f"that the search crossed no boundary for {counted(counts.margins.infinite, 'image')}: an infinite margin has"
+            " no point that could prove or refute it"
+        )
     if counts.margins.without:
         say(f"{counted(counts.margins.without, 'margin')}: the evidence holds no point at their distance")
     if other := len(selection.plan.study["evaluations"]) - len(selection.evaluations):

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from touchstone.digests import canonical, sha256
@@ -25,6 +25,7 @@ MANIFEST = "evidence.json"
 LEVEL = 1  # of deflate: three times as fast as its default, for 5 % more bytes
 LARGEST_MANIFEST = 2**26  # bytes
 MOST_FILES = 200_000
+LONGEST_NAME = 255  # letters of a file's or a folder's name, on most disks
 MOST_EXPANSION = 500  # times the archive's size; black images with one digit shrink to 1/200
 SMALL = 2**26  # bytes that any archive may expand to
 # Data and settings only. Nothing that a Python process imports can be in an evidence file.
@@ -162,9 +163,14 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Evidence:
         written = content.get("format") if isinstance(content, dict) else None
         raise EvidenceError(f"{path}: its format is {written!r}, this version of touchstone reads {FORMAT!r}")
     entries = {name: Entry(**entry) for name, entry in content["files"].items()}
+    folders = {parent.as_posix() for name in entries for parent in PurePosixPath(name).parents}
     for name, entry in entries.items():
         if not NAME.fullmatch(name):
             raise EvidenceError(f"{path}: lists {name!a}; evidence holds only data and settings, inside its own folder")
+        if name in folders or max(map(len, name.split("/"))) > LONGEST_NAME:
+            raise EvidenceError(
+                f"{path}: lists {name[:80]!a}, which no folder can hold: it is too long, or a folder too"
+            )
         if type(entry.size) is not int or entry.size < 0 or entry.packing not in pixel_planes.PACKINGS:
             raise EvidenceError(f"{path}: its manifest describes {name} in a way that no touchstone writes")
     if differing := sorted((entries.keys() ^ infos.keys()) - {MANIFEST}):

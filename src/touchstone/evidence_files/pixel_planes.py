@@ -54,11 +54,12 @@ def unpack(packing: str, packed: bytes, size: int) -> bytes:
     """
     if packing == PIXELS:
         start, tensors = _layout(packed)
-        pieces, place = [packed[:start]], start
+        pieces, place, unpacked = [packed[:start]], start, start
         for _, begin, end in tensors:
             count = end - begin
             stored = count // WIDTH if packed[place : place + 1] == GRID else count
-            if place + 1 + stored > len(packed) or sum(map(len, pieces)) + count > size:
+            unpacked += count
+            if place + 1 + stored > len(packed) or unpacked > size:
                 raise ValueError("its tensors do not fit into it")
             pieces.append(_unpacked(packed[place : place + 1], packed[place + 1 : place + 1 + stored]))
             place += 1 + stored

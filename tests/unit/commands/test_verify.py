@@ -1,13 +1,18 @@
 """`touchstone verify`: how --model is read, and an option that evidence of `evaluate` does not use."""
 
+import errno
 from pathlib import Path
 
 import pytest
+import torch
 
 from touchstone.__main__ import main
 from touchstone.commands import verify
+from touchstone.commands._command_line import RAW, raw_folders
 from touchstone.evidence import evaluation_checks
+from touchstone.evidence.problems import BYTES, Result
 from touchstone.evidence_files import archive
+from touchstone.pipeline.jobs.reader import JobError
 
 
 @pytest.mark.parametrize(
@@ -26,5 +31,39 @@ def test_the_evidence_of_an_evaluation_refuses_raw(tmp_path, capsys):
     path = tmp_path / "e"
     archive.write(path, evaluation_checks.KIND, {}, [])
 
-    assert main(["verify", str(path), "--raw", verify.RAW]) == 1
+    assert main(["verify", str(path), "--raw", RAW]) == 1
     assert "--root, --study, --raw and --share are for evidence of a study" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "sklearn_digits"])
+def test_a_folder_without_raw_files_is_refused(tmp_path, folder):
+    (tmp_path / "sklearn_digits").mkdir()
+    (tmp_path / "sklearn_digits/digits.csv").touch()
+
+    with pytest.raises(ValueError, match=f"--raw .*{folder}: expected a folder with one folder of raw files"):
+        raw_folders(str(tmp_path / folder))
+    assert raw_folders(str(tmp_path)) == {"sklearn_digits": tmp_path / "sklearn_digits"}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("command", ["verify", "adopt"])
+def test_without_a_gpu_cuda_is_refused_and_nobody_accused(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    archive.write(Path("e"), evaluation_checks.KIND, {}, [])
+
+    assert main([command, "e", "--device", "cuda"]) == 1
+    assert "--device cuda: there is no GPU here that torch can use" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), OSError(errno.EMFILE, "Too many open files"), JobError("a")],
+    ids=["memory", "files", "what was read"],
+)
+def test_what_this_machine_lacks_is_no_forgery(error):
+    result = Result()
+
+    with result.reading(BYTES, "a.csv", "cannot be read"):
+        raise error
+
+    assert (len(result.unchecked), len(result.problems)) == ((0, 1) if isinstance(error, JobError) else (1, 0))

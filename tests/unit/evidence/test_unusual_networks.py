@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from planted_networks import WEIGHTS, plant, write
 from touchstone import plugins
@@ -74,4 +75,20 @@ def test_margins_that_were_found_through_a_stand_in_get_their_points():
 
     tally = margin_points.check(stated, points, job.noun("examples", "ExampleSet"), job.model(), 1e-4, 16)
     assert stated.found.sum() > N / 2
-    assert (tally.proved, tally.without) == (stated.found.sum(), 0)
+    assert (tally.proved, tally.without, tally.infinite) == (stated.found.sum(), 0, (~stated.found).sum())
+
+
+def test_margins_that_are_not_stated_are_counted():
+    """They raise robust accuracy, and no point can prove them."""
+    found = np.array([True, False, False])
+    values = np.where(found, 0.5, np.inf)
+    stated = Margins(values, found, np.zeros(3, int), np.zeros(3, int), np.arange(3), "linf", "minimal_pgd")
+    images = np.zeros((3, 1, 1, 1), np.float32)
+    examples = ExampleSet(images, np.zeros(3, int), np.arange(3), "made_up")
+    model = nn.Sequential(nn.Flatten(), nn.Linear(1, 2))
+    nn.init.zeros_(model[1].weight)
+
+    tally = margin_points.check(stated, examples, examples, model, 1.0, 3)
+
+    assert (tally.proved, tally.without, tally.infinite) == (0, 1, 2)
+    assert tally + tally == margin_points.Tally(0, 0, 2, 4)

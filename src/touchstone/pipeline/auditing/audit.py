@@ -19,6 +19,7 @@ from touchstone.pipeline.auditing.findings import Finding, actual_digests, addre
 from touchstone.pipeline.planning.plan import Plan, code_roots
 from touchstone.pipeline.provenance import chain, code, git, sidecar_files
 from touchstone.pipeline.provenance.addresses import files_of
+from touchstone.pipeline.provenance.folders import files_below
 from touchstone.pipeline.settings.study import load
 
 CREATED = "was created from "
@@ -46,7 +47,7 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
     from touchstone.pipeline.auditing import leakage
 
     raw = [root / folder for folder in plan.layout.raw_folders]
-    present = {path for path in (root / plan.folder).rglob("*") if path.is_file()}
+    present = set(files_below(root / plan.folder))
     present |= {folder for folder in raw if folder.exists()}
     sidecars = {path for path in present if path.name.endswith(sidecar_files.SIDECAR)}
     sidecars |= {path for folder in raw if (path := sidecar_files.sidecar_path(folder)).is_file()}
@@ -176,7 +177,7 @@ def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
                 commit = git.commit_of_code(root, tuple(then.items()))
                 origin = f"; that code is in commit {commit}" if commit else "; that code is in no commit here"
                 yield Finding(task.output, f"was created by other code than today's: {', '.join(changed)}{origin}")
-    for beside in sorted((root / plan.folder).rglob("*" + sidecar_files.SIDECAR)):
+    for beside in sorted(files_below(root / plan.folder, sidecar_files.SIDECAR)):
         path = beside.with_name(beside.name.removesuffix(sidecar_files.SIDECAR))
         with suppress(ValueError):
             names = [address_of(Path(name), root) for name in sidecar_files.addresses(path)] if path.exists() else []

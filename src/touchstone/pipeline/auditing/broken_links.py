@@ -73,12 +73,13 @@ class Sidecars:
             with contextlib.suppress(ValueError, OSError):
                 self._contents[place.file] = sidecar_files.read_sidecar(path) if path.exists() else None
         content, self._digests[address] = self._contents[place.file], None
-        if content is not None and not place.member:
+        if content is not None and not place.member and ("members" in content or _well_formed(content)):
             record, self._digests[address] = content, sidecar_files.record_digest(self._root / place.file)
-        elif content is not None:
+        elif content is not None and place.member:
             with contextlib.suppress(ValueError):
-                record = sidecar_files.record_of(self._root / place.file, content, place.member)
-                self._digests[address] = sidecar_files.digest_of_record(record)
+                member = sidecar_files.record_of(self._root / place.file, content, place.member)
+                if _well_formed(member):
+                    record, self._digests[address] = member, sidecar_files.digest_of_record(member)
         return record
 
     def broken_links(self, sidecars: dict[str, dict[str, Any]]) -> list[tuple[dict[str, str], str]]:
@@ -110,3 +111,14 @@ class Sidecars:
             if file in changes and changes[file].outputs[-1:] != [output]:  # an output may link to a file twice
                 changes[file].outputs.append(output)
         return list(changes.values())
+
+
+def _well_formed(record: dict[str, Any]) -> bool:
+    """Return whether a record has settings, code files and links, as every job writes them."""
+    groups = record.get("inputs")
+    if not isinstance(groups, dict) or "settings" not in record or not isinstance(record.get("files"), dict):
+        return False
+    links = [link for group in groups.values() if isinstance(group, list) for link in group]
+    return all(isinstance(group, list) for group in groups.values()) and all(
+        isinstance(link, dict) and {"file", "artefact", "sidecar"} <= link.keys() for link in links
+    )

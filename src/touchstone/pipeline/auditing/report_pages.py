@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from touchstone import digests
 from touchstone.claims.criteria import KINDS
+from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.auditing.findings import Finding, address_of
 from touchstone.pipeline.provenance import chain, sidecar_files
 from touchstone.report import packing
@@ -71,15 +71,16 @@ def _shown(page: str, folder: Path) -> Iterator[str]:
             yield f"shows {value}, which is not in line {line} of {packing.METRICS}"
         elif unescape(text) not in (written(float(value), row["unit"], more) for more in range(MOST_DIGITS + 1)):
             yield f"shows {unescape(text)} but line {line} of {packing.METRICS} says {value}"
-    with (folder / "claims.csv").open(newline="") as stream:
-        lines = list(csv.DictReader(stream))
+    lines = report_tables.claims(report_tables.CLAIMS, (folder / report_tables.CLAIMS).read_bytes())
     claims = {row["claim"]: row["status"] for row in lines}
     for claim, word in WORD.findall(page):
         if word != claims.get(claim):
             yield f"says that {claim} is {word}; claims.csv says {claims.get(claim)}"
     papers = [row for row in lines if row.get("kind", {"S": KINDS[0]}.get(row["claim"][0])) == KINDS[0]]
     counts = Counter(row["status"] for row in papers)
-    counts += Counter(row.get("attacker") for row in papers if row["measured"])  # these words differ from every status
+    counts += Counter(
+        row.get("attacker", "") for row in papers if row["measured"]
+    )  # these words differ from every status
     for word, count in COUNT.findall(page):
         if int(count) != counts[word]:
             yield f"counts {count} claims that are {word}; claims.csv has {counts[word]}"

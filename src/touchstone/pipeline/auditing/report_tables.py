@@ -22,8 +22,13 @@ def numbers(name: Path | str, data: bytes) -> list[dict[str, str]]:
 
 def claims(name: Path | str, data: bytes) -> list[dict[str, str]]:
     """Return the rows of a report's table of claims; ValueError names a damaged one."""
-    lines = csv.DictReader(io.StringIO(data.decode(), newline=""))
-    rows = list(lines)
+    try:
+        lines = csv.DictReader(io.StringIO(data.decode(), newline=""))
+        rows = list(lines)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{name}: is damaged: {error}; {RESTORED}") from None
     if not lines.fieldnames or any(None in row or None in row.values() for row in rows):
         raise ValueError(f"{name}: is damaged: not every row has all columns; {RESTORED}")
+    if unnamed := sum(not row.get("claim") for row in rows):
+        raise ValueError(f"{name}: is damaged: {unnamed} of its rows name no claim; {RESTORED}")
     return rows

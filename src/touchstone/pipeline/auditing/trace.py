@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from touchstone import digests
 from touchstone.messages import nearest
 from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.auditing.findings import actual_digests, no_such_file
@@ -35,7 +36,7 @@ def run_trace(
         depth: How many links back to print; None for all. Bytes are checked back to raw data in any case.
 
     Returns:
-        0, 1 if a file of the chain was altered, or chain.PARTLY if the study's data is missing.
+        0, 1 if the report's table or a file of the chain was altered, or chain.PARTLY if data is missing.
 
     Raises:
         ValueError: Neither a file nor a number was named, the number or the report does not exist, or a sidecar is damaged.
@@ -49,18 +50,27 @@ def run_trace(
 
 
 def _run_trace(what: str | None, number: str | None, as_json: bool, picture: str | None, depth: int | None) -> int:
-    files, description = (_artefacts(str(what)), "") if number is None else _behind(number, _report(what))
-    if description:
+    forged = False
+    if number is None:
+        files = _artefacts(str(what))
+    else:
+        files, description, table = _behind(number, _report(what))
         print(description, file=sys.stderr if as_json else sys.stdout)
+        if forged := _altered_page(table):
+            print(f"{table}: ALTERED: it is not the table that the report's sidecar lists", file=sys.stderr)
     if study := _without_data(files[0]):
         print(json.dumps(dict.fromkeys(files), indent=1) if as_json else "\n".join(files))
         message = f"data/{study}: is not here, so these files can be named, but not followed to raw data"
         print(f"{message}; {chain.how_to_get(study)}", file=sys.stderr)
-        return chain.PARTLY
+        return 1 if forged else chain.PARTLY
     sidecars = chain.reached(Path(), files)
     existing = [Path(name) for name in sidecars if sidecar_files.exists(Path(name))]
     digest_of = actual_digests(existing, quiet=True)
     altered = {path.as_posix() for path in existing if digest_of[path] != sidecars[path.as_posix()]["artefact"]}
+    problems = dict.fromkeys(altered, "ALTERED: its bytes differ from its sidecar")
+    problems |= dict.fromkeys(
+        sidecars.keys() - {path.as_posix() for path in existing}, "MISSING: only its sidecar is here"
+    )
     if picture is not None:
         from touchstone.pipeline.auditing.chain_picture import draw
 
@@ -72,9 +82,18 @@ def _run_trace(what: str | None, number: str | None, as_json: bool, picture: str
         seen: set[str] = set()
         for level, line in (each for file in files for each in _tree(file, sidecars, seen, 0)):
             name = line.split("  ")[0]
-            if depth is None or level <= depth or name in altered:
-                print("  " * level + line + ("  ALTERED: its bytes differ from its sidecar" if name in altered else ""))
-    return 1 if altered else 0
+            if depth is None or level <= depth or name in problems:
+                print("  " * level + line + (f"  {problems[name]}" if name in problems else ""))
+    return 1 if altered or forged else chain.PARTLY if problems else 0
+
+
+def _altered_page(page: Path) -> bool:
+    """Return whether a page of a report has other bytes than the report's sidecar lists."""
+    report = page.parent / "report.html"
+    if not sidecar_files.sidecar_path(report).is_file():
+        return False
+    pages = sidecar_files.read_sidecar(report).get("pages")
+    return isinstance(pages, dict) and pages.get(page.name) != digests.file_digest(page)
 
 
 def _artefacts(file: str) -> list[str]:
@@ -114,8 +133,8 @@ def _report(what: str | None) -> Path:
     return folder
 
 
-def _behind(number: str, folder: Path) -> tuple[list[str], str]:
-    """Return the files from which a number was computed, and the number in words."""
+def _behind(number: str, folder: Path) -> tuple[list[str], str, Path]:
+    """Return the files from which a number was computed, the number in words, and the table that holds it."""
     table = folder / (packing.METRICS if number.isdigit() else report_tables.CLAIMS)
     if number.isdigit():
         rows = report_tables.numbers(table, table.read_bytes())
@@ -132,7 +151,7 @@ def _behind(number: str, folder: Path) -> tuple[list[str], str]:
         description = f"{number}, {row['status']}: {name}{of_line(row, 'measured') or 'no number'}"
         if not row["files"]:
             raise ValueError(f"{table}: {description}, which was computed from no file ({row['note']})")
-    return row["files"].split(), description
+    return row["files"].split(), description, table
 
 
 def _tree(file: str, sidecars: Sidecars, seen: set[str], depth: int) -> Iterator[tuple[int, str]]:

@@ -155,9 +155,8 @@ def _attack(job: Job) -> None:
 
     make = attack_part if job.task.step == "attack_part" else attack
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
-    perturb, model = bound(job.settings["component"]), _model(job)
-    seen = job.as_attacked(model)
-    defence = _guarded(job, seen) if "detector" in job.task.inputs else seen
+    perturb = bound(job.settings["component"])
+    model, defence = attacked_model(job)
     if "pipeline" in registry.used(job.settings["component"]["use"]).data and "translators" not in job.task.inputs:
         raise JobError(
             f"{job.task.output}: {job.settings['component']['use']} attacks only defences; give it a defence as victim"
@@ -171,6 +170,13 @@ def _attack(job: Job) -> None:
     except ValueError as error:
         raise JobError(f"{job.task.output}: {error}") from error
     job.write(attacked)
+
+
+def attacked_model(job: Job) -> tuple[Any, Any]:
+    """Return the task's network or defence, and what is attacked: it, or it behind a detector."""
+    model = _model(job)
+    seen = job.as_attacked(model)
+    return model, _guarded(job, seen) if "detector" in job.task.inputs else seen
 
 
 def _model(job: Job) -> Any:

@@ -5,6 +5,7 @@ A bundle is a zip without compression, and each member is a whole safetensors fi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -128,6 +129,10 @@ def _whole(path: Path) -> Iterator[zipfile.ZipFile]:
         yield _opened(str(path), seen.st_mtime_ns, seen.st_size, seen.st_ino)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{path}: not a whole bundle: {error}") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # zipfile seeks to where a damaged table of contents says
+            raise
+        raise ValueError(f"{path}: not a whole bundle: its table of contents is damaged") from None
 
 
 @lru_cache(maxsize=OPEN)

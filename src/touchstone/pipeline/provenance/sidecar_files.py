@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from touchstone.digests import canonical, file_digest, folder_digest, sha256
 from touchstone.pipeline.provenance import bundles
@@ -64,14 +64,18 @@ def parse_sidecar(path: Path, data: bytes) -> Record:
         DamagedSidecar: The bytes are not a sidecar.
     """
     try:
-        content = json.loads(data)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        content = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:  # also bytes that are not UTF-8
         raise DamagedSidecar(f"{sidecar_path(path)}: invalid JSON: {error}") from None
     if not isinstance(content, dict):
         raise DamagedSidecar(f"{sidecar_path(path)}: not a sidecar: expected a JSON object")
     if "artefact" not in content:
         raise DamagedSidecar(f"{sidecar_path(path)}: not a sidecar: it has no digest of the artefact")
     return content
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def record_of(path: Path, content: Record, member: str) -> Record:

@@ -24,3 +24,18 @@ def test_a_file_in_the_folder_of_a_study_is_seen_whatever_the_study_is_called(st
     assert (f"data/{study}/checkpoints/cnn.0.safetensors", "has no sidecar, so its bytes cannot be checked") in [
         (finding.file, finding.problem) for finding in findings
     ]
+
+
+def test_files_behind_a_link_are_seen(tmp_path):
+    """Large folders often lie on another disk."""
+    disk = tmp_path / "disk"
+    (disk / "deep").mkdir(parents=True)
+    (disk / "deep/cnn.0.safetensors").write_bytes(b"who made this?")
+    (disk / "again").symlink_to(disk)  # without an end
+    (tmp_path / "data/digits").mkdir(parents=True)
+    (tmp_path / "data/digits/checkpoints").symlink_to(disk)
+
+    findings = audit.audit(Plan(load("digits", ROOT)), tmp_path, quiet=True)
+
+    named = [finding.file for finding in findings if finding.problem.startswith("has no sidecar")]
+    assert named == ["data/digits/checkpoints/deep/cnn.0.safetensors"]

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from touchstone.pipeline.auditing import report_pages
+from touchstone.pipeline.auditing import report_pages, report_tables
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,19 @@ def test_a_number_may_have_more_digits_but_no_others(text, problems, tmp_path):
     page = f'<data value="0.9496" data-row="2">{text}</data>'
 
     assert list(report_pages._shown(page, tmp_path)) == problems
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (b"claim,status\nS1-1,confirmed\n,\n", "1 of its rows name no claim"),
+        (bytes(200_000), "is damaged: "),
+        (b"claim,status\nS1-1\n", "not every row has all columns"),
+        (b"claim,status\nS1-1,\xff\n", "is damaged: "),
+    ],
+)
+def test_a_damaged_table_of_claims_is_named(table, words):
+    with pytest.raises(ValueError, match=r"claims\.csv: .*restore the file with git") as error:
+        report_tables.claims("claims.csv", table)
+
+    assert words in str(error.value)

@@ -1,11 +1,12 @@
 """A trace over a damaged sidecar names the file, what is wrong with it and what to do."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from touchstone.__main__ import main
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance import chain, sidecar_files
 
 ARTEFACT = "data/s/examples/x.safetensors"
 LINK = {"file": 3}
@@ -32,6 +33,7 @@ def changed(sidecar, **facts):
         (lambda sidecar: sidecar.read_text()[:40], "invalid JSON: "),
         (lambda sidecar: "no JSON", "invalid JSON: "),
         (lambda sidecar: "[" * 100_000, "invalid JSON: "),
+        (lambda sidecar: changed(sidecar, settings=float("nan")), "invalid JSON: NaN is not a JSON number"),
         (lambda sidecar: "[]", "not a sidecar: expected a JSON object"),
         (lambda sidecar: "{}", "not a sidecar: it has no digest of the artefact"),
         (lambda sidecar: changed(sidecar, step=None), "not a sidecar: its step is missing or malformed"),
@@ -53,3 +55,24 @@ def test_a_damaged_sidecar_is_named_with_what_to_do(sidecar, capsys, damage, wor
 def test_a_sound_sidecar_is_printed(sidecar, capsys):
     assert main(["trace", ARTEFACT]) == 0
     assert capsys.readouterr().out.startswith(f"{ARTEFACT}  sha256:")
+
+
+def test_an_artefact_that_is_not_here_is_marked(sidecar, capsys):
+    sidecar_files.write_sidecar(
+        behind := sidecar.parent / "y",
+        sidecar_files.artefact_digest(sidecar.parent / "x.safetensors"),
+        {"step": "infer", "inputs": {"examples": [link(ARTEFACT)]}},
+    )
+    behind.write_bytes(b"abc")
+    (sidecar.parent / "x.safetensors").unlink()
+
+    code = main(["trace", "data/s/examples/y"])
+
+    assert code == chain.PARTLY
+    assert "x.safetensors" in (line := capsys.readouterr().out.splitlines()[1])
+    assert line.endswith("MISSING: only its sidecar is here")
+
+
+def link(file):
+    record = sidecar_files.read_sidecar(Path(file))
+    return {"file": file, "artefact": record["artefact"], "sidecar": sidecar_files.record_digest(Path(file))}

@@ -97,7 +97,7 @@ def test_a_members_record_has_another_digest_if_anything_in_it_is_another():
     assert len({sidecar_files.digest_of_record(one) for one in (base, *others)}) == 4
 
 
-@pytest.mark.parametrize("place", [0, 40, -10])
+@pytest.mark.parametrize("place", [0, 40, -10, -3])
 def test_a_damaged_bundle_is_named(tmp_path, place):
     path = write(tmp_path / "one.zip", one=b"1" * 50)
     data = bytearray(path.read_bytes())
