@@ -361,6 +361,7 @@ EARLY = {
     "std": (["--std", "0.5,0"], "--std 0.5,0: expected numbers above 0"),
     "mean": (["--mean", "a"], "--mean a: expected numbers with commas"),
     "size": (["--resize", "large"], "--resize large: expected HEIGHTxWIDTH"),
+    "no width": (["--resize", "6x0"], "--resize 6x0: expected HEIGHTxWIDTH"),
     "out": (["--out", "study.txt"], "--out study.txt: a study is a file NAME.yaml"),
     "missing ood": (["--ood", "nowhere"], "--ood nowhere: there is no such folder or file"),
     "missing weights": (["--weights", "nowhere.pth"], "--weights nowhere.pth: there is no such file"),

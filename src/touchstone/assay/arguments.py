@@ -155,9 +155,10 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
-    if match is None or int(match[1]) < 1:
+    size = match and (int(match[1]), int(match[2] or match[1]))
+    if not size or min(size) < 1:
         raise ValueError(f"--resize {text}: expected HEIGHTxWIDTH, such as 32x32")
-    return int(match[1]), int(match[2] or match[1])
+    return size
 
 
 def _numbers(flag: str, text: str | None) -> tuple[float, ...]:
