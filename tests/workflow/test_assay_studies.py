@@ -98,6 +98,14 @@ def test_one_that_was_not_edited_is_replaced_by_one_about_the_same_model_and_ima
     assert load("assay_cnn")["attacks"]["pgd"]["eps"] == pytest.approx(4 / 255)
 
 
+def test_a_budget_that_rounding_cuts_is_noted_in_the_terminal_and_in_the_study(clone, capsys):
+    assay("cnn.pt2", "--eps", "0.031")
+
+    note = "eps 0.031 is 7.905 of 255 levels. Attacked images have 8 bits, so no pixel moves by more than 7."
+    assert f"  - {note}" in capsys.readouterr().out
+    assert f"# {note}" in (STUDIES / "assay_cnn.yaml").read_text()
+
+
 @pytest.mark.parametrize("change", [lambda text: text + "\n", lambda text: text.replace("base: none", "base:  none")])
 def test_any_change_of_its_text_is_an_edit(clone, change):
     assay("cnn.pt2")

@@ -80,7 +80,13 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
         effort=arguments.effort,
         device=arguments.device,
         published=model.published,
-        notes=(*stored.notes, *_other_size(stored.shape, shape), *findings.notes, *labelled.notes),
+        notes=(
+            *stored.notes,
+            *_other_size(stored.shape, shape),
+            *findings.notes,
+            *labelled.notes,
+            *arguments.unused_budget(),
+        ),
     )
 
 
