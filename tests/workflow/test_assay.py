@@ -238,6 +238,11 @@ def torn_onnx(folder):
     return folder / "torn.onnx"
 
 
+def as_floats(folder, their_folder):
+    np.savez(folder / "floats.npz", images=np.load(their_folder / "arrays.npz")["images"] / np.float32(255))
+    return folder / "floats.npz"
+
+
 def classes_of(folder, numbers, empty=()):
     """60 pictures in folders with these numbers of their own, and folders without any."""
     place = folder / "classes"
@@ -324,6 +329,10 @@ MISTAKES = {
     "the same images in another form": (
         lambda p, t: [t / "any.pt2", t / "arrays.npz", "--ood", t / "pictures/a"],
         "20 of its 20 images are in --data",
+    ),
+    "the same images as floats": (
+        lambda p, t: [t / "any.pt2", t / "arrays.npz", "--ood", as_floats(p, t)],
+        "60 of its 60 images are in --data",
     ),
     "ONNX in train mode": (
         lambda p, t: [onnx_file(p / "on.onnx", dropout=True), t / "pictures"],
