@@ -198,6 +198,19 @@ def test_an_equal_program_is_not_written_again(project, their_folder):
     assert first == made
 
 
+def test_a_program_is_the_same_as_another_by_its_contents(project, their_folder):
+    def same(one, other):
+        return program_export.same_program(project / one, their_folder / other)
+
+    (project / "torn.pt2").write_bytes((their_folder / "any.pt2").read_bytes()[:-100])
+    for name in ("script.pt", "any.pt2"):
+        shutil.copy(their_folder / name, project)
+    exported(project / "another.pt2", torch.load(their_folder / "whole.pt", weights_only=False))
+
+    assert same("any.pt2", "any.pt2") and same("another.pt2", "any.pt2") and same("script.pt", "script.pt")
+    assert not same("none.pt2", "any.pt2") and not same("torn.pt2", "any.pt2") and not same("any.pt2", "four.pt2")
+
+
 class Broken(nn.Module):
     """The user's network with something done to its end."""
 

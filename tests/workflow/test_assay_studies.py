@@ -176,6 +176,16 @@ def test_a_program_that_is_not_from_an_assay_is_not_overwritten_by_the_one_made_
     assert mine.read_bytes() == b"my own" and not Path("mine.yaml").exists()
 
 
+def test_the_program_that_an_interrupted_assay_has_left_is_used_again(clone):
+    named = ("weights.safetensors", "--architecture", "linear:net", "--name", "mine")
+    assert assay(*named) == 0
+    (STUDIES / "mine.yaml").unlink()  # it is written last
+
+    assert assay(*named) == 0
+
+    assert written() == ["mine.pt2", "mine.yaml"]
+
+
 def test_the_default_studys_name_is_refused(clone, capsys):
     assert assay("cnn.pt2", "--name", "digits") == 1
 

@@ -15,8 +15,11 @@ from touchstone.assay.user_models import UserModel, program_model, script_model
 from touchstone.messages import first_line
 from touchstone.network_files.confined import confined
 from touchstone.network_files.onnx_conversion import open_onnx
-from touchstone.network_files.pt2_archive import is_program, read_program
+from touchstone.network_files.programs import FAULTS
+from touchstone.network_files.pt2_archive import read_program
 from touchstone.network_files.weight_files import EXPORT
+from touchstone.pipeline.provenance import whole_files
+from touchstone.records.encoding import DamagedFile
 
 ONNX_SECONDS = 1800
 TOLERANCE = 1e-3  # of the largest logit: between a network and its exported program
@@ -101,9 +104,8 @@ def copy_beside(model: UserModel, target: Path) -> UserModel:
     if not model.exported or model.file is None:
         return model
     file = target.with_suffix(model.file.suffix)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if model.kind == "torchscript" or not (file.is_file() and _same(file, model.file)):
-        file.write_bytes(model.file.read_bytes())
+    if not same_program(file, model.file):
+        whole_files.write_whole(file, model.file.read_bytes())
     return replace(model, file=file)
 
 
@@ -125,10 +127,14 @@ def _traced(network: nn.Module, shape: tuple[int, int, int]) -> Any:
         ) from error
 
 
-def _same(present: Path, exported: Path) -> bool:
-    if not is_program(present):
+def same_program(present: Path, exported: Path) -> bool:
+    """Return whether a file holds the program of another file, which has the same suffix."""
+    if not present.is_file() or present.read_bytes() == exported.read_bytes():
+        return present.is_file()
+    try:
+        (graph, weights), (other, fresh) = read_program(present), read_program(exported)
+    except DamagedFile:  # TorchScript, another kind of file, or one that is not whole
         return False
-    (graph, weights), (other, fresh) = read_program(present), read_program(exported)
     return (
         graph == other and weights.keys() == fresh.keys() and all(np.array_equal(weights[k], fresh[k]) for k in fresh)
     )
