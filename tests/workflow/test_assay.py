@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
+from torchvision import models
 
 from touchstone.__main__ import main
 from touchstone.assay import program_export, user_models
@@ -296,11 +297,37 @@ def written(path, text):
     return path
 
 
+def without_code(folder):
+    """A pickled network of a class that is not defined here, as one from a notebook."""
+    lost = type("Lost", (nn.Linear,), {"__module__": __name__})
+    globals()["Lost"] = lost
+    torch.save(lost(144, 3), folder / "lost.pt")
+    del globals()["Lost"]
+    return folder / "lost.pt"
+
+
+def transformer(folder):
+    torch.save(models.VisionTransformer(8, 4, 1, 1, 4, 4, num_classes=3), folder / "vit.pt")
+    return folder / "vit.pt"
+
+
 MISTAKES = {
     "missing file": (lambda p, t: ["nowhere.pt2", t / "pictures"], "no model file nowhere.pt2"),
     "misspelt file": (lambda p, t: [t / "anny.pt2", t / "pictures"], "any.pt2?"),
     "no folder": (lambda p, t: [t / "none/any.pt2", t / "pictures"], "none/any.pt2: there is no folder"),
     "no model": (lambda p, t: [written(p / "model.pt", "words"), t / "pictures"], "model.pt is no file of torch.save"),
+    "no pickle": (
+        lambda p, t: [written(p / "model.pt", "words"), t / "pictures", "--trust-code"],
+        "model.pt: cannot be unpickled (invalid load key",
+    ),
+    "a pickle without its code": (
+        lambda p, t: [without_code(p), t / "pictures", "--trust-code"],
+        "the code of a class in it cannot be imported (Can't get attribute 'Lost'",
+    ),
+    "a transformer for other images": (
+        lambda p, t: [transformer(p), t / "pictures", "--trust-code"],
+        "Wrong image height! Expected 8 but got 12. --resize HEIGHTxWIDTH, --gray or --rgb change the images",
+    ),
     "missing data": (lambda p, t: [t / "any.pt2", "nowhere"], "--data nowhere: there is no such folder"),
     "wrong shape": (lambda p, t: [t / "any.pt2", colour(p)], "does not take your images, 3 x 12 x 12"),
     "no classes": (lambda p, t: [t / "any.pt2", no_classes(p)], "put each picture into a folder named for its class"),

@@ -14,6 +14,7 @@ from touchstone.api.calls import are_probabilities
 from touchstone.assay.class_order import Numbering, right_order
 from touchstone.assay.steadiness import check_steady, varies
 from touchstone.messages import first_line
+from touchstone.network_files.programs import FAULTS
 from touchstone.networks import penultimate
 from touchstone.networks.readouts import read_out
 from touchstone.numerics import tensors
@@ -131,12 +132,12 @@ def _logits(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     try:
         with torch.no_grad():
             logits = model(images)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+    except FAULTS as error:
         lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
         raised = (line.partition("RuntimeError: ")[2] for line in lines if "RuntimeError: " in line)
-        reason = next(raised, lines[0] if lines else "")
+        reason = next(raised, first_line(error))
         raise ValueError(
-            f"the model does not take your images, {shape} (channels x height x width): {reason.rstrip('.')}."
+            f"the model does not take your images, {shape} (channels x height x width): {reason.rstrip('.!')}."
             " --resize HEIGHTxWIDTH, --gray or --rgb change the images"
         ) from error
     if not isinstance(logits, Tensor):

@@ -89,7 +89,7 @@ def _write_program(network: nn.Module, shape: tuple[int, int, int], target: Path
     try:
         _export(network, shape, file)
         read_program(file)
-    except (RuntimeError, ValueError, TypeError, AssertionError, TorchDynamoException) as error:
+    except (*FAULTS, TorchDynamoException) as error:
         file.unlink(missing_ok=True)
         _traced(network, shape).save(str(target.with_suffix(".ts")))
         return (f"torch.export cannot follow its code ({first_line(error)}), so it was traced to TorchScript",)
@@ -121,9 +121,11 @@ def _traced(network: nn.Module, shape: tuple[int, int, int]) -> Any:
     try:
         trace: Callable[..., Any] = torch.jit.trace
         return trace(network, torch.rand(2, *shape))
-    except (RuntimeError, ValueError, TypeError) as error:
+    except FAULTS as error:
+        reason = str(error).strip().rpartition("\n")[2] or type(error).__name__
         raise ValueError(
-            f"the model does not take images of {' x '.join(map(str, shape))}: {str(error).strip().splitlines()[-1]}"
+            f"the model does not take images of {' x '.join(map(str, shape))}: {reason.rstrip('.!')}."
+            " --resize HEIGHTxWIDTH, --gray or --rgb change the images"
         ) from error
 
 
