@@ -62,6 +62,20 @@ def test_features_are_not_read_from_a_layer_that_does_not_make_the_logits(world,
     assert detector_scores("msp", model, images).shape == (120,)
 
 
+def test_gradient_norms_are_read_of_a_network_whose_last_linear_layer_is_not_called(world):
+    _, _, (images, _) = world
+    bare = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3))
+
+    class Unused(torch.nn.Sequential):
+        def forward(self, images):
+            return self[0](images)
+
+    model = Unused(bare, torch.nn.Linear(3, 3))
+    torch.testing.assert_close(
+        detector_scores("gradient_sum", model, images), detector_scores("gradient_sum", bare, images)
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "told"),
     [
