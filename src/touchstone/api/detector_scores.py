@@ -88,10 +88,12 @@ def detector_scores(
 
     Raises:
         TypeError: If images or labels are not tensors, or if the detector reads more of the model than it shows.
-        ValueError: If there is no such detector or setting, if the model does not take the images, or if something that the
-            fit needs is missing.
+        ValueError: If there is no such detector or setting, if there are no images, if the model does not take them, or if
+            something that the fit needs is missing.
     """
     calls.check_tensors(images=images, fit_images=fit_images, fit_labels=fit_labels, anomalous_images=anomalous_images)
+    calls.check_some(images=images, fit_images=fit_images, anomalous_images=anomalous_images)
+    calls.check_batch_size(batch_size)
     bound = component(f"detectors/{detector}", **settings)
     signature = registry.component("detectors", detector)
     defaults = {name: setting.default for name, setting in signature.settings.items()}

@@ -38,6 +38,15 @@ def test_settings_reach_the_fit_and_the_score(world):
     assert (far >= near).all() and (far > near).any()
 
 
+def test_no_images_have_no_scores(world):
+    model, (fit_images, _), (images, _) = world
+
+    with pytest.raises(ValueError, match="no images, so nothing can be measured"):
+        detector_scores("msp", model, images[:0])
+    with pytest.raises(ValueError, match="no fit_images, so nothing can be measured"):
+        detector_scores("knn", model, images, fit_images=fit_images[:0])
+
+
 class Elsewhere(torch.nn.Module):
     """Its last linear layer, in module order, is its first, or is not called."""
 
