@@ -11,6 +11,7 @@ if __name__ == "__main__" and (exit_code := warm.pass_on(sys.argv[1:])) is not N
     sys.exit(exit_code)
 
 import os
+import signal
 from importlib import import_module
 
 from touchstone import extras
@@ -48,7 +49,8 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    0 done, 1 failed, 2 wrong arguments, 3 another run works in this folder, 4 nothing wrong but not everything checked.
+    0 done, 1 failed, 2 wrong arguments, 3 another run works in this folder, 4 nothing wrong but not everything checked,
+    130 interrupted.
     """
     own_process = arguments is None
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -73,6 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except KeyboardInterrupt:
+        print("touchstone: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
     print("touchstone:", "\n".join(map(printable, message.split("\n"))), file=sys.stderr)
     return 1
 

@@ -9,6 +9,7 @@ import pytest
 
 from touchstone import commands
 from touchstone.__main__ import COMMANDS, command_line, main
+from touchstone.commands import list as list_command
 
 SOURCE = Path(__file__).parents[2] / "src"
 
@@ -115,3 +116,14 @@ def test_a_part_of_a_root_digest_is_a_mistake_of_the_reader_and_no_forgery(capsy
     assert main(["audit", "digits", "--root", typed]) == 1
 
     assert f"--root {typed}: expected a whole digest, sha256: and 64 hexadecimal digits" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_a_command_with_a_line_and_exit_code_130(monkeypatch, capsys):
+    def interrupted(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(list_command, "main", interrupted)
+
+    assert main(["list"]) == 130
+
+    assert capsys.readouterr().err == "touchstone: interrupted\n"

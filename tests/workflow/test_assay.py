@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
+from torchvision import models
 
 from touchstone.__main__ import main
 from touchstone.assay import program_export, user_models
@@ -198,6 +199,19 @@ def test_an_equal_program_is_not_written_again(project, their_folder):
     assert first == made
 
 
+def test_a_program_is_the_same_as_another_by_its_contents(project, their_folder):
+    def same(one, other):
+        return program_export.same_program(project / one, their_folder / other)
+
+    (project / "torn.pt2").write_bytes((their_folder / "any.pt2").read_bytes()[:-100])
+    for name in ("script.pt", "any.pt2"):
+        shutil.copy(their_folder / name, project)
+    exported(project / "another.pt2", torch.load(their_folder / "whole.pt", weights_only=False))
+
+    assert same("any.pt2", "any.pt2") and same("another.pt2", "any.pt2") and same("script.pt", "script.pt")
+    assert not same("none.pt2", "any.pt2") and not same("torn.pt2", "any.pt2") and not same("any.pt2", "four.pt2")
+
+
 class Broken(nn.Module):
     """The user's network with something done to its end."""
 
@@ -236,6 +250,11 @@ def torn(folder, their_folder):
 def torn_onnx(folder):
     (folder / "torn.onnx").write_bytes(onnx_file(folder / "whole.onnx").read_bytes()[:700])
     return folder / "torn.onnx"
+
+
+def as_floats(folder, their_folder):
+    np.savez(folder / "floats.npz", images=np.load(their_folder / "arrays.npz")["images"] / np.float32(255))
+    return folder / "floats.npz"
 
 
 def classes_of(folder, numbers, empty=()):
@@ -278,11 +297,37 @@ def written(path, text):
     return path
 
 
+def without_code(folder):
+    """A pickled network of a class that is not defined here, as one from a notebook."""
+    lost = type("Lost", (nn.Linear,), {"__module__": __name__})
+    globals()["Lost"] = lost
+    torch.save(lost(144, 3), folder / "lost.pt")
+    del globals()["Lost"]
+    return folder / "lost.pt"
+
+
+def transformer(folder):
+    torch.save(models.VisionTransformer(8, 4, 1, 1, 4, 4, num_classes=3), folder / "vit.pt")
+    return folder / "vit.pt"
+
+
 MISTAKES = {
     "missing file": (lambda p, t: ["nowhere.pt2", t / "pictures"], "no model file nowhere.pt2"),
     "misspelt file": (lambda p, t: [t / "anny.pt2", t / "pictures"], "any.pt2?"),
     "no folder": (lambda p, t: [t / "none/any.pt2", t / "pictures"], "none/any.pt2: there is no folder"),
     "no model": (lambda p, t: [written(p / "model.pt", "words"), t / "pictures"], "model.pt is no file of torch.save"),
+    "no pickle": (
+        lambda p, t: [written(p / "model.pt", "words"), t / "pictures", "--trust-code"],
+        "model.pt: cannot be unpickled (invalid load key",
+    ),
+    "a pickle without its code": (
+        lambda p, t: [without_code(p), t / "pictures", "--trust-code"],
+        "the code of a class in it cannot be imported (Can't get attribute 'Lost'",
+    ),
+    "a transformer for other images": (
+        lambda p, t: [transformer(p), t / "pictures", "--trust-code"],
+        "Wrong image height! Expected 8 but got 12. --resize HEIGHTxWIDTH, --gray or --rgb change the images",
+    ),
     "missing data": (lambda p, t: [t / "any.pt2", "nowhere"], "--data nowhere: there is no such folder"),
     "wrong shape": (lambda p, t: [t / "any.pt2", colour(p)], "does not take your images, 3 x 12 x 12"),
     "no classes": (lambda p, t: [t / "any.pt2", no_classes(p)], "put each picture into a folder named for its class"),
@@ -325,6 +370,10 @@ MISTAKES = {
         lambda p, t: [t / "any.pt2", t / "arrays.npz", "--ood", t / "pictures/a"],
         "20 of its 20 images are in --data",
     ),
+    "the same images as floats": (
+        lambda p, t: [t / "any.pt2", t / "arrays.npz", "--ood", as_floats(p, t)],
+        "60 of its 60 images are in --data",
+    ),
     "ONNX in train mode": (
         lambda p, t: [onnx_file(p / "on.onnx", dropout=True), t / "pictures"],
         "its Dropout is on, as in training; call model.eval()",
@@ -361,6 +410,7 @@ EARLY = {
     "std": (["--std", "0.5,0"], "--std 0.5,0: expected numbers above 0"),
     "mean": (["--mean", "a"], "--mean a: expected numbers with commas"),
     "size": (["--resize", "large"], "--resize large: expected HEIGHTxWIDTH"),
+    "no width": (["--resize", "6x0"], "--resize 6x0: expected HEIGHTxWIDTH"),
     "out": (["--out", "study.txt"], "--out study.txt: a study is a file NAME.yaml"),
     "missing ood": (["--ood", "nowhere"], "--ood nowhere: there is no such folder or file"),
     "missing weights": (["--weights", "nowhere.pth"], "--weights nowhere.pth: there is no such file"),

@@ -98,6 +98,14 @@ def test_one_that_was_not_edited_is_replaced_by_one_about_the_same_model_and_ima
     assert load("assay_cnn")["attacks"]["pgd"]["eps"] == pytest.approx(4 / 255)
 
 
+def test_a_budget_that_rounding_cuts_is_noted_in_the_terminal_and_in_the_study(clone, capsys):
+    assay("cnn.pt2", "--eps", "0.031")
+
+    note = "eps 0.031 is 7.905 of 255 levels. Attacked images have 8 bits, so no pixel moves by more than 7."
+    assert f"  - {note}" in capsys.readouterr().out
+    assert f"# {note}" in (STUDIES / "assay_cnn.yaml").read_text()
+
+
 @pytest.mark.parametrize("change", [lambda text: text + "\n", lambda text: text.replace("base: none", "base:  none")])
 def test_any_change_of_its_text_is_an_edit(clone, change):
     assay("cnn.pt2")
@@ -166,6 +174,16 @@ def test_a_program_that_is_not_from_an_assay_is_not_overwritten_by_the_one_made_
 
     assert "mine.pt2 is there already" in capsys.readouterr().err
     assert mine.read_bytes() == b"my own" and not Path("mine.yaml").exists()
+
+
+def test_the_program_that_an_interrupted_assay_has_left_is_used_again(clone):
+    named = ("weights.safetensors", "--architecture", "linear:net", "--name", "mine")
+    assert assay(*named) == 0
+    (STUDIES / "mine.yaml").unlink()  # it is written last
+
+    assert assay(*named) == 0
+
+    assert written() == ["mine.pt2", "mine.yaml"]
 
 
 def test_the_default_studys_name_is_refused(clone, capsys):

@@ -44,7 +44,7 @@ def brittle_inputs(
         model: images to logits (N, K), a module, a function or a program (`torch.export.load(file).module()`), with its
             normalisation inside.
         images: (N, C, H, W), floats in [0, 1].
-        eps: largest perturbation, as a share of the pixel range; above 0.
+        eps: largest perturbation, as a share of the pixel range; above 0, at most 1.
         threshold: search only among inputs whose logit margin is at most this, which is faster: see `brittle_threshold`.
         batch_size: images per forward pass; it changes no result.
         seed: of all random numbers.
@@ -52,8 +52,8 @@ def brittle_inputs(
 
     Raises:
         TypeError: If images are not a tensor, or if the model returns none.
-        ValueError: If `eps` is not positive, if images are out of range, or if the model does not take them or has one
-            class only.
+        ValueError: If `eps` or `batch_size` is out of range, if images are out of range, or if the model does not take
+            them, has one class only or returns NaN.
 
     >>> import torch
     >>> weights = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
@@ -65,13 +65,16 @@ def brittle_inputs(
     0 0 0.015 0.06
     """
     calls.check_eps(eps)
-    if eps <= 0:
-        raise ValueError(f"eps must be > 0, got {eps:g}")
+    if not 0 < eps <= 1:
+        raise ValueError(f"eps must be above 0 and at most 1, got {eps:g}: it is a share of the pixel range")
+    calls.check_batch_size(batch_size)
     calls.check_tensors(images=images)
     model = calls.without_modes(model)
     brittle: list[BrittleInput] = []
     ids = torch.arange(len(images), device=images.device)
     calls.check_logits(model, images)
+    calls.check_mode(model)
+    calls.check_no_probabilities(model, images)
     calls.check_steady(model, images)
     count = math.ceil(len(images) / batch_size)
     with frozen(model), torch.no_grad(), calls.counted("brittle_inputs", count, progress) as step:
@@ -115,7 +118,7 @@ def brittle_threshold(
         Ngnawe et al. 2024, docs/papers/margin_consistency.md.
 
     >>> import torch
-    >>> model = lambda images: torch.stack([images.flatten(1).sum(1), 1 - images.flatten(1).sum(1)], 1)
+    >>> model = lambda images: torch.stack([images.flatten(1).sum(1), 1 - images.flatten(1).sum(1)], 1) - 1
     >>> images = torch.linspace(0.01, 1, 100).view(100, 1, 1, 1)
     >>> round(brittle_threshold(model, images, eps=0.1), 2)  # brittle are logit margins below twice eps
     0.18
@@ -130,5 +133,7 @@ def brittle_threshold(
 
 
 def _decided(model: Model, images: Tensor) -> tuple[Tensor, Tensor]:
-    top = model(images).topk(2, dim=1)
+    logits = model(images)
+    calls.check_no_nan(logits)
+    top = logits.topk(2, dim=1)
     return top.indices[:, 0], top.values[:, 0] - top.values[:, 1]

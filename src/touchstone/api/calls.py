@@ -17,18 +17,19 @@ from touchstone.messages import first_line
 from touchstone.numerics.tensors import frozen
 
 AFTER, EVERY = 3.0, 0.5  # seconds until the line of progress appears, and between its updates
+REPEATS = 20  # calls after which a model that has always returned the same logits is taken as steady
 SAME = 0.01  # of the largest logit: rounding changes less, dropout more
 
 
 def check_tensors(**values: object) -> None:
-    """Check that images and labels are tensors of the right dtype.
+    """Check that images and labels are tensors of the right dtype, and that images have four dimensions.
 
     Args:
         values: by the names of the call's arguments; None for one that was not given.
 
     Raises:
         TypeError: If a value is not a tensor; the message names the conversion.
-        ValueError: If images are not floats of 32 or 64 bits, or labels not int64.
+        ValueError: If images are not floats of 32 or 64 bits or not (N, C, H, W), or if labels are not int64.
     """
     for name, value in values.items():
         if value is None:
@@ -42,6 +43,21 @@ def check_tensors(**values: object) -> None:
         if name.endswith("images") and value.dtype not in (torch.float32, torch.float64):
             scale = " / 255" if value.dtype == torch.uint8 else ""
             raise ValueError(f"{name} are {value.dtype}, expected floats in [0, 1]: {name}.float(){scale}")
+        if name.endswith("images") and value.dim() != 4:
+            raise ValueError(f"{name} have shape {tuple(value.shape)}, expected (N, C, H, W): reshape them")
+
+
+def check_some(**values: Tensor | None) -> None:
+    """Raise ValueError for an empty set of images; None for one that was not passed."""
+    for name, value in values.items():
+        if value is not None and len(value) == 0:
+            raise ValueError(f"no {name}, so nothing can be measured")
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Raise ValueError for a batch that holds no image."""
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
 
 
 def check_eps(eps: object) -> None:
@@ -103,8 +119,8 @@ def check_logits(model: Model, images: Tensor, backward: Model | None = None) ->
 
     Raises:
         TypeError: If it returns anything but a tensor.
-        ValueError: If it cannot take such images, if it returns another shape or one class only, or if there is no
-            gradient in the images.
+        ValueError: If it cannot take such images, if it or `backward` returns another shape or one class only, or if there
+            is no gradient in the images.
     """
     if len(images) == 0:
         return
@@ -113,6 +129,11 @@ def check_logits(model: Model, images: Tensor, backward: Model | None = None) ->
         raise ValueError(
             f"the model returns shape {tuple(logits.shape)}, expected logits (N, K) of at least two classes; if it has one"
             " output z for two classes, return torch.cat([-z, z], 1)"
+        )
+    if backward is not None and (shape := first_logits(backward, images).shape) != logits.shape:
+        raise ValueError(
+            f"backward returns shape {tuple(shape)}, and the model {tuple(logits.shape)}: both must return the logits of the"
+            " same classes"
         )
     followed = model if backward is None else backward
     with frozen(followed), torch.enable_grad():
@@ -124,6 +145,12 @@ def check_logits(model: Model, images: Tensor, backward: Model | None = None) ->
         )
 
 
+def check_no_nan(logits: Tensor) -> None:
+    """Raise ValueError if any of the logits (N, K) is NaN."""
+    if nan := int(logits.isnan().any(1).sum()):
+        raise ValueError(f"the model returns NaN for {nan} of {len(logits)} images")
+
+
 def are_probabilities(logits: Tensor) -> bool:
     """Return whether no value is negative and each row sums to 1."""
     return bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < 1e-3).all())
@@ -131,20 +158,34 @@ def are_probabilities(logits: Tensor) -> bool:
 
 def check_no_probabilities(model: Model, images: Tensor) -> None:
     """Warn about a model that returns probabilities: if it is sure, attacks on it fail only for that reason."""
-    if are_probabilities(first_logits(model, images, 8)):
+    if len(images) and are_probabilities(first_logits(model, images, 8)):
         _warn(
             "the model returns probabilities (each row sums to 1): if it is sure, their gradients are zero, and attacks"
             " fail for that reason only. Return logits: remove the softmax at its end"
         )
 
 
-def check_steady(model: Model, images: Tensor) -> None:
-    """Warn about a model in train mode, and about one that answers differently when it is called again.
-
-    A module is evaluated in eval mode anyway. The network in a function cannot be switched.
-    """
+def check_mode(model: Model) -> None:
+    """Warn about a module in train mode. It is evaluated in eval mode anyway; the network in a function is not."""
     if isinstance(model, nn.Module) and any(module.training for module in model.modules()):
         _warn("the model is in train mode; it is evaluated in eval mode and switched back afterwards")
+
+
+def check_random(model: Model, images: Tensor) -> None:
+    """Warn about a model that always returns the same logits, although `draws` is for one that draws random numbers."""
+    some = images[:8]
+    with frozen(model), torch.no_grad():
+        first = model(some)
+        steady = all(torch.equal(model(some), first) for _ in range(REPEATS))
+    if steady:
+        _warn(
+            "the model returns the same logits each time, so draws only costs time: omit it. If dropout is the defence: a"
+            " module is evaluated in eval mode, without it, so pass a function that calls the network in train mode"
+        )
+
+
+def check_steady(model: Model, images: Tensor) -> None:
+    """Warn about a model that answers differently when it is called again, or with other images in the batch."""
     if len(images) == 0:
         return
     with frozen(model), torch.no_grad():

@@ -15,6 +15,7 @@ from touchstone.api.components import component
 from touchstone.contracts import Model
 from touchstone.messages import nearest
 from touchstone.networks import penultimate
+from touchstone.networks.confounding import confounding_labels, confounding_norms
 from touchstone.networks.readouts import Confounding, read_out
 from touchstone.numerics.tensors import batches, frozen
 from touchstone.statistics import rank_intervals
@@ -87,10 +88,12 @@ def detector_scores(
 
     Raises:
         TypeError: If images or labels are not tensors, or if the detector reads more of the model than it shows.
-        ValueError: If there is no such detector or setting, if the model does not take the images, or if something that the
-            fit needs is missing.
+        ValueError: If there is no such detector or setting, if there are no images, if the model does not take them, or if
+            something that the fit needs is missing.
     """
     calls.check_tensors(images=images, fit_images=fit_images, fit_labels=fit_labels, anomalous_images=anomalous_images)
+    calls.check_some(images=images, fit_images=fit_images, anomalous_images=anomalous_images)
+    calls.check_batch_size(batch_size)
     bound = component(f"detectors/{detector}", **settings)
     signature = registry.component("detectors", detector)
     defaults = {name: setting.default for name, setting in signature.settings.items()}
@@ -151,6 +154,13 @@ def _check_features(model: nn.Module, images: Tensor) -> None:
         ) from error
 
 
+def _gradient_norms(model: nn.Module, images: Tensor, classes: int, label: str) -> dict[str, Tensor]:
+    """Return the gradient norms of a confounding label as `read_out` does, which needs a linear layer that is called."""
+    settings = LABELS[label]
+    targets = confounding_labels(classes, settings["ones"], settings["draws"])
+    return {f"gradient_norms.{label}": confounding_norms(model, images, targets, variant=settings["variant"])}
+
+
 def _read(model: Model, images: Tensor, names: Sequence[str], label: str, batch_size: int) -> dict[str, Tensor]:
     """Return what a detector reads of all images, by name: one row per image, (N, ...)."""
     keys = {name: f"gradient_norms.{label}" if name == "gradient_norms" else name for name in names}
@@ -159,12 +169,12 @@ def _read(model: Model, images: Tensor, names: Sequence[str], label: str, batch_
     if "features" in computed and isinstance(model, nn.Module):
         _check_features(model, images[:2])
     for (batch,) in batches(batch_size, images):
-        if computed == ["logits"]:  # of any network, whatever its layers
-            read = {"logits": model(batch)}
-        elif computed and isinstance(model, nn.Module):
+        if "features" in computed and isinstance(model, nn.Module):
             read = read_out(model, batch, {label: LABELS[label]}, names=computed)
-        else:
-            read = {}
+        else:  # of any network, whatever its layers
+            read = {"logits": model(batch)} if computed else {}
+            if "gradient_norms" in names and isinstance(model, nn.Module):
+                read |= _gradient_norms(model, batch, read["logits"].shape[1], label)
         for name, key in keys.items():
             parts[name].append(batch if name == "images" else read[key].detach())
     return {name: torch.cat(rows) for name, rows in parts.items()}

@@ -105,8 +105,9 @@ def evaluate(
 
     Raises:
         TypeError: If images or labels are not tensors, if the model returns none, or if an attack is no function.
-        ValueError: If `eps` or `draws` is out of range, if there are no images, if images or labels do not fit the model, if
-            the model returns NaN, or if one of `attacks` leaves the budget or the pixel range.
+        ValueError: If `eps`, `draws` or `batch_size` is out of range, if there are no images, if images, labels or
+            `backward` do not fit the model, if the model returns NaN, or if one of `attacks` leaves the budget or the pixel
+            range.
     """
     calls.check_tensors(images=images, labels=labels)
     calls.check_eps(eps)
@@ -116,8 +117,8 @@ def evaluate(
         raise ValueError(f"eps must be above 0 and below {LARGE_EPS}, got {eps:g}: it is a share of the pixel range")
     if draws < 1:
         raise ValueError(f"draws must be at least 1, got {draws}")
-    if len(images) == 0:
-        raise ValueError("no images, so nothing can be measured")
+    calls.check_batch_size(batch_size)
+    calls.check_some(images=images)
     if evidence is not None and draws > 1:
         raise ValueError(
             "a random model gives others other predictions, so there is no evidence to write: omit evidence"
@@ -128,9 +129,12 @@ def evaluate(
     calls.check_logits(model, images, backward)
     with frozen(model):
         check_inputs(model, images, labels)
+    calls.check_mode(model)
+    calls.check_no_probabilities(model, images)
     if draws == 1:
         calls.check_steady(model, images)
-        calls.check_no_probabilities(model, images)
+    else:
+        calls.check_random(model, images)
     seen = model if draws == 1 and backward is None else Expected(model, draws, backward)
     count = (ATTACKS + len(attacks)) * math.ceil(len(images) / batch_size)
     counting = calls.counted("evaluate", count, progress)
@@ -204,8 +208,7 @@ def _attacked(
         return model(changed).argmax(1) == labels
 
     logits = model(images)
-    if nan := int(logits.isnan().any(1).sum()):
-        raise ValueError(f"the model returns NaN for {nan} of {len(images)} images")
+    calls.check_no_nan(logits)
     correct = {"clean": logits.argmax(1) == labels}
     streams = draws.take(every)  # the second phase of the suite goes on where the first has left them
     followed = attack_suite(model, images, labels, streams, eps=eps, steps=steps, restarts=restarts, queries=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from argparse import Namespace
@@ -16,6 +17,7 @@ from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME
 from touchstone.signatures import fold
 
 STUDIES = Path("workflow/studies")
+ROUNDING = 1e-4  # of a level: where `tensors.to_grid_towards` still takes a value as whole
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,17 @@ class Arguments:
                 raise ValueError(f"{flag} {typed}: expected one number for each of {channels} channels")
             both.append(each)
         return both[0], both[1]
+
+    def unused_budget(self) -> list[str]:
+        """Return a note if eps is no whole number of 8-bit levels, because attacked images lose the rest of it."""
+        levels = 255 * self.eps
+        whole = math.floor(levels + ROUNDING)
+        if levels - whole < 0.01:
+            return []
+        return [
+            f"eps {self.eps_written} is {levels:.4g} of 255 levels. Attacked images have 8 bits, so no pixel moves by more"
+            f" than {whole}. Write {whole + 1}/255 to allow {whole + 1}"
+        ]
 
 
 def parsed(options: Namespace) -> Arguments:
@@ -155,9 +168,10 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
-    if match is None or int(match[1]) < 1:
+    size = match and (int(match[1]), int(match[2] or match[1]))
+    if not size or min(size) < 1:
         raise ValueError(f"--resize {text}: expected HEIGHTxWIDTH, such as 32x32")
-    return int(match[1]), int(match[2] or match[1])
+    return size
 
 
 def _numbers(flag: str, text: str | None) -> tuple[float, ...]:

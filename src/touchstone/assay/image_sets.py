@@ -12,6 +12,7 @@ import numpy as np
 from touchstone.assay.arguments import Arguments
 from touchstone.assay.class_order import Numbering
 from touchstone.data.own_images import SHARES
+from touchstone.ingest.pixels import to_levels
 from touchstone.ingest.splits import rows_of_part, stratified_order
 from touchstone.ingest.user_images import named, own_images
 from touchstone.records.nouns import Array
@@ -120,8 +121,9 @@ def _empty(place: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in folders if name not in classes)
 
 
-def _content(image: Any) -> bytes:
-    return hashlib.sha256(image.tobytes()).digest()
+def _content(image: Array) -> bytes:
+    """Return a digest of the 8-bit levels of an image, the same if it is stored as floats."""
+    return hashlib.sha256((image if image.dtype == "uint8" else to_levels(image)).tobytes()).digest()
 
 
 def _check_broken(place: Path, broken: list[tuple[str, str]], arguments: Arguments) -> None:

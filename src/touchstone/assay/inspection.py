@@ -80,7 +80,13 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
         effort=arguments.effort,
         device=arguments.device,
         published=model.published,
-        notes=(*stored.notes, *_other_size(stored.shape, shape), *findings.notes, *labelled.notes),
+        notes=(
+            *stored.notes,
+            *_other_size(stored.shape, shape),
+            *findings.notes,
+            *labelled.notes,
+            *arguments.unused_budget(),
+        ),
     )
 
 
@@ -133,14 +139,17 @@ def _tried(
         )
         for made, target in ((program, place.target), (other, beside)):
             if made is not None and made.file is not None and made.exported and not (place.replaces or arguments.force):
-                _check_overwriting(target.with_suffix(made.file.suffix))
+                _check_overwriting(target.with_suffix(made.file.suffix), made.file)
         stand_in = None if other is None else program_export.copy_beside(other, beside)
         return program_export.copy_beside(program, place.target), stand_in, findings
 
 
-def _check_overwriting(program: Path) -> None:
-    """Raise ValueError if a file that no assay wrote is where the exported program should go."""
-    if program.exists():
+def _check_overwriting(program: Path, exported: Path) -> None:
+    """Raise ValueError if another program is where the exported one should go.
+
+    An assay that was interrupted before it wrote its study has left an equal one.
+    """
+    if program.exists() and not program_export.same_program(program, exported):
         raise ValueError(
             f"{program} is there already, and the program made from your network would replace it: move it, choose another"
             " --name or --out, or replace it with --force"

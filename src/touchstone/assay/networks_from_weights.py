@@ -31,13 +31,20 @@ def filled(architecture: str | None, weights: dict[str, Tensor], path: Path) -> 
         path: of the file, for messages.
 
     Raises:
-        ValueError: there is no architecture, or the weights do not fit it.
+        ValueError: there is no architecture, it returns no network, or the weights do not fit it.
     """
     if architecture is None:
         raise ValueError(
             f"{path} holds only weights: --architecture module:function names the function that returns the network"
         )
-    return _with_weights(_function(architecture)(), weights, path)
+    expected = "expected a function that needs no argument and returns a torch.nn.Module"
+    try:
+        network: object = _function(architecture)()
+    except TypeError as error:
+        raise ValueError(f"--architecture {architecture}: {error}; {expected}") from error
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"--architecture {architecture}: returns a {type(network).__name__}; {expected}")
+    return _with_weights(network, weights, path)
 
 
 def published(name: str, weights: str | None) -> nn.Module:
@@ -92,7 +99,7 @@ def _download(name: str) -> Path:
     return file
 
 
-def _function(name: str) -> Callable[[], nn.Module]:
+def _function(name: str) -> Callable[[], object]:
     """Return the function that "module:function" names, in the current folder or an installed package."""
     module, _, function = name.partition(":")
     dotted = module.removeprefix("./").removesuffix(".py").strip("/").replace("/", ".")
@@ -100,7 +107,7 @@ def _function(name: str) -> Callable[[], nn.Module]:
     try:
         if module != dotted:
             raise ValueError("that is a path")
-        network: Callable[[], nn.Module] = getattr(importlib.import_module(module), function)
+        network: Callable[[], object] = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         meant = f" Did you mean {dotted}:{function}?" if module != dotted else nearest(function, _names(module))
         raise ValueError(

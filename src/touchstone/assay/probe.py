@@ -14,7 +14,9 @@ from touchstone.api.calls import are_probabilities
 from touchstone.assay.class_order import Numbering, right_order
 from touchstone.assay.steadiness import check_steady, varies
 from touchstone.messages import first_line
+from touchstone.network_files.programs import FAULTS
 from touchstone.networks import penultimate
+from touchstone.networks.readouts import read_out
 from touchstone.numerics import tensors
 
 SCORED = 256  # images that accuracy is estimated on
@@ -91,6 +93,7 @@ def probe(
             "the model returns the same logits each time, so leave out --draws: it costs time, and detectors and margins are"
             " left out with it"
         )
+    _one_row_per_image(model, some)
     _sees(model, images, logits)
     _unbounded(logits, findings)
     _differentiable(seen, some)
@@ -129,12 +132,12 @@ def _logits(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     try:
         with torch.no_grad():
             logits = model(images)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+    except FAULTS as error:
         lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
         raised = (line.partition("RuntimeError: ")[2] for line in lines if "RuntimeError: " in line)
-        reason = next(raised, lines[0] if lines else "")
+        reason = next(raised, first_line(error))
         raise ValueError(
-            f"the model does not take your images, {shape} (channels x height x width): {reason.rstrip('.')}."
+            f"the model does not take your images, {shape} (channels x height x width): {reason.rstrip('.!')}."
             " --resize HEIGHTxWIDTH, --gray or --rgb change the images"
         ) from error
     if not isinstance(logits, Tensor):
@@ -155,6 +158,17 @@ def _logits(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
             " what it divides by"
         )
     return logits
+
+
+def _one_row_per_image(model: nn.Module, images: Tensor) -> None:
+    """Raise ValueError if the features that every study reads are not one row for each image."""
+    rows = len(read_out(model, images, {}, names=["features"])["features"])
+    if rows != len(images):
+        raise ValueError(
+            f"the last nn.Linear of the model gets {rows} rows for {len(images)} images, and the study reads one row for"
+            " each image there. Keep the images as the first dimension of its input, (images, windows, features), or let"
+            " an nn.Linear return the logits"
+        )
 
 
 def _sees(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> None:

@@ -15,8 +15,11 @@ from touchstone.assay.user_models import UserModel, program_model, script_model
 from touchstone.messages import first_line
 from touchstone.network_files.confined import confined
 from touchstone.network_files.onnx_conversion import open_onnx
-from touchstone.network_files.pt2_archive import is_program, read_program
+from touchstone.network_files.programs import FAULTS
+from touchstone.network_files.pt2_archive import read_program
 from touchstone.network_files.weight_files import EXPORT
+from touchstone.pipeline.provenance import whole_files
+from touchstone.records.encoding import DamagedFile
 
 ONNX_SECONDS = 1800
 TOLERANCE = 1e-3  # of the largest logit: between a network and its exported program
@@ -86,7 +89,7 @@ def _write_program(network: nn.Module, shape: tuple[int, int, int], target: Path
     try:
         _export(network, shape, file)
         read_program(file)
-    except (RuntimeError, ValueError, TypeError, AssertionError, TorchDynamoException) as error:
+    except (*FAULTS, TorchDynamoException) as error:
         file.unlink(missing_ok=True)
         _traced(network, shape).save(str(target.with_suffix(".ts")))
         return (f"torch.export cannot follow its code ({first_line(error)}), so it was traced to TorchScript",)
@@ -101,9 +104,8 @@ def copy_beside(model: UserModel, target: Path) -> UserModel:
     if not model.exported or model.file is None:
         return model
     file = target.with_suffix(model.file.suffix)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if model.kind == "torchscript" or not (file.is_file() and _same(file, model.file)):
-        file.write_bytes(model.file.read_bytes())
+    if not same_program(file, model.file):
+        whole_files.write_whole(file, model.file.read_bytes())
     return replace(model, file=file)
 
 
@@ -119,16 +121,22 @@ def _traced(network: nn.Module, shape: tuple[int, int, int]) -> Any:
     try:
         trace: Callable[..., Any] = torch.jit.trace
         return trace(network, torch.rand(2, *shape))
-    except (RuntimeError, ValueError, TypeError) as error:
+    except FAULTS as error:
+        reason = str(error).strip().rpartition("\n")[2] or type(error).__name__
         raise ValueError(
-            f"the model does not take images of {' x '.join(map(str, shape))}: {str(error).strip().splitlines()[-1]}"
+            f"the model does not take images of {' x '.join(map(str, shape))}: {reason.rstrip('.!')}."
+            " --resize HEIGHTxWIDTH, --gray or --rgb change the images"
         ) from error
 
 
-def _same(present: Path, exported: Path) -> bool:
-    if not is_program(present):
+def same_program(present: Path, exported: Path) -> bool:
+    """Return whether a file holds the program of another file, which has the same suffix."""
+    if not present.is_file() or present.read_bytes() == exported.read_bytes():
+        return present.is_file()
+    try:
+        (graph, weights), (other, fresh) = read_program(present), read_program(exported)
+    except DamagedFile:  # TorchScript, another kind of file, or one that is not whole
         return False
-    (graph, weights), (other, fresh) = read_program(present), read_program(exported)
     return (
         graph == other and weights.keys() == fresh.keys() and all(np.array_equal(weights[k], fresh[k]) for k in fresh)
     )

@@ -53,7 +53,8 @@ class GraphProgram(Program):
 
     Linear layers, convolutions and normalisations are modules, in the order in which they run, so that features and
     gradient norms are read from it as from any network. `batch` is the only number of images that it accepts at once,
-    if there is one; the last batch is then padded with copies.
+    if there is one; the last batch is then padded with copies. Such a program has no modules for its layers, because a
+    hook on one would see the rows of one piece only, and the padding.
     """
 
     def __init__(self, batch: int | None = None) -> None:
@@ -168,10 +169,10 @@ class GraphProgram(Program):
     def _layer(self, step: Call, weights: dict[str, Array], sole: Collection[str]) -> nn.Module | None:
         """Return the module of a call that is a layer with its own weights.
 
-        None for any other call.
+        None for any other call, and if the program runs images in pieces.
         """
         build = LAYERS.get(step.name)
-        if build is None:
+        if build is None or self.batch is not None:
             return None
         tensors = self.graph["tensors"]
         taken = {

@@ -47,6 +47,9 @@ def unpickled(path: Path, trust_code: bool) -> Any:
     """Return the state dict in a file, read as data.
 
     With `trust_code` also a pickled module.
+
+    Raises:
+        ValueError: The file has neither, or cannot be unpickled; the message says what to do.
     """
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "weights.safetensors"
@@ -57,7 +60,16 @@ def unpickled(path: Path, trust_code: bool) -> Any:
             if not trust_code:
                 raise
     sys.path.insert(0, str(Path.cwd()))
-    content = _unwrapped(torch.load(path, map_location="cpu", weights_only=False))
+    try:
+        content = _unwrapped(torch.load(path, map_location="cpu", weights_only=False))
+    except (AttributeError, ImportError) as error:
+        raise ValueError(
+            f"{path}: the code of a class in it cannot be imported ({first_line(error)}). Save only the weights,"
+            " torch.save(model.state_dict(), FILE), and pass --architecture module:function, which returns the network."
+            f" Or {EXPORT}"
+        ) from error
+    except Exception as error:  # the code in a pickle may raise anything
+        raise ValueError(f"{path}: cannot be unpickled ({first_line(error)}); {EXPORT}") from error
     if isinstance(content, nn.Module) or _is_state(content):
         return content
     raise ValueError(f"{path}: contains neither a network nor a state dict; {EXPORT}")

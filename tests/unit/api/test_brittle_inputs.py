@@ -1,4 +1,5 @@
 import doctest
+import math
 
 import pytest
 import torch
@@ -55,7 +56,17 @@ def test_nothing_is_brittle_where_nothing_changes_the_class():
         brittle_threshold(constant, IMAGES)
 
 
-@pytest.mark.parametrize("settings", [{"eps": 0.0}, {"eps": -1.0}])
-def test_an_eps_that_is_none_is_refused(model, settings):
-    with pytest.raises(ValueError, match="eps must be > 0"):
-        brittle_inputs(model, IMAGES, **settings)
+@pytest.mark.parametrize("eps", [0.0, -1.0, 8, math.nan])
+@pytest.mark.parametrize("call", [brittle_inputs, brittle_threshold])
+def test_an_eps_that_is_none_is_refused(model, call, eps):
+    with pytest.raises(ValueError, match=f"eps must be above 0 and at most 1, got {eps:g}"):
+        call(model, IMAGES, eps=eps)
+
+
+@pytest.mark.parametrize("call", [brittle_inputs, brittle_threshold])
+def test_a_model_that_returns_nan_is_refused(model, call):
+    def partly(images):
+        return torch.where(images[:, :1, 0, 0] > 0.5, torch.nan, model.eval()(images))
+
+    with pytest.raises(ValueError, match=f"the model returns NaN for {(IMAGES[:, 0, 0, 0] > 0.5).sum()} of 40 images"):
+        call(partly, IMAGES)

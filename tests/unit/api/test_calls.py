@@ -242,6 +242,24 @@ def test_a_path_in_place_of_a_model_is_answered_with_what_to_write(call):
 
 
 @pytest.mark.parametrize("call", CALLABLE)
+def test_images_without_four_dimensions_are_refused(call):
+    with pytest.raises(ValueError, match=r"images have shape \(12, 16\), expected \(N, C, H, W\): reshape them"):
+        call(MODEL, IMAGES.flatten(1))
+
+
+@pytest.mark.parametrize("size", [0, -1])
+@pytest.mark.parametrize("call", [
+    lambda **size: evaluate(MODEL, IMAGES, LABELS, **FEW, **size),
+    lambda **size: brittle_inputs(MODEL, IMAGES, **size),
+    lambda **size: brittle_threshold(MODEL, IMAGES, **size),
+    lambda **size: detector_scores("msp", MODEL, IMAGES, **size),
+])  # fmt: skip
+def test_a_batch_without_images_is_refused(call, size):
+    with pytest.raises(ValueError, match=f"batch_size must be at least 1, got {size}"):
+        call(batch_size=size)
+
+
+@pytest.mark.parametrize("call", CALLABLE)
 def test_images_of_another_precision_than_the_network_are_answered_with_what_to_write(call):
     with pytest.raises(ValueError, match=r"does not take your images \(1 x 4 x 4, float64\): "):
         call(MODEL, IMAGES.double())
@@ -269,9 +287,10 @@ def test_an_attack_by_name_is_refused_before_any_attack_runs():
     assert calls_of_the_model == []
 
 
-def test_a_model_that_returns_probabilities_is_evaluated_with_a_warning():
+@pytest.mark.parametrize("call", [*CALLS, lambda model: evaluate(model, IMAGES, LABELS, draws=2, **FEW)])
+def test_a_model_that_returns_probabilities_is_evaluated_with_a_warning(call):
     with pytest.warns(UserWarning, match=r"the model returns probabilities \(each row sums to 1\)"):
-        evaluate(nn.Sequential(MODEL, nn.Softmax(1)).eval(), IMAGES, LABELS, **FEW)
+        call(nn.Sequential(MODEL, nn.Softmax(1)).eval())
 
 
 def exported():

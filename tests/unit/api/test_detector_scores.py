@@ -38,6 +38,15 @@ def test_settings_reach_the_fit_and_the_score(world):
     assert (far >= near).all() and (far > near).any()
 
 
+def test_no_images_have_no_scores(world):
+    model, (fit_images, _), (images, _) = world
+
+    with pytest.raises(ValueError, match="no images, so nothing can be measured"):
+        detector_scores("msp", model, images[:0])
+    with pytest.raises(ValueError, match="no fit_images, so nothing can be measured"):
+        detector_scores("knn", model, images, fit_images=fit_images[:0])
+
+
 class Elsewhere(torch.nn.Module):
     """Its last linear layer, in module order, is its first, or is not called."""
 
@@ -60,6 +69,20 @@ def test_features_are_not_read_from_a_layer_that_does_not_make_the_logits(world,
         detector_scores("knn", model, images, fit_images=fit_images, k=3)
 
     assert detector_scores("msp", model, images).shape == (120,)
+
+
+def test_gradient_norms_are_read_of_a_network_whose_last_linear_layer_is_not_called(world):
+    _, _, (images, _) = world
+    bare = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3))
+
+    class Unused(torch.nn.Sequential):
+        def forward(self, images):
+            return self[0](images)
+
+    model = Unused(bare, torch.nn.Linear(3, 3))
+    torch.testing.assert_close(
+        detector_scores("gradient_sum", model, images), detector_scores("gradient_sum", bare, images)
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Three planted defences that draw or purify fall to their analytic value; without the expectation they would not."""
 
 import math
+import warnings
 
 import pytest
 import torch
@@ -88,3 +89,29 @@ def test_a_purifier_without_a_gradient_falls_through_its_stand_in_and_only_then(
 def test_too_few_draws_are_refused():
     with pytest.raises(ValueError, match="draws must be at least 1, got 0"):
         touchstone.evaluate(bool, pictures(0.1), LABELS, draws=0)
+
+
+SMALL = {"draws": 2, "queries": 1, "restarts": 1, "steps": 1}
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["module", "function"])
+def test_draws_of_a_model_that_returns_the_same_logits_each_time_cause_a_warning(wrapped):
+    dropout = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(2, 2)).train()
+    few, labels = pictures(0.1, 0.1)[:20], LABELS[:20]
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        touchstone.evaluate((lambda images: dropout(images)) if wrapped else dropout, few, labels, **SMALL)
+
+    messages = " ".join(str(each.message) for each in caught)
+    assert ("the model returns the same logits each time" in messages) is not wrapped
+    assert ("the model is in train mode" in messages) is not wrapped
+
+
+@pytest.mark.parametrize("columns", [slice(1), [0, 1, 1]])
+def test_a_stand_in_for_other_classes_is_refused(columns):
+    def bare(batch):
+        return logits((batch - 0.5).flatten(1).mean(1))
+
+    with pytest.raises(ValueError, match=r"backward returns shape \(1, [13]\), and the model \(1, 2\)"):
+        touchstone.evaluate(bare, pictures(0.1), LABELS, backward=lambda batch: bare(batch)[:, columns])

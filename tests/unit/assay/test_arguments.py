@@ -1,10 +1,12 @@
 """The arguments of an assay as values."""
 
 import pytest
+import torch
 
 from touchstone.__main__ import command_line
 from touchstone.assay import arguments, named_data
 from touchstone.assay.run_assay import run_assay
+from touchstone.numerics.tensors import to_grid_towards
 
 
 @pytest.fixture
@@ -26,6 +28,18 @@ def test_a_study_is_named_for_its_model_unless_the_user_names_it(parsed):
 def test_a_fraction_stays_as_it_was_typed_in_the_study(parsed):
     assert (parsed("--eps", "4/255").eps, parsed("--eps", "4/255").eps_written) == (pytest.approx(4 / 255), "4/255")
     assert parsed("--eps", "0.1").eps_written == 0.1
+
+
+@pytest.mark.parametrize("typed", ["8/255", "0.0314", "0.03137", "0.031", "0.0078", "7.5/255", "1/255", "0.5"])
+def test_a_budget_that_rounding_to_8_bits_cuts_is_noted(parsed, typed):
+    clean = torch.full((1, 1, 1, 1), 100 / 255)
+
+    notes = " ".join(parsed("--eps", typed).unused_budget())
+
+    eps = parsed("--eps", typed).eps
+    left = round(255 * float((to_grid_towards(clean + eps, clean) - clean).abs()))
+    assert (f"no pixel moves by more than {left}. Write {left + 1}/255" in notes) == (left < 255 * eps - 0.01)
+    assert bool(notes) == (typed in ("0.03137", "0.031", "0.0078", "7.5/255", "0.5"))
 
 
 def test_one_mean_serves_all_channels_and_the_std_is_one_without_a_flag(parsed):

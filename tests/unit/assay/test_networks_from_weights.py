@@ -63,7 +63,7 @@ def test_published_weights_of_a_vision_transformer_are_for_images_of_their_size(
 @pytest.fixture
 def network_file(tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "network.py").write_text("def build():\n    pass\n")
+    (tmp_path / "mine" / "network.py").write_text("def build(classes):\n    pass\n\ndef nothing():\n    pass\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     monkeypatch.delitem(sys.modules, "mine.network", raising=False)
@@ -80,3 +80,15 @@ def test_a_path_in_place_of_a_module_is_answered_with_the_module(typed):
 def test_a_mistyped_function_is_answered_with_the_nearest_one():
     with pytest.raises(ValueError, match=r"has no attribute 'biuld'.* Did you mean build\?"):
         networks_from_weights.filled("mine.network:biuld", {}, Path("weights.pt"))
+
+
+@pytest.mark.usefixtures("network_file")
+@pytest.mark.parametrize(
+    ("function", "fault"),
+    [("build", r"build\(\) missing 1 required positional argument: 'classes'"), ("nothing", "returns a NoneType")],
+)
+def test_a_function_that_returns_no_network_is_answered_with_what_it_must_do(function, fault):
+    with pytest.raises(
+        ValueError, match=rf"mine\.network:{function}: {fault}; expected a function that needs no argument"
+    ):
+        networks_from_weights.filled(f"mine.network:{function}", {}, Path("weights.pt"))

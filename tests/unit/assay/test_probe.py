@@ -148,3 +148,25 @@ def test_folders_get_the_words_to_type_and_labels_the_numbers():
     assert "numpy.array([2, 0, 1])[labels]" in advice
     some = Numbering("here", ("ant", "", "cat")).in_order({0: 2, 2: 0}, 4)
     assert "ant is output 2, cat is output 0" in some
+
+
+class Windows(nn.Module):
+    """The logits of Sides, by a linear layer that gets a row for each half of an image, and a sum without a layer."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.rows, self.layer = rows, nn.Linear(1, 1, bias=False)
+
+    def forward(self, images):
+        halves = images.unflatten(-1, (2, 4)).mean((1, 2, 4))
+        seen = self.layer(halves.view(-1, 1) if self.rows else halves[..., None]).view(-1, 2)
+        return seen @ torch.tensor([[1.0, -1.0], [-1.0, 1.0]]) * self.layer.weight.sign()
+
+
+def test_a_layer_that_gets_rows_of_windows_is_refused_with_what_to_write():
+    images, labels = halves()
+    numbering = Numbering("here", ("l", "r"))
+
+    with pytest.raises(ValueError, match=r"gets 16 rows for 8 images.* \(images, windows, features\)"):
+        probe(Windows(rows=True), [0.0], [1.0], images, labels, numbering)
+    assert probe(Windows(rows=False), [0.0], [1.0], images, labels, numbering).accuracy == 1

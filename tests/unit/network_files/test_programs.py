@@ -4,8 +4,10 @@ import io
 import json
 import pickle
 import zipfile
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -17,10 +19,11 @@ from touchstone.network_files.programs import GRAPH, GraphProgram, as_bytes
 from touchstone.network_files.pt2_archive import read_program
 from touchstone.networks import checkpoints, readouts
 from touchstone.numerics.gradient_norms import gradient_norms
+from touchstone.pipeline.steps.infer import infer
 from touchstone.pretrained.exported_program import exported_program as read_exported
 from touchstone.pretrained.torchscript import torchscript
 from touchstone.records.encoding import DamagedFile, decode, encode
-from touchstone.records.nouns import Checkpoint
+from touchstone.records.nouns import Checkpoint, ExampleSet
 
 SHAPE = (2, 8, 8)
 
@@ -97,6 +100,17 @@ def test_a_program_for_four_images_takes_any_number(net, tmp_path):
     images = torch.rand(6, *SHAPE)
 
     torch.testing.assert_close(program(images), net(images))
+    assert program.contents().keys() == {*weights, GRAPH}
+
+
+def test_the_outputs_of_a_program_for_four_images_have_a_row_for_each_image(net, tmp_path):
+    save(net, tmp_path / "weights.pt", count=4)
+    model = checkpoints.load(partial(exported_program, batch=4), checkpoint(read_exported(tmp_path)))
+    examples = ExampleSet(torch.rand(10, *SHAPE).numpy(), np.arange(10) % 3, np.arange(10), "drawn")
+
+    outputs = infer(examples, model, confounding={}, batch_size=6, device="cpu")
+
+    assert outputs.features["penultimate"].shape[0] == len(outputs.logits) == 10
 
 
 def test_torchscript_gives_logits_and_gradients_for_the_images(net, tmp_path, monkeypatch):
