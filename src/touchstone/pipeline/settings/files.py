@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 from collections.abc import Iterator
@@ -235,7 +236,7 @@ def study_file(study: str, root: Path) -> Path | None:
         overlay = folder / f"{study}.yaml"
         return overlay if overlay.is_file() else None
     if study.endswith((".yaml", ".yml")):
-        path = Path(study) if Path(study).is_absolute() else root / study
+        path = root / os.path.expanduser(study)  # noqa: PTH111 - Path's raises RuntimeError for an unknown user
         if not path.is_file():
             raise ParamsError(f"no such study file: {study}")
         return path
