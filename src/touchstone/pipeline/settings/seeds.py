@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from touchstone.pipeline.settings.problems import Problem
@@ -49,7 +49,7 @@ def absent(resolved: dict[str, Any], first: int) -> Iterator[Problem]:
     for name, entry in evaluations.items():
         lacking = set(entry["seeds"] or ()) - present[name]
         if entry["classifiers"] and lacking:
-            reason = f"its networks have the seeds {_written(present[name], first)}, and not {_written(lacking, first)}"
+            reason = f"its networks have the seeds {written(present[name], first)}, and not {written(lacking, first)}"
             yield Problem(("evaluations", name, "seeds"), reason)
     for name, figure in resolved["figures"].items():
         shown = {
@@ -58,8 +58,8 @@ def absent(resolved: dict[str, Any], first: int) -> Iterator[Problem]:
             for seed in present[one].intersection(evaluations[one]["seeds"] or present[one])
         }
         if shown and figure.get("seed") not in (None, *shown):
-            lack = _written({figure["seed"]}, first)
-            reason = f"the networks that it shows have the seeds {_written(shown, first)}, and not {lack}"
+            lack = written({figure["seed"]}, first)
+            reason = f"the networks that it shows have the seeds {written(shown, first)}, and not {lack}"
             yield Problem(("figures", name, "seed"), f"{reason}; set it to one of these")
 
 
@@ -69,6 +69,11 @@ def _present(evaluation: dict[str, Any], resolved: dict[str, Any]) -> set[int]:
     return {seed for net in (*evaluation["classifiers"], *evaluation["rivals"]) for seed in networks[net]["seeds"]}
 
 
-def _written(seeds: set[int], first: int) -> str:
-    """Return seeds as the study's files write them."""
-    return ", ".join(str(seed - first) for seed in sorted(seeds))
+def written(numbers: Iterable[int], first: int) -> str:
+    """Return seeds as the study's files write them.
+
+    Args:
+        numbers: The seeds, after `shift`.
+        first: What `shift` added.
+    """
+    return ", ".join(str(number - first) for number in sorted(numbers))

@@ -114,7 +114,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         unmeasured_words(resolved, kinds["figures"].names.keys() - LABEL.keys()),
         direct_attacks(resolved["evaluations"]),
         certificates(resolved["evaluations"], resolved["detectors"]),
-        wrong_defences(resolved),
+        wrong_defences(resolved, first_seed),
         seeds.absent(resolved, first_seed),
         random_networks(resolved),
         momenta(resolved),
