@@ -272,7 +272,7 @@ def _statements(path: Path) -> list[ast.stmt]:
 @lru_cache(maxsize=1)  # a component's signatures and its words are read one after another, and a tree is large
 def _parsed(path: Path, time: int) -> list[ast.stmt]:
     try:
-        return ast.parse(path.read_text()).body
+        return ast.parse(path.read_text(encoding="utf-8")).body
     except (SyntaxError, UnicodeDecodeError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
         why = error.msg if isinstance(error, SyntaxError) else error

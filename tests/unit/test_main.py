@@ -1,5 +1,6 @@
 """The command line, without torch: one file per word, and mistakes that end in a message and an exit code."""
 
+import os
 import re
 import subprocess
 import sys
@@ -115,3 +116,15 @@ def test_a_part_of_a_root_digest_is_a_mistake_of_the_reader_and_no_forgery(capsy
     assert main(["audit", "digits", "--root", typed]) == 1
 
     assert f"--root {typed}: expected a whole digest, sha256: and 64 hexadecimal digits" in capsys.readouterr().err
+
+
+def test_a_letter_that_the_terminal_lacks_does_not_end_a_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "touchstone", "power", "digits"],
+        cwd=SOURCE.parent,
+        env=os.environ | {"PYTHONPATH": str(SOURCE), "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert b"?" in done.stdout

@@ -52,7 +52,7 @@ def differences(report: Path, root: Path, expected_root: str | None, clone: bool
             yield Finding(address_of(folder / chain.ROOT, root), f"says {stated}, the chain gives {actual}")
         if expected_root is not None and actual != expected_root:
             yield Finding(address_of(report, root), f"has root digest {actual}, not {expected_root}")
-        shown = _shown(packing.unpacked(report.read_text()), folder) if report.exists() else ()
+        shown = _shown(packing.unpacked(report.read_text(encoding="utf-8")), folder) if report.exists() else ()
         for problem in shown:
             yield Finding(address_of(report, root), problem)
     except (ValueError, KeyError, FileNotFoundError) as error:
@@ -71,7 +71,7 @@ def _shown(page: str, folder: Path) -> Iterator[str]:
             yield f"shows {value}, which is not in line {line} of {packing.METRICS}"
         elif unescape(text) not in (written(float(value), row["unit"], more) for more in range(MOST_DIGITS + 1)):
             yield f"shows {unescape(text)} but line {line} of {packing.METRICS} says {value}"
-    with (folder / "claims.csv").open(newline="") as stream:
+    with (folder / "claims.csv").open(encoding="utf-8", newline="") as stream:
         lines = list(csv.DictReader(stream))
     claims = {row["claim"]: row["status"] for row in lines}
     for claim, word in WORD.findall(page):

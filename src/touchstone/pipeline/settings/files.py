@@ -166,7 +166,7 @@ def text_of(path: Path) -> str:
     if (size := path.stat().st_size) > MOST_BYTES:
         raise ParamsError(f"{path}: {size:,} bytes; settings have at most {MOST_BYTES:,}")
     with _as_params_error(path):
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
 
 
 @contextmanager
