@@ -19,7 +19,7 @@ import psutil
 from touchstone import plugins
 from touchstone.digests import sha256
 from touchstone.numerics import devices
-from touchstone.pipeline.orchestration import freshness
+from touchstone.pipeline.orchestration import freshness, own_sources
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
 from touchstone.pipeline.provenance.sidecar_files import SIDECAR
@@ -46,10 +46,11 @@ class Stamp:
     def __init__(self, plan: Plan, study: str, cores: str, lock: str) -> None:
         name, raw = plan.study.name, plan.layout.raw_folders
         results = [plan.folder, f"reports/{name}", *raw, *(folder + SIDECAR for folder in raw)]
+        own_files = map(str, own_sources.locations(plan.study).values())
         package, *others = map(str, plugins.places())
         self._path = _path(study)
         self._sources = [package, *PROJECT, *plan.study.files], others
-        places = [*self._sources[0], *results, *RECORDS]
+        places = [*self._sources[0], *own_files, *results, *RECORDS]
         self._facts: dict[str, Any] = {
             "request": _request(study, cores, lock),
             "name": name,
