@@ -24,7 +24,7 @@ def wrong_defences(resolved: dict[str, Any], first: int) -> Iterator[Problem]:
             reason = f"{entry['classifier']} has only the seeds {seeds.written(present, first)}"
             yield Problem(("defences", name, "seeds"), reason)
         rate = entry["false_positive_rate"]
-        if rate not in rates:
+        if entry["router"] and rate not in rates:
             reason = (
                 f"{rate:g} is not among study.false_positive_rates {rates}. Did you mean {_closest(rate, rates):g}?"
             )
