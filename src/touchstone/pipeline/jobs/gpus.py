@@ -31,7 +31,7 @@ def visible() -> list[str]:
         output = subprocess.run(LIST, capture_output=True, text=True, check=True, timeout=60).stdout
     except (OSError, subprocess.SubprocessError):
         output = ""
-    listed = [word for word in output.split() if word.startswith(("GPU-", "MIG-"))]  # not "No devices were found"
+    listed = [word for word in output.split() if word.startswith(("GPU-", "MIG-"))]  # it may print a sentence instead
     if (chosen := os.environ.get(VISIBLE)) is None:
         return listed
     named = [word.strip() for word in chosen.split(",") if word.strip()]
