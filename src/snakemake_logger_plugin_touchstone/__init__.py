@@ -46,7 +46,7 @@ class LogHandler(LogHandlerBase):
         event = event_of(record)
         if self._file is not None:
             if event:
-                with self._file.open("a") as stream:
+                with self._file.open("a", encoding="utf-8") as stream:
                     print(json.dumps(event), file=stream)
             return
         if event:

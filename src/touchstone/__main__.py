@@ -10,6 +10,7 @@ from touchstone.pipeline.jobs import warm
 if __name__ == "__main__" and (exit_code := warm.pass_on(sys.argv[1:])) is not None:
     sys.exit(exit_code)
 
+import io
 import os
 import signal
 from importlib import import_module
@@ -53,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     130 interrupted.
     """
     own_process = arguments is None
+    if own_process and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 lacks some letters
     arguments = sys.argv[1:] if arguments is None else arguments
     word = next((word for word in arguments if word in COMMANDS), "")
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def use(folders: Iterable[Path | str]) -> None:
 
     Raises:
         FileNotFoundError: A folder does not exist.
-        ValueError: A file would hide a module or a package of touchstone.
+        ValueError: A file would hide a module or a package of touchstone, or a file of another of these folders.
     """
     resolved = [Path(folder).resolve() for folder in folders]
     packages = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
@@ -44,6 +44,7 @@ def use(folders: Iterable[Path | str]) -> None:
             if file.name != "__init__.py" and (folder / file).is_file():
                 reason = f"touchstone has a file {file}, too; rename yours"
                 raise ValueError(f"plugins: {folder / file}: {reason}")
+    _refuse_equal_names(resolved)
     if resolved != _folders:
         _forget_imported()
         _folders[:] = resolved
@@ -58,7 +59,7 @@ def use(folders: Iterable[Path | str]) -> None:
 def refresh() -> None:
     """Forget imported plugin modules if a plugin file was added, changed or deleted."""
     files = {}
-    for path in (path for folder in _folders for pattern in ("*.py", "*/*.py") for path in folder.glob(pattern)):
+    for path in (path for folder in _folders for path in _python_files(folder)):
         stat = path.stat()
         files[path] = (stat.st_mtime_ns, stat.st_size)
     if files != _files:
@@ -66,6 +67,25 @@ def refresh() -> None:
         _files.clear()
         _files.update(files)
         importlib.invalidate_caches()
+
+
+def _refuse_equal_names(folders: Iterable[Path]) -> None:
+    """Raise ValueError if two folders have a file of the same name, because only the first would be imported."""
+    first: dict[Path, Path] = {}
+    for folder in dict.fromkeys(folders):
+        for path in _python_files(folder):
+            name = path.relative_to(folder)
+            if name.name == "__init__.py" or name.parts[0] == "tests":
+                continue
+            if name in first:
+                raise ValueError(f"plugins: {path}: {first[name]} has the same name; rename one of them")
+            first[name] = path
+
+
+def _python_files(folder: Path) -> Iterator[Path]:
+    """Yield the Python files of a plugin folder and of the folders in it; those further down cannot be imported."""
+    for pattern in ("*.py", "*/*.py"):
+        yield from folder.glob(pattern)
 
 
 def _forget_imported() -> None:

@@ -170,14 +170,35 @@ def _type(node: ast.expr, where: str) -> Type:
             base, bound = get_args(alias)
             return Type(base.__name__, interval(bound))
         case ast.Subscript(value=ast.Name(id="Literal")):
-            words = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            return Type("word", words=tuple(str(_fold(word)) for word in words))
+            items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            words = tuple(
+                item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str)
+            )
+            if len(words) < len(items):
+                raise ComponentError(f"{where}: a Literal may hold words in quotes only; use int or float for numbers")
+            return Type("word", words=words)
         case ast.Subscript(value=ast.Name(id="list")):
             return Type("list", item=_type(node.slice, where))
         case ast.BinOp(op=ast.BitOr(), right=ast.Constant(value=None)):
             inner = _type(node.left, where)
             return Type(inner.base, inner.bounds, inner.words, inner.item, inner.folder, optional=True)
     raise ComponentError(f"{where}: a setting cannot have the type {ast.unparse(node)}")
+
+
+def _fits(value: Any, kind: Type) -> bool:
+    """Return whether a literal is of a type, as a study's value has to be; a whole number is a float, too."""
+    if value is None:
+        return kind.optional
+    match kind.base:
+        case "int" | "float":
+            right = isinstance(value, int if kind.base == "int" else int | float) and not isinstance(value, bool)
+            return right and (kind.bounds is None or within(value, kind.bounds))
+        case "word":
+            return value in kind.words
+        case "list":
+            return isinstance(value, list) and all(kind.item and _fits(item, kind.item) for item in value)
+        case _:
+            return isinstance(value, {"bool": bool, "str": str, "nested": dict}[kind.base])
 
 
 def _signature(function: ast.FunctionDef | ast.ClassDef, where: str, strict: bool) -> Signature:
@@ -197,8 +218,11 @@ def _signature(function: ast.FunctionDef | ast.ClassDef, where: str, strict: boo
         if argument.annotation is None:
             raise ComponentError(f"{place}: a setting needs a type")
         try:
+            kind = _type(argument.annotation, place)
             value = None if default is None else _literal(default, place)
-            settings[argument.arg] = Setting(_type(argument.annotation, place), value, required=default is None)
+            if default is not None and not _fits(value, kind):
+                raise ComponentError(f"{place}: the default {value!r} is not {kind}")
+            settings[argument.arg] = Setting(kind, value, required=default is None)
         except ComponentError:
             if strict:
                 raise
@@ -248,7 +272,7 @@ def _statements(path: Path) -> list[ast.stmt]:
 @lru_cache(maxsize=1)  # a component's signatures and its words are read one after another, and a tree is large
 def _parsed(path: Path, time: int) -> list[ast.stmt]:
     try:
-        return ast.parse(path.read_text()).body
+        return ast.parse(path.read_text(encoding="utf-8")).body
     except (SyntaxError, UnicodeDecodeError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
         why = error.msg if isinstance(error, SyntaxError) else error

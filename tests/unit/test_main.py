@@ -1,5 +1,6 @@
 """The command line, without torch: one file per word, and mistakes that end in a message and an exit code."""
 
+import os
 import re
 import subprocess
 import sys
@@ -127,3 +128,15 @@ def test_ctrl_c_ends_a_command_with_a_line_and_exit_code_130(monkeypatch, capsys
     assert main(["list"]) == 130
 
     assert capsys.readouterr().err == "touchstone: interrupted\n"
+
+
+def test_a_letter_that_the_terminal_lacks_does_not_end_a_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "touchstone", "power", "digits"],
+        cwd=SOURCE.parent,
+        env=os.environ | {"PYTHONPATH": str(SOURCE), "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert b"?" in done.stdout

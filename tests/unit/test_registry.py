@@ -36,7 +36,8 @@ def test_settings_are_read_without_importing_the_file(tmp_path, monkeypatch):
     write(
         tmp_path,
         monkeypatch,
-        'raise SystemExit\ndef mine(model, images, *, eps: UnitInterval = 8 / 255, loss: Literal["a", "b"] = "a", k: PositiveInt | None = None):\n    """Return it."""',
+        'raise SystemExit\ndef mine(model, images, *, eps: UnitInterval = 8 / 255, loss: Literal["a", "b"] = "a",'
+        ' k: PositiveInt | None = None, rates: list[float] = (1, 2)):\n    """Return it."""',
     )
 
     settings = registry.component("attacks", "mine").settings
@@ -45,6 +46,7 @@ def test_settings_are_read_without_importing_the_file(tmp_path, monkeypatch):
     assert settings["eps"].type.bounds == Interval(ge=0, le=1)
     assert settings["loss"].type.words == ("a", "b")
     assert settings["k"].type.optional
+    assert settings["rates"].default == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -55,6 +57,13 @@ def test_settings_are_read_without_importing_the_file(tmp_path, monkeypatch):
         ("def mine(model, *, eps=0.1): ...", "eps: a setting needs a type"),
         ("def mine(model, *, eps: float = f(1)): ...", "not a literal"),
         ("def mine(model, *, eps: Banana = 1): ...", "cannot have the type Banana"),
+        ("def mine(model, *, eps: UnitInterval = 8): ...", "eps: the default 8 is not float from 0 to 1"),
+        ("def mine(model, *, steps: int = 0.5): ...", "steps: the default 0.5 is not int"),
+        ("def mine(model, *, steps: PositiveInt = None): ...", "steps: the default None is not int at least 1"),
+        ("def mine(model, *, clip: bool = 1): ...", "clip: the default 1 is not bool"),
+        ("def mine(model, *, eps: list[float] = [1, 'a']): ...", r"eps: the default \[1, 'a'\] is not list of float"),
+        ("def mine(model, *, loss: Literal['a', 'b'] = 'c'): ...", "loss: the default 'c' is not a or b"),
+        ("def mine(model, *, k: Literal[1, 2] = 1): ...", "k: a Literal may hold words in quotes only; use int"),
     ],
 )
 def test_a_file_that_breaks_the_rules_is_refused_by_name(tmp_path, monkeypatch, text, word):

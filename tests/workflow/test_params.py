@@ -58,7 +58,9 @@ MISTAKES = {
     "an unknown nested setting": ("classifiers: {cnn_pgd: {attack: {stepz: 2}}}", "classifiers.cnn_pgd.attack.stepz: not a setting", "Did you mean steps?"),
     "a nested block that is no block": ("classifiers: {cnn_pgd: {attack: pgd}}", "expected block with its own use: from attacks/", ""),
     "a rate without a threshold": ("defences: {routed: {false_positive_rate: 0.06}}", "defences.routed.false_positive_rate: 0.06 is not among study.false_positive_rates", "Did you mean 0.05?"),
-    "seeds that its classifier lacks": ("defences: {routed: {seeds: [0, 7]}}", "defences.routed.seeds: cnn has only the seeds [0, 1, 2]", ""),
+    "seeds that its classifier lacks": ("defences: {routed: {seeds: [0, 7]}}", "defences.routed.seeds: cnn has only the seeds 0, 1, 2", ""),
+    "seeds that its classifier lacks in another run": ("study: {first_seed: 3}\ndefences: {routed: {seeds: [0, 7]}}", "defences.routed.seeds: cnn has only the seeds 0, 1, 2", ""),
+    "more than all": ("evaluations: {data_sheet: {examples: [$inherited, digits_test]}}", "evaluations.data_sheet.examples: all means every entry already; leave this setting out, or list the entries by name", ""),
     "a router that is none": ("defences: {routed: {router: energi}}", "defences.routed.router: no entry called energi in detectors", "Did you mean energy?"),
     "a defence without a translator": ("defences: {mine: {classifier: cnn, translator: null}}", "defences.mine.translator: must name an entry of translators", ""),
     "a defence with a component": ("defences: {routed: {use: pgd}}", "defences.routed.use: not a setting", "router"),
@@ -77,6 +79,10 @@ MISTAKES = {
     "margins that nothing reads": ("evaluations: {robustness: {margins: [nearest_classes]}}", "evaluations.robustness.margins: neither evaluations/robustness.py nor a figure of it reads margins; leave it out", ""),
     "certificates that nothing reads": ("evaluations: {robustness: {certificates: [msp_high_02]}}", "evaluations.robustness.certificates: neither evaluations/robustness.py nor a figure of it reads certificates; leave it out", ""),
     "rivals that nothing reads": ("evaluations: {robustness: {rivals: [cnn]}}", "evaluations.robustness.rivals: neither evaluations/robustness.py nor a figure of it reads rivals; leave it out", ""),
+    "detectors that nothing reads": ("evaluations: {robustness: {detectors: [msp]}}", "evaluations.robustness.detectors: neither evaluations/robustness.py nor a figure of it reads detectors; leave it out", ""),
+    "attacked sets without an attack": ("evaluations: {data_sheet: {attacked: [digits_test]}}", "evaluations.data_sheet.attacked: only attacks read it, and this evaluation has none; name attacks, or leave it out", ""),
+    "victims without an attack": ("evaluations: {data_sheet: {victims: [cnn]}}", "evaluations.data_sheet.victims: only attacks read it, and this evaluation has none; name attacks, or leave it out", ""),
+    "a rate without a router": ("defences: {translated: {false_positive_rate: 0.01}}", "defences.translated.false_positive_rate: only a router reads it, and this defence has none; add a router, or leave it out", ""),
     "certificates in the wrong order": ("evaluations: {certified_detection: {high: [msp_high_05, msp_high_02]}}", "evaluations.certified_detection.high: msp_high_05 must certify the high end at eps 0.02; it has end high, eps 0.05", ""),
     "a certificate of the wrong end": ("evaluations: {certified_at_training_eps: {low: [msp_high_05]}}", "evaluations.certified_at_training_eps.low: msp_high_05 must certify the low end at eps 0.05; it has end high, eps 0.05", ""),
     "no certificate": ("evaluations: {certified_at_training_eps: {high: [msp]}}", "evaluations.certified_at_training_eps.high: msp must certify the high end at eps 0.05; it certifies nothing", ""),
@@ -155,6 +161,29 @@ def test_an_evaluation_may_name_margins_that_only_a_figure_of_it_reads(project):
     study = overlay(project, "evaluations: {robustness: {margins: [nearest_classes]}}\n" + figure)
 
     assert study["evaluations"]["robustness"]["margins"] == ["nearest_classes"]
+
+
+def test_an_evaluation_may_name_detectors_that_only_an_attack_of_it_evades(project):
+    study = overlay(project, "evaluations: {robustness: {attacks: [$inherited, adaptive], detectors: [msp]}}")
+
+    assert study["evaluations"]["robustness"]["detectors"] == ["msp"]
+
+
+def test_what_an_evaluation_inherits_for_its_attacks_may_stay_without_them(project):
+    changes = "{transfer: {attacks: []}, effort: {attacks: [pgd]}}"
+
+    questions = overlay(project, f"evaluations: {changes}\nfigures: {{transfer_map: null}}")["evaluations"]
+
+    assert questions["transfer"]["victims"] and not questions["transfer"]["attacks"]
+    assert questions["effort"]["detectors"]
+
+
+def test_a_defence_without_a_router_needs_no_threshold(project):
+    rates = "study: {false_positive_rates: [0.01], attacked_false_positive_rate: 0.01}"
+    names = ("routed", "routed_by_features", "routed_by_energy", "routed_by_gradients")
+    routed = ", ".join(f"{name}: {{false_positive_rate: 0.01}}" for name in names)
+
+    assert overlay(project, f"{rates}\ndefences: {{{routed}}}")["defences"]["translated"]["router"] is None
 
 
 def test_a_mistake_in_the_base_file_names_the_base_file(project):

@@ -109,6 +109,26 @@ def test_a_plugin_cannot_hide_a_file_of_touchstone(project):
         plugins.use([Path("mine")])
 
 
+def test_two_plugin_folders_may_share_the_name_of_a_test_but_of_no_component(project):
+    for name in (
+        "first/tests/test_spread.py",
+        "second/tests/test_spread.py",
+        "first/__init__.py",
+        "second/__init__.py",
+    ):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("")
+    plugins.use(["first", "second", "first"])
+
+    for folder in ("first", "second"):
+        Path(folder, "detectors").mkdir()
+        Path(folder, "detectors/spread.py").write_text("")
+
+    both = r"second/detectors/spread\.py: .*/first/detectors/spread\.py has the same name; rename one of them"
+    with pytest.raises(ValueError, match=both):
+        plugins.use(["first", "second"])
+
+
 @pytest.fixture
 def contract(monkeypatch, capsys, forking):
     """A function that holds a file to the contract of its kind: (exit code, what was printed)."""

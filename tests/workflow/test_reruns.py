@@ -3,6 +3,9 @@
 import os
 import shutil
 
+import numpy as np
+from PIL import Image
+
 MAKES_IMAGES_WITH_PGD = {
     "Train unet.0",
     "Train gan_unet.0",
@@ -112,3 +115,34 @@ def test_wrong_settings_stop_a_plain_snakemake_before_any_job(copied):
     assert "attacks.pgd.stepz: not a setting of attacks/pgd.py" in done.stdout + done.stderr
     assert "Did you mean steps?" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+PETS = """
+base: none
+study: {title: Pets, device: cpu, calibration: pets}
+sources: {mine: {use: own_files, location: pets, sha256: null}}
+examples: {pets: {use: own_images, source: mine, height: 8, width: 8, colour: gray}}
+evaluations: {sheet: {use: data_sheet, examples: [pets], system: shared, question: What is in it, resamples: 10}}
+"""
+
+
+def test_a_picture_that_the_user_adds_is_fetched_and_measured_and_then_nothing_is_left_to_do(clone):
+    def run():
+        done = clone.run(clone.touchstone("run", "pets.yaml", "--cores", "1"))
+        metrics = clone.root / "data/pets/metrics/sheet.csv"
+        return done.stdout + done.stderr, metrics.read_text()
+
+    (clone.root / "pets.yaml").write_text(PETS)
+    for name in ("cat/1", "cat/2", "dog/1", "dog/2"):
+        picture = clone.root / f"pets/{name}.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), len(name) * 9 + int(name[-1]), np.uint8)).save(picture)
+    _, before = run()
+    assert "Nothing to do" in run()[0]
+    Image.fromarray(np.full((8, 8), 200, np.uint8)).save(clone.root / "pets/dog/3.png")
+
+    text, after = run()
+
+    assert "sources.mine: pets has changed; fetching it again" in text
+    assert before != after
+    assert "Nothing to do" in run()[0]

@@ -121,7 +121,7 @@ def _write_study(written: str, paper: Paper) -> Path:
     content["questions"] = [*(paper.sections.get("evaluations") or {}), *content["evaluations"]]
     STUDIES.mkdir(exist_ok=True)
     path = STUDIES / f"{NAME.format(paper.name)}.yaml"
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return path
 
 

@@ -127,7 +127,7 @@ def _studies(path: Path) -> list[str]:
 
 
 def _stages(path: Path) -> dict[str, Any]:
-    stages: dict[str, Any] = yaml.safe_load(path.read_text())["stages"] if path.is_file() else {}
+    stages: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"] if path.is_file() else {}
     return stages
 
 

@@ -76,7 +76,7 @@ def _job(options: argparse.Namespace) -> int:
     with processes.leaving_at_sigterm(), run_records.recorded(logs, rule.name, wildcards, tasks) as record:
         stop = logs / run_records.LEAK
         if stop.is_file() and rule.step not in ("fetch", "prepare"):
-            raise ValueError(f"not started: {stop.read_text()}")
+            raise ValueError(f"not started: {stop.read_text(encoding='utf-8')}")
         record["from_cache"] = run.run(tasks, Path(), logs)
         if rule.step == "prepare":
             _check_leaks(plan, wildcards["examples"], stop)
@@ -91,5 +91,6 @@ def _check_leaks(plan: Plan, examples: str, stop: Path) -> None:
         for note in leakage.check(plan, among=[examples]):
             print(f"touchstone: {note}", file=sys.stderr)
     except leakage.Leak as leak:
-        stop.write_text(str(leak).splitlines()[0])  # Snakemake would go on with jobs that do not need this set
+        # Otherwise Snakemake would go on with jobs that do not need this set.
+        stop.write_text(str(leak).splitlines()[0], encoding="utf-8")
         raise

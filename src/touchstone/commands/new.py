@@ -39,7 +39,7 @@ def main(options: argparse.Namespace) -> int:
             raise FileExistsError(f"{path} is there already; choose another name, or delete it")
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         print(path)
     print(_next_steps(options, next(iter(files))))
     return 0

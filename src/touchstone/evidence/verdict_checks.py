@@ -57,7 +57,7 @@ def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
         stated = [metric_tables.row_of([row[column] for column in metric_tables.METRIC_COLUMNS]) for row in table]
         compare_rows(stated, computed)
     with result.reading(CRITERIA, f"{directory}/claims.csv", "cannot be compared"):
-        text = (folder / directory / "claims.csv").read_text()
+        text = (folder / directory / "claims.csv").read_text(encoding="utf-8")
         _compare_claims(text, claims_csv(selection.book, verdicts).decode(), f"{directory}/claims.csv", result)
     if result.verdicts:
         number = counted(len(result.verdicts), "verdict")

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import shutil
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+
+from touchstone.ingest import downloads
 
 NAME = "weights.pt"
 
@@ -20,19 +23,31 @@ def checkpoint_file(folder: Path, *, location: str) -> None:
     For a file with the SHA-256 HEX, `printf '%s  weights.pt\\n' HEX | sha256sum` prints it.
 
     Raises:
-        FileNotFoundError: If there is no such file, or if the address does not answer.
+        FileNotFoundError: If there is no such file, or if the address does not send a whole one.
     """
     target = folder / NAME
     if location.startswith(("http://", "https://")):
-        try:
-            with urllib.request.urlopen(location, timeout=60) as answer, target.open("wb") as stream:
-                shutil.copyfileobj(answer, stream)
-        except OSError as error:
-            raise FileNotFoundError(
-                f"checkpoint_file: {location} did not answer ({error}). Put the file somewhere and set location to its path"
-            ) from error
+        with target.open("wb") as stream:
+            for block in _blocks(location):
+                stream.write(block)
         return
     path = Path(location).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"checkpoint_file: no file {path}")
     shutil.copyfile(path, target)
+
+
+def _blocks(address: str) -> Iterator[bytes]:
+    """Yield the bytes behind an address; FileNotFoundError unless the server sends all of them."""
+    done = 0
+    try:
+        with urllib.request.urlopen(address, timeout=downloads.TIMEOUT) as answer:
+            total = int(answer.headers.get("Content-Length") or 0)
+            while block := answer.read(downloads.BLOCK):
+                done += len(block)
+                yield block
+        if done < total:
+            raise ConnectionError(f"cut off after {done:,} of {total:,} bytes")
+    except (*downloads.NETWORK_ERRORS, ValueError) as error:  # ValueError: no address
+        advice = "Put the file somewhere and set location to its path"
+        raise FileNotFoundError(f"checkpoint_file: {address}: {error}. {advice}") from error

@@ -52,7 +52,7 @@ def differences(report: Path, root: Path, expected_root: str | None, clone: bool
             yield Finding(address_of(folder / chain.ROOT, root), f"says {stated}, the chain gives {actual}")
         if expected_root is not None and actual != expected_root:
             yield Finding(address_of(report, root), f"has root digest {actual}, not {expected_root}")
-        shown = _shown(packing.unpacked(report.read_text()), folder) if report.exists() else ()
+        shown = _shown(packing.unpacked(report.read_text(encoding="utf-8")), folder) if report.exists() else ()
         for problem in shown:
             yield Finding(address_of(report, root), problem)
     except (ValueError, KeyError, FileNotFoundError) as error:

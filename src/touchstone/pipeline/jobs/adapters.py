@@ -155,18 +155,15 @@ def _attack(job: Job) -> None:
 
     make = attack_part if job.task.step == "attack_part" else attack
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
-    perturb = bound(job.settings["component"])
-    model, defence = attacked_model(job)
-    if "pipeline" in registry.used(job.settings["component"]["use"]).data and "translators" not in job.task.inputs:
-        raise JobError(
-            f"{job.task.output}: {job.settings['component']['use']} attacks only defences; give it a defence as victim"
-        )
-    data = registry.used(job.settings["component"]["use"]).call.data
-    settings["known"] = "in_distribution" if "in_distribution" in data else "labels"
+    block, (model, defence) = job.settings["component"], attacked_model(job)
+    component = registry.used(block["use"])
+    if "pipeline" in component.data and "translators" not in job.task.inputs:
+        raise JobError(f"{job.task.output}: {block['use']} attacks only defences; give it a defence as victim")
+    settings["known"] = "in_distribution" if "in_distribution" in component.call.data else "labels"
     examples = job.noun("examples", "ExampleSet")
-    attacked = make(examples, model, defence=defence, perturb=perturb, **settings)
+    attacked = make(examples, model, defence=defence, perturb=bound(block), **settings)
     try:
-        check_declared_budget(job.settings["component"], examples, attacked)
+        check_declared_budget(block, examples, attacked)
     except ValueError as error:
         raise JobError(f"{job.task.output}: {error}") from error
     job.write(attacked)

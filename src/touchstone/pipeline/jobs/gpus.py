@@ -28,9 +28,10 @@ def visible() -> list[str]:
     CUDA_VISIBLE_DEVICES, which clusters set, limits them. A number in it is a position in nvidia-smi's list.
     """
     try:
-        listed = subprocess.run(LIST, capture_output=True, text=True, check=False, timeout=60).stdout.split()
-    except (OSError, subprocess.TimeoutExpired):
-        listed = []
+        output = subprocess.run(LIST, capture_output=True, text=True, check=True, timeout=60).stdout
+    except (OSError, subprocess.SubprocessError):
+        output = ""
+    listed = [word for word in output.split() if word.startswith(("GPU-", "MIG-"))]  # it may print a sentence instead
     if (chosen := os.environ.get(VISIBLE)) is None:
         return listed
     named = [word.strip() for word in chosen.split(",") if word.strip()]

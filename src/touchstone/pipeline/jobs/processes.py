@@ -120,11 +120,11 @@ def end(processes: Iterable[Process]) -> None:
 
 
 def _signalled(process: Process, number: signal.Signals) -> bool:
-    """Send a signal to a process; return False if it has ended."""
+    """Send a signal to a process; return False if it has ended or belongs to another user."""
     if not is_alive(process):
         return False
     try:
         os.kill(process.pid, number)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return False
     return True

@@ -111,7 +111,7 @@ def read(logs: Path) -> list[dict[str, Any]]:
     records = []
     for path in sorted((logs / FOLDER).rglob("*.json")):
         try:
-            records.append(json.loads(path.read_text()))
+            records.append(json.loads(path.read_text(encoding="utf-8")))
         except json.JSONDecodeError:
             continue
     return records

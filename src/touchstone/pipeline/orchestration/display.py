@@ -81,7 +81,7 @@ def long_jobs(logs: Path) -> Iterator[tuple[str, tuple[int, int]]]:
     """Yield (label, (done, total)) of each running job that reports its progress."""
     for path in sorted(progress_folder(logs).glob("*.json")):
         try:
-            state = json.loads(path.read_text())
+            state = json.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, json.JSONDecodeError):
             continue  # the job has just ended, or is writing the file
         yield state["label"], (state["done"], state["total"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,12 +73,16 @@ class EventFile:
         self._position = 0
 
     def read(self) -> RunState:
-        """Read the new events and return the state; skip an incomplete last line."""
+        """Read the new events and return the state.
+
+        An incomplete last line is read later. A line that is no JSON, as a full disk leaves, is skipped.
+        """
         with self.path.open("rb") as stream:
             stream.seek(self._position)
             for line in stream:
                 if not line.endswith(b"\n"):
                     break
                 self._position += len(line)
-                self.state.add(json.loads(line))
+                with suppress(ValueError):
+                    self.state.add(json.loads(line))
         return self.state

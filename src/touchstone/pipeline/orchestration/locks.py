@@ -8,7 +8,7 @@ Two locks prevent concurrent runs:
   host. The next run on that host removes the marker of a dead process. On another host a person has to delete it.
 - `.snakemake/locks/`, which Snakemake leaves behind when it is killed. `remove_stale` deletes these files. It is called
   only under the run lock, after `claimed` has checked that no Snakemake runs in this folder on this host. A Snakemake
-  that a person started on another host cannot be detected.
+  that a person started on another host cannot be detected. Nor can that of another user, whose locks are kept.
 """
 
 from __future__ import annotations
@@ -94,8 +94,15 @@ def remove_stale() -> bool:
     """Delete the locks of a killed Snakemake; return whether there were any.
 
     Call it only inside `claimed`.
+
+    Raises:
+        Busy: A lock belongs to another user, whose processes do not show in which folder they run.
     """
     stale = list(SNAKEMAKE_LOCKS.glob("*"))
+    for lock in stale:
+        if (owner := lock.stat().st_uid) != os.getuid():
+            reason = f"{lock} belongs to the user {owner}, whose Snakemake may be running in this folder"
+            raise Busy(f"{reason} (if there is none, delete the file)")
     for lock in stale:
         lock.unlink(missing_ok=True)
     return bool(stale)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,7 +17,7 @@ import yaml
 
 from touchstone.pipeline.jobs import gpus, processes, run_records
 from touchstone.pipeline.jobs.progress import progress_folder
-from touchstone.pipeline.orchestration import display, freshness, locks, recovery, remarks, stamps
+from touchstone.pipeline.orchestration import display, freshness, locks, own_sources, recovery, remarks, stamps
 from touchstone.pipeline.orchestration.events import EventFile
 from touchstone.pipeline.orchestration.restore import restore
 from touchstone.pipeline.planning.plan import Plan
@@ -64,11 +64,12 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
             logs.mkdir(parents=True, exist_ok=True)
             for leftover in progress_folder(logs).glob("*.json"):
                 leftover.unlink()
-            if _is_finished(plan, study, cores, lock):
+            changed = own_sources.changed(plan.study)
+            if not changed and _is_finished(plan, study, cores, lock):
                 return _report_finished(name)
             remarks.print_remarks(plan.study)
             workflow = freshness.workflow_digest()
-            code = _run(study, cores, lock, logs, claim, plan.study["study"]["device"])
+            code = _run(study, cores, lock, logs, claim, plan.study["study"]["device"], changed)
             if code == 0:
                 freshness.vouch(name, workflow)
             if code > 128:
@@ -99,12 +100,16 @@ def _report_finished(name: str) -> int:
     return 0
 
 
-def _run(study: str, cores: str, lock: str, logs: Path, claim: locks.Claim, device: str) -> int:
+def _run(
+    study: str, cores: str, lock: str, logs: Path, claim: locks.Claim, device: str, forced: Sequence[str] = ()
+) -> int:
     log, events = logs / "snakemake.log", EventFile(logs / "events.jsonl")
     command = [sys.executable, "-m", "snakemake", "--cores", cores, "--nocolor"]
     command += ["--logger", "touchstone", "--logger-touchstone-events", str(events.path)]
     if device == "cuda":  # jobs on GPUs at a time; each claims one of them
         command += ["--resources", f"gpu={max(len(gpus.visible()), 1) * gpus.jobs_per_gpu()}"]
+    if forced:
+        command += ["--forcerun", *forced]
     command += configuration(study, lock)
     start = time.monotonic()
     with log.open("wb") as stream, _terminable():

@@ -19,9 +19,10 @@ import psutil
 from touchstone import plugins
 from touchstone.digests import sha256
 from touchstone.numerics import devices
-from touchstone.pipeline.orchestration import freshness
+from touchstone.pipeline.orchestration import freshness, own_sources
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
+from touchstone.pipeline.provenance.folders import entries_below
 from touchstone.pipeline.provenance.sidecar_files import SIDECAR
 
 STAMPS = Path(".touchstone/stamps")
@@ -46,10 +47,11 @@ class Stamp:
     def __init__(self, plan: Plan, study: str, cores: str, lock: str) -> None:
         name, raw = plan.study.name, plan.layout.raw_folders
         results = [plan.folder, f"reports/{name}", *raw, *(folder + SIDECAR for folder in raw)]
+        own_files = map(str, own_sources.locations(plan.study).values())
         package, *others = map(str, plugins.places())
         self._path = _path(study)
         self._sources = [package, *PROJECT, *plan.study.files], others
-        places = [*self._sources[0], *results, *RECORDS]
+        places = [*self._sources[0], *own_files, *results, *RECORDS]
         self._facts: dict[str, Any] = {
             "request": _request(study, cores, lock),
             "name": name,
@@ -114,26 +116,12 @@ def _files(places: Iterable[str], plugin_folders: Iterable[str]) -> Iterator[Fil
     linked = set[tuple[int, int]]()
     for place in map(Path, places):
         if place.is_dir():
-            yield from _walk(str(place), linked)
+            for entry in entries_below(place, linked):
+                if "__pycache__" not in entry.path:  # written by imports
+                    dangling = entry.is_symlink() and not Path(entry.path).exists()
+                    yield entry.path, entry.stat(follow_symlinks=not dangling)
         elif place.exists():
             yield str(place), place.stat()
     for folder in plugin_folders:
         for pattern in ("*.py", "*/*.py"):
             yield from ((str(path), path.stat()) for path in Path(folder).glob(pattern))
-
-
-def _walk(folder: str, linked: set[tuple[int, int]]) -> Iterator[File]:
-    """Yield the path and stat of all files below a folder. Links are followed, into each folder once."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                if entry.is_symlink():
-                    folder_id = (entry.stat().st_dev, entry.stat().st_ino)
-                    if folder_id in linked:
-                        continue
-                    linked.add(folder_id)
-                if entry.name != "__pycache__":  # written by imports
-                    yield from _walk(entry.path, linked)
-            else:
-                dangling = entry.is_symlink() and not Path(entry.path).exists()
-                yield entry.path, entry.stat(follow_symlinks=not dangling)

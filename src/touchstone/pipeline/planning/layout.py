@@ -7,7 +7,7 @@ from typing import Any
 
 from touchstone.pipeline.planning.parts import Net, Set
 from touchstone.pipeline.provenance.addresses import BUNDLE, Address
-from touchstone.pipeline.settings.sections import on_pipelines
+from touchstone.pipeline.settings.sections import on_detectors, on_pipelines
 from touchstone.pipeline.settings.study import Study
 from touchstone.report import packing
 
@@ -122,8 +122,7 @@ class Layout:
 
     def adaptive(self, attack: str) -> bool:
         """Return whether an attack targets a network behind a detector."""
-        entry = self.study["attacks"][attack]
-        return str(entry["use"]).startswith("adaptive/") and not on_pipelines(entry)
+        return on_detectors(self.study["attacks"][attack])
 
     def fits(self, attack: str, victim: str) -> bool:
         """Return whether an attack applies to a victim.

@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from touchstone.pipeline.settings import seeds
 from touchstone.pipeline.settings.problems import Problem
 from touchstone.pipeline.settings.sections import on_pipelines
 
 
-def wrong_defences(resolved: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the defences whose parts do not fit, and the evaluations that mix up defences and networks."""
+def wrong_defences(resolved: dict[str, Any], first: int) -> Iterator[Problem]:
+    """Yield the defences whose parts do not fit, and the evaluations that mix up defences and networks.
+
+    Args:
+        resolved: The settings, after `seeds.shift` and `seeds.inherit`.
+        first: What `seeds.shift` added.
+    """
     rates = resolved["study"]["false_positive_rates"]
     for name, entry in resolved["defences"].items():
-        seeds = resolved["classifiers"][entry["classifier"]]["seeds"]
-        if not set(entry["seeds"]) <= set(seeds):
-            yield Problem(("defences", name, "seeds"), f"{entry['classifier']} has only the seeds {seeds}")
+        present = set(resolved["classifiers"][entry["classifier"]]["seeds"])
+        if not present.issuperset(entry["seeds"]):
+            reason = f"{entry['classifier']} has only the seeds {seeds.written(present, first)}"
+            yield Problem(("defences", name, "seeds"), reason)
         rate = entry["false_positive_rate"]
-        if rate not in rates:
+        if entry["router"] and rate not in rates:
             reason = (
                 f"{rate:g} is not among study.false_positive_rates {rates}. Did you mean {_closest(rate, rates):g}?"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 from collections.abc import Iterator
@@ -165,7 +166,7 @@ def text_of(path: Path) -> str:
     if (size := path.stat().st_size) > MOST_BYTES:
         raise ParamsError(f"{path}: {size:,} bytes; settings have at most {MOST_BYTES:,}")
     with _as_params_error(path):
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
 
 
 @contextmanager
@@ -235,7 +236,7 @@ def study_file(study: str, root: Path) -> Path | None:
         overlay = folder / f"{study}.yaml"
         return overlay if overlay.is_file() else None
     if study.endswith((".yaml", ".yml")):
-        path = Path(study) if Path(study).is_absolute() else root / study
+        path = root / os.path.expanduser(study)  # noqa: PTH111 - Path's raises RuntimeError for an unknown user
         if not path.is_file():
             raise ParamsError(f"no such study file: {study}")
         return path

@@ -165,7 +165,8 @@ def _inherited_list(key: str, sources: list[Source], problems: Problems) -> list
 
 def _questions_of(papers: list[Paper], inherited: list[str], sources: list[Source], layers: list[Layer]) -> list[str]:
     """Return the inherited questions of the papers that are listed, and all questions of papers that are newly listed."""
-    before: list[str] = next((one.content["papers"] for one in sources[-2::-1] if "papers" in one.content), [])
+    inherited_papers = next((one.content["papers"] for one in sources[-2::-1] if "papers" in one.content), None)
+    before = inherited_papers if isinstance(inherited_papers, list) else []
     sections = [layer.blocks.get("evaluations") or {} for layer in layers]
     blocks = {name: block for section in sections for name, block in section.items() if "use" in (block or ())}
     names = [

@@ -57,7 +57,11 @@ def wrong_names(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator
         for name, entry in resolved[section].items():
             for key, reference in kind.references.items():
                 for other in _names(entry, key, reference):
-                    yield from _unknown((section, name, key), other, reference.sections, resolved)
+                    if reference.many and other == "all":
+                        reason = "all means every entry already; leave this setting out, or list the entries by name"
+                        yield Problem((section, name, key), reason)
+                    else:
+                        yield from _unknown((section, name, key), other, reference.sections, resolved)
     yield from _wrong_thresholds(resolved["study"], resolved["examples"])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from touchstone import registry
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.problems import Problem
+from touchstone.pipeline.settings.sections import on_detectors
 
 Entries = dict[str, dict[str, Any]]  # one section of a study: entry -> its settings
 # What an evaluation may name only if a component reads it: {setting: (the data that it becomes, the setting in words)}.
@@ -16,6 +17,15 @@ READ = {
     "margins": (("margins", "fit_margins"), "margins"),
     "certificates": (("scores",), "certificates"),
     "rivals": (("rival_outputs", "rival_scores"), "rivals"),
+    "detectors": (("scores", "detectors", "calibration_scores", "rival_scores"), "detectors"),
+}
+# What only another setting of the same entry reads: {(section, setting): (what reads it, why it is refused without)}.
+NO_ATTACKS = "only attacks read it, and this evaluation has none; name attacks, or leave it out"
+NO_ROUTER = "only a router reads it, and this defence has none; add a router, or leave it out"
+READERS = {
+    ("evaluations", "attacked"): ("attacks", NO_ATTACKS),
+    ("evaluations", "victims"): ("attacks", NO_ATTACKS),
+    ("defences", "false_positive_rate"): ("router", NO_ROUTER),
 }
 
 
@@ -104,15 +114,47 @@ def scored_data(detectors: Entries) -> Iterator[Problem]:
             yield Problem(("detectors", name, "use"), reason)
 
 
-def read_data(evaluations: Entries, figures: Entries) -> Iterator[Problem]:
-    """Yield what an evaluation names and neither its component nor a figure of it reads."""
+def read_data(resolved: dict[str, Entries], written: dict[str, Any]) -> Iterator[Problem]:
+    """Yield what an evaluation names and neither its component nor a figure of it reads.
+
+    Detectors are also read by attacks that evade them. Inherited ones may stay without these.
+
+    Args:
+        resolved: The sections of the study.
+        written: Those that the study's own file writes.
+    """
+    evaluations, figures, attacks = (resolved[section] for section in ("evaluations", "figures", "attacks"))
     for name, entry in evaluations.items():
         uses = [entry["use"], *(figure["use"] for figure in figures.values() if figure["evaluation"] == name)]
         read = {data for use in uses for data in registry.used(use).data}
+        evaded = any(on_detectors(attacks[attack]) for attack in entry["attacks"])
+        if evaded or not _writes(written, "evaluations", name, "detectors"):
+            read.add("detectors")
         for key, (data, noun) in READ.items():
             if entry[key] and read.isdisjoint(data):
                 reason = f"neither {entry['use']}.py nor a figure of it reads {noun}; leave it out"
                 yield Problem(("evaluations", name, key), reason)
+
+
+def idle(resolved: dict[str, Entries], written: dict[str, Any]) -> Iterator[Problem]:
+    """Yield what the study's own file writes into an entry that lacks what would read it.
+
+    Inherited settings may lack it: the study may have removed what read them.
+
+    Args:
+        resolved: The sections of the study.
+        written: Those that the study's own file writes.
+    """
+    for (section, key), (reader, reason) in READERS.items():
+        for name, entry in resolved[section].items():
+            if not entry[reader] and _writes(written, section, name, key):
+                yield Problem((section, name, key), reason)
+
+
+def _writes(written: dict[str, Any], section: str, name: str, key: str) -> bool:
+    """Return whether a file writes a setting of an entry, other than an empty one."""
+    block = (written.get(section) or {}).get(name)
+    return isinstance(block, dict) and bool(block.get(key))
 
 
 def direct_attacks(evaluations: Entries) -> Iterator[Problem]:

@@ -212,6 +212,11 @@ CONFOUNDING_SETTINGS: dict[str, Setting] = {
 }
 
 
+def on_detectors(attack: dict[str, Any]) -> bool:
+    """Return whether an entry of attacks attacks a network behind each detector of an evaluation."""
+    return str(attack["use"]).startswith("adaptive/") and not on_pipelines(attack)
+
+
 def on_pipelines(attack: dict[str, Any]) -> bool:
     """Return whether an entry of attacks attacks whole defences, and nothing else."""
     return "pipeline" in registry.used(attack["use"]).data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from touchstone.pipeline.settings.problems import Problem
@@ -36,16 +36,44 @@ def inherit(resolved: dict[str, Any]) -> None:
 
 
 def absent(resolved: dict[str, Any], first: int) -> Iterator[Problem]:
-    """Yield the evaluations with a seed that none of their networks has: it would be skipped silently.
+    """Yield the evaluations with a seed that none of their networks has, and the figures of such a seed.
+
+    An evaluation would skip the seed silently. A figure would fail after all other jobs.
 
     Args:
         resolved: The settings, after `shift` and `inherit`.
         first: What `shift` added.
     """
-    networks = resolved["classifiers"] | resolved["defences"]
-    for name, entry in resolved["evaluations"].items():
-        present = {seed for net in (*entry["classifiers"], *entry["rivals"]) for seed in networks[net]["seeds"]}
-        lacking = sorted(set(entry["seeds"] or ()) - present)
+    evaluations = resolved["evaluations"]
+    present = {name: _present(entry, resolved) for name, entry in evaluations.items()}
+    for name, entry in evaluations.items():
+        lacking = set(entry["seeds"] or ()) - present[name]
         if entry["classifiers"] and lacking:
-            have, lack = (", ".join(str(seed - first) for seed in sorted(each)) for each in (present, lacking))
-            yield Problem(("evaluations", name, "seeds"), f"its networks have the seeds {have}, and not {lack}")
+            reason = f"its networks have the seeds {written(present[name], first)}, and not {written(lacking, first)}"
+            yield Problem(("evaluations", name, "seeds"), reason)
+    for name, figure in resolved["figures"].items():
+        shown = {
+            seed
+            for one in (figure["evaluation"], *figure["also"])
+            for seed in present[one].intersection(evaluations[one]["seeds"] or present[one])
+        }
+        if shown and figure.get("seed") not in (None, *shown):
+            lack = written({figure["seed"]}, first)
+            reason = f"the networks that it shows have the seeds {written(shown, first)}, and not {lack}"
+            yield Problem(("figures", name, "seed"), f"{reason}; set it to one of these")
+
+
+def _present(evaluation: dict[str, Any], resolved: dict[str, Any]) -> set[int]:
+    """Return the seeds of an evaluation's networks."""
+    networks = resolved["classifiers"] | resolved["defences"]
+    return {seed for net in (*evaluation["classifiers"], *evaluation["rivals"]) for seed in networks[net]["seeds"]}
+
+
+def written(numbers: Iterable[int], first: int) -> str:
+    """Return seeds as the study's files write them.
+
+    Args:
+        numbers: The seeds, after `shift`.
+        first: What `shift` added.
+    """
+    return ", ".join(str(number - first) for number in sorted(numbers))

@@ -31,6 +31,7 @@ from touchstone.pipeline.settings.requirements import (
     certificates,
     direct_attacks,
     fitting_data,
+    idle,
     inputs,
     read_data,
     scored_data,
@@ -105,16 +106,18 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     problems.stop()
     first_seed = seeds.shift(resolved)
     seeds.inherit(resolved)
+    (written,) = (layer.blocks for layer in files.layers if layer.own)
     problems.extend(
         attacked_classifiers(resolved["translators"]),
         static_networks(resolved["classifiers"], resolved["translators"]),
         fitting_data(resolved["detectors"]),
         scored_data(resolved["detectors"]),
-        read_data(resolved["evaluations"], resolved["figures"]),
+        read_data(resolved, written),
+        idle(resolved, written),
         unmeasured_words(resolved, kinds["figures"].names.keys() - LABEL.keys()),
         direct_attacks(resolved["evaluations"]),
         certificates(resolved["evaluations"], resolved["detectors"]),
-        wrong_defences(resolved),
+        wrong_defences(resolved, first_seed),
         seeds.absent(resolved, first_seed),
         random_networks(resolved),
         momenta(resolved),

@@ -93,6 +93,18 @@ def test_a_cluster_limits_the_gpus(machine, monkeypatch, chosen, expected):
     assert gpus.visible() == expected
 
 
+@pytest.mark.parametrize(("output", "code", "expected"), [
+    ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver", 9, []),
+    ("GPU-aaaa", 15, []),
+    ("No devices were found", 0, []),
+    ("GPU-aaaa\nMIG-bbbb", 0, ["GPU-aaaa", "MIG-bbbb"]),
+])  # fmt: skip
+def test_what_nvidia_smi_says_besides_gpus_is_no_gpu(machine, tmp_path, output, code, expected):
+    (tmp_path / "bin/nvidia-smi").write_text(f'#!/bin/sh\necho "{output}"\nexit {code}\n')
+
+    assert gpus.visible() == expected
+
+
 def test_without_nvidia_smi_no_gpu_is_claimed_and_torch_decides(monkeypatch):
     monkeypatch.setattr(gpus, "LIST", ("/nowhere/nvidia-smi",))
     monkeypatch.delenv(gpus.VISIBLE, raising=False)

@@ -54,6 +54,15 @@ def test_a_process_that_does_not_listen_is_ended_all_the_same(monkeypatch):
     assert running.wait(10) == -9
 
 
+def test_a_process_of_another_user_is_left_alone(monkeypatch):
+    def refuse(pid, number):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(processes.os, "kill", refuse)
+
+    processes.end([processes.this_process()])
+
+
 def test_a_snakemake_is_known_by_its_command_line():
     known = [
         ("/x/bin/snakemake", "-n"),

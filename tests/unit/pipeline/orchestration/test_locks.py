@@ -112,3 +112,16 @@ def test_locks_of_snakemake_are_removed_and_counted():
     assert locks.remove_stale()
 
     assert list(locks.SNAKEMAKE_LOCKS.iterdir()) == []
+
+
+def test_a_lock_of_another_user_is_kept_because_the_snakemake_behind_it_cannot_be_seen(monkeypatch):
+    locks.SNAKEMAKE_LOCKS.mkdir(parents=True)
+    lock = locks.SNAKEMAKE_LOCKS / "0.input.lock"
+    lock.write_text("x")
+    owner = lock.stat().st_uid
+    monkeypatch.setattr(locks.os, "getuid", lambda: owner + 1)
+
+    with pytest.raises(locks.Busy, match=rf"0\.input\.lock belongs to the user {owner}, .*if there is none, delete"):
+        locks.remove_stale()
+
+    assert lock.exists()

@@ -52,6 +52,13 @@ def test_records_become_events(seen, event):
     assert plugin.event_of(seen) == event
 
 
+def test_a_line_that_a_full_disk_cut_is_skipped(tmp_path):
+    events = EventFile(tmp_path / "events.jsonl")
+    events.path.write_text('{"planned": 8}\n{"done": 3, "to\n{"done": 5, "total": 8}\n')
+
+    assert events.read() == RunState(done=5, total=8)
+
+
 def test_events_add_up():
     state = RunState()
     failed = {"failed": "train", "log": "x"}

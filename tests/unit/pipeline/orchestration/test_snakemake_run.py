@@ -139,7 +139,7 @@ def test_a_workflow_that_is_edited_during_a_run_was_not_run(tmp_path, monkeypatc
 
     monkeypatch.chdir(tmp_path)
     Path("Snakefile").write_text("")
-    settings = Settings(study={"device": "cpu"})
+    settings = Settings(study={"device": "cpu"}, sources={})
     monkeypatch.setattr(snakemake_run, "load", lambda study: settings)
     monkeypatch.setattr(snakemake_run, "Plan", lambda study: SimpleNamespace(study=study))
     for name in ("check_writable", "clear"):

@@ -20,7 +20,14 @@ def stamped(tmp_path, monkeypatch):
     monkeypatch.setattr(devices, "DRIVER", tmp_path / "nvidiactl")
     monkeypatch.setattr(stamps, "STARTED", time.time_ns() + 10**9)
     monkeypatch.setattr(freshness, "vouched", lambda study: True)
-    Path("sheet.yaml").write_text(STUDY.replace("device: cpu", "device: auto"))
+    Path("pets").mkdir()
+    own = "examples:\n  pets: {use: own_images, source: mine, height: 8, width: 8}"
+    Path("sheet.yaml").write_text(
+        STUDY.replace("device: cpu", "device: auto")
+        .replace("sources:", "sources:\n  mine: {use: own_files, location: pets, sha256: null}")
+        .replace("examples:\n", own + "\n")
+        .replace("[tested, ", "[pets, tested, ")
+    )
     stamps.Stamp(Plan(load("sheet.yaml")), "sheet.yaml", "2", "keep").write()
     monkeypatch.delenv(devices.VARIABLE)
     return tmp_path
@@ -30,6 +37,14 @@ def test_a_gpu_that_was_added_changes_the_device_of_a_finished_study(stamped):
     assert stamps.unchanged("sheet.yaml", "2", "keep") == "sheet"
 
     devices.DRIVER.touch()
+
+    assert stamps.unchanged("sheet.yaml", "2", "keep") is None
+
+
+def test_a_picture_that_was_added_to_the_folder_of_a_source_is_noticed(stamped):
+    assert stamps.unchanged("sheet.yaml", "2", "keep") == "sheet"
+
+    Path("pets/1.png").touch()
 
     assert stamps.unchanged("sheet.yaml", "2", "keep") is None
 

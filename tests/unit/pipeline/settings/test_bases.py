@@ -83,6 +83,15 @@ def test_the_questions_of_the_base_are_kept_unless_the_study_lists_its_own(proje
     assert "gan_unet" not in only["translators"]  # the base wrote it, and nothing reaches it any more
 
 
+@pytest.mark.parametrize("papers", ["", "[]"])
+def test_a_base_without_papers_leaves_them_to_the_study(project, papers):
+    root = project(first=f"papers: {papers}\nquestions: []", mine="base: first\npapers: [energy]")
+
+    evaluations = load("mine", root)["evaluations"]
+
+    assert {entry["system"] for entry in evaluations.values()} == {"energy"}
+
+
 def test_what_a_base_removed_can_come_back(project):
     change = "base: first\nattacks: {bim: {use: bim, eps: 0.1}}"
     root = project(first="attacks: {bim: null}", mine=change, plain="study: {threads: 1}")

@@ -1,11 +1,16 @@
-"""A settings file is parsed once, however often it is read."""
+"""A settings file is read as UTF-8 and parsed once, however often it is read."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
 from touchstone.pipeline.settings import files
+
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
@@ -47,3 +52,24 @@ def test_a_file_without_sections_is_answered_with_an_example(tmp_path, text, wha
         ValueError, match=rf"mine\.yaml: expected sections, such as study: \{{title: Mine\}}, but {what}"
     ):
         files.read_yaml(tmp_path / "mine.yaml")
+
+
+def test_a_study_may_lie_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/mine.yaml").write_text("study: {title: Mine}")
+
+    assert files.study_file("~/mine.yaml", tmp_path / "clone") == tmp_path / "home/mine.yaml"
+    for study in ("~/gone.yaml", "~nobody_of_this_name/mine.yaml"):
+        with pytest.raises(files.ParamsError, match=f"no such study file: {study}"):
+            files.study_file(study, tmp_path)
+
+
+def test_settings_and_components_are_read_as_utf_8_whatever_the_locale():
+    code = "from touchstone.pipeline.settings.study import load; load('digits')"
+    words = [sys.executable, "-X", "warn_default_encoding", "-c", code]
+
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": "src"})
+
+    assert done.returncode == 0, done.stderr
+    assert "EncodingWarning" not in done.stderr

@@ -55,10 +55,28 @@ def test_fashion_mnist_trains_no_network_of_an_earlier_run():
 def test_a_seed_that_no_network_of_an_evaluation_has_is_named_as_it_is_written(resolved, role, net, seed, words):
     resolved["evaluations"] = {"one": {"seeds": [seed], "classifiers": ["part"], "rivals": []}}
     resolved["evaluations"]["one"][role] = [net]
+    resolved["figures"] = {}
     first = seeds.shift(resolved)
     seeds.inherit(resolved)
 
     assert [problem.message for problem in seeds.absent(resolved, first)] == [words] * bool(words)
+
+
+@pytest.mark.parametrize(("seeds_of_one", "also", "words"), [
+    (None, [], ""),
+    ([0], [], "the networks that it shows have the seeds 0, and not 1; set it to one of these"),
+    ([0], ["all_of_them"], ""),
+])  # fmt: skip
+def test_a_seed_that_no_network_of_a_figure_has_is_named_as_it_is_written(resolved, seeds_of_one, also, words):
+    one = {"seeds": seeds_of_one, "classifiers": ["net"], "rivals": []}
+    resolved["evaluations"] = {"one": one, "all_of_them": one | {"seeds": None}}
+    for figure in resolved["figures"].values():
+        figure.update(evaluation="one", also=also)
+    first = seeds.shift(resolved)
+    seeds.inherit(resolved)
+
+    problems = [(("figures", "of_one_network", "seed"), words)] * bool(words)
+    assert list(seeds.absent(resolved, first)) == problems
 
 
 def test_no_study_may_be_called_like_the_folder_of_raw_files(tmp_path):
