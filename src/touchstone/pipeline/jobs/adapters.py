@@ -150,10 +150,9 @@ def _translate(job: Job) -> None:
 
 
 def _attack(job: Job) -> None:
-    from touchstone.pipeline.steps.attack import attack
-    from touchstone.pipeline.steps.attack_part import attack_part
+    from touchstone.pipeline.steps import attack, attack_part
 
-    make = attack_part if job.task.step == "attack_part" else attack
+    make = attack_part.attack_part if job.task.step == "attack_part" else attack.attack
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
     block, (model, defence) = job.settings["component"], attacked_model(job)
     component = registry.used(block["use"])
@@ -171,8 +170,7 @@ def _attack(job: Job) -> None:
 
 def attacked_model(job: Job) -> tuple[Any, Any]:
     """Return the task's network or defence, and what is attacked: it, or it behind a detector."""
-    model = _model(job)
-    seen = job.as_attacked(model)
+    seen = job.as_attacked(model := _model(job))
     return model, _guarded(job, seen) if "detector" in job.task.inputs else seen
 
 
