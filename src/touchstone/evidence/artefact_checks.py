@@ -235,7 +235,7 @@ def _say_what_was_proved(counts: Counts, result: Result) -> None:
     steps = {
         "attack": f"the rows and labels of {counted(files['attack'], 'attacked set')} ({rows['attack']:,} images) are those"
         f" of the clean ones; {files['bounded']:,} of these sets have a declared budget, and keep it"
-        + f"; of {files['noted']:,}, the shares of images without a score gradient were computed again" * bool(files["noted"]),
+        + f"; of {files['noted']:,}, the shares of images without a score gradient were computed again"
         * bool(files["noted"]),
         "prepare": f"{files['prepared']:,} of {counted(files['prepare'], 'clean set')} are what their raw files or originals"
         " give; the others have the form of a set",
