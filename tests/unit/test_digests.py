@@ -14,13 +14,15 @@ def sha256(data):
 def folder(tmp_path):
     made = tmp_path / "raw"
     (made / "sub").mkdir(parents=True)
-    (made / "b.txt").write_bytes(b"two")
-    (made / "sub" / "a.txt").write_bytes(b"one")
+    # By digest, the second of them is first.
+    (made / "b.txt").write_bytes(b"one")
+    (made / "sub" / "a.txt").write_bytes(b"two")
     return made
 
 
 def test_folder_digest_is_that_of_the_sorted_lines_of_its_files(folder):
-    lines = sorted([f"{sha256(b'two')}  b.txt\n", f"{sha256(b'one')}  sub/a.txt\n"])
+    lines = [f"{sha256(b'two')}  sub/a.txt\n", f"{sha256(b'one')}  b.txt\n"]
+    assert lines == sorted(lines)
 
     digest = folder_digest(folder)
 

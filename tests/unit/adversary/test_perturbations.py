@@ -22,6 +22,12 @@ def test_projection_onto_the_l2_ball_shrinks_to_the_radius_and_leaves_inner_poin
     torch.testing.assert_close(ball.project(images(0.53, 0.54)), images(0.53, 0.54))
 
 
+def test_projection_onto_the_l2_ball_ends_in_the_unit_range():
+    ball = Ball(images(0.95, 0.5), 0.2, "l2")
+
+    torch.testing.assert_close(ball.project(images(1.95, 0.5)), images(1.0, 0.5))
+
+
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_a_unit_step_has_unit_norm_however_small_the_gradient_and_is_zero_for_none(norm):
     steps = unit_step(torch.tensor([[3e-30, -4e-30], [0.0, 0.0]]), norm)

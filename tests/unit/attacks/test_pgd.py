@@ -47,10 +47,11 @@ def test_l2_pgd_finds_the_exact_maximiser_of_a_linear_model(binary):
 
 
 def test_l2_pgd_stays_in_the_ball_and_beats_its_start(victim):
-    found = run(victim, eps=0.8, norm="l2", steps=10)
+    attacked = run(victim, eps=0.8, norm="l2", steps=10)
 
-    assert ((found - victim.images).flatten(1).norm(dim=1) <= 0.8 + 1e-6).all()
-    assert (victim.loss(found) > victim.loss(victim.images)).all()
+    assert ((attacked - victim.images).flatten(1).norm(dim=1) <= 0.8 + 1e-6).all()
+    assert attacked.min() >= 0 and attacked.max() <= 1
+    assert (victim.loss(attacked) > victim.loss(victim.images)).all()
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "margin"])

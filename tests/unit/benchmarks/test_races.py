@@ -295,10 +295,45 @@ def test_peaks_in_shards_are_measured_small(tmp_path, monkeypatch):
 
     assert done.returncode == 0, done.stderr
     monkeypatch.setattr(shard_memory, "BATCH", 32)
-    found = json.loads((tmp_path / "shard_memory.json").read_text())
-    assert shard_memory.page(found) == (tmp_path / "shard_memory.md").read_text()
-    assert [(run["images"], run["shards"]) for run in found["runs"]] == [(40, 1), (80, 1), (80, 2)]
-    assert found["runs"][1]["made"] == found["runs"][2]["made"]
+    results = json.loads((tmp_path / "shard_memory.json").read_text())
+    assert shard_memory.page(results) == (tmp_path / "shard_memory.md").read_text()
+    assert [(run["images"], run["shards"]) for run in results["runs"]] == [(40, 1), (80, 1), (80, 2)]
+    _, whole, cut = results["runs"]
+    assert whole["made"] == cut["made"] and whole["made_bytes"] == cut["made_bytes"] > 80 * 28 * 28
+    jobs = [{step: one["jobs"] for step, one in run["steps"].items()} for run in (whole, cut)]
+    assert jobs[0] == {"prepare": 1, "attack": 1, "infer": 2}
+    assert jobs[1] == {"prepare": 1, "cut": 1, "attack": 2, "infer": 4, "gather": 3}
+    peaks = [one["peak_bytes"] for run in results["runs"] for one in run["steps"].values()]
+    assert 1e8 < max(peaks) < 1.5 * min(peaks)  # of single processes, each with torch
+
+
+@pytest.fixture
+def made_up_shards(monkeypatch):
+    """Jobs of shards whose peaks are as many bytes as images, and who make what `made` gives."""
+    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
+    steps = ("cut", *shard_memory.SOME, "gather")
+
+    def study(root, images, shards, *_):
+        one = {step: {"peak_bytes": images} for step in steps}
+        return {"images": images, "shards": shards, "made": study.made(shards), "steps": one}
+
+    study.made = lambda shards: "the same"
+    monkeypatch.setattr(shard_memory, "study", study)
+    return study
+
+
+def test_the_most_shards_are_compared_with_the_fewest(made_up_shards):
+    goals = shard_memory.measured([160, 40, 80, 100], 40, 1)["goals"]
+
+    assert [(goal["value"], goal["met"]) for goal in goals] == [(2.0, False)] * 5
+    assert shard_memory.measured([100, 104], 50, 1)["goals"][0]["met"]
+
+
+def test_shards_that_make_other_bytes_are_not_measured(made_up_shards):
+    made_up_shards.made = str
+
+    with pytest.raises(racing.NotEqual, match="80 images in 2 shards make other bytes"):
+        shard_memory.measured([80], 40, 1)
 
 
 def test_peaks_of_whole_sets_are_listed_job_by_job(tmp_path, monkeypatch):

@@ -81,6 +81,7 @@ FORGED = [
     ("logits scaled by 1 %", noun("clean_logits", logits=lambda logits: logits * np.float32(1.01)), "recomputation", "clean_logits"),
     ("other clean images", noun("clean", images=lambda images: images[::-1].copy()), "budget", "attacked.safetensors"),
     ("a smaller eps", lambda files, about: about.update(eps=EPS / 2), "budget", "attacked.safetensors"),
+    ("an eps that allows every image", lambda files, about: about.update(eps=1.0), "budget", "attacked.safetensors"),
     ("a norm that is none", lambda files, about: about.update(norm=["linf"]), "budget", "attacked.safetensors"),
     ("a better robust accuracy", stated("robust_accuracy", value=0.99), "recomputation", "robust_accuracy"),
     ("a narrower interval", stated("clean_accuracy", low=0.9), "recomputation", "clean_accuracy"),
@@ -90,20 +91,36 @@ FORGED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("edit", "check", "named"), [row[1:] for row in FORGED], ids=[row[0] for row in FORGED])
-def test_a_forgery_is_named(honest, tmp_path, edit, check, named):
-    folder, _ = honest
+def edited(folder, tmp_path, edit):
+    """The evidence after an edit of its files and of what it says about them."""
     evidence, _ = archive.unpack(folder / "e", tmp_path)
     files = {name: (tmp_path / name).read_bytes() for name in evidence.entries}
     about = dict(evidence.about)
     edit(files, about)
     archive.write(
-        tmp_path / "forged", evidence.kind, about, [(name, lambda data=data: data) for name, data in files.items()]
+        tmp_path / "edited", evidence.kind, about, [(name, lambda data=data: data) for name, data in files.items()]
     )
+    return tmp_path / "edited"
 
-    result = evaluation_checks.verify(tmp_path / "forged", [str(folder / "model.pt2")], "cpu")
+
+@pytest.mark.parametrize(("edit", "check", "named"), [row[1:] for row in FORGED], ids=[row[0] for row in FORGED])
+def test_a_forgery_is_named(honest, tmp_path, edit, check, named):
+    folder, _ = honest
+
+    result = evaluation_checks.verify(edited(folder, tmp_path, edit), [str(folder / "model.pt2")], "cpu")
 
     assert [each for each in result.problems if each.check == check and named in str(each)], result.problems
+
+
+def test_an_image_that_was_wrong_before_the_attack_is_not_robust_whatever_it_is_after_it(honest, tmp_path):
+    def right(logits):
+        labels = encoding.decode((tmp_path / "attacked.safetensors").read_bytes()).labels
+        logits[:3] = 9 * np.eye(3, dtype=np.float32)[labels[:3]]
+        return logits
+
+    result = evaluation_checks.verify(edited(honest[0], tmp_path, noun("attacked_logits", logits=right)), [], "cpu")
+
+    assert result.problems == []
 
 
 def test_the_page_of_forgeries_lists_them():

@@ -1,6 +1,7 @@
 """The tables of a report: every line of the table of claims is compared, and no table unpacks without a limit."""
 
 import gzip
+import tracemalloc
 
 import pytest
 
@@ -55,5 +56,13 @@ def test_a_bomb_is_refused_before_it_is_unpacked(before, monkeypatch):
     """gzip unpacks all that is in a file, also what follows a small table."""
     monkeypatch.setattr(packing, "rows_of", lambda data: pytest.fail("unpacked"))
 
-    with pytest.raises(ValueError, match=r"zip bomb|bytes follow its table"):
-        verdict_checks._table(before + gzip.compress(b"0" * 10**7), 1000)
+    bomb = before + gzip.compress(b"0" * 10**7)
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"zip bomb|bytes follow its table"):
+            verdict_checks._table(bomb, 1000)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10**6

@@ -36,6 +36,6 @@ def test_a_packing_that_gives_more_or_less_than_stated_is_refused():
     data = save({"images": GRID})
     _, packed = pixel_planes.pack("a.safetensors", data)
 
-    for forged, size in ((packed, len(data) - 4), (packed[:-4], len(data)), (packed + b"0", len(data)), (b"", 8)):
+    for forged, size in ((packed, len(data) - 4), (packed, len(data) + 4), (packed[:-4], len(data)), (b"", 8)):
         with pytest.raises(ValueError):
-            pixel_planes.unpack(pixel_planes.PIXELS, forged + b"", size if forged != packed + b"0" else len(data) - 1)
+            pixel_planes.unpack(pixel_planes.PIXELS, forged, size)

@@ -18,7 +18,9 @@ PGD = {"use": "attacks/pgd", "eps": 0.1, "norm": "linf"}
     [
         (small_set(GREY + np.float32(26 / 255)), r"attacks/pgd changed row 0 by 0.10196.*more than eps 0.1"),
         (small_set(GREY, unquantised=GREY + np.float32(0.11)), "more than eps 0.1"),
+        (small_set(GREY, unquantised=GREY + np.float32(0.1001)), "more than eps 0.1"),
         (small_set(GREY, unquantised=GREY - np.float32(0.21)), "left the pixel range"),
+        (small_set(GREY, unquantised=GREY + np.float32(0.81)), "left the pixel range"),
         (small_set(GREY, labels=(1, 0)), "labels or the order"),
         (small_set(GREY, ids=(1, 0)), "labels or the order"),
     ],

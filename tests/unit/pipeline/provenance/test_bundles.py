@@ -92,9 +92,10 @@ def no_space(*_):
 
 def test_a_members_record_has_another_digest_if_anything_in_it_is_another():
     base = record(b"1")
-    others = [base | {"step": "fit"}, base | {"artefact": "sha256:0"}, base | {"code": "sha256:d"}]
+    others = [base | {"step": "fit"}, base | {"artefact": "sha256:0"}, base | {"code": "sha256:d"}, base | {"more": 1}]
+    others += [base | {"inputs": {"of": [{"file": "a", "sidecar": f"sha256:{place}"}]}} for place in range(2)]
 
-    assert len({sidecar_files.digest_of_record(one) for one in (base, *others)}) == 4
+    assert len({sidecar_files.digest_of_record(one) for one in (base, *others)}) == 7
 
 
 @pytest.mark.parametrize("place", [0, 40, -10, -3])
