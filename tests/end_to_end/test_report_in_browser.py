@@ -304,7 +304,7 @@ def test_the_list_of_files_shows_those_that_contain_every_word(page):
 
 def test_a_count_of_the_scorecard_leaves_its_claims_and_the_address_keeps_it(page):
     chip = one(page, ".scorecard [data-word]")
-    word = chip.get_attribute("data-word")
+    word, count = chip.get_attribute("data-word"), int(chip.find_element(By.TAG_NAME, "strong").text)
 
     press(page, chip)
 
@@ -312,7 +312,7 @@ def test_a_count_of_the_scorecard_leaves_its_claims_and_the_address_keeps_it(pag
     page.refresh()
     WebDriverWait(page, 5).until(lambda driver: one(driver, "#claims .tools output").text)
     left = [line for line in every(page, "#claims tr[data-words]") if line.is_displayed()]
-    assert left and all(word in line.get_attribute("data-words").split("|") for line in left)
+    assert len(left) == count > 0 and all(word in line.get_attribute("data-words").split("|") for line in left)
     assert one(page, ".scorecard [aria-pressed=true]").get_attribute("data-word") == word
 
 

@@ -63,6 +63,8 @@ def unpack(packing: str, packed: bytes, size: int) -> bytes:
                 raise ValueError("its tensors do not fit into it")
             pieces.append(_unpacked(packed[place : place + 1], packed[place + 1 : place + 1 + stored]))
             place += 1 + stored
+        if place != len(packed):
+            raise ValueError("it has bytes after its last tensor")
         packed = b"".join(pieces)
     if len(packed) != size:
         raise ValueError(f"unpacks to {len(packed):,} bytes, not to {size:,}")

@@ -14,6 +14,8 @@ from touchstone.report import drawing, palette
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.logit_paths import LogitPath, logit_paths
 
+TRUE = palette.COLOURS["blue"]  # of the true class, in all rows
+
 
 def logit_lines(
     outputs: list[Cell],
@@ -68,10 +70,11 @@ def _chosen(labels: Array, count: int) -> Array:
 def _draw(axes: Axes, path: LogitPath, row: int, clean: ExampleSet | None) -> None:
     logits, own = path.logits[:, row], int(path.labels[row])
     winner = int(logits[-1].argmax())
-    for label in range(logits.shape[1]):
-        axes.plot(path.places, logits[:, label], color=drawing.FAINT, linewidth=0.7, alpha=0.7, zorder=1)
-    look = palette.line(path.clean.entry, [path.clean.entry])
-    axes.plot(path.places, logits[:, own], color=look["color"], linewidth=2.2, marker=".", label="true class")
+    others = [label for label in range(logits.shape[1]) if label not in (own, winner)]
+    for label in others:
+        name = "other classes" if label == others[0] else None
+        axes.plot(path.places, logits[:, label], color=drawing.FAINT, linewidth=0.7, alpha=0.7, zorder=1, label=name)
+    axes.plot(path.places, logits[:, own], color=TRUE, linewidth=2.2, marker=".", label="true class")
     if winner != own:
         axes.plot(
             path.places, logits[:, winner], color=drawing.INK, linestyle="--", linewidth=1.4, label="wins in the end"

@@ -17,7 +17,11 @@ from touchstone.report import drawing, marks, palette
 
 NAME = "overview"
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
-WEAKER, STRONGEST, WITHOUT = "no attack, or a weaker one", "the strongest one tried", "without the system"
+WEAKER, STRONGEST, WITHOUT = (
+    "no attack, or a weaker one",
+    "the strongest one tried",
+    "without the system, or the usual one",
+)
 CHANCE = "chance, of an AUROC"
 WIDTH = 4.4  # inches: a phone shows it without scrolling, with text of 11 pixels
 ROW, TOP = 0.86, 1.35  # inches of one system, and of the rest
@@ -87,8 +91,8 @@ def _row(axes: Axes, height: int, contrast: Contrast) -> None:
         axes.plot([0.5] * 2, [height - 0.2, height + 0.2], ":", color=drawing.FAINT, linewidth=2.2, label=f"_{CHANCE}")
     axes.annotate("", (after, height), (before, height), arrowprops=ARROW)
     for part, words, colour, shift in (
-        (contrast.unaware, WEAKER, UNAWARE, 0.14),
-        (contrast.aware, STRONGEST, AWARE, -0.14),
+        (contrast.unaware, WEAKER, UNAWARE, 0.1),
+        (contrast.aware, STRONGEST, AWARE, -0.1),
     ):
         low, high = max(part.quantity.low, 0), min(part.quantity.high, 1)
         axes.plot([low, high], [height + shift] * 2, color=colour, linewidth=1.4, label=f"_{words}")
@@ -115,7 +119,7 @@ def _labels(axes: Axes, height: int, unaware: Quantity, aware: Quantity) -> None
         axes.annotate(
             _shown(quantity),
             (value, height),
-            (beside, -9),
+            (beside, -12),
             textcoords="offset points",
             ha=side,
             va="top",
@@ -127,5 +131,11 @@ def _words(contrasts: list[Contrast]) -> str:
     def one(part: Part) -> str:
         return f"{number(part)} if the attacker {part.name.split(':')[0]}"
 
-    rows = "; ".join(f"{each.paper}, {each.shows}: {one(each.unaware)}, {one(each.aware)}" for each in contrasts)
-    return f"{takeaway(contrasts)}. {rows}."
+    def without(part: Part | None) -> str:
+        return f", {number(part)} {part.name.split(':')[0]}" if part else ""
+
+    rows = (
+        f"{each.paper}, {each.shows}: {one(each.unaware)}, {one(each.aware)}{without(each.reference)}"
+        for each in contrasts
+    )
+    return f"{takeaway(contrasts)}. {'; '.join(rows)}."

@@ -63,7 +63,7 @@ def _rounded(value: float, unit: str, more: int = 0) -> str:
         return f"{100 * value:.{1 + more}f}{NARROW}%"
     if unit == "difference of fractions":
         return f"{_signed(100 * value, 1 + more)}{NARROW}points"
-    if unit == "difference":
+    if unit in ("difference", "difference of tau"):
         return _signed(value, 3 + more)
     if unit == "pixels":
         return f"{value:.{4 + more}f}"

@@ -82,7 +82,8 @@ def test_logits_are_drawn_over_t_and_the_winner_is_named():
     figure = logit_lines(path_cells(), examples, images=2)
 
     first, second = figure.axes
-    np.testing.assert_allclose(first.lines[2].get_xydata(), [[0, 1], [0.1, 0], [0.2, -1]])
+    (true,) = (line for line in first.lines if line.get_label() == "true class")
+    np.testing.assert_allclose(true.get_xydata(), [[0, 1], [0.1, 0], [0.2, -1]])
     assert first.get_title(loc="center") == "mlp: bag → ankle boot"
     assert second.get_title(loc="center") == "mlp: bag"
     with pytest.raises(ValueError, match="seed 3"):

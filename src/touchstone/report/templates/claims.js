@@ -2,11 +2,11 @@
 const chips = all(".scorecard button");
 const words = byId("claim-words");
 const state = { paper: "", word: "", text: "" };
-{# What a closed line shows: its claim, its sentence, its verdicts. #}
+{# Counts are of the papers' claims, so a count leaves only these. What a closed line shows: its claim, its sentence, its verdicts. #}
 const shownText = (line) => all("th, summary, .judged, .words", line).map(textOf).join(" ").toLowerCase();
 const matches = (line) =>
   (!state.paper || line.dataset.paper === state.paper) &&
-  (!state.word || line.dataset.words.split("|").includes(state.word)) &&
+  (!state.word || (line.dataset.kind === "paper" && line.dataset.words.split("|").includes(state.word))) &&
   wordsOf(state.text).every((word) => shownText(line).includes(word));
 {# A heading filters by a paper or by a verdict, a count by both. #}
 const filtersOf = (chip) => ["paper", "word"].filter((name) => name in chip.dataset);
