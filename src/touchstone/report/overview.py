@@ -20,11 +20,11 @@ UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
 WEAKER, STRONGEST, WITHOUT = (
     "no attack, or a weaker one",
     "the strongest one tried",
-    "without the system, or the usual one",
+    "without the system",
 )
 CHANCE = "chance, of an AUROC"
 WIDTH = 4.4  # inches: a phone shows it without scrolling, with text of 11 pixels
-ROW, TOP = 0.86, 1.35  # inches of one system, and of the rest
+ROW, TOP = 0.96, 1.35  # inches of one system, and of the rest
 TEXT, LETTERS = 10, 52  # points of the text, and letters of a line
 ARROW = {"arrowstyle": "-|>", "color": drawing.FAINT, "shrinkA": 5, "shrinkB": 5}
 SEVERE = 0.1  # a fall that is worth a headline
