@@ -76,6 +76,7 @@ def test_the_whole_command_line_has_the_arguments_of_every_command():
         (["job", "trian", "trained=cnn.0"], "no rule trian. Did you mean train?"),
         (["job", "train", "net=cnn.0"], "the rule train takes trained"),
         (["job", "evaluate", "evaluation=detectio"], "no evaluation called detectio. Did you mean detection?"),
+        (["job", "train", "trained=cnm.0"], "study digits has no network called cnm.0. Did you mean cnn.0?"),
         (["check", "digitz"], "no study called digitz"),
         (["trace", "nowhere.safetensors"], "nowhere.safetensors: no such file"),
         (["trace", "\x1b[2Jnowhere"], r"\x1b[2Jnowhere: no such file"),  # it would clear the screen

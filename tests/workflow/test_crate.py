@@ -3,6 +3,7 @@
 import json
 import runpy
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import mlcroissant
@@ -103,6 +104,38 @@ def test_every_file_has_the_digest_that_the_crate_states(unpacked):
     assert len(stated) > 200
     for name, digest in stated.items():
         assert digests.file_digest(unpacked / name) == f"sha256:{digest}"
+
+
+def test_every_file_has_its_format_and_the_sidecar_of_a_folder_is_about_the_folder(unpacked):
+    entities = {entity["@id"]: entity for entity in json.loads((unpacked / crate.METADATA).read_text())["@graph"]}
+    formats = {name: entity.get("encodingFormat") for name, entity in entities.items()}
+
+    assert formats["data/tiny/margins/cnn.0/fab/tested.zip"] == "application/zip"
+    assert formats["data/tiny/examples/digits_train.safetensors"] == "application/octet-stream"
+    assert (formats["LICENSE"], formats["workflow/common.smk"]) == ("text/plain", "text/plain")
+    assert entities["data/raw/sklearn_digits.prov.json"]["about"] == {"@id": "data/raw/sklearn_digits/"}
+    abouts = [entity["about"]["@id"] for entity in entities.values() if "about" in entity]
+    assert set(abouts) <= entities.keys()
+
+
+def test_papers_plugins_and_study_files_of_the_users_own_are_packed(few, tmp_path):
+    own = few.copy(tmp_path / "own")
+    (own.root / "mine/detectors").mkdir(parents=True)
+    (own.root / "mine/detectors/spread.py").touch()
+    (own.root / "elsewhere").mkdir()
+    (own.root / "workflow/studies/few.yaml").rename(own.root / "elsewhere/few.yaml")
+    study = replace(load("elsewhere/few.yaml", own.root), folders=("./mine",))
+
+    crate.write(Plan(study), tmp_path / "few.zip", own.root)
+
+    assert {"mine/detectors/spread.py", "elsewhere/few.yaml"} <= set(zipfile.ZipFile(tmp_path / "few.zip").namelist())
+
+
+def test_what_lies_outside_the_project_is_refused(few, tmp_path):
+    study = replace(load("few", few.root), folders=(str(tmp_path / "mine"),))
+
+    with pytest.raises(ValueError, match=r"reads .*mine, and a crate holds only what lies inside the project's folder"):
+        crate.write(Plan(study), tmp_path / "few.zip", few.root)
 
 
 def test_no_clock_host_or_path_of_this_machine_is_in_it(packed, tiny):

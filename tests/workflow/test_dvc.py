@@ -125,15 +125,19 @@ def test_papers_and_plugins_of_the_users_own_are_dependencies():
     assert {"./my_paper", "plugins/"} <= set(stages["tiny"]["deps"])
 
 
-def test_overlays_are_dependencies_also_those_that_a_study_is_based_on(copied):
-    studies = copied.root / "workflow/studies"
-    (studies / "further.yaml").write_text("base: tiny\n")
+def test_overlays_are_dependencies_also_those_that_a_study_is_based_on(clone):
+    studies = clone.root / "workflow/studies"
+    (studies / "further.yaml").write_text("base: mine/base.yaml\n")
+    (clone.root / "mine").mkdir()
+    (clone.root / "mine/base.yaml").write_text("base: tiny\n")
 
-    document = dvc.document([Plan(load(name, copied.root)) for name in ("digits", "further")], set())
+    plans = [Plan(load(name, clone.root)) for name in ("digits", "further")]
+    document = dvc.document(plans, set(), clone.root)
 
     params = {name: [file for entry in stage["params"] for file in entry] for name, stage in document["stages"].items()}
     assert params["digits"] == ["params.yaml", "workflow/studies/digits.yaml"]
-    assert params["further"] == ["params.yaml", "workflow/studies/tiny.yaml", "workflow/studies/further.yaml"]
+    overlays = ["workflow/studies/tiny.yaml", "mine/base.yaml", "workflow/studies/further.yaml"]
+    assert params["further"] == ["params.yaml", *overlays]
 
 
 def test_every_output_stays_when_dvc_runs_a_stage(recorded):
@@ -279,6 +283,15 @@ def test_a_cache_of_links_outlives_what_snakemake_deletes(cloned, kind):
     shutil.rmtree(cloned.root / "data/tiny/metrics")
     cloned.type("dvc checkout -q")
     assert (cloned.root / file).read_bytes() == before
+
+
+@pytest.mark.parametrize(("made", "missing"), [("other", "DVC repository"), (".dvc", "not a git repository")])
+def test_a_check_outside_a_repository_is_refused(tmp_path, made, missing):
+    (tmp_path / made).mkdir()
+    (tmp_path / made / "config").touch()
+
+    with pytest.raises(ValueError, match=rf"dvc --check: .*{missing}.*; run it in a git clone of touchstone"):
+        dvc.stale(tmp_path)
 
 
 def test_an_overlay_outside_the_repositorys_studies_is_refused(copied):

@@ -229,7 +229,7 @@ def test_every_beginning_passes_the_test_that_is_written_beside_it(project, begi
 
 
 @pytest.mark.parametrize(("name", "flags"), [
-    ("class", []), ("torch", []), ("frozen", []), ("fit", ["--fitted"]), ("été", []), ("2nd", []), ("Mine", []),
+    ("class", []), ("torch", []), ("frozen", []), ("fit", ["--fitted"]), ("été", []), ("2nd", []), ("Mine", []), ("yes", []), ("null", []),
 ])  # fmt: skip
 def test_a_name_that_a_file_could_not_be_imported_under_is_refused(project, capsys, name, flags):
     assert main(["new", "detector" if flags else "attack", name, *flags]) == 1

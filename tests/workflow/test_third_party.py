@@ -13,7 +13,8 @@ from torch import nn
 from forks import in_fork
 from touchstone import plugins, registry, third_party
 from touchstone.__main__ import main
-from touchstone.numerics.tensors import RandomStreams
+from touchstone.numerics.tensors import RandomStreams, row_norms
+from touchstone.statistics.declared_budgets import single
 
 pytest.importorskip("torchattacks")
 pytest.importorskip("pytorch_ood")
@@ -69,6 +70,38 @@ def test_the_settings_of_their_class_are_the_settings_of_the_component(folder):
         "steps": ("int", 10),
         "random_start": ("bool", True),
     }
+
+
+def test_the_norm_is_the_word_that_touchstone_reads_and_the_class_gets_its_own(folder):
+    import torchattacks
+
+    name, model = new(folder, "attack", "torchattacks.APGD"), nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    plugins.use([folder])
+    images, labels = torch.full((2, 1, 4, 4), 0.5), torch.tensor([0, 1])
+    streams = RandomStreams(0, "attack", torch.arange(2))
+
+    norm = registry.component("attacks", name).settings["norm"]
+    for ours, theirs in (("linf", "Linf"), ("l2", "L2")):
+        attacked = registry.load(f"attacks/{name}")(model, images, labels, streams, eps=0.3, norm=ours)
+        expected = torchattacks.APGD(model, norm=theirs, eps=0.3)(images, labels)
+        torch.testing.assert_close(row_norms(attacked - images, ours), row_norms(expected - images, ours))
+
+    assert (str(norm.type), norm.default) == ("linf or l2", "linf")
+
+
+def test_an_attack_within_an_l2_ball_declares_its_norm(folder):
+    name = new(folder, "attack", "torchattacks.PGDL2")
+    plugins.use([folder])
+    defaults = {key: each.default for key, each in registry.component("attacks", name).settings.items()}
+    images, labels = torch.full((2, 1, 4, 4), 0.5), torch.tensor([0, 1])
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+
+    attacked = registry.load(f"attacks/{name}")(
+        model, images, labels, RandomStreams(0, "attack", torch.arange(2)), eps=0.3
+    )
+
+    assert single(defaults) == ("l2", 1.0)
+    assert row_norms(attacked - images, "l2").max() <= 0.3 + 1e-6
 
 
 def test_it_gives_what_their_class_gives(folder):

@@ -7,7 +7,7 @@ References:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,9 +27,15 @@ PROFILES = {
 }
 METADATA = "ro-crate-metadata.json"
 LICENCE = "https://spdx.org/licenses/MIT"
-FORMATS = {
-    ".html": "text/html", ".csv": "text/csv", ".json": "application/json", ".svg": "image/svg+xml", ".png": "image/png",
-    ".yaml": "application/yaml", ".py": "text/x-python", ".safetensors": "application/octet-stream",
+TEXT = (
+    ".txt", ".md", ".rst", ".sh", ".tex", ".bib", ".lock", ".smk", ".jinja", ".typed", "LICENSE", "ROOT", "Snakefile",
+)  # fmt: skip
+BYTES = "application/octet-stream"  # .safetensors, .npy, and what is not listed
+FORMATS = dict.fromkeys(TEXT, "text/plain") | {
+    ".html": "text/html", ".csv": "text/csv", ".css": "text/css", ".js": "text/javascript", ".py": "text/x-python",
+    ".json": "application/json", ".yaml": "application/yaml", ".toml": "application/toml", ".pdf": "application/pdf",
+    ".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg",
+    ".zip": "application/zip", ".gz": "application/gzip",
 }  # fmt: skip
 
 
@@ -92,7 +98,7 @@ def _graph(
     yield from _workflow(steps)
     for file, digest in content.items():
         if file != "Snakefile":
-            yield _file(file, digest, sizes[file])
+            yield _file(file, digest, sizes[file], content)
     for folder in folders:
         yield _id(folder) | {
             "@type": "Dataset",
@@ -141,17 +147,22 @@ def _workflow(steps: list[str]) -> Iterator[Entity]:
         }
 
 
-def _file(name: str, digest: str, size: int) -> Entity:
+def _file(name: str, digest: str, size: int, content: Container[str]) -> Entity:
     entity: Entity = _id(name) | {
         "@type": "File",
         "name": name,
         "sha256": digest.removeprefix("sha256:"),
         "contentSize": str(size),
-        "encodingFormat": FORMATS.get(Path(name).suffix, "text/plain"),
+        "encodingFormat": FORMATS.get(Path(name).suffix or Path(name).name, BYTES),
     }
     if name.endswith(sidecar_files.SIDECAR):
-        entity["about"] = _id(name.removesuffix(sidecar_files.SIDECAR))
+        entity["about"] = _id(_entity(name.removesuffix(sidecar_files.SIDECAR), content))
     return entity
+
+
+def _entity(name: str, content: Container[str]) -> str:
+    """Return the name of an artefact's entity: a folder's ends with a slash."""
+    return name if name in content else name + "/"
 
 
 def _done() -> Entity:
@@ -160,17 +171,13 @@ def _done() -> Entity:
 
 def _action(file: str, action: str, sidecar: Entity, content: dict[str, str]) -> Iterator[Entity]:
     """Yield the action that made one file, with inputs, tool and settings, and the Snakemake job that controlled it."""
-
-    def entity(name: str) -> str:
-        return name if name in content else name + "/"
-
-    inputs = [entity(link["file"]) for link in chain.links(sidecar)]
+    inputs = [_entity(link["file"], content) for link in chain.links(sidecar)]
     settings = f"#settings-{file}"
     yield _id(action) | _done() | {
         "name": f"{sidecar['step']}: {file}",
         "instrument": _id(f"#tool-{sidecar['step']}"),
         "object": _ids([*dict.fromkeys(inputs), settings]),
-        "result": _ids([entity(file)]),
+        "result": _ids([_entity(file, content)]),
     }  # fmt: skip
     shown = {key: value for key, value in sidecar["settings"].items() if key != "cells"}  # the cells repeat the inputs
     yield _id(settings) | {"@type": "PropertyValue", "name": "settings", "value": digests.canonical(shown)}

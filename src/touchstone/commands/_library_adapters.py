@@ -98,12 +98,19 @@ def _type(parameter: inspect.Parameter) -> str | None:
 
 
 def _attack(values: dict[str, Any]) -> str:
+    settings = values["settings"]
+    passed = {name: name for name in settings}
+    if "norm" in settings:
+        settings["norm"] = 'norm: Literal["linf", "l2"] = "linf"'
+        passed["norm"] = '{"linf": "Linf", "l2": "L2"}[norm]'  # how torchattacks spells them
+    elif "eps" in settings and values["cls"].endswith("L2"):  # without a norm, touchstone takes eps as L-inf
+        settings["norm"] = 'norm: Literal["l2"] = "l2"'
     data = ("model: Model", "images: Tensor", "labels: Tensor", "generator: RandomStreams")
     lists = {
-        "parameters": _parameters(data, values["settings"]),
-        "arguments": _arguments(values, ("model", "images", "labels", "generator")),
+        "parameters": _parameters(data, settings),
+        "arguments": _arguments(values, ("model", "images", "labels", "generator"), passed),
     }
-    return rendered("library_attack.py", **values, **lists, bounded="eps" in values["settings"])
+    return rendered("library_attack.py", **values, **lists, bounded="eps" in settings, has_norm="norm" in settings)
 
 
 def _detector(values: dict[str, Any], cls: Any, origin: str) -> str:
@@ -114,11 +121,12 @@ def _detector(values: dict[str, Any], cls: Any, origin: str) -> str:
     fitted = cls.requires_fit
     state, state_argument = (("state: dict[str, Tensor]",), ("state",)) if fitted else ((), ())
     fit = (f"fit_{rows}", "fit_labels")
+    passed = {name: name for name in values["settings"]}
     lists = {
         "parameters": _parameters((f"{rows}: Tensor", *state), values["settings"]),
-        "arguments": _arguments(values, (rows, *state_argument)),
+        "arguments": _arguments(values, (rows, *state_argument), passed),
         "fit_parameters": _parameters([f"{data}: Tensor" for data in fit], values["settings"]) if fitted else "",
-        "fit_arguments": _arguments(values, fit),
+        "fit_arguments": _arguments(values, fit, passed),
     }
     return rendered("library_detector.py", **values, **lists)
 
@@ -128,9 +136,9 @@ def _parameters(data: Iterable[str], settings: dict[str, str]) -> str:
     return _joined([*data, *(["*", *settings.values()] if settings else [])], 0)
 
 
-def _arguments(values: dict[str, Any], data: Iterable[str]) -> str:
-    """Return the arguments of the call that does the work."""
-    settings = (f"{name}={name}" for name in values["settings"])
+def _arguments(values: dict[str, Any], data: Iterable[str], passed: dict[str, str]) -> str:
+    """Return the arguments of the call that does the work; `passed` has the value of each of its settings."""
+    settings = (f"{name}={value}" for name, value in passed.items())
     return _joined([f'"{values["cls"]}"', f'"{values["version"]}"', *data, *settings], 4)
 
 

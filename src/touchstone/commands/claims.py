@@ -83,9 +83,10 @@ def _markdown(lines: Lines, wanted: list[str], path: Path) -> str:
     shown = _wanted(lines, wanted, path) or [line for line in lines if line["claim"][0] == "S" and line["measured"]]
     rows = [("paper", "claim", "published", "measured here", "verdict"), ("---",) * 5]
     for line in shown:
-        published = line["published"].partition(";")[0] or "–"
         claim = f"{line['claim']}: {line['setting']}; asked: {line['criterion']}"
-        rows.append((line["paper"], claim, published, of_line(line, "measured") or "–", verdict_text(line)))
+        rows.append(
+            (line["paper"], claim, line["published"] or "–", of_line(line, "measured") or "–", verdict_text(line))
+        )
     return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |\n" for row in rows)
 
 

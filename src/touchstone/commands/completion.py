@@ -11,8 +11,11 @@ from touchstone.commands._command_line import Parser
 from touchstone.pipeline.settings.papers import shipped
 
 SHELLS = ("bash", "zsh")
-STUDY, PAPER, EITHER = (dict.fromkeys(SHELLS, f"_touchstone_{what}") for what in ("studies", "papers", "either"))
-TAKEN = {  # argument -> what completes it
+NAMED, STUDY, PAPER, EITHER = (
+    dict.fromkeys(SHELLS, f"_touchstone_{what}") for what in ("named", "studies", "papers", "either")
+)
+TAKEN = {  # argument, or "command argument" -> what completes it
+    "dvc study": NAMED,  # it takes no path
     **dict.fromkeys(("study", "first", "second"), STUDY),
     "paper": PAPER,
     "study_or_paper": EITHER,
@@ -22,24 +25,24 @@ TAKEN = {  # argument -> what completes it
 # as $(command).
 PREAMBLE = {
     "bash": """
-_touchstone_studies() {
+_touchstone_named() {
   local file name
   for file in digits workflow/studies/*.yaml; do
     name=${file##*/} name=${name%.yaml}
     [[ $name == "$1"* && $name =~ ^[a-z][a-z0-9_]*$ ]] && echo "$name"
   done
-  compgen -f -X '!*.yaml' -- "$1"
 }
+_touchstone_studies() { _touchstone_named "$1"; compgen -f -X '!*.yaml' -- "$1"; }
 _touchstone_papers() { compgen -W "PAPERS" -- "$1"; }
 _touchstone_either() { _touchstone_studies "$1"; _touchstone_papers "$1"; compgen -d -- "$1"; }
 """,
     "zsh": """
-_touchstone_studies() {
+_touchstone_named() {
   local -a studies
   studies=(digits workflow/studies/*.yaml(N:t:r))
   compadd -a studies
-  _files -g '*.yaml'
 }
+_touchstone_studies() { _touchstone_named; _files -g '*.yaml' }
 _touchstone_papers() { compadd PAPERS }
 _touchstone_either() { _touchstone_studies; _touchstone_papers; _files -/ }
 """,
@@ -59,10 +62,11 @@ def main(options: argparse.Namespace) -> int:
 
 def completion(parser: Parser, shell: str) -> str:
     """Return the script that completes the parser's commands in a shell."""
-    for command in parser.commands.values():
+    for word, command in parser.commands.items():
         for action in command._actions:
-            if action.choices is None and action.dest in TAKEN:
-                _complete_with(action, TAKEN[action.dest])
+            completer = TAKEN.get(f"{word} {action.dest}", TAKEN.get(action.dest))
+            if action.choices is None and completer is not None:
+                _complete_with(action, completer)
     names = " ".join(shipped())
     preamble: Any = {each: text.replace("PAPERS", names) for each, text in PREAMBLE.items()}  # its annotation says str
     return shtab.complete(parser, shell=shell, preamble=preamble)

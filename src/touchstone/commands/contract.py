@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
+from importlib.util import find_spec
 from pathlib import Path
 
 from touchstone import plugins, registry
@@ -34,7 +35,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Check the component's signature, then run the contract tests of its folder.
 
-    Returns 0 if all pass, else 1. Each failed test is printed as one sentence; with --trace in pytest's own words.
+    Each failed test is printed as one sentence; with --trace in pytest's own words.
+
+    Returns:
+        0 if all pass, else 1.
+
+    Raises:
+        ValueError: the folder is that of no kind, or of one without contract tests, or pytest is missing.
+        FileNotFoundError: there is no such component, or this is no clone of touchstone.
     """
     path = Path(options.file)
     kind, name, folder = path.parent.name, path.stem, path.resolve().parent.parent
@@ -49,8 +57,14 @@ def main(options: argparse.Namespace) -> int:
     component = registry.component(kind, name)
     print(f"{kind}/{name}: takes {', '.join(component.call.data)}; settings {', '.join(component.settings) or 'none'}")
     tests = TESTS / f"test_{kind}.py"
+    if not TESTS.is_dir():
+        raise FileNotFoundError(f"{TESTS}: no such folder here; run this in a clone of touchstone")
     if not tests.is_file():
-        raise FileNotFoundError(f"{tests}: no such file here; run this in a clone of touchstone")
+        raise ValueError(
+            f"{path}: components of {kind}/ have no contract tests; try it in a study: touchstone check STUDY"
+        )
+    if find_spec("pytest") is None:
+        raise ValueError("contract: needs pytest, which is not installed: make .venv/development")
     environment = os.environ | ({"TOUCHSTONE_PLUGINS": str(folder)} if plugin else {})
     passed = _passes(tests, name, environment, options.trace)
     print(f"{kind}/{name}: {'keeps the contract' if passed else 'does not keep the contract'}")

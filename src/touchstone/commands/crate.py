@@ -22,6 +22,7 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import bundles, chain, git, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address, files_of
 from touchstone.pipeline.settings.study import load
+from touchstone.plugins import PACKAGE
 
 SOURCES = (
     "Snakefile",
@@ -61,12 +62,12 @@ def write(plan: Plan, target: Path, root: Path = Path()) -> int:
     """Write a finished study's crate as a zip and return the number of its files.
 
     Raises:
-        ValueError: a file is missing, or its bytes differ from its sidecar.
+        ValueError: a file is missing, its bytes differ from its sidecar, or the study names a place outside the project.
     """
     report = f"reports/{plan.study.name}/report.html"
     sidecars = _by_file(root, chain.reached(root, [report]))
     names = [*sidecars, *(name + sidecar_files.SIDECAR for name in sidecars), *plan.layout.more_pages]
-    names += [name for name in SOURCES if (root / name).exists()]
+    names += [name for name in SOURCES if (root / name).exists()] + _own(plan, root)
     files = sorted(set(_files(root, names)))
     content = {name: digests.file_digest(root / name) for name in files}
     for name, sidecar in sidecars.items():
@@ -77,6 +78,20 @@ def write(plan: Plan, target: Path, root: Path = Path()) -> int:
     text = metadata(plan, report, sidecars, content, sizes, published(root, plan))
     _zip(target, root, files, sorted(set(sidecars) - set(content)), text)
     return len(files) + 1
+
+
+def _own(plan: Plan, root: Path) -> list[str]:
+    """Return the study's files of settings and the user's own papers and plug-ins, as paths from the project's folder."""
+    places = (*map(Path, plan.study.files), *(root / folder for folder in plan.study.folders))
+    own = [place for place in places if not place.is_relative_to(PACKAGE)]  # the shipped papers are in src/touchstone
+    names = [Path(os.path.relpath(place, root)) for place in own]
+    for place, name in zip(own, names, strict=True):
+        if name.parts[:1] in ((), ("..",)):
+            raise ValueError(
+                f"{plan.study.name}: reads {place}, and a crate holds only what lies inside the project's folder; move it"
+                " there and name its new path in the study"
+            )
+    return [name.as_posix() for name in names]
 
 
 def _by_file(root: Path, records: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

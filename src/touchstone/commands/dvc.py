@@ -7,6 +7,7 @@ decides what to run. `persist` keeps DVC from deleting files that Snakemake woul
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +21,7 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import git, sidecar_files, whole_files
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
 from touchstone.pipeline.settings.study import load
+from touchstone.plugins import PACKAGE
 
 DEFAULT_FILE = Path("dvc.yaml")
 STUDIES_FILE = Path("workflow/dvc.yaml")
@@ -75,7 +77,7 @@ def write_stages(study: str, root: Path = Path()) -> Path:
     path = root / (DEFAULT_FILE if default else STUDIES_FILE)
     studies = dict.fromkeys([] if default else _studies(path))
     raw = set() if default else _raw_outputs(root / DEFAULT_FILE)
-    content = document([Plan(load(name, root)) for name in (studies | {study: None})], raw)
+    content = document([Plan(load(name, root)) for name in (studies | {study: None})], raw, root)
     text = HEADER + yaml.safe_dump(content, sort_keys=False, width=120)
     whole_files.write_whole(path, text.encode())
     return path
@@ -85,11 +87,24 @@ def stale(root: Path = Path()) -> list[str]:
     """Return what differs from the committed locks, in lines that say what to do.
 
     Commands, settings and the files in git are compared. Files that DVC stores may be missing, as in a fresh clone.
+
+    Args:
+        root: the folder of the repository.
+
+    Raises:
+        ValueError: the folder is no DVC repository, or none that git has.
     """
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     lines, repair = [], dict[str, list[str]]()
-    with Repo(str(root)) as repo:
+    try:
+        opened = Repo(str(root))
+    except DvcException as error:
+        raise ValueError(
+            f"dvc --check: {error}; run it in a git clone of touchstone, or first git init, dvc init"
+        ) from error
+    with opened as repo:
         files = [str(file) for file in (DEFAULT_FILE, STUDIES_FILE) if (root / file).is_file()]
         stages = [(file, stage) for file in files for stage in repo.stage.load_all(str(root / file))]
         data = {out.fs_path for _, stage in stages for out in stage.outs if out.use_cache}
@@ -137,10 +152,13 @@ def _raw_outputs(path: Path) -> set[str]:
     return {str(out).rstrip("/") for out in outs if str(out).startswith("data/raw/")}
 
 
-def document(plans: Iterable[Plan], fetched: set[str]) -> dict[str, Any]:
+def document(plans: Iterable[Plan], fetched: set[str], root: Path = Path()) -> dict[str, Any]:
     """Return the content of a dvc.yaml: each study's stages, plots and checkpoints.
 
-    fetched: raw folders that are outputs of another dvc.yaml.
+    Args:
+        plans: of the studies.
+        fetched: raw folders that are outputs of another dvc.yaml.
+        root: the folder that the studies were loaded from.
     """
     stages: dict[str, Any] = {}
     plots: list[Any] = []
@@ -153,8 +171,8 @@ def document(plans: Iterable[Plan], fetched: set[str]) -> dict[str, Any]:
         raw = sorted(plan.layout.raw_folders - fetched)
         fetched = fetched | set(raw)
         if raw:
-            stages[plan.study.name + RAW] = where | _raw_stage(plan, raw)
-        stages[plan.study.name] = where | _study_stage(plan)
+            stages[plan.study.name + RAW] = where | _raw_stage(plan, raw, root)
+        stages[plan.study.name] = where | _study_stage(plan, root)
         plots += _plots(plan, up)
         artifacts |= _artifacts(plan, up)
     return {"stages": stages, "plots": plots, "artifacts": artifacts}
@@ -165,28 +183,33 @@ def _command(plan: Plan, targets: list[str]) -> str:
     return " ".join([SNAKEMAKE, *targets, *config])
 
 
-def _overlays(plan: Plan) -> list[str]:
-    """Return the study's own overlay and those of the studies that it is based on."""
-    files = map(Path, plan.study.files)
-    return [f"{STUDIES}/{file.name}" for file in files if file.parent.as_posix().endswith(str(STUDIES))]
+def _overlays(plan: Plan, root: Path) -> list[str]:
+    """Return the study's own overlay and those of the studies that it is based on, also outside workflow/studies/.
+
+    The other files of settings are params.yaml and the papers': the stage depends on the papers' whole folders.
+    """
+    names = [Path(os.path.relpath(file, root)) for file in plan.study.files if not Path(file).is_relative_to(PACKAGE)]
+    papers = [os.path.relpath(root / folder, root) for folder in plan.study.folders]
+    overlays = [name for name in names if not any(map(name.is_relative_to, ["params.yaml", *papers]))]
+    return [name.as_posix() for name in overlays]
 
 
 def _kept(*files: str, cached: bool) -> list[dict[str, dict[str, bool]]]:
     return [{file: {"persist": True} if cached else {"cache": False, "persist": True}} for file in files]
 
 
-def _raw_stage(plan: Plan, raw: list[str]) -> dict[str, Any]:
+def _raw_stage(plan: Plan, raw: list[str], root: Path) -> dict[str, Any]:
     files = [name for folder in raw for name in (f"{folder}/", folder + sidecar_files.SIDECAR)]
     return {
         "desc": f"The raw files of the study {plan.study.name}",
         "cmd": _command(plan, raw),
-        "deps": [*FETCHING, *_overlays(plan)],
+        "deps": [*FETCHING, *_overlays(plan, root)],
         "params": [{"params.yaml": ["sources"]}],
         "outs": _kept(*files, cached=True),
     }
 
 
-def _study_stage(plan: Plan) -> dict[str, Any]:
+def _study_stage(plan: Plan, root: Path) -> dict[str, Any]:
     reports = f"reports/{plan.study.name}"
     metrics, figures = f"{reports}/metrics.json", f"{reports}/figures"
     tables = [page for page in plan.layout.more_pages if page not in (metrics, figures)]
@@ -197,7 +220,7 @@ def _study_stage(plan: Plan) -> dict[str, Any]:
         "desc": f"The study {plan.study.name}, by the same Snakemake line as `make run`",
         "cmd": _command(plan, []),
         "deps": [*WORKFLOW, "requirements.lock", "src/touchstone", *plan.study.folders, *raw],
-        "params": [{file: None} for file in ("params.yaml", *_overlays(plan))],
+        "params": [{file: None} for file in ("params.yaml", *_overlays(plan, root))],
         "outs": [*_kept(f"{plan.folder}/", page, cached=True), *_kept(*pages, cached=False)],
         "metrics": _kept(metrics, cached=False),
     }

@@ -11,6 +11,8 @@ from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment, processes, run, run_records
 from touchstone.pipeline.jobs.job import code_paths
 from touchstone.pipeline.jobs.reader import JobError
+from touchstone.pipeline.planning.parts import Net
+from touchstone.pipeline.planning.patterns import NETWORKS, NUMBERS
 from touchstone.pipeline.planning.plan import Plan, digests_of, plan_of
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 
@@ -62,10 +64,7 @@ def _job(options: argparse.Namespace) -> int:
     wildcards = dict(pair.partition("=")[::2] for pair in options.wildcards.split(",") if pair)
     if sorted(wildcards) != sorted(rule.wildcards):
         raise ValueError(f"the rule {rule.name} takes {', '.join(rule.wildcards)}, got {options.wildcards!r}")
-    for wildcard in ("source", "examples", "margin", "evaluation"):
-        values = plan.wildcard_values[wildcard]
-        if (value := wildcards.get(wildcard)) is not None and value not in values:
-            raise ValueError(f"study {study.name} has no {wildcard} called {value}.{nearest(value, values)}")
+    _check_values(plan, wildcards)
     environment.prepare_process(rule.step, study["study"]["threads"])
     tasks = plan.tasks(rule, **wildcards)
     settings, code = digests_of(tasks)
@@ -81,6 +80,21 @@ def _job(options: argparse.Namespace) -> int:
         if rule.step == "prepare":
             _check_leaks(plan, wildcards["examples"], stop)
     return 0
+
+
+def _check_values(plan: Plan, wildcards: dict[str, str]) -> None:
+    """Refuse what the study does not define; a network may have a seed that the study does not name."""
+    for wildcard, value in wildcards.items():
+        if wildcard in NUMBERS:
+            continue
+        values = plan.wildcard_values[wildcard]
+        entry, seed = Net.parse_open(value)
+        if wildcard in NETWORKS:
+            what, known = "network", seed.isdecimal() and entry in {Net.parse(name).entry for name in values}
+        else:
+            what, known = wildcard, value in values
+        if not known:
+            raise ValueError(f"study {plan.study.name} has no {what} called {value}.{nearest(value, values)}")
 
 
 def _check_leaks(plan: Plan, examples: str, stop: Path) -> None:

@@ -7,10 +7,12 @@ import keyword
 import re
 from pathlib import Path
 
+import yaml
+
 from touchstone import registry
 from touchstone.commands._templates import rendered
 from touchstone.pipeline.settings.files import NAME
-from touchstone.pipeline.settings.papers import shipped
+from touchstone.pipeline.settings.papers import shipped, shipped_facts
 
 KINDS = ("detector", "attack", "paper")
 
@@ -18,7 +20,7 @@ KINDS = ("detector", "attack", "paper")
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `new`."""
     parser.add_argument("kind", choices=KINDS)
-    parser.add_argument("file", metavar="NAME")
+    parser.add_argument("name", metavar="NAME")
     parser.add_argument(
         "--from", dest="origin", metavar="CLASS", help="wrap torchattacks.PGD, pytorch_ood.MaxLogit, ..."
     )
@@ -47,7 +49,7 @@ def main(options: argparse.Namespace) -> int:
 
 def _next_steps(options: argparse.Namespace, path: Path) -> str:
     """Return what to do with new files, of which `path` is the first."""
-    name, kind = options.file, f"{options.kind}s"
+    name, kind = options.name, f"{options.kind}s"
     if options.kind == "paper":
         paper = _written(path.parent)
         return f"Edit both, then: touchstone check {paper}\nIn a study: papers: [{paper}]"
@@ -67,11 +69,16 @@ def _paper_files(options: argparse.Namespace) -> dict[Path, str]:
     """Return the text of each file of a new paper, by its path."""
     from touchstone.schemas import files as schemas
 
-    name = options.file
+    name = options.name
     if not NAME.fullmatch(name):
         raise ValueError(f"new: {name}: a paper is named [a-z][a-z0-9_]*; --folder says where its folder goes")
     if name in shipped():
         raise ValueError(f"new: touchstone has a paper {name}; choose another name")
+    label = name.replace("_", "")
+    for shipped_name, facts in shipped_facts().items():
+        if f"P{label}-1" in facts["published"]:
+            reason = f"the paper {shipped_name} has a claim P{label}-1, and claim ids are unique in a study"
+            raise ValueError(f"new: {name}: {reason}; choose another name")
     if options.fitted or options.origin is not None:
         raise ValueError("new: --from and --fitted are for components, not for papers")
     folder = Path(options.folder or "") / name
@@ -81,7 +88,7 @@ def _paper_files(options: argparse.Namespace) -> dict[Path, str]:
             schema=schemas.comment(folder / f"{part}.yaml", schemas.FOLDER / f"{part}.json"),
             name=name,
             title=name.replace("_", " ").capitalize(),
-            label=name.replace("_", ""),
+            label=label,
         )
         for part in ("paper", "questions")
     }
@@ -89,9 +96,11 @@ def _paper_files(options: argparse.Namespace) -> dict[Path, str]:
 
 def _component_files(options: argparse.Namespace) -> dict[Path, str]:
     """Return the text of each file of a new component, by its path."""
-    name, kind, folder = options.file, f"{options.kind}s", Path(options.folder or "plugins")
+    name, kind, folder = options.name, f"{options.kind}s", Path(options.folder or "plugins")
     if not NAME.fullmatch(name):
         raise ValueError(f"new: {name}: a name is made of a-z, 0-9 and _, a letter first")
+    if yaml.safe_load(name) != name:
+        raise ValueError(f"new: {name}: a study reads this word as true, false or null; choose another name")
     if name in registry.names(kind):
         raise ValueError(f"new: {kind}/{name}.py is touchstone's own; choose another name")
     if options.fitted and (kind != "detectors" or options.origin is not None):

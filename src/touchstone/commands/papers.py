@@ -61,7 +61,8 @@ def _overview(name: str, facts: dict[str, Any], verdicts: Verdicts) -> Table:
     """Return a paper's criteria as a table, with a column for each finished study."""
     criteria = facts.get("criteria") or {}
     studies = _studies(criteria, verdicts)
-    table = Table("claim", "setting", *studies, box=box.SIMPLE, title=f"{name}: {facts['name']}", title_justify="left")
+    title = Text(f"{name}: {facts['name']}", "table.title")
+    table = Table("claim", "setting", *studies, box=box.SIMPLE, title=title, title_justify="left")
     for claim, block in criteria.items():
         statuses = [coloured(verdicts[study].get(claim, {}).get("status", "")) for study in studies]
         table.add_row(claim, Text(block["setting"]), *statuses)

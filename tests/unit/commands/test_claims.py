@@ -1,5 +1,6 @@
 """`touchstone claims`: both words of every claim in the terminal and as Markdown, and what it ends with."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,17 @@ def test_claims_prints_some_as_markdown(project, capsys):
     head, _, line = capsys.readouterr().out.splitlines()
     assert head == "| paper | claim | published | measured here | verdict |"
     assert "| 90.0 % [88.0, 92.0] | **confirmed** |" in line
+
+
+def test_markdown_has_the_whole_figure_of_a_paper(project, capsys):
+    (project / "reports/digits").mkdir(parents=True)
+    shutil.copy(ROOT / "reports/digits/claims.csv", project / "reports/digits")
+
+    assert main(["claims", "digits", "--markdown", "S0-7"]) == 0
+
+    assert (
+        "| P0-3: gradients .838; softmax .677; OpenMax .695; C2AE .895; CGDL .903 (best) |" in capsys.readouterr().out
+    )
 
 
 def test_in_markdown_the_second_word_stands_where_a_claim_is_about_an_attacker(project, capsys):

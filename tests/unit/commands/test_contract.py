@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from touchstone.__main__ import main
 from touchstone.commands import contract
+from touchstone.plugins import PACKAGE
 
 CONFTEST = Path(__file__).parents[2] / "properties/conftest.py"
 TESTS = """import pytest
@@ -51,3 +53,27 @@ def test_a_component_is_judged_by_its_own_tests(tests, capsys, monkeypatch, name
     monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
     assert contract._passes(tests, name, dict(os.environ), trace=False) == passes
     assert words in capsys.readouterr().out
+
+
+def test_a_missing_pytest_is_no_broken_promise(tests, capsys, monkeypatch):
+    monkeypatch.setattr(contract, "find_spec", {}.get, raising=False)
+
+    assert main(["contract", str(PACKAGE / "attacks/pgd.py")]) == 1
+
+    printed = capsys.readouterr()
+    assert "contract: needs pytest, which is not installed: make .venv/development" in printed.err
+    assert "does not keep" not in printed.out
+
+
+@pytest.mark.parametrize(
+    ("is_clone", "words"),
+    [(True, "components of pretrained/ have no contract tests"), (False, "run this in a clone of")],
+)
+def test_a_kind_without_contract_tests_is_not_a_missing_clone(tmp_path, request, capsys, monkeypatch, is_clone, words):
+    if is_clone:
+        request.getfixturevalue("tests")
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["contract", str(PACKAGE / "pretrained/torchscript.py")]) == 1
+
+    assert words in capsys.readouterr().err

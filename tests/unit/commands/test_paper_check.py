@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from touchstone import plugins
 from touchstone.__main__ import main
@@ -233,6 +234,7 @@ def test_a_paper_is_a_shipped_name_or_a_folder(word, paper):
     ("words", "reason"),
     [
         (["aloe"], "touchstone has a paper aloe; choose another name"),
+        (["ebo"], "the paper energy has a claim Pebo-1, and claim ids are unique in a study; choose another name"),
         (["My-Paper"], r"a paper is named \[a-z\]\[a-z0-9_\]\*"),
         (["second", "--fitted"], "--from and --fitted are for components, not for papers"),
     ],
@@ -241,6 +243,12 @@ def test_a_new_paper_with_a_wrong_name_or_flag_is_not_begun(project, capsys, wor
 
     assert main(["new", "paper", *words]) == 1
     assert re.search(reason, capsys.readouterr().err)
+
+
+def test_a_new_paper_is_named_in_text_whatever_yaml_reads_its_name_as(project):
+    assert main(["new", "paper", "yes"]) == 0
+
+    assert yaml.safe_load(Path("yes/paper.yaml").read_text())["name"] == "Yes"
 
 
 def test_a_paper_that_is_there_already_is_not_overwritten(project, capsys):

@@ -1,6 +1,7 @@
 """`touchstone papers`: every criterion with its verdict in each finished study, and one paper in full."""
 
 import csv
+import re
 import shutil
 from pathlib import Path
 
@@ -64,6 +65,18 @@ def test_a_studys_own_paper_is_listed_before_its_first_run(project, capsys):
     said = capsys.readouterr().out
     assert line_of("Smine-1", said).strip() == "Smine-1   adversarially trained network, PGD at eps .1"
     assert "fgsm: " not in said and "aloe: ALOE" in said
+
+
+@pytest.mark.parametrize("name", ["Mine [v2]", "Mine [/red]"])
+def test_a_papers_name_in_brackets_is_printed_as_it_is(project, capsys, name):
+    main(["new", "paper", "mine"])
+    paper = Path("mine/paper.yaml")
+    paper.write_text(re.sub("(?m)^name: .*", f'name: "{name}"', paper.read_text()))
+    Path("workflow/studies/own.yaml").write_text("papers: [./mine]\nstudy: {title: Own}\n")
+
+    assert main(["papers", "--study", "own"]) == 0
+
+    assert f"mine: {name}" in capsys.readouterr().out
 
 
 def test_an_unknown_paper_is_refused_with_the_nearest(project, capsys):
