@@ -59,7 +59,7 @@ def use(folders: Iterable[Path | str]) -> None:
 def refresh() -> None:
     """Forget imported plugin modules if a plugin file was added, changed or deleted."""
     files = {}
-    for path in (path for folder in _folders for path in _python_files(folder)):
+    for path in (path for folder in _folders for path in python_files(folder)):
         stat = path.stat()
         files[path] = (stat.st_mtime_ns, stat.st_size)
     if files != _files:
@@ -73,7 +73,7 @@ def _refuse_equal_names(folders: Iterable[Path]) -> None:
     """Raise ValueError if two folders have a file of the same name, because only the first would be imported."""
     first: dict[Path, Path] = {}
     for folder in dict.fromkeys(folders):
-        for path in _python_files(folder):
+        for path in python_files(folder):
             name = path.relative_to(folder)
             if name.name == "__init__.py" or name.parts[0] == "tests":
                 continue
@@ -82,7 +82,7 @@ def _refuse_equal_names(folders: Iterable[Path]) -> None:
             first[name] = path
 
 
-def _python_files(folder: Path) -> Iterator[Path]:
+def python_files(folder: Path) -> Iterator[Path]:
     """Yield the Python files of a plugin folder and of the folders in it; those further down cannot be imported."""
     for pattern in ("*.py", "*/*.py"):
         yield from folder.glob(pattern)

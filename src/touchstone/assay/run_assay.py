@@ -23,7 +23,6 @@ from touchstone.statistics.sanity_checks import Doubts
 
 JOB_SECONDS = 3.2  # of one job besides its attacks: Python, torch, reading and writing
 OVERHEAD = 2.0  # the time of an attack's step, relative to one forward and one backward pass
-NO_GPU = "--device cuda: there is no GPU here that torch can use; omit --device to compute on the CPU"
 
 
 def run_assay(options: Namespace) -> int:
@@ -32,7 +31,7 @@ def run_assay(options: Namespace) -> int:
     In a clone Snakemake runs the study. In any other folder it runs without.
     """
     if not options.dry_run and devices.missing(options.device):
-        raise ValueError(NO_GPU)
+        raise ValueError(devices.NO_GPU)
     arguments.parsed(Namespace(**vars(options) | {"data": "."}))  # so that a mistake costs no download
     options.data = str(named_data.located(options.data))
     typed = arguments.parsed(options)
@@ -42,7 +41,7 @@ def run_assay(options: Namespace) -> int:
             locks.check_free()
         except locks.Busy as error:
             return locks.report_busy(error)
-        _check_gpu(options.device)
+        devices.check_option(options.device)
     from touchstone.assay.inspection import inspect  # it imports torch, which takes seconds
 
     facts = inspect(typed, place)
@@ -60,15 +59,6 @@ def run_assay(options: Namespace) -> int:
         if facts.published:
             print(f"{facts.published.sentence()}.")
     return code
-
-
-def _check_gpu(device: str) -> None:
-    """Raise ValueError if a driver is here, but torch cannot use it."""
-    if device == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise ValueError(NO_GPU)
 
 
 def _announce(facts: Facts, study: Study, name: str, place: Place, cores: str) -> None:

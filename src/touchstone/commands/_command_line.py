@@ -85,17 +85,6 @@ def check_digest(flag: str, text: str | None) -> None:
         raise ValueError(f"{flag} {text}: expected a whole digest, sha256: and 64 hexadecimal digits")
 
 
-def check_device(device: str) -> None:
-    """Raise ValueError for a GPU that torch cannot use: what fails for want of it would be reported as a forgery."""
-    if device == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise ValueError(
-                "--device cuda: there is no GPU here that torch can use; omit --device to compute on the CPU"
-            )
-
-
 def raw_folders(typed: str | None) -> dict[str, Path]:
     """Return the folders of raw files by the name of their source, from the folder that was typed or the project's.
 

@@ -6,7 +6,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from touchstone.commands._command_line import check_device, raw_folders
+from touchstone.commands._command_line import raw_folders
+from touchstone.numerics import devices
 from touchstone.pipeline.orchestration import locks
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
@@ -42,7 +43,7 @@ def _adopt(options: argparse.Namespace) -> int:
     from touchstone.pipeline.orchestration.restore import restore
 
     path = Path(options.file)
-    check_device(options.device)
+    devices.check_option(options.device)
     about = about_study(archive.read_manifest(path))
     study = load(options.study or about["study"])
     if study.name != about["study"]:

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from touchstone.commands._command_line import RAW, check_device, check_digest, positive, raw_folders
+from touchstone.commands._command_line import RAW, check_digest, positive, raw_folders
+from touchstone.numerics import devices
 from touchstone.pipeline.provenance import chain
 from touchstone.pipeline.settings.study import load
 
@@ -44,7 +45,7 @@ def main(options: argparse.Namespace) -> int:
     from touchstone.evidence_files import archive
 
     path = Path(options.file)
-    check_device(options.device)
+    devices.check_option(options.device)  # what fails for want of a GPU would be reported as a forgery
     manifest = archive.read_manifest(path)
     if manifest.kind == evaluation_checks.KIND:
         if options.root or options.study or options.raw is not None or options.share < 1:

@@ -88,9 +88,10 @@ def _marked(files: list[str], folder: Path, evidence: str, root: Path) -> dict[s
         if file in digests_of:
             waiting.pop()
             continue
+        # A file without a sidecar is what an interrupted `adopt` left.
         if sidecar_files.exists(root / file) and sidecar_files.sidecar_path(root / file).exists():
             digests_of[file] = sidecar_files.record_digest(root / file)
-            continue  # a file without a sidecar is what an interrupted `adopt` left
+            continue
         record = sidecar_files.read_sidecar(folder / file)
         if behind := [link["file"] for link in chain.links(record) if link["file"] not in digests_of]:
             waiting += behind

@@ -129,8 +129,7 @@ def _check_notes(reader: Recomputation, stated: Any, clean: Any, task: Task, cou
         return
     job = reader.job(task)
     _, defence = attacked_model(job)
-    settings = job.settings["batch_size"], job.settings["device"]
-    budget_checks.check_flat_shares(stated, clean, defence, *settings)
+    budget_checks.check_flat_shares(stated, clean, defence, job.settings["batch_size"], job.settings["device"])
     counts.files["noted"] += 1
 
 

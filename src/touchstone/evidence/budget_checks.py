@@ -11,7 +11,6 @@ from touchstone.adversary.budgets import check_budgets, farthest
 from touchstone.adversary.defences import Guarded
 from touchstone.adversary.evasion import flat_scores
 from touchstone.numerics import tensors
-from touchstone.numerics.tensors import to_grid_towards
 from touchstone.records.nouns import Array, ExampleSet
 from touchstone.statistics import declared_budgets
 
@@ -50,7 +49,7 @@ def compare(attacked: ExampleSet, clean: ExampleSet, settings: dict[str, Any]) -
             elif excess := farthest(before, after, budgets):
                 raise ValueError(f"{what} {excess}")
     if attacked.unquantised is not None:
-        rounded = to_grid_towards(torch.from_numpy(attacked.unquantised), before).numpy()
+        rounded = tensors.to_grid_towards(torch.from_numpy(attacked.unquantised), before).numpy()
         if rows := int((np.abs(rounded - attacked.images) > 1e-6).any(axis=(1, 2, 3)).sum()):
             raise ValueError(f"{rows} of its images are not its float images rounded towards the clean ones")
     return bool(budgets)

@@ -6,7 +6,8 @@ distance, so the author's machine repeats the search and keeps the points.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ class Tally:
     infinite: int = 0
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+        return Tally(*map(add, astuple(self), astuple(other)))
 
 
 def name_of(margins: str) -> str:

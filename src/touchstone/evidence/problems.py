@@ -16,8 +16,9 @@ from touchstone.pipeline.jobs.reader import JobError
 # The checks, in the order in which they are made.
 BYTES, SETTINGS, CHAIN, PLAN, SPLITS = "bytes", "settings", "chain", "plan", "splits"
 BUDGET, RECOMPUTATION, CRITERIA, ROOT, SIGNATURE = "budget", "recomputation", "criteria", "root", "signature"
-# What forged data makes readers raise.
+# What a machine raises that lacks memory, space or open files, or whose disk fails.
 LACKING = {errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO}
+# What forged data makes readers raise.
 UNREADABLE = (*NOT_WHOLE, JobError, OSError, AssertionError, StopIteration, csv.Error)
 
 

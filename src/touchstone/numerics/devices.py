@@ -12,6 +12,7 @@ DRIVER = Path("/dev/nvidiactl")  # exists wherever a GPU's driver runs, also in 
 GPUS = (DRIVER, Path("/dev/dxg"), Path("/dev/kfd"))  # of NVIDIA, WSL and AMD; without any of them there is no GPU
 VARIABLE = "TOUCHSTONE_DEVICE"
 DEVICES = ("cpu", "cuda")
+NO_GPU = "--device cuda: there is no GPU here that torch can use; omit --device to compute on the CPU"
 NO_MPS = "mps: Apple's GPUs have no float64, which attacks and scores need; set it to cpu"
 
 
@@ -38,6 +39,15 @@ def missing(device: str) -> bool:
     If it is not missing, torch may still not support the GPU.
     """
     return device == "cuda" and not any(driver.exists() for driver in GPUS)
+
+
+def check_option(device: str) -> None:
+    """Raise ValueError if a command's --device names a GPU that torch cannot use."""
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ValueError(NO_GPU)
 
 
 def warning(device: str) -> str:

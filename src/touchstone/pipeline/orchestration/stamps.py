@@ -123,5 +123,4 @@ def _files(places: Iterable[str], plugin_folders: Iterable[str]) -> Iterator[Fil
         elif place.exists():
             yield str(place), place.stat()
     for folder in plugin_folders:
-        for pattern in ("*.py", "*/*.py"):
-            yield from ((str(path), path.stat()) for path in Path(folder).glob(pattern))
+        yield from ((str(path), path.stat()) for path in plugins.python_files(Path(folder)))
