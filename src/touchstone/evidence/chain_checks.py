@@ -14,8 +14,6 @@ from touchstone.pipeline.planning.plan import code_files
 from touchstone.pipeline.provenance import chain, code, sidecar_files
 
 Records = dict[str, dict[str, Any]]
-FACTS = {"artefact": str, "step": str, "settings": dict, "inputs": dict, "code": str, "files": dict}
-LINK = {"file", "artefact", "sidecar"}
 
 
 def read_records(selection: Selection, folder: Path, result: Result) -> Records:
@@ -39,24 +37,11 @@ def read_records(selection: Selection, folder: Path, result: Result) -> Records:
             continue
         with result.reading(CHAIN, file, "its record cannot be read"):
             record = sidecar_files.read_sidecar(folder / file)
-            if problem := _malformed(record):
+            if problem := sidecar_files.malformed(record):
                 raise ValueError(problem)
             records[file] = record
             waiting += [link["file"] for link in chain.links(record)]
     return records
-
-
-def _malformed(record: dict[str, Any]) -> str:
-    """Return what is wrong with the form of a record, or ""."""
-    for name, kind in FACTS.items():
-        if not isinstance(record.get(name), kind):
-            return f"{name} is missing or malformed"
-    for role, links in record["inputs"].items():
-        if not isinstance(links, list) or not all(isinstance(link, dict) and link.keys() == LINK for link in links):
-            return f"its links to {role} are malformed"
-        if not all(isinstance(text, str) for link in links for text in link.values()):
-            return f"its links to {role} are malformed"
-    return ""
 
 
 def check_chain(records: Records, folder: Path, unpacked: Mapping[str, str], result: Result) -> None:

@@ -73,12 +73,12 @@ class Sidecars:
             with contextlib.suppress(ValueError, OSError):
                 self._contents[place.file] = sidecar_files.read_sidecar(path) if path.exists() else None
         content, self._digests[address] = self._contents[place.file], None
-        if content is not None and not place.member and ("members" in content or _well_formed(content)):
+        if content is not None and not place.member and ("members" in content or not sidecar_files.malformed(content)):
             record, self._digests[address] = content, sidecar_files.record_digest(self._root / place.file)
         elif content is not None and place.member:
             with contextlib.suppress(ValueError):
                 member = sidecar_files.record_of(self._root / place.file, content, place.member)
-                if _well_formed(member):
+                if not sidecar_files.malformed(member):
                     record, self._digests[address] = member, sidecar_files.digest_of_record(member)
         return record
 
@@ -111,14 +111,3 @@ class Sidecars:
             if file in changes and changes[file].outputs[-1:] != [output]:  # an output may link to a file twice
                 changes[file].outputs.append(output)
         return list(changes.values())
-
-
-def _well_formed(record: dict[str, Any]) -> bool:
-    """Return whether a record has settings, code files and links, as every job writes them."""
-    groups = record.get("inputs")
-    if not isinstance(groups, dict) or "settings" not in record or not isinstance(record.get("files"), dict):
-        return False
-    links = [link for group in groups.values() if isinstance(group, list) for link in group]
-    return all(isinstance(group, list) for group in groups.values()) and all(
-        isinstance(link, dict) and {"file", "artefact", "sidecar"} <= link.keys() for link in links
-    )

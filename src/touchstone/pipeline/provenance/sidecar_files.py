@@ -22,6 +22,8 @@ from touchstone.pipeline.provenance.whole_files import write_whole
 
 SIDECAR = ".prov.json"
 COMPUTING = ("torch", "numpy", "scipy", "safetensors")  # the packages that every number depends on
+FACTS = {"artefact": str, "step": str, "settings": dict, "inputs": dict, "code": str, "files": dict}  # of a record
+LINK = {"file", "artefact", "sidecar"}
 Record = dict[str, Any]
 
 
@@ -89,6 +91,19 @@ def record_of(path: Path, content: Record, member: str) -> Record:
         return {**record, "files": content["files"][record["code"]]}
     except (KeyError, TypeError):
         raise ValueError(f"{sidecar_path(path)}: has no record of the member {member}") from None
+
+
+def malformed(record: Record) -> str:
+    """Return what is wrong with the form of a record, or ""."""
+    for name, kind in FACTS.items():
+        if not isinstance(record.get(name), kind):
+            return f"{name} is missing or malformed"
+    for role, links in record["inputs"].items():
+        if not isinstance(links, list) or not all(isinstance(link, dict) and link.keys() == LINK for link in links):
+            return f"its links to {role} are malformed"
+        if not all(isinstance(text, str) for link in links for text in link.values()):
+            return f"its links to {role} are malformed"
+    return ""
 
 
 def members(path: Path) -> list[str]:
