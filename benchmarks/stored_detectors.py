@@ -5,8 +5,8 @@
 Features of a made-up penultimate layer (ten classes, a low-rank part, and noise that vim's principal space leaves out)
 and the logits of a linear layer on them; as many rows to fit as to score, half of those anomalous. Ours recover the
 last layer from outputs, while theirs receive it, and ours return checked Scores, batch by batch as in a study. Two more
-contestants show what that costs: ours with all rows in one batch, and bare, which is the detector's functions alone,
-without a step, batches or a record. Before any time is measured, the scores of all are equal: their greatest difference
+contestants show what that costs: ours with all rows in one batch, and bare: only the detector's functions, without
+a step, batches or a record. Before any time is measured, the scores of all are equal: their greatest difference
 from pytorch-ood's, in standard deviations of the score, stays below 1e-3 (theirs invert a float32 covariance). Writes
 stored_detectors.json and .md into benchmarks/results/.
 """
@@ -91,7 +91,7 @@ def ours(component: ModuleType, settings: dict[str, Any], data: Stored, batch: i
 
 
 def bare(component: ModuleType, settings: dict[str, Any], data: Stored) -> Tensor:
-    """Return our scores from the detector's functions alone."""
+    """Return our scores from nothing but the detector's functions."""
     _, scorer = _scorer(component)
     state = _fitted(component, settings, data)
     names = tuple(name for name in _data(scorer) if name != "state")
@@ -232,9 +232,9 @@ def page(results: Results) -> str:
     ]
     what = (
         f"Seconds to fit on {results['rows']} rows of {results['width']} features and score as many: median (least to"
-        f" greatest). touchstone: in batches of {results['batch']}, as in a study, with checked records; one batch: all"
-        " rows at a time; bare: the detector's functions alone. The difference is the greatest of these three from"
-        " pytorch-ood, in standard deviations of the score."
+        f' greatest). "touchstone" scores in batches of {results["batch"]}, as a study does, and checks the record of the'
+        ' scores. "one batch" scores all rows at once. "bare" calls only the detector\'s functions. The difference is'
+        " the greatest of these three from pytorch-ood, in standard deviations of the score."
     )
     columns = ("detector", *CONTESTANTS, "difference")
     return racing.page(

@@ -17,11 +17,7 @@ from touchstone.report import drawing, marks, palette
 
 NAME = "overview"
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
-WEAKER, STRONGEST, WITHOUT = (
-    "no attack, or a weaker one",
-    "the strongest one tried",
-    "without the system",
-)
+WEAKER, STRONGEST, WITHOUT = "no attack, or a weaker one", "the strongest one tried", "without the system"
 CHANCE = "chance, of an AUROC"
 WIDTH = 4.4  # inches: a phone shows it without scrolling, with text of 11 pixels
 ROW, TOP = 0.96, 1.35  # inches of one system, and of the rest

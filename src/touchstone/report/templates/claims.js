@@ -2,8 +2,9 @@
 const chips = all(".scorecard button");
 const words = byId("claim-words");
 const state = { paper: "", word: "", text: "" };
-{# Counts are of the papers' claims, so a count leaves only these. What a closed line shows: its claim, its sentence, its verdicts. #}
+{# What a closed line shows: its claim, its sentence, its verdicts. #}
 const shownText = (line) => all("th, summary, .judged, .words", line).map(textOf).join(" ").toLowerCase();
+{# The scorecard counts only claims of the papers, so a verdict leaves only these. #}
 const matches = (line) =>
   (!state.paper || line.dataset.paper === state.paper) &&
   (!state.word || (line.dataset.kind === "paper" && line.dataset.words.split("|").includes(state.word))) &&
