@@ -90,12 +90,14 @@ import sys
 sys.path.insert(0, "src")
 from pathlib import Path
 from touchstone.pipeline.provenance import code
+from touchstone.pipeline.settings.study import load
 code.code_files(path.relative_to("src/touchstone").as_posix() for path in Path("src/touchstone").rglob("*.py"))
+load("tiny")
 """
 
 
 def compiled(project: Project) -> None:
-    """Compile and parse the code once, as a first command would leave it for the hundreds that follow.
+    """Compile and parse the code and the settings once, as a first command would leave them for the hundreds that follow.
 
     PYTHONDONTWRITEBYTECODE may keep them from leaving it compiled, and a plan parses 260 files to hash them.
     """

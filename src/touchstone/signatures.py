@@ -16,7 +16,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
-from touchstone import contracts
+from touchstone import contracts, parsed_files
 
 # What a bound of annotated-types requires of a number, and how messages say it.
 COMPARISONS = {
@@ -240,10 +240,25 @@ def read_signature(path: Path, name: str, strict: bool = True) -> Signature | No
     Raises:
         ComponentError: a setting has no type, no type that settings may have, or a default that is not a literal.
     """
-    for node in _statements(path):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
-            return _signature(node, f"{path.parent.name}/{path.name}: {name}", strict)
-    return None
+
+    def parse(source: bytes) -> dict[str, Any] | None:
+        for node in _statements(path, source):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+                return asdict(_signature(node, f"{path.parent.name}/{path.name}: {name}", strict))
+        return None
+
+    values = _remembered(f"signature of {name}, {strict=}", path, parse)
+    if values is None:
+        return None
+    settings = {key: Setting(**one | {"type": _type_of(one["type"])}) for key, one in values["settings"].items()}
+    return Signature(**values | {"data": tuple(values["data"]), "settings": settings})
+
+
+def _type_of(values: dict[str, Any]) -> Type:
+    """Return a type from what `asdict` made of it."""
+    item, bounds = values["item"], values["bounds"]
+    words = tuple(values["words"])
+    return Type(**values | {"words": words, "item": item and _type_of(item), "bounds": bounds and Interval(**bounds)})
 
 
 def read_words(path: Path, name: str) -> tuple[str, ...]:
@@ -252,28 +267,33 @@ def read_words(path: Path, name: str) -> tuple[str, ...]:
     Raises:
         ComponentError: the constant is no literal tuple or list of words.
     """
-    for node in _statements(path):
-        match node:
-            case ast.Assign(targets=[ast.Name(id=target)], value=ast.List(elts=items) | ast.Tuple(elts=items)) if (
-                target == name
-            ):
-                words = [item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str)]
-                if len(words) == len(items):
-                    return tuple(words)
-                raise ComponentError(f"{path.parent.name}/{path.name}: {name} may hold words in quotes only")
-    return ()
+
+    def parse(source: bytes) -> list[str]:
+        for node in _statements(path, source):
+            match node:
+                case ast.Assign(targets=[ast.Name(id=target)], value=ast.List(elts=items) | ast.Tuple(elts=items)) if (
+                    target == name
+                ):
+                    values = [item.value for item in items if isinstance(item, ast.Constant)]
+                    words = [value for value in values if isinstance(value, str)]
+                    if len(words) == len(items):
+                        return words
+                    raise ComponentError(f"{path.parent.name}/{path.name}: {name} may hold words in quotes only")
+        return []
+
+    return tuple(_remembered(f"words of {name}", path, parse))
 
 
-def _statements(path: Path) -> list[ast.stmt]:
-    """Return the top level of a file."""
-    return _parsed(path, path.stat().st_mtime_ns)
+def _remembered(what: str, path: Path, parse: Callable[[bytes], Any]) -> Any:
+    parser = f"{what} {parsed_files.version(__file__, str(contracts.__file__))}"
+    return parsed_files.remembered(parser, path.read_bytes(), parse)
 
 
 @lru_cache(maxsize=1)  # a component's signatures and its words are read one after another, and a tree is large
-def _parsed(path: Path, time: int) -> list[ast.stmt]:
+def _statements(path: Path, source: bytes) -> list[ast.stmt]:
+    """Return the top level of a file."""
     try:
-        return ast.parse(path.read_text(encoding="utf-8")).body
-    except (SyntaxError, UnicodeDecodeError) as error:
-        line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
-        why = error.msg if isinstance(error, SyntaxError) else error
-        raise ComponentError(f"{path}{line}: not readable as Python: {why}") from None
+        return ast.parse(source).body
+    except SyntaxError as error:  # also of bytes that are not UTF-8
+        line = f":{error.lineno}" if error.lineno else ""
+        raise ComponentError(f"{path}{line}: not readable as Python: {error.msg}") from None

@@ -11,7 +11,7 @@ from touchstone.pipeline.provenance import parsed_code
 
 PACKAGE = Path(__file__).parents[2] / "src" / "touchstone"
 FLOORS = [  # lowest first
-    {"contracts", "digests", "extras", "messages", "plugins"},
+    {"contracts", "digests", "extras", "messages", "parsed_files", "plugins"},
     {"numerics", "records", "signatures"},
     {"ingest", "networks", "pipeline/provenance", "registry", "statistics"},
     {"adversary", "claims", "data", "evaluations", "network_files", "sources"},
@@ -38,6 +38,7 @@ TORCH_FREE = (
     *(f"pipeline/steps/{step}" for step in ("evaluate", "report", "fetch", "prepare")),
 )
 PLANNING = (
+    "parsed_files",
     "signatures",
     "registry",
     "claims/criteria",

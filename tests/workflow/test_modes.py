@@ -18,7 +18,7 @@ def modes(root, *folders):
 @pytest.mark.parametrize("mask", [0o002, 0o077])
 def test_every_file_of_a_study_obeys_the_umask(clone, study, mask):
     path = study()
-    (clone.root / ".touchstone/parsed_code.json").unlink()  # a fixture wrote it
+    (clone.root / ".touchstone/parsed_files.json").unlink()  # a fixture wrote it
 
     clone.run(["sh", "-c", f'umask {mask:o}; exec "$@"', "sh", *clone.touchstone("run", path, "--cores", "1")])
 

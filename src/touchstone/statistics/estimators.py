@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.special import logsumexp
 
 Array = NDArray[Any]
@@ -201,10 +200,22 @@ def kendall_tau(first: Array, second: Array) -> float:
     Raises:
         ValueError: all values of a column are equal, so that it has no order.
     """
-    first, second = (stats.rankdata(checked(values, "column"), method="dense") for values in (first, second))
-    if first.max() == 1 or second.max() == 1:
+    first, second = dense_ranks(first), dense_ranks(second)
+    if first.max() == 0 or second.max() == 0:
         raise ValueError("Kendall's tau of a column whose values are all equal")
-    return float(stats.kendalltau(first, second).statistic)
+    return tau_of_ranks(first, second)
+
+
+def dense_ranks(values: Array) -> Array:
+    """Return the rank of each value (N,) among the distinct values, from 0 on; differences of infinities are no numbers."""
+    return np.asarray(np.unique(checked(values, "column"), return_inverse=True)[1])
+
+
+def tau_of_ranks(first: Array, second: Array) -> float:
+    """Return Kendall's tau-b of two columns of finite numbers (N,), NaN if one is constant."""
+    from scipy.stats import kendalltau  # it takes longer to import than most evaluations compute
+
+    return float(kendalltau(first, second).statistic)
 
 
 def logit_margins(logits: Array) -> Array:

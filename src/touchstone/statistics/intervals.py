@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from touchstone.statistics import seed_intervals
 from touchstone.statistics.estimators import checked
@@ -104,13 +104,15 @@ def percentile(value: float, samples: Array, drawn_from: tuple[int, ...]) -> Int
     return Interval(value, float(low), float(high), PERCENTILE, resampled)
 
 
-@cache  # a study has few counts, and each is found by bisection
+@cache  # a study has few counts
 def exact(successes: int, count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return the ends of the exact interval of a rate (Clopper & Pearson 1934)."""
     if count < 1:
         raise ValueError("a rate of no rows")
-    ends = stats.binomtest(successes, count).proportion_ci(confidence, method="exact")
-    return float(ends.low), float(ends.high)
+    tail, failures = (1 - confidence) / 2, count - successes
+    low = float(special.betaincinv(successes, failures + 1, tail)) if successes else 0.0
+    high = float(special.betainccinv(successes + 1, failures, tail)) if failures else 1.0
+    return low, high
 
 
 def binomial(successes: int, count: int) -> Interval:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from touchstone.statistics.seed_intervals import CONFIDENCE, LARGEST, SCORE, Spread
 
@@ -195,8 +195,8 @@ def _chance_at(truth: _Truth, spread: Spread, question: Question) -> float:
     if reference:
         variance *= max(truth.value * (1 - truth.value), 0.0) / reference
     scale = np.sqrt(variance) if variance > 0 else 1e-12
-    low = 0.0 if truth.above is None else stats.norm.cdf((truth.above + inwards(truth.above) - truth.value) / scale)
-    high = 1.0 if truth.below is None else stats.norm.cdf((truth.below - inwards(truth.below) - truth.value) / scale)
+    low = 0.0 if truth.above is None else special.ndtr((truth.above + inwards(truth.above) - truth.value) / scale)
+    high = 1.0 if truth.below is None else special.ndtr((truth.below - inwards(truth.below) - truth.value) / scale)
     return float(np.mean(np.clip(high - low, 0.0, 1.0)))
 
 
@@ -222,15 +222,16 @@ def _seen(truth: _Truth, spread: Spread, question: Question) -> Spread:
 
 def _halves(spread: Spread, question: Question) -> Array:
     """Return half the width of the interval for each node of the variance between networks."""
-    draws = stats.chi2.ppf(_NODES, spread.seeds - 1) / (spread.seeds - 1)
+    df = spread.seeds - 1
+    draws = 2 * special.gammaincinv(df / 2, _NODES) / df  # quantiles of chi-squared / df
     between = (spread.seed_variance + spread.residual_variance) * draws
     drawn = [
         spread._replace(seed_variance=max(float(each) - spread.residual_variance, 0.0))
         for each in (between if between.any() else between[:1])
     ]
-    t = stats.t.ppf((1 + question.confidence) / 2, [each.df for each in drawn])
+    t = special.stdtrit([each.df for each in drawn], (1 + question.confidence) / 2)
     half = np.asarray(t * np.sqrt([each.variance for each in drawn]))
     if question.method in LARGEST:
-        z = float(stats.norm.ppf((1 + question.confidence) / 2))
+        z = float(special.ndtri((1 + question.confidence) / 2))
         half = np.maximum(half, z * z / (spread.images + z * z))
     return half

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from touchstone.statistics import estimators
 from touchstone.statistics.estimators import Counts, checked, smallest_integers
@@ -222,8 +221,7 @@ def kendall_samples(first: Array, second: Array, *, resamples: int, seed: int) -
 
     A resample in which a column is constant has no order, so it counts as 0 and not as a failure.
     """
-    # Ranks, since infinity minus infinity is no number.
-    columns = [stats.rankdata(checked(column, "column"), method="dense") for column in (first, second)]
+    columns = [estimators.dense_ranks(first), estimators.dense_ranks(second)]
     rows = len(columns[0])
     chunk = max(1, CHUNK // rows)
     if rows > PAIRS:
@@ -251,4 +249,4 @@ def _pairs(times: Array, values: Array) -> Array:
 
 def _tau(first: Array, second: Array) -> float:
     """Return tau-b of two columns of ranks, or 0 if one is constant; to rank them again would take as long."""
-    return float(stats.kendalltau(first, second).statistic) if np.ptp(first) != 0 and np.ptp(second) != 0 else 0.0
+    return estimators.tau_of_ranks(first, second) if np.ptp(first) != 0 and np.ptp(second) != 0 else 0.0

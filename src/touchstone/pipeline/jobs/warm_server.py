@@ -31,10 +31,9 @@ PACKAGES = (
     "numpy", "scipy.special", "safetensors.numpy", "yaml", "psutil", "threadpoolctl", "argparse", "ast", "csv", "difflib",
     "fcntl", "hashlib", "importlib.metadata", "inspect", "subprocess",
 )  # fmt: skip
-# Packages of jobs that compute. The first optimiser imports the compiler, which takes as long as torch itself. Every
-# evaluation imports scipy.stats, which takes longer than most evaluations compute.
+# Packages of jobs that compute. The first optimiser imports the compiler, which takes as long as torch itself.
 TORCH = ("torch", "torch.func", "torch.nn.attention")
-OF_STEPS = {"train": ("torch._dynamo",), "fit": ("torch._dynamo",), "evaluate": ("scipy.stats",)}
+OF_STEPS = {"train": ("torch._dynamo",), "fit": ("torch._dynamo",)}
 JOB = "touchstone.commands.job"  # with it come the modules that every job needs before it computes: no steps, no components
 # Variables that differ between jobs; no package reads them on import.
 JOB_VARIABLES = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMPDIR", "TEMP", warm.VARIABLE})

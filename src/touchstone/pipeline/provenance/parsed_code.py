@@ -1,20 +1,13 @@
-"""The code digests and imports of Python files, cached by the files' bytes: parsing 200 files takes a second."""
+"""The code digests and imports of Python files."""
 
 from __future__ import annotations
 
 import ast
-import json
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
-from functools import cache
-from pathlib import Path
 
+from touchstone import parsed_files
 from touchstone.digests import sha256
-from touchstone.pipeline.provenance import whole_files
 
-STORE = Path(".touchstone/parsed_code.json")  # written only if a run has created its folder
-MOST = 5000  # entries; a store with more is not read, so it starts again
 Parsed = tuple[str, tuple[str, ...]]
 
 
@@ -25,44 +18,16 @@ def parsed(source: bytes) -> Parsed:
         SyntaxError: The bytes are not Python code.
         ValueError: The file has a relative import, which the digest would not cover.
     """
-    store, key = _store(), sha256(source)
-    if key not in store:
-        tree = ast.parse(source)
-        if any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)):
-            raise ValueError("a relative import; write `from touchstone.NAME import ...`")
-        modules = sorted({name for name in imported(tree) if name.startswith("touchstone.")})
-        store[key] = digest_of(tree), tuple(modules)
-    return store[key]
+    digest, modules = parsed_files.remembered(f"code {parsed_files.version(__file__)}", source, _parse)
+    return digest, tuple(modules)
 
 
-def save() -> None:
-    """Write the store if it has new entries and its folder exists; ignore errors of the file system."""
-    if len(_store()) != _saved[0] and STORE.parent.is_dir():
-        _saved[0] = len(_store())
-        with suppress(OSError):
-            content = {"by": _parser(), "files": _store()}
-            whole_files.write_whole(STORE, json.dumps(content).encode(), lasting=False)
-
-
-_saved = [0]  # how many entries the store on disk has
-
-
-@cache
-def _store() -> dict[str, Parsed]:
-    """Return {digest of a file's bytes: its code digest and imports}; from disk if the same parser wrote them."""
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        content = json.loads(STORE.read_bytes())
-        files = {str(key): (str(digest), tuple(map(str, names))) for key, (digest, names) in content["files"].items()}
-        if content["by"] == _parser() and len(files) <= MOST:
-            _saved[0] = len(files)
-            return files
-    return {}
-
-
-@cache
-def _parser() -> str:
-    """Return one digest of this file and of Python's version, on which the results depend too."""
-    return sha256(Path(__file__).read_bytes() + sys.version.encode())
+def _parse(source: bytes) -> list[object]:
+    tree = ast.parse(source)
+    if any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)):
+        raise ValueError("a relative import; write `from touchstone.NAME import ...`")
+    modules = sorted({name for name in imported(tree) if name.startswith("touchstone.")})
+    return [digest_of(tree), modules]
 
 
 def digest_of(tree: ast.Module) -> str:

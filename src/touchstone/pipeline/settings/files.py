@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
+from touchstone import parsed_files
 from touchstone.messages import nearest
 
 DEFAULT_STUDY = "digits"
@@ -192,13 +193,18 @@ def _lines(path: Path, text: str) -> dict[Place, int]:
 @lru_cache(KEPT)  # a command may read a paper twice, and unpickling takes a fraction of the time of reading or copying
 def _content(path: Path, text: str) -> bytes:
     """Return the pickled content of a YAML file."""
-    _lines(path, text)
-    with _as_params_error(path):
-        content = yaml.load(text, _Plain)
-    if not isinstance(content, dict):
-        what = "the file is empty" if content is None else f"it contains a {type(content).__name__}"
-        raise ParamsError(f"{path}: expected sections, such as study: {{title: Mine}}, but {what}")
-    return pickle.dumps(content)
+
+    def parse(source: bytes) -> dict[str, Any]:
+        _lines(path, text)
+        with _as_params_error(path):
+            content = yaml.load(text, _Plain)
+        if not isinstance(content, dict):
+            what = "the file is empty" if content is None else f"it contains a {type(content).__name__}"
+            raise ParamsError(f"{path}: expected sections, such as study: {{title: Mine}}, but {what}")
+        return content
+
+    reader = f"settings {parsed_files.version(__file__, yaml.__file__)}"
+    return pickle.dumps(parsed_files.remembered(reader, text.encode(), parse))
 
 
 def content_of(path: Path, text: str) -> dict[str, Any]:

@@ -1,0 +1,72 @@
+"""What files were parsed to, kept by the digest of their bytes: the next command need not parse 400 files again.
+
+Nothing is read that another version of a parser wrote, or that is not whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+STORE = Path(".touchstone/parsed_files.json")  # written only if a run has created its folder
+LARGEST = 20_000_000  # bytes; a store with more is not read, so it starts again
+
+_added: list[str] = []  # keys that the store on disk lacks
+
+
+def remembered(parser: str, source: bytes, parse: Callable[[bytes], Any]) -> Any:
+    """Return what `parse` makes of the bytes of a file; it need not be called if the store has it.
+
+    Args:
+        parser: names what `parse` does, with `version` of the files that it consists of.
+        source: the bytes.
+        parse: its result survives JSON: no tuples, and only texts as keys. The caller does not change it.
+    """
+    store, key = _store(), f"{parser} {_digest(source)}"
+    if key not in store:
+        store[key] = parse(source)
+        _added.append(key)
+    return store[key]
+
+
+@cache
+def version(*files: str) -> str:
+    """Return one digest of some Python files and of Python's version, on which what they parse depends too."""
+    return _digest(b"".join([*(Path(file).read_bytes() for file in files), sys.version.encode()]))
+
+
+def save() -> None:
+    """Write the store if it has new entries and its folder exists; ignore errors of the file system."""
+    if not _added or not STORE.parent.is_dir():
+        return
+    _added.clear()
+    part = STORE.with_name(f".{STORE.name}.{secrets.token_hex(4)}")
+    with suppress(OSError):
+        try:
+            content = json.dumps(_store()).encode()
+            part.write_bytes(_digest(content).encode() + b"\n" + content)
+            part.replace(STORE)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@cache
+def _store() -> dict[str, Any]:
+    with suppress(OSError):
+        if STORE.stat().st_size <= LARGEST:
+            digest, _, content = STORE.read_bytes().partition(b"\n")
+            if digest == _digest(content).encode():
+                store: dict[str, Any] = json.loads(content)
+                return store
+    return {}
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
