@@ -89,9 +89,10 @@ def python_files(folder: Path) -> Iterator[Path]:
 
 
 def _forget_imported() -> None:
-    for name, module in list(sys.modules.items()):
+    own = [(name, module) for name, module in sys.modules.items() if name.startswith("touchstone.")]
+    for name, module in own:
         parents = Path(getattr(module, "__file__", None) or "/").parents
-        if name.startswith("touchstone.") and PACKAGE not in parents and any(folder in parents for folder in _folders):
+        if PACKAGE not in parents and any(folder in parents for folder in _folders):
             del sys.modules[name]
             parent, _, leaf = name.rpartition(".")
             if getattr(sys.modules.get(parent), leaf, None) is module:
