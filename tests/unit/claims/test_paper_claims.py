@@ -238,6 +238,11 @@ def test_only_the_papers_own_claims_stand_for_a_published_figure_or_an_attack_of
     assert standing & (of_kind("check") | of_kind("context") | of_kind("counter")) == set()
 
 
+def test_a_papers_claim_scales_down_a_figure_that_its_authors_published():
+    assert {name for name in of_kind("paper") if not BOOK.criteria[name].scales} == set()
+    assert {"S0-3", "S2-7", "S2-11", "S3-8"} <= of_kind("context")
+
+
 def test_at_the_scale_of_a_paper_a_bound_is_for_the_papers_data_only():
     at_scale = {name: criterion for name, criterion in BOOK.criteria.items() if criterion.paper_scale}
 
