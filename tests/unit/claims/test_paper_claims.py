@@ -11,7 +11,7 @@ from touchstone.claims.verdicts import STATUSES
 from touchstone.pipeline.settings import papers
 from touchstone.pipeline.settings.sections import sections
 
-HOW_MANY = {"P0": 6, "S0": 9, "P1": 5, "S1": 12, "P2": 8, "S2": 12, "P3": 18, "S3": 20, "P4": 4, "S4": 16}
+HOW_MANY = {"P0": 8, "S0": 9, "P1": 5, "S1": 12, "P2": 8, "S2": 12, "P3": 18, "S3": 20, "P4": 4, "S4": 16}
 HOW_MANY |= {"Ptrades": 10, "Strades": 7, "Pebo": 10, "Sebo": 11, "Pfast": 10, "Sfast": 8}
 IDS = [f"{family}-{number}" for family, count in HOW_MANY.items() for number in range(1, count + 1)] + [
     *("S0-11", "S0-12"),
@@ -241,6 +241,15 @@ def test_only_the_papers_own_claims_stand_for_a_published_figure_or_an_attack_of
 def test_a_papers_claim_scales_down_a_figure_that_its_authors_published():
     assert {name for name in of_kind("paper") if not BOOK.criteria[name].scales} == set()
     assert {"S0-3", "S2-7", "S2-11", "S3-8"} <= of_kind("context")
+
+
+def test_each_of_the_three_gains_of_the_gradient_detector_has_criteria_of_its_own():
+    own = {
+        figure: {name for name, one in BOOK.criteria.items() if figure in one.scales}
+        for figure in ("P0-1", "P0-7", "P0-8")
+    }
+
+    assert own == {"P0-1": {"S0-2", "S0-8"}, "P0-7": {"S0-1", "S0-8"}, "P0-8": {"S0-9"}}
 
 
 def test_at_the_scale_of_a_paper_a_bound_is_for_the_papers_data_only():
