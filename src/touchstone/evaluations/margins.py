@@ -16,6 +16,7 @@ from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals, rank_intervals
 from touchstone.statistics.estimators import Array, logit_margins
 from touchstone.statistics.margin_cells import KeptMargins, kept, lower_bounds
+from touchstone.statistics.pairing import partner
 from touchstone.statistics.rows import row, with_means
 
 METRICS = (
@@ -228,13 +229,15 @@ def _lower(subject: KeptMargins, margins: list[Cell], eps: list[float], sampling
 
 
 def _differences(groups: list[KeptMargins], baseline: str | None, sampling: RandomStreams) -> list[MetricRow]:
-    """Return by how much tau exceeds that of the baseline, paired by input; same seed, else the baseline's first."""
+    """Return by how much tau differs from the baseline's, paired by input: with the network of its seed, or the only one."""
     rows: list[MetricRow] = []
     for subject in groups:
         others = [g for g in groups if g.entry == baseline and (g.examples, g.norm) == (subject.examples, subject.norm)]
         if subject.entry == baseline or not others:
             continue
-        other = next((g for g in others if g.seed == subject.seed), min(others, key=lambda group: group.seed or 0))
+        other = partner({group.seed: group for group in others}, subject.seed)
+        if other is None:
+            continue
         if not np.array_equal(subject.ids, other.ids):
             raise ValueError(f"{subject.outputs.file} and {other.outputs.file} are not of the same inputs")
         pairs = [(group.margins, logit_margins(group.logits)) for group in (subject, other)]

@@ -7,7 +7,7 @@ from touchstone.records.nouns import Cell, Checkpoint, Margins, Outputs
 QUICK = {"resamples": 30}
 
 
-def cells(values, leads, right=None, predictions=None, entry="cnn", method="exact"):
+def cells(values, leads, right=None, predictions=None, entry="cnn", method="exact", seed=0):
     """A binary classifier whose logit margins are `leads`, and the input margins `values`; inf is not found."""
     values, leads = np.array(values, dtype=np.float64), np.array(leads, dtype=np.float32)
     rows = len(values)
@@ -17,13 +17,13 @@ def cells(values, leads, right=None, predictions=None, entry="cnn", method="exac
         values, np.isfinite(values), labels, np.zeros(rows, np.int64) if predictions is None else predictions,
         np.arange(rows), "linf", method,
     )  # fmt: skip
-    place = {"entry": entry, "seed": 0, "examples": "digits"}
+    place = {"entry": entry, "seed": seed, "examples": "digits"}
     outputs = Outputs(logits, labels, np.arange(rows), {"penultimate": leads[:, None]})
     checkpoint = Checkpoint({"0.weight": np.array([[1.0], [0.0]])}, {}, (1, 1, 1), 2, (0.0,), (1.0,))
     return (
-        [Cell(found, f"{entry} {method}", margin=method, **place)],
-        [Cell(outputs, f"{entry} out", **place)],
-        [Cell(checkpoint, f"{entry} net", entry=entry, seed=0)],
+        [Cell(found, f"{entry}.{seed} {method}", margin=method, **place)],
+        [Cell(outputs, f"{entry}.{seed} out", **place)],
+        [Cell(checkpoint, f"{entry}.{seed} net", entry=entry, seed=seed)],
     )
 
 
@@ -168,3 +168,15 @@ def test_the_difference_to_the_baseline_is_paired_by_input():
     assert (difference.entry, difference.examples) == ("robust", "digits/linf/minus_plain")
     assert difference.value == pytest.approx(taus["robust"] - taus["plain"])
     assert difference.low < difference.value < difference.high
+
+
+@pytest.mark.parametrize(("baseline_seeds", "compared"), [((0, 1), {0}), ((0,), {0, 2})])
+def test_a_network_is_compared_with_the_baseline_of_its_seed_or_with_the_only_one(baseline_seeds, compared):
+    rising, leads = np.linspace(0.1, 0.4, 30), np.linspace(1, 2, 30)
+    mixed = np.random.default_rng(0).permutation(rising)
+    robust = [cells(rising, leads, entry="robust", seed=seed) for seed in (0, 2)]
+    plain = [cells(mixed, leads, entry="plain", seed=seed) for seed in baseline_seeds]
+
+    rows = margins(*joined(*robust, *plain), eps=[], baseline="plain", **QUICK)
+
+    assert {row.seed for row in rows if row.metric == "kendall_tau_difference"} == compared
