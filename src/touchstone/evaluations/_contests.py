@@ -120,7 +120,11 @@ def successes(cell: Cell, outputs: Iterable[Cell]) -> tuple[Array, tuple[Cell, C
 
 
 def are_pairs(clean: Cell, other: Cell) -> bool:
-    """Return whether two cells are about versions of the same images, such as clean and attacked ones."""
+    """Return whether two cells are about one set of images, such as its clean and its attacked version.
+
+    A corrupted set keeps the ids of its clean images but has a name of its own, so the two are no pairs. They are then
+    resampled apart, which is rather too wide if scores before and after the corruption agree.
+    """
     same_set = clean.examples == other.examples
     return same_set and np.array_equal(np.sort(clean.noun.example_ids), np.sort(other.noun.example_ids))
 

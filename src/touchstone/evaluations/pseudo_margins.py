@@ -115,7 +115,7 @@ def _learned(
     epochs: int,
     weight_decay: float,
 ) -> Array:
-    """Return pseudo-margins for the inputs of `found`, (N,), from a regressor fitted on `known`."""
+    """Return pseudo-margins for the inputs of `subject`, (N,), from a regressor fitted on `reference`."""
     usable = np.isfinite(reference.margins)
     goal = reference.margins[usable]
     goal = np.sqrt(goal) if target == "sqrt" else goal / goal.max()
