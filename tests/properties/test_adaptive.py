@@ -18,7 +18,7 @@ from torch import nn
 from touchstone import registry
 from touchstone.adversary.defences import Guarded, Pipeline, typical_of
 from touchstone.adversary.evasion import flat_scores
-from touchstone.numerics.tensors import RandomStreams
+from touchstone.numerics.tensors import RandomStreams, to_grid, to_grid_towards
 
 FILES = (Path(__file__).parents[2] / "src/touchstone/adaptive").glob("[a-z]*.py")
 # detector_binarisation attacks planted problems, not the classifier: tests/unit/adaptive/test_detector_binarisation.py.
@@ -136,6 +136,16 @@ def test_nothing_evades_a_detector_that_flags_everything(name):
     )
 
     assert (defence.read(found)[1] > defence.threshold).all()
+
+
+@pytest.mark.parametrize("name", ON_GUARDED)
+def test_the_points_that_an_attack_returns_are_those_that_a_study_stores(name):
+    images, labels = images_and_labels()
+    images, draws = to_grid(images), RandomStreams(0, "attack", torch.arange(len(images)))
+
+    points = component(name)(guarded(0.52), images, labels, draws, eps=0.1, steps=7)
+
+    assert torch.allclose(points, to_grid_towards(points, images), rtol=0, atol=1e-6)
 
 
 def bright_pixels(images):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
-from touchstone.adversary.evasion import evade
 from touchstone.adversary.losses import margin_loss
+from touchstone.adversary.stored_evasion import evade_stored
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams
 
@@ -38,12 +38,12 @@ def high_confidence(
 
     Returns:
         (N, C, H, W) in [0, 1]: per image, the evading point with the greatest lead, otherwise the best point by
-        `evasion.rank`.
+        `evasion.rank`. Points are rounded to 8 bits before they are ranked.
 
     References:
         docs/papers/shared.md, "Adaptive attacks".
     """
-    return evade(
+    return evade_stored(
         defence,
         images,
         labels,

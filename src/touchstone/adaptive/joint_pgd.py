@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
-from touchstone.adversary.evasion import Direction, Observation, evade
+from touchstone.adversary.evasion import Direction, Observation
+from touchstone.adversary.stored_evasion import evade_stored
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, per_row
 
@@ -45,7 +46,8 @@ def joint_pgd(
             None does not.
 
     Returns:
-        (N, C, H, W) in [0, 1]: per image, the best point over all weights by `evasion.rank`.
+        (N, C, H, W) in [0, 1]: per image, the best point over all weights by `evasion.rank`, rounded to 8 bits before it
+        is ranked.
 
     References:
         docs/papers/shared.md, "Adaptive attacks".
@@ -61,7 +63,7 @@ def joint_pgd(
         return follow
 
     directions = [direction(weight) for weight in weights]
-    return evade(
+    return evade_stored(
         defence,
         images,
         labels,

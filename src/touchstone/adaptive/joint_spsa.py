@@ -9,6 +9,7 @@ from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
 from touchstone.adversary.evasion import best_of, margin_and_excess
+from touchstone.adversary.lowest_scores import as_stored
 from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen, per_row
@@ -47,7 +48,7 @@ def joint_spsa(
         weight: of the excess.
 
     Returns:
-        (N, C, H, W) in [0, 1]: per image, the best point by `evasion.rank`.
+        (N, C, H, W) in [0, 1]: per image, the best point by `evasion.rank`, rounded to 8 bits before it is ranked.
 
     References:
         Uesato et al. 2018, section 4; docs/papers/shared.md, "Adaptive attacks".
@@ -68,7 +69,7 @@ def joint_spsa(
                 rise = objective(points + probe * signs) - objective(points - probe * signs)
                 estimate += per_row(rise, images) * signs
             points = ball.step(points, estimate, size)
-            yield points
+            yield as_stored(points, ball)
 
     with frozen(defence.model):
         return best_of(defence, images, labels, path())

@@ -10,6 +10,7 @@ from torch import Tensor
 from touchstone.adversary.defences import Guarded, in_scale
 from touchstone.adversary.evasion import best_of
 from touchstone.adversary.losses import cross_entropy
+from touchstone.adversary.lowest_scores import as_stored
 from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen
@@ -43,7 +44,8 @@ def mimicry(
         weights: each is tried.
 
     Returns:
-        (N, C, H, W) in [0, 1]: per image, the best point over all weights by `evasion.rank`.
+        (N, C, H, W) in [0, 1]: per image, the best point over all weights by `evasion.rank`, rounded to 8 bits before it
+        is ranked.
 
     Raises:
         ValueError: `defence.typical` has none of the values that the detector reads.
@@ -75,7 +77,7 @@ def mimicry(
                 loss = cross_entropy(logits, targets) + weight * distance
                 (gradient,) = torch.autograd.grad(loss.sum(), points)
             points = ball.step(points.detach(), -gradient, size)
-            yield points
+            yield as_stored(points, ball)
 
     with frozen(defence.model):
         return best_of(defence, images, labels, (points for weight in weights for points in path(weight)))

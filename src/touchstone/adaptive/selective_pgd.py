@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
-from touchstone.adversary.evasion import Observation, evade
+from touchstone.adversary.evasion import Observation
 from touchstone.adversary.lowest_scores import selective
+from touchstone.adversary.stored_evasion import evade_stored
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, per_row
 
@@ -44,7 +45,7 @@ def selective_pgd(
             None does not.
 
     Returns:
-        (N, C, H, W) in [0, 1]: per image, the best point by `evasion.rank`.
+        (N, C, H, W) in [0, 1]: per image, the best point by `evasion.rank`, rounded to 8 bits before it is ranked.
 
     References:
         Bryniarski et al. 2021, sections 4.1 and 4.2; docs/papers/shared.md, "Adaptive attacks".
@@ -60,7 +61,7 @@ def selective_pgd(
             _without(towards_wrong, towards_unflagged),
         )
 
-    return evade(
+    return evade_stored(
         defence,
         images,
         labels,

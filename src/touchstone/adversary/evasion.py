@@ -111,7 +111,11 @@ def evade(
     loss: LossOfLogits = cross_entropy,
     softplus_beta: float | None = None,
 ) -> Tensor:
-    """Follow each direction from several starts, and keep the best points.
+    """Follow each direction from several starts, and keep the best points before rounding.
+
+    No attack uses this loop any more. They use `stored_evasion.evade_stored`, because a point that evades may be flagged
+    when it is rounded to 8 bits. The code of every attack job includes this file, so the loop stays until all attacks are
+    computed again.
 
     The first start is the image itself; the others are uniform points of the L-inf ball.
 
@@ -207,7 +211,7 @@ def flat_scores(defence: Guarded, images: Tensor) -> Tensor:
 def best_of(defence: Guarded, images: Tensor, labels: Tensor, candidates: Iterable[Tensor]) -> Tensor:
     """Return the best of each image and its candidates by `rank`, (N, C, H, W).
 
-    Uses forward passes only.
+    Uses forward passes only. Candidates are ranked as they are: round them before, with `lowest_scores.as_stored`.
     """
     best, best_rank = images, rank(*margin_and_excess(defence, images, labels))
     for points in candidates:

@@ -28,10 +28,10 @@ def lower_scores(
 ) -> Tensor:
     """Follow each direction from several starts, and keep the best points by `rank`.
 
-    It differs from `evasion.evade` in three ways. The defence sees points rounded to 8 bits, as a study stores them: a point
-    that is only just wrong is often right again when it is rounded. Steps shrink linearly to 0, because steps of one length
-    circle the border between right and wrong, where the lowest scores are. And the lowest score is the best, not the widest
-    margin below one threshold.
+    The defence sees points rounded to 8 bits, as a study stores them: a point that is only just wrong is often right again
+    when it is rounded. It differs from `stored_evasion.evade_stored` in two ways. Steps shrink linearly to 0, because steps
+    of one length circle the border between right and wrong, where the lowest scores are. And the lowest score is the best,
+    not the widest margin below one threshold.
 
     Args:
         defence: the target.
