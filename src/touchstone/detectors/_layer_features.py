@@ -13,16 +13,17 @@ WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 def layer_features(model: nn.Module, images: Tensor) -> list[Tensor]:
     """Return the inputs of all linear and convolutional layers but the first.
 
-    In the order of the calls, each (N, D) with D channels or units, averaged over space. Differentiable in the images
-    if gradients are enabled.
+    In the order of the calls, each (N, D) with D channels or units. Channels are averaged over space. Units of a linear
+    layer are the last dimension, and all dimensions between, such as patches, are averaged. Differentiable in the images if
+    gradients are enabled.
 
     Raises:
         ValueError: If the network has fewer than two such layers, so that it has no hidden layer.
     """
-    read: list[Tensor] = []
+    read: list[tuple[nn.Module, Tensor]] = []
 
-    def record(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        read.append(arguments[0])
+    def record(layer: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        read.append((layer, arguments[0]))
 
     handles = [module.register_forward_pre_hook(record) for module in model.modules() if isinstance(module, WEIGHTED)]
     try:
@@ -32,7 +33,13 @@ def layer_features(model: nn.Module, images: Tensor) -> list[Tensor]:
             handle.remove()
     if len(read) < 2:
         raise ValueError(f"a network of {len(read)} linear or convolutional layers has no hidden layer to read")
-    return [values.flatten(2).mean(2) if values.ndim > 2 else values for values in read[1:]]
+    return [_averaged(layer, values) for layer, values in read[1:]]
+
+
+def _averaged(layer: nn.Module, values: Tensor) -> Tensor:
+    if values.ndim <= 2:
+        return values
+    return values.flatten(1, -2).mean(1) if isinstance(layer, nn.Linear) else values.flatten(2).mean(2)
 
 
 def all_layer_features(model: nn.Module, images: Tensor, batch_size: int) -> list[Tensor]:

@@ -58,6 +58,29 @@ def test_each_layer_but_the_first_is_read_with_space_averaged():
         layer_features(nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), images)
 
 
+class Tokens(nn.Module):
+    """Two linear layers on six patches of each image, (N, 2, 3, D), then a linear layer on their mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(4, 5), nn.Linear(5, 7), nn.Linear(7, CLASSES)
+
+    def hidden(self, images):
+        return self.first(images.view(-1, 2, 3, 4)).relu()
+
+    def forward(self, images):
+        return self.last(self.second(self.hidden(images)).mean((1, 2)))
+
+
+def test_of_a_linear_layer_on_patches_the_units_are_read_with_the_patches_averaged():
+    model, images = Tokens(), torch.rand(6, 1, 4, 6, generator=torch.Generator().manual_seed(0))
+
+    patches, last = layer_features(model, images)
+
+    torch.testing.assert_close(patches, model.hidden(images).mean((1, 2)))
+    assert patches.shape == (6, 5) and last.shape == (6, 7)
+
+
 def test_with_one_hidden_layer_it_is_the_plain_distance_on_other_axes():
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.Linear(6, CLASSES)).double()
     (images, labels), (odd, _) = pictures(200, 0), pictures(100, 1, odd=0.3)
