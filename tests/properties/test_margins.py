@@ -75,6 +75,19 @@ def check_upper_bound(margin, net):
     assert found.all() and (margins >= exact * (1 - 1e-6)).all() and (margins <= exact * 1.05).all()
 
 
+def check_ties(margin, net):
+    """An image on a tie of logits is the most brittle one there is; +inf would make it the most robust one."""
+    for lead in (0.0, 1e-9):
+
+        def model(images, lead=lead):
+            own = (images.flatten(1) @ WEIGHTS.T)[:, :1]
+            tied = (IMAGES.flatten(1) @ WEIGHTS.T)[:, :1]
+            return torch.cat([own, tied - lead], 1)
+
+        margins, crossed = margin(model, IMAGES, LABELS, draws())
+        assert crossed.all() and (margins <= 2e-6).all()
+
+
 def check_labels_unused(margin, net):
     first, second = margin(net, IMAGES, LABELS, draws()), margin(net, IMAGES, (LABELS + 1) % 4, draws())
     assert all(map(torch.equal, first, second))
@@ -147,8 +160,8 @@ def check_functions_are_refused(bound, net):
 
 
 CHECKS = [
-    check_shape, check_nothing_found, check_upper_bound, check_labels_unused, check_model_state, check_arguments,
-    check_repeats, check_batches, check_refusals,
+    check_shape, check_nothing_found, check_upper_bound, check_ties, check_labels_unused, check_model_state,
+    check_arguments, check_repeats, check_batches, check_refusals,
 ]  # fmt: skip
 
 

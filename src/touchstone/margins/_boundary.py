@@ -12,6 +12,20 @@ from touchstone.adversary.perturbations import Norm, shrink
 from touchstone.contracts import Model
 from touchstone.numerics.tensors import row_norms
 
+SHORTEST = 1e-6  # of the first step, so that it leaves an image on a tie of logits
+
+
+def predicted(model: Model, images: Tensor) -> Tensor:
+    """Return the predicted classes of images, (N,) int64.
+
+    Raises:
+        ValueError: the model has fewer than two classes.
+    """
+    logits = model(images)
+    if logits.shape[1] < 2:
+        raise ValueError(f"a margin needs a model with at least 2 classes, got {logits.shape[1]}")
+    return logits.argmax(1)
+
 
 def largest(images: Tensor, norm: Norm) -> float:
     """Return the norm that no change inside [0, 1] exceeds."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from touchstone.adversary.perturbations import Norm, check_images, unit_step
 from touchstone.contracts import Model, PositiveInt
-from touchstone.margins._boundary import crossed, cut_back, verified
+from touchstone.margins._boundary import SHORTEST, crossed, cut_back, verified
 from touchstone.margins._hyperplanes import dual_norms, smallest_change
 from touchstone.numerics.tensors import RandomStreams, frozen, per_row, row_norms
 
@@ -113,8 +113,10 @@ def _run(
     """
     points = start
     best, best_norm = torch.zeros_like(images), torch.full_like(images.flatten(1)[:, 0], torch.inf)
-    for _ in range(steps):
+    for step in range(steps):
         gap, slope = _nearest_boundary(model, points, predictions, norm)
+        if step == 0:
+            gap = torch.where(gap < 0, gap, gap.maximum(SHORTEST * dual_norms(slope, norm)))
         # Project onto the same hyperplane from the current point and from the image.
         onward, near = _project(points, slope, gap, norm)
         gap_of_image = gap + (slope * (points - images)).flatten(1).sum(1)

@@ -10,7 +10,7 @@ from torch import Tensor
 from touchstone.adversary.perturbations import Norm, check_images, unit_step
 from touchstone.contracts import Model, PositiveInt
 from touchstone.margins._ascent import shorten
-from touchstone.margins._boundary import largest, verified
+from touchstone.margins._boundary import SHORTEST, largest, predicted, verified
 from touchstone.margins._hyperplanes import dual_norms
 from touchstone.numerics.tensors import RandomStreams, frozen, per_row
 
@@ -51,13 +51,16 @@ def minimal_pgd(
         (N,) upper bounds on the distance to another prediction inside [0, 1], +inf if none was found, and (N,) bool,
         whether one was found. Each is the distance of a point whose prediction did change.
 
+    Raises:
+        ValueError: an image is outside [0, 1] or not finite, or the model has fewer than two classes.
+
     References:
         Cinà et al. 2025 (AttackBench), whose best L-inf attacks bisect the radius of Auto-PGD; here the radius falls with
         each success.
     """
     check_images(images)
     with frozen(model), torch.no_grad():
-        predictions = model(images).argmax(1)
+        predictions = predicted(model, images)
         targets, radius = _nearest(model, images, predictions, classes, norm)
         best, best_norm = torch.zeros_like(images), torch.full_like(radius, torch.inf)
         for index in range(rounds):
@@ -83,7 +86,7 @@ def _nearest(model: Model, images: Tensor, predictions: Tensor, classes: int, no
             (slopes,) = torch.autograd.grad(lead.sum(), points, retain_graph=True)
             distances.append(lead.detach().to(images.dtype) / dual_norms(slopes, norm).clamp_min(1e-12))
     ordered, order = torch.stack(distances, 1).sort(dim=1, stable=True)
-    return candidates.gather(1, order)[:, :classes], ordered[:, 0].clamp(1e-6, 1.0)
+    return candidates.gather(1, order)[:, :classes], ordered[:, 0].clamp(SHORTEST, 1.0)
 
 
 def _random(images: Tensor, radius: Tensor, norm: Norm, generator: RandomStreams) -> Tensor:

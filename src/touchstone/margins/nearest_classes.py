@@ -12,7 +12,7 @@ from touchstone.adversary.losses import logits_loss_and_gradient, margin_loss
 from touchstone.adversary.perturbations import Norm, check_images, shrink, unit_step
 from touchstone.contracts import Model, PositiveInt
 from touchstone.margins._ascent import shorten
-from touchstone.margins._boundary import cut_back, largest, verified
+from touchstone.margins._boundary import SHORTEST, cut_back, largest, predicted, verified
 from touchstone.margins._hyperplanes import dual_norms, smallest_change
 from touchstone.numerics.tensors import RandomStreams, frozen, per_row, row_norms
 
@@ -55,12 +55,15 @@ def nearest_classes(
         (N,) upper bounds on the distance to another prediction inside [0, 1], +inf if none was found, and (N,) bool,
         whether one was found. Each is the distance of a point whose prediction did change.
 
+    Raises:
+        ValueError: an image is outside [0, 1] or not finite, or the model has fewer than two classes.
+
     References:
         Pintor et al. 2021 (FMN); here with sign steps, several targets, and a first radius from the linear model.
     """
     check_images(images)
     with frozen(model), torch.no_grad():
-        predictions = model(images).argmax(1)
+        predictions = predicted(model, images)
         best = torch.zeros_like(images)
         best_norm = torch.full_like(images.flatten(1)[:, 0], torch.inf)
         nearest = _nearest(model, images, predictions, classes, norm)
@@ -99,6 +102,7 @@ def _nearest(
             distances.append(smallest_change(images, slopes, -lead.detach().to(images.dtype), norm)[1])
     ordered, order = torch.stack(distances, 1).sort(dim=1, stable=True)
     targets = candidates.gather(1, order)
+    ordered = ordered.clamp_min(SHORTEST)
     return [(targets[:, rank], ordered[:, rank]) for rank in range(min(classes, targets.shape[1]))]
 
 
@@ -128,7 +132,7 @@ def _search(
         # Until a crossing is found, the radius is that of the linear model at this point.
         first = 1.02 * (size + ahead.clamp_min(0).to(size.dtype) / slope.clamp_min(1e-12))
         eps = torch.where(crossed, torch.minimum(eps * (1 - rate), best_norm), eps * (1 + rate))
-        eps = torch.where(best_norm.isinf(), first, eps).clamp(max=largest(images, norm))
+        eps = torch.where(best_norm.isinf(), first.clamp_min(SHORTEST), eps).clamp(max=largest(images, norm))
         length = per_row(torch.where(best_norm.isinf(), 2.0, step_size) * eps, change)
         change = shrink(change - length * unit_step(gradient, norm), eps, norm)
         change = (images + change).clamp(0, 1) - images

@@ -53,3 +53,10 @@ def test_a_constant_model_has_no_margin():
     margins, found = minimal_pgd(model, images, None, RandomStreams(0, "attack", torch.arange(3)), rounds=3)
 
     assert margins.isinf().all() and not found.any()
+
+
+def test_a_model_of_one_class_is_refused():
+    with pytest.raises(ValueError, match="a margin needs a model with at least 2 classes, got 1"):
+        minimal_pgd(
+            lambda x: x.flatten(1)[:, :1], torch.rand(2, 1, 2, 2), None, RandomStreams(0, "attack", torch.arange(2))
+        )

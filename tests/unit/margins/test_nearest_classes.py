@@ -107,3 +107,10 @@ def test_a_class_that_the_linear_model_cannot_reach_is_tried_all_the_same():
     margins, found = nearest_classes(model, torch.full((1, 1, 1, 1), 0.3), None, RandomStreams(0, "a", torch.arange(1)))
 
     assert found.all() and margins.item() == pytest.approx(0.6, rel=1e-3)
+
+
+def test_a_model_of_one_class_is_refused():
+    with pytest.raises(ValueError, match="a margin needs a model with at least 2 classes, got 1"):
+        nearest_classes(
+            lambda x: x.flatten(1)[:, :1], torch.rand(2, 1, 2, 2), None, RandomStreams(0, "attack", torch.arange(2))
+        )
