@@ -96,12 +96,13 @@ def fit_two_layer_net(
 
 def _split(classes: tuple[Tensor, Tensor], share: float, order: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Return all rows, their targets (0 in distribution, 1 anomalous), and which are held out: the same share of both."""
+    sizes = [len(rows) for rows in classes]
+    if min(sizes) < 2:
+        raise ValueError(
+            f"a learned detector needs at least 2 in-distribution and 2 anomalous rows, got {sizes[0]} and {sizes[1]}"
+        )
     masks = []
     for rows in classes:
-        if len(rows) < 2:
-            raise ValueError(
-                f"a learned detector needs at least 2 in-distribution and 2 anomalous rows, got {len(rows)}"
-            )
         count = min(max(1, round(share * len(rows))), len(rows) - 1)
         masks.append(torch.randperm(len(rows), generator=order) < count)
     targets = torch.cat([rows.new_full((len(rows),), float(label)) for label, rows in enumerate(classes)])

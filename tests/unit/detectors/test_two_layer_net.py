@@ -118,8 +118,10 @@ def test_fitting_works_where_gradients_are_off():
 
 
 def test_a_single_row_of_a_class_is_refused():
-    with pytest.raises(ValueError, match="at least 2 in-distribution and 2 anomalous rows, got 1"):
+    with pytest.raises(ValueError, match="at least 2 in-distribution and 2 anomalous rows, got 50 and 1"):
         fit_two_layer_net(rows(50), rows(1), 0, **SCHEDULE)
+    with pytest.raises(ValueError, match="got 0 and 50"):
+        fit_two_layer_net(rows(0), rows(50), 0, **SCHEDULE)
 
 
 def test_log_scale_reaches_zero():
