@@ -38,11 +38,16 @@ def evasion_suite(
     scaled to the same length first, so that a weight means the same for every network and detector.
 
     Each member finds points that the others miss: selective PGD where being wrong is hard, the weighted sums where the
-    score is hard to lower. Because the lowest score counts, one attack serves every threshold. This takes
-    (restarts + 2 * weights) * (steps + 1) gradients of the class and of the score per image.
+    score is hard to lower. These members take (restarts + 2 * weights) * (steps + 1) + 8 forward passes per image, and at
+    most (restarts + 2 * weights) * steps gradients of the class and of the score each. An image needs only one of the two
+    gradients for a step of selective PGD; a batch takes both if its images differ.
 
     Images that are still right or flagged get more: runs that follow the gradients of a network with softplus instead of
     ReLU, runs towards their likeliest wrong classes, and a search with squares, which needs no gradients.
+
+    Because the lowest score counts, the points serve every threshold. But images that are past the threshold of `defence`
+    do not get the further runs, which might lower their scores more. So rates at stricter thresholds, such as the
+    evasion rate where half of the clean images are flagged, may be too low.
 
     Args:
         defence: the classifier behind a detector.
@@ -58,9 +63,14 @@ def evasion_suite(
     Returns:
         (N, C, H, W) in [0, 1]: per image, the best point of all members by `lowest_scores.rank`.
 
+    Raises:
+        ValueError: `weights` is empty.
+
     References:
         Bryniarski et al. 2021, section 4.1, for selective PGD; docs/papers/shared.md, "Adaptive attacks".
     """
+    if not weights:
+        raise ValueError("evasion_suite needs at least one weight, got none")
     follow = partial(lower_scores, defence, images, labels, generator, eps=eps, steps=steps)
     both: list[Direction] = [partial(_both, weight=weight) for weight in weights]
     members = [
