@@ -154,7 +154,13 @@ class Criterion:
     paper_scale: Mapping[str, PaperScale] = field(
         default_factory=dict
     )  # by the published figure that it measures itself
-    revised: tuple[Revision, ...] = ()
+    revised: tuple[Revision, ...] = ()  # the oldest first
+
+    @property
+    def changes(self) -> list[tuple[Revision, str]]:
+        """Every change, the oldest first, with what the criterion said after it."""
+        texts = (*(change.was for change in self.revised), self.text)
+        return list(zip(self.revised, texts[1:], strict=True))
 
     @property
     def conditions(self) -> dict[tuple[str, ...], Condition]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 from touchstone.claims.condition_files import NUMBER, read_condition, read_conditions
@@ -186,9 +187,7 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         paper_scale=read_scales(
             (*place, "paper_scale"), block.get("paper_scale", {}), block.get("scales", ()), roles, both_sides
         ),
-        revised=tuple(
-            _revision((*place, "revised", str(index)), each) for index, each in enumerate(block.get("revised", []))
-        ),
+        revised=_revisions((*place, "revised"), block.get("revised", [])),
     )
     placeholders = [*map(str, range(len(read.tests))), *(["breaks"] if read.breaks else [])]
     check_names((*place, "says"), roles_in(text(place, "says", read.says)), placeholders, "the number")
@@ -199,11 +198,27 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
     return read
 
 
+def _revisions(place: Place, blocks: list[Any]) -> tuple[Revision, ...]:
+    """Return the changes of a criterion, the oldest first; those of one day stay in the order of the file."""
+    return tuple(
+        sorted((_revision((*place, str(index)), each) for index, each in enumerate(blocks)), key=lambda one: one.date)
+    )
+
+
 def _revision(place: Place, block: Any) -> Revision:
     check_block(place, block, REVISION, required=REVISION)
     if not isinstance(block["known"], bool):
         raise ClaimError((*place, "known"), "expected true or false: was the outcome of a run known?")
+    if not _is_date(str(block["date"])):
+        raise ClaimError((*place, "date"), f"expected a date such as 2026-11-21, got {block['date']}")
     return Revision(str(block["date"]), str(block["was"]), str(block["why"]), block["known"])
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text  # it also reads 20261121, which would not sort
+    except ValueError:
+        return False
 
 
 def _role(place: Place, words: Any) -> Role:

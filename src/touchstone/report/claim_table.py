@@ -130,11 +130,18 @@ def _incomparable(criterion: Criterion, verdict: Verdict) -> str:
 
 
 def _when(criterion: Criterion) -> str:
-    """Return when a criterion was fixed, in words."""
-    if not criterion.revised:
-        return "fixed before any run"
-    last = criterion.revised[-1]
-    return f"changed on {last.date}, {'after' if last.known else 'before'} an outcome was known"
+    """Return when a criterion was fixed, in words; changes after an outcome was known come first."""
+    after, before = ([one.date for one in criterion.revised if one.known is known] for known in (True, False))
+    if after:
+        also = f"; also on {_listed(before)}, before one was known" if before else ""
+        return f"changed on {_listed(after)}, after an outcome was known{also}"
+    return f"changed on {_listed(before)}, before an outcome was known" if before else "fixed before any run"
+
+
+def _listed(dates: list[str]) -> str:
+    """Return dates in words, each once: "2026-11-21, 2026-11-23 and 2026-11-25"."""
+    *others, last = dict.fromkeys(dates)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _decided(attack: str, verdicts: list[Verdict]) -> Iterator[tuple[str, str]]:

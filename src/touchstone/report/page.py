@@ -47,7 +47,7 @@ class Content:
     styles: Markup  # the style sheet of the pictures
     claims: list[ClaimLine]  # judged by numbers
     other_claims: list[ClaimLine]
-    revised: list[tuple[str, str, Revision]]  # changed criteria: name, what it says, the change
+    revised: list[tuple[str, str, Revision]]  # of changed criteria: name, what it said then, the change
     summary: Summary | None
     checks: Grid | None
     doubts: Doubts

@@ -1,6 +1,7 @@
 """What a paper.yaml may say of a claim, and that a mistake is told with its place."""
 
 import re
+from datetime import date
 
 import pytest
 from hand_made_claims import ROLES, ROWS, asks, book
@@ -108,15 +109,30 @@ def test_the_ends_of_a_bound_may_be_equal():
     assert read(criterion=asks(between=[0.5, 0.5])).criteria["S9-1"].tests[0].bounds == (0.5, 0.5)
 
 
-def test_changes_are_read_in_their_order():
-    changes = [CHANGE, CHANGE | {"was": "at least .95", "known": False}]
+def test_changes_are_read_oldest_first_and_those_of_one_day_in_the_order_of_the_file():
+    later = CHANGE | {"date": "2026-11-25", "was": "the same, above .96"}
+    changes = [later, CHANGE, CHANGE | {"was": "at least .95", "known": False}]
 
     revised = read(criterion=asks() | {"revised": changes}).criteria["S9-1"].revised
 
     assert revised == (
         Revision("2026-11-21", "at least .9", "too little", True),
         Revision("2026-11-21", "at least .95", "too little", False),
+        Revision("2026-11-25", "the same, above .96", "too little", True),
     )
+
+
+def test_a_date_that_yaml_reads_as_a_date_is_read_as_its_text():
+    revised = read(criterion=asks() | {"revised": [CHANGE | {"date": date(2026, 11, 21)}]}).criteria["S9-1"].revised
+
+    assert [change.date for change in revised] == ["2026-11-21"]
+
+
+@pytest.mark.parametrize("wrong", ["21.11.2026", "2026-11", "2026-11-31", 2026])
+def test_a_change_without_a_date_that_sorts_is_refused(wrong):
+    message = f"criteria.S9-1.revised.0.date: expected a date such as 2026-11-21, got {wrong}"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read(criterion=asks() | {"revised": [CHANGE | {"date": wrong}]})
 
 
 def test_a_figure_may_say_why_nothing_measures_it_but_not_in_no_words():

@@ -89,7 +89,7 @@ def report(
         styles=styles,
         claims=shown,
         other_claims=others,
-        revised=[(one.id, one.text, change) for one in book.criteria.values() for change in one.revised if shown],
+        revised=[(one.id, after, change) for one in book.criteria.values() for change, after in one.changes if shown],
         summary=None if claims.claims else summary(rows, doubts),
         checks=grid(rows, doubts),
         doubts=doubts,

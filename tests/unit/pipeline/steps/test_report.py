@@ -267,6 +267,16 @@ def test_every_criterion_that_was_changed_is_listed_with_what_it_said_and_why(pa
     ]
 
 
+def test_what_a_criterion_said_after_a_change_is_what_it_said_before_the_next_one(page):
+    table = page[page.index('aria-label="Criteria that were changed">\n<thead>') :].split("</table>")[0]
+    lines = [line for line in table.split("<tr>") if ">S3-11<" in line]
+    first, second = ([re.sub("<.*?>", "", cell) for cell in re.findall(r"<td.*?</td>", line)] for line in lines)
+
+    assert (first[0], second[0]) == ("2026-11-22", "2026-11-25")
+    assert first[2] == second[1]
+    assert second[2].startswith(html.escape(FACTS["fgsm"]["criteria"]["S3-11"]["criterion"][:10]))
+
+
 def test_a_chapter_tells_what_its_metrics_mean():
     meant = {name: {**question, "meaning": f"accuracy of {name}: a <share>"} for name, question in QUESTIONS.items()}
 

@@ -1,0 +1,41 @@
+"""What the page says beside the numbers of a claim."""
+
+import pytest
+from hand_made_claims import asks, networks, verdicts
+from hand_made_claims import book as hand_made
+
+from touchstone.report.claim_files import claim_rows
+from touchstone.report.claim_table import page_lines
+
+
+def when(*changes):
+    """Return when a criterion was fixed, as the page says it; each change is its date and whether an outcome was known."""
+    revised = [{"date": date, "was": "w", "why": "y", "known": known} for date, known in changes]
+    block = asks(at_least=0.8) | {"revised": revised}
+    judged = list(verdicts(networks(0.9), S9_1=block).values())
+    ((line,), _) = page_lines(hand_made(S9_1=block), judged, claim_rows(judged, 20))
+    return line.when
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ((), "fixed before any run"),
+        ([("2026-11-22", False)], "changed on 2026-11-22, before an outcome was known"),
+        (
+            [("2026-11-25", True), ("2026-11-21", True), ("2026-11-23", True)],
+            "changed on 2026-11-21, 2026-11-23 and 2026-11-25, after an outcome was known",
+        ),
+        (
+            [("2026-11-25", True), ("2026-11-22", False)],
+            "changed on 2026-11-25, after an outcome was known; also on 2026-11-22, before one was known",
+        ),
+        (
+            [("2026-11-22", True), ("2026-11-25", False)],
+            "changed on 2026-11-22, after an outcome was known; also on 2026-11-25, before one was known",
+        ),
+        ([("2026-11-25", True), ("2026-11-25", True)], "changed on 2026-11-25, after an outcome was known"),
+    ],
+)
+def test_a_claim_says_of_each_change_when_it_was_and_whether_an_outcome_was_known(changes, words):
+    assert when(*changes) == words
