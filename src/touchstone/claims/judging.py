@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from touchstone.claims.built_in_attacks import with_built_in_attacker
 from touchstone.claims.criteria import Book, Chosen, Criterion
 from touchstone.claims.judged_parts import judged_parts
 from touchstone.claims.measurements import Measured, at_confidence
@@ -14,7 +15,6 @@ from touchstone.claims.published_figures import published
 from touchstone.claims.verdicts import (
     BROKEN,
     CONFIRMED,
-    DOES_NOT_APPLY,
     INCONCLUSIVE,
     MISSING,
     NOT_ATTACKED,
@@ -23,18 +23,14 @@ from touchstone.claims.verdicts import (
     OPEN,
     REPORTED,
     SURVIVES,
-    UP,
-    UPPER_BOUND,
     Part,
     Verdict,
-    is_difference,
     range_note,
     sentence,
     slack,
     stuck_note,
     weakness,
 )  # fmt: skip
-from touchstone.records.metric_rows import OBLIVIOUS
 from touchstone.records.metric_tables import MetricRow
 from touchstone.statistics.power import SECOND_LOOK
 from touchstone.statistics.seed_intervals import CONFIDENCE
@@ -98,10 +94,11 @@ def _held(criterion: Criterion, study: StudyClaims, measured: Measured) -> Verdi
     unmet = [part for part in needed if slack(part.condition, part.bound, part.quantity) < 0]
     if unmet:
         return Verdict(criterion, NOT_RUN, notes=tuple(f"asked only where {sentence(part)}" for part in unmet))
-    verdict = replace(_weighed(criterion, parts, study.data), itself=tuple(study.at_paper_scale.get(criterion.id, ())))
+    verdict = with_built_in_attacker(_weighed(criterion, parts, study.data), chosen, study.data, measured)
     open_needs = [part for part in needed if part.word == INCONCLUSIVE]
     return replace(
         verdict,
+        itself=tuple(study.at_paper_scale.get(criterion.id, ())),
         notes=(
             *verdict.notes,
             *(f"it is not settled whether its precondition is met: {sentence(part)}" for part in open_needs),
@@ -139,36 +136,10 @@ def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdic
     notes += dict.fromkeys(part.counted for part in by_weakness if part.few)
     notes += filter(None, [range_note(by_weakness), stuck_note(by_weakness)])
     word = criterion.met if weakest == CONFIRMED else weakest
-    return Verdict(criterion, word, by_weakness, tuple(notes), _built_in_attacker(criterion, by_weakness))
+    return Verdict(criterion, word, by_weakness, tuple(notes))
 
 
 # --- attackers who know the defence -------------------------------------------------------------------------------
-
-
-def _built_in_attacker(criterion: Criterion, parts: tuple[Part, ...]) -> str:
-    """Return what the claim's own attack shows.
-
-    A claim of robustness under an attack has a condition for a stuck attack, and its number has to be high. So has a
-    certified number, which holds for every attack within its eps. A number under an attack that did not know the
-    detector or the defence says nothing about one that does.
-    """
-    robust = [part for part in parts if part.condition.stuck and part.condition.comparison in UP]
-    certified = [part for part in parts if _is_certified(part) and part.condition.comparison in UP]
-    if certified and not robust:
-        return SURVIVES if all(part.word == CONFIRMED for part in certified) else OPEN
-    if not robust:
-        oblivious = any(part.quantity.row.threat.knowledge == OBLIVIOUS for part in parts)
-        return NOT_ATTACKED if oblivious and criterion.kind != "counter" else DOES_NOT_APPLY
-    words = {part.word for part in robust}
-    stuck = [part for part in robust if part.stuck is not None and part.word != CONFIRMED]
-    if stuck and NOT_CONFIRMED not in words:
-        return OPEN if any(is_difference(part.quantity) for part in stuck) else UPPER_BOUND
-    return BROKEN if NOT_CONFIRMED in words else OPEN if words != {CONFIRMED} else SURVIVES
-
-
-def _is_certified(part: Part) -> bool:
-    """Return whether no attack can get below a number. If it is low, an attack need not exist."""
-    return part.quantity.row.metric.startswith("certified_")
 
 
 class Break(NamedTuple):

@@ -354,8 +354,9 @@ def test_of_a_difference_a_stuck_attack_opens_the_end_to_which_a_better_one_woul
     verdict = one(rows, block, claims={"S9-1": ASKED | {"other": "mlp"}})
 
     assert verdict.word == word
-    assert [each.startswith(note) for each in verdict.notes] == [True] * bool(note)
-    decided = {"confirmed": "survives", "not confirmed": "broken", "inconclusive": "undecided"}
+    notes = [each for each in verdict.notes if each != "accuracy was not measured without an attack"]
+    assert [each.startswith(note) for each in notes] == [True] * bool(note)
+    decided = {"confirmed": "survives", "not confirmed": "does not apply", "inconclusive": "undecided"}
     assert verdict.attacker == decided[word]
 
 
