@@ -25,7 +25,7 @@ def said(verdict: Verdict) -> str:
 
     Without a sentence of its own, it is what was measured and every number. Of several things that a test judges, it is
     the weakest, by its name. After "at least" and "at most" it is the one that is farthest from its bound, and of those
-    that break the claim the one that does so most.
+    that break the claim the one that does so most. A number without a bound is of the thing that decides.
     """
     criterion = verdict.claim
     if not isinstance(criterion, Criterion) or not verdict.parts:
@@ -46,13 +46,30 @@ def shown_at(place: str, criterion: Criterion, parts: Iterable[Part]) -> Part | 
         criterion: with its sentence.
         parts: the numbers, the weakest first.
     """
+    parts = list(parts)
     condition = criterion.breaks if place == "breaks" else criterion.tests[int(place)]
     own = [part for part in parts if part.condition is condition]
+    if all(part.bound is None for part in own):
+        deciding = _deciding(parts)
+        return next((part for part in own if deciding is None or _of_the_same(part, deciding)), next(iter(own), None))
     before = (text for text, name, *_ in Formatter().parse(criterion.says) if name == place)
     if place == "breaks" or any(text.endswith(LIMITS) for text in before):
         # Its value counts and not its word, so that the limit holds for the other numbers, too.
         return min(own, key=_met_by, default=None)
     return next(iter(own), None)
+
+
+def _deciding(parts: list[Part]) -> Part | None:
+    """Return the weakest number with a bound, else the one that breaks the claim most; None if nothing has a bound."""
+    bounded = [part for part in parts if part.bound is not None]
+    weakest = next((part for part in bounded if not part.breaks), None)
+    return weakest or min(bounded, key=_met_by, default=None)
+
+
+def _of_the_same(part: Part, other: Part) -> bool:
+    """Return whether the same entries play the roles that both numbers name."""
+    names, others = part.quantity.names, other.quantity.names
+    return all(names[role] == others[role] for role in names.keys() & others.keys())
 
 
 def undecided(verdict: Verdict) -> str:

@@ -1,9 +1,9 @@
-"""Why a verdict is open, in words."""
+"""What a claim found, and why a verdict is open, in words."""
 
 import pytest
-from hand_made_claims import asks, networks, row, verdicts
+from hand_made_claims import ASKED, ROLES, asks, networks, role, row, verdicts
 
-from touchstone.claims.sentences import undecided
+from touchstone.claims.sentences import said, undecided
 from touchstone.statistics.wording import plain
 
 SCALES = {"scales": ["P9-1"]}
@@ -30,3 +30,52 @@ def test_a_decision_needs_no_reason(value):
 
 def test_a_published_figure_is_open_where_the_interval_contains_no_effect():
     assert open_reason(networks(0.5), claim="P9-1", at_least=0.8, no_effect=0.51).endswith("contains no effect (0.51)")
+
+
+NETS = {"S9-1": ASKED | {"net": ["cnn", "mlp"]}}
+
+
+def said_of_two(says, rows, *tests, **more):
+    block = {"tests": [{"name": "accuracy", **test} for test in tests], "says": says} | role(net="each classifiers")
+    return plain(said(verdicts(rows, claims=NETS, S9_1=block | more)["S9-1"]))
+
+
+def of_two(cnn, mlp, **more):
+    return [*networks(cnn, **more), *networks(mlp, entry="mlp", **more)]
+
+
+def test_a_number_without_a_bound_is_of_the_network_that_decides():
+    rows = [*of_two(0.9, 0.7), *of_two(0.1, 0.2, metric="error"), *of_two(0.3, 0.4, metric="other")]
+
+    sentence = said_of_two("{1}, {0}, {2}", rows, {"at_least": 0.8}, {"metric": "error"}, {"metric": "other"})
+
+    assert sentence == "20.0 % [18.0, 22.0] (mlp), 70.0 % [68.0, 72.0] (mlp), 40.0 % [38.0, 42.0] (mlp)"
+
+
+@pytest.mark.parametrize("says", ["{0} {1} {breaks}", "at least {0} {1} {breaks}"])
+def test_without_any_bound_it_is_of_the_network_that_the_attack_breaks_most(says):
+    rows = [*of_two(0.9, 0.7), *of_two(0.1, 0.2, metric="error"), *of_two(0.3, 0.6, metric="rise")]
+    breaks = {"name": "rise", "metric": "rise", "above": 0.05}
+
+    sentence = said_of_two(says, rows, {}, {"metric": "error"}, breaks=breaks, broken_by=["S9-1"])
+
+    assert sentence.count("(mlp)") == 3
+
+
+def test_a_bound_of_its_own_keeps_a_number_at_its_own_weakest_network():
+    rows = [*of_two(0.9, 0.7), *of_two(0.3, 0.1, metric="error")]
+
+    sentence = said_of_two("{0}, {1}", rows, {"at_least": 0.8}, {"metric": "error", "at_most": 0.2})
+
+    assert sentence == "70.0 % [68.0, 72.0] (mlp), 30.0 % [28.0, 32.0] (cnn)"
+
+
+def test_a_number_without_a_bound_that_names_no_such_network_is_the_first():
+    rows = [*of_two(0.9, 0.7), *networks(0.1, entry="rbf", metric="error")]
+    other = {"metric": "error", "entry": "{other}"}
+    roles = {"roles": ROLES | {"net": "each classifiers", "other": "classifiers"}}
+    block = {"tests": [{"name": "a", "at_least": 0.8}, {"name": "b", **other}], "says": "{0}, {1}"} | roles
+
+    verdict = verdicts(rows, claims={"S9-1": NETS["S9-1"] | {"other": "rbf"}}, S9_1=block)["S9-1"]
+
+    assert plain(said(verdict)) == "70.0 % [68.0, 72.0] (mlp), 10.0 % [8.0, 12.0]"
