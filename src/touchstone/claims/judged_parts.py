@@ -45,8 +45,9 @@ def _weakest_parts(
     condition: Condition, criterion: Criterion, chosen: Chosen, data: str, measured: Measured
 ) -> Iterator[Part]:
     """Yield, for each thing that a condition judges, the number of its weakest seed."""
-    bound, stuck = condition.bound(data), _stuck(condition, criterion, chosen, data, measured)
+    bound = condition.bound(data)
     for group in quantities(condition, criterion, chosen, measured):
+        stuck = _stuck(condition, criterion, {**chosen, **group[0].names}, data, measured)
         seeds = tuple(sorted({seed for one in group for seed in one.seeds}))
         judged = []
         for one in group:
@@ -74,9 +75,21 @@ def _certified(
 
 
 def _stuck(condition: Condition, criterion: Criterion, chosen: Chosen, data: str, measured: Measured) -> Stuck | None:
-    """Return which attacks met no gradient on too many inputs; None if none did."""
+    """Return which attacks behind a number met no gradient on too many inputs; None if none did.
+
+    Args:
+        condition: on the number.
+        criterion: of the condition.
+        chosen: who plays the roles. The number is of one thing, so a role of several has one entry, unless it is averaged.
+        data: the study's data.
+        measured: the rows.
+    """
     # No number is judged here, so every set counts by itself, and their mean is taken.
-    each_set = replace(criterion, roles={name: Role(role.section, "each") for name, role in criterion.roles.items()})
+    each_set = replace(
+        criterion,
+        roles={name: Role(role.section, "each") for name, role in criterion.roles.items()},
+        together=tuple(role for role in criterion.together if isinstance(chosen[role], list)),
+    )
     sides = [_too_many(side, each_set, chosen, data, measured) for side in condition.stuck]
     shares = [share for share in sides if share is not None]
     if not shares:
