@@ -25,6 +25,7 @@ from touchstone.claims.verdicts import (
     SURVIVES,
     Part,
     Verdict,
+    proof_note,
     range_note,
     sentence,
     slack,
@@ -134,7 +135,7 @@ def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdic
             notes.append(f"{bound} was fixed for {data_sets}, not for {data}")
             weakest = REPORTED
     notes += dict.fromkeys(part.counted for part in by_weakness if part.few)
-    notes += filter(None, [range_note(by_weakness), stuck_note(by_weakness)])
+    notes += filter(None, [range_note(by_weakness), stuck_note(by_weakness), proof_note(by_weakness)])
     word = criterion.met if weakest == CONFIRMED else weakest
     return Verdict(criterion, word, by_weakness, tuple(notes))
 

@@ -9,18 +9,49 @@ from touchstone.claims.verdicts import (
     ATTACKERS,
     BY_CONSTRUCTION,
     CONFIRMED,
+    DOWN,
+    FEWEST_SEEDS,
     INCONCLUSIVE,
     NOT_RUN,
     OPPOSITE,
     REPORTED,
     SAME,
     STATUSES,
+    UP,
     Part,
     Verdict,
-    direction,
+    ends_if_stuck,
+    is_difference,
+    is_range,
 )  # fmt: skip
 
 NO_DIRECTION = "its criteria measure no direction"
+
+
+def no_effect(part: Part) -> float | None:
+    """Return the value that means no effect: the condition's own, else 0 for differences; None if there is none."""
+    if part.condition.no_effect is not None:
+        return part.condition.no_effect
+    return 0.0 if is_difference(part.quantity) else None
+
+
+def direction(part: Part) -> str:
+    """Return whether a number points where the paper's figure does, by its whole interval; "" if it has no direction.
+
+    The direction ends where there is no effect.
+    """
+    condition, turn = part.condition, no_effect(part)
+    if turn is None or condition.comparison not in (*UP, *DOWN):
+        return ""
+    if 0 < len(part.seeds) < FEWEST_SEEDS or is_range(condition, part.quantity):
+        return INCONCLUSIVE
+    low, high = part.quantity.low, part.quantity.high
+    if part.stuck is not None:
+        low, high = ends_if_stuck(part.quantity, part.stuck, part.certified)
+    above, below = low > turn, high < turn
+    if not (above or below):
+        return INCONCLUSIVE
+    return SAME if above == (condition.comparison in UP) else OPPOSITE
 
 
 def published(figure: Published, verdicts: Iterable[Verdict]) -> Verdict:

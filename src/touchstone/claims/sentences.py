@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from string import Formatter
 
 from touchstone.claims.criteria import Criterion
+from touchstone.claims.published_figures import direction, no_effect
 from touchstone.claims.verdicts import (
     INCONCLUSIVE,
     Part,
     Verdict,
-    direction,
-    no_effect,
     number,
     required,
     slack,

@@ -92,7 +92,9 @@ class Part:
     @property
     def notes(self) -> tuple[str, ...]:
         """Why the number says less than it seems to."""
-        return tuple(filter(None, (self.counted if self.few else "", range_note([self]), stuck_note([self]))))
+        alone = [self]
+        few = self.counted if self.few else ""
+        return tuple(filter(None, (few, range_note(alone), stuck_note(alone), proof_note(alone))))
 
     @property
     def decider(self) -> str:
@@ -194,49 +196,26 @@ def ends_if_stuck(quantity: Quantity, stuck: Stuck, certified: Quantity | None =
 
 
 def stuck_note(parts: Sequence[Part]) -> str:
-    """Return in words which of a claim's numbers rest on attacks that were stuck; "" if none does."""
-    proved = [part for part in parts if part.proved]
-    if proved:
-        return "; ".join(filter(None, (stuck_note([part for part in parts if not part.proved]), _proof_note(proved))))
-    shares = sorted(part.stuck.share for part in parts if part.stuck is not None)
-    if not shares:
+    """Return in words which of a claim's numbers rest on stuck attacks and are not proved; "" if none does."""
+    stuck = [(part, part.stuck) for part in parts if part.stuck is not None and not part.proved]
+    if not stuck:
         return ""
+    *others, last = (part.name for part, _ in stuck)
+    if others:
+        what = f"{', '.join(others)} and {last} rest on stuck attacks"
+    else:
+        ((part, one),) = stuck
+        what = one.of_difference if is_difference(part.quantity) else "an upper bound"
+        what = f"{last}: {what}" if len(parts) > 1 else what
+    shares = sorted(one.share for _, one in stuck)
     least_to_most = " to ".join(dict.fromkeys(f"{share:.0%}" for share in (shares[0], shares[-1])))
-    alone = parts[0].stuck.of_difference if parts[0].stuck and is_difference(parts[0].quantity) else "an upper bound"
-    which = f"{len(shares)} of {len(parts)} numbers rest on stuck attacks" if len(parts) > 1 else alone
-    return f"{which}: on {least_to_most} of the attacked OOD images the score's own gradient is 0"
+    return f"{what}: on {least_to_most} of the attacked OOD images the score's own gradient is 0"
 
 
-def _proof_note(parts: Sequence[Part]) -> str:
-    """Return in words which numbers bounds on the networks decided."""
-    numbers = (f"{part.title} at least {bounded(part.certified)}" for part in parts if part.certified is not None)
-    return f"proved by bounds on the networks, whatever the attack: {', '.join(numbers)}"
-
-
-def no_effect(part: Part) -> float | None:
-    """Return the value that means no effect: the condition's own, else 0 for differences; None if there is none."""
-    if part.condition.no_effect is not None:
-        return part.condition.no_effect
-    return 0.0 if is_difference(part.quantity) else None
-
-
-def direction(part: Part) -> str:
-    """Return whether a number points where the paper's figure does, by its whole interval; "" if it has no direction.
-
-    The direction ends where there is no effect.
-    """
-    condition, turn = part.condition, no_effect(part)
-    if turn is None or condition.comparison not in (*UP, *DOWN):
-        return ""
-    if 0 < len(part.seeds) < FEWEST_SEEDS or is_range(condition, part.quantity):
-        return INCONCLUSIVE
-    low, high = part.quantity.low, part.quantity.high
-    if part.stuck is not None:
-        low, high = ends_if_stuck(part.quantity, part.stuck, part.certified)
-    above, below = low > turn, high < turn
-    if not (above or below):
-        return INCONCLUSIVE
-    return SAME if above == (condition.comparison in UP) else OPPOSITE
+def proof_note(parts: Sequence[Part]) -> str:
+    """Return in words which of a claim's numbers bounds on the networks decided; "" if they decided none."""
+    numbers = [f"{part.title} at least {bounded(part.certified)}" for part in parts if part.certified and part.proved]
+    return f"proved by bounds on the networks, whatever the attack: {', '.join(numbers)}" if numbers else ""
 
 
 def slack(condition: Condition, bound: Bound | None, quantity: Quantity) -> float:

@@ -136,8 +136,11 @@ def _record(book: Book, verdict: Verdict) -> _Record:
 def _notes(verdict: Verdict) -> list[str]:
     """Return why the verdict is open, what qualifies it, and the numbers that did not decide."""
     reason = undecided(verdict)
-    # The reason may hold a note of the claim, and names the number that it is about.
-    others = [note for note in verdict.notes if not reason.endswith(f": {note}")]
+    # The reason names the number that it is about, and may hold notes of the claim.
+    first = verdict.parts[0] if reason else None
+    others = [
+        note for note in verdict.notes if first is None or note.removeprefix(f"{first.name}: ") not in first.notes
+    ]
     return [*filter(None, [reason]), *others, *(sentence(part) for part in verdict.parts[1:])]
 
 

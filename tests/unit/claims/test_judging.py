@@ -376,9 +376,7 @@ def test_several_numbers_that_rest_on_stuck_attacks_share_a_note():
 
     verdict = one(rows, {"tests": tests} | SIDES, claims={"S9-1": ASKED | {"other": "mlp"}})
 
-    words_ = (
-        "2 of 3 numbers rest on stuck attacks: on 40% to 80% of the attacked OOD images the score's own gradient is 0"
-    )
+    words_ = "one and two rest on stuck attacks: on 40% to 80% of the attacked OOD images the score's own gradient is 0"
     assert verdict.notes == (words_,)
 
 
