@@ -94,7 +94,9 @@ def _held(criterion: Criterion, study: StudyClaims, measured: Measured) -> Verdi
         return Verdict(criterion, NOT_RUN, notes=(MISSING + "; ".join(dict.fromkeys((*lacking, *missing))),))
     unmet = [part for part in needed if slack(part.condition, part.bound, part.quantity) < 0]
     if unmet:
-        return Verdict(criterion, NOT_RUN, notes=tuple(f"asked only where {sentence(part)}" for part in unmet))
+        return Verdict(
+            criterion, NOT_RUN, notes=tuple(f"its precondition is not met: {sentence(part)}" for part in unmet)
+        )
     verdict = with_built_in_attacker(_weighed(criterion, parts, study.data), chosen, study.data, measured)
     open_needs = [part for part in needed if part.word == INCONCLUSIVE]
     return replace(

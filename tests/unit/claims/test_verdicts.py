@@ -169,7 +169,7 @@ def test_what_a_claim_needs_must_hold_for_it_to_be_run():
     verdict = one(networks(0.9), AT_LEAST | {"needs": [need]})
 
     assert verdict.word == "not run" and not verdict.missing
-    assert verdict.notes == ("asked only where accuracy 90.0\u202f% [88.0, 92.0], asked ≥ 95\u202f%",)
+    assert verdict.notes == ("its precondition is not met: accuracy 90.0\u202f% [88.0, 92.0], asked ≥ 95\u202f%",)
 
 
 def test_what_a_claim_needs_is_met_by_its_value_whatever_its_interval():
