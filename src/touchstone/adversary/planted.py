@@ -71,7 +71,8 @@ class PlantedDefence(Guarded):
     Attributes:
         readout: replaces the logits; None keeps them.
         inverted: whether the detector's decision is turned around. Scores and threshold change sign, so an image is
-            flagged exactly if the original detector does not flag it.
+            flagged exactly if the original detector does not flag it, but for ties: a score equal to the threshold is
+            flagged by neither.
     """
 
     readout: Readout | None = None

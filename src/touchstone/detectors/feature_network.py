@@ -24,7 +24,8 @@ def fit(
     """Return the state of a network that separates ID from anomalous features.
 
     fit_features (N0, D), anomalous_features (N1, D). Two layers. Standardisation, network and schedule are those of
-    `gradient_network`. The gradients are the only difference.
+    `gradient_network`. But `gradient_network` reads logarithms of its gradient norms, and this network reads the
+    features as they are.
 
     References:
         docs/papers/gradient_detection.md, Protocol.
