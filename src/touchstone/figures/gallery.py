@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
+from touchstone.figures._words import CLEAN
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.statistics.estimators import Array
@@ -47,9 +48,11 @@ def gallery(
     shown = [cell for cell in examples if of_images(cell).seed in (None, seed)]
     shown = [cell for cell in shown if classifier is None or cell.entry in ("", classifier)]
     rows: list[_Row] = []
-    for clean in (cell for cell in shown if not cell.attack and not cell.translator):
+    sets = [cell for cell in shown if not cell.attack and not cell.translator]
+    for clean in sets:
         ids = clean.noun.example_ids[_columns(clean.noun.labels, columns)]
-        rows.append(_Row(clean.examples, _images(clean, ids)))
+        name = CLEAN if len(sets) == 1 else f"{CLEAN}\n{clean.examples}"
+        rows.append(_Row(name, _images(clean, ids)))
         versions = [cell for cell in shown if cell.examples == clean.examples and cell is not clean]
         # Each translated set is right below the set that it was made from.
         for cell in sorted(versions, key=lambda cell: (cell.attack != "", cell.victim, cell.attack, cell.translator)):
@@ -87,7 +90,7 @@ def _attacked(cell: Cell, clean: Cell, ids: Array, amplify: float | None) -> lis
 
 
 def _translated(cell: Cell, ids: Array) -> _Row:
-    return _Row(f"{cell.attack or 'clean'}\nthrough {seedless(cell.translator)}", _images(cell, ids))
+    return _Row(f"{cell.attack or CLEAN}\nthrough {seedless(cell.translator)}", _images(cell, ids))
 
 
 def _draw(rows: list[_Row], columns: int) -> Figure:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from touchstone.contracts import NonNegativeInt
+from touchstone.figures._words import set_name
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing, palette
 from touchstone.statistics.estimators import Array
@@ -58,10 +59,11 @@ def gradient_profile(
     for turn, cell in enumerate([clean, *others]):
         low, middle, high = np.quantile(_logs(cell, label) - unit, [0.25, 0.5, 0.75], axis=0)
         colour = palette.IN_DISTRIBUTION if cell is clean else palette.population(turn - 1)["color"]
+        name = set_name(place(cell), id_examples)
         at = places + (turn - len(others) / 2) * width
-        axes.bar(at, high - low, width * 0.9, bottom=low, color=colour, alpha=0.55, label=place(cell))
+        axes.bar(at, high - low, width * 0.9, bottom=low, color=colour, alpha=0.55, label=name)
         axes.hlines(middle, at - width * 0.45, at + width * 0.45, color=colour, linewidth=2)
-        medians.append(f"{place(cell)} {10 ** middle[0]:.2g} in {names[0]} and {10 ** middle[-1]:.2g} in {names[-1]}")
+        medians.append(f"{name} {10 ** middle[0]:.2g} in {names[0]} and {10 ** middle[-1]:.2g} in {names[-1]}")
     axes.use_sticky_edges = False  # otherwise the lowest bar ends on the frame, as if it were cut
     axes.axhline(0, color=drawing.FAINT, linewidth=0.8)
     axes.set_xticks(places, names, rotation=35 if len(names) < 20 else 90, ha="right", fontsize=7.5)

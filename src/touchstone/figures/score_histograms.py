@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.figures._words import CLEAN, set_name
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing, palette
 from touchstone.statistics.rows import grouped, only, place
@@ -49,10 +50,10 @@ def score_histograms(
         for cell in [own, *(cell for cell in cells if cell is not own)]:
             counts = np.histogram(cell.noun.scores.clip(edges[0], edges[-1]), edges)[0] / len(cell.noun.scores)
             if cell is own:
-                axes.stairs(counts, edges, label=place(cell), fill=True, color=palette.IN_DISTRIBUTION, alpha=0.5)
+                axes.stairs(counts, edges, label=CLEAN, fill=True, color=palette.IN_DISTRIBUTION, alpha=0.5)
             else:
                 look = palette.population(names.index(place(cell)))
-                axes.stairs(counts, edges, label=place(cell), linewidth=1.3, **look)
+                axes.stairs(counts, edges, label=set_name(place(cell), id_examples), linewidth=1.3, **look)
         for rate, threshold in sorted(own.settings.get("thresholds", {}).items()):
             axes.axvline(threshold, color=drawing.INK, linewidth=0.9, linestyle=(0, (4, 3)))
             label = f" {float(rate):.0%} FPR"
@@ -62,5 +63,5 @@ def score_histograms(
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     figure.supylabel("share of the set", fontsize=9)
     figure.suptitle(f"{entry}, seed {seed}; higher scores are more anomalous", fontsize=9, ha="left", x=0.01)
-    text = f"Histograms of the scores of {', '.join(groups)} on {entry}, seed {seed}: {id_examples} filled,"
-    return drawing.described(figure, f"{text} beside it {', '.join(names)}.")
+    text = f"Histograms of the scores of {', '.join(groups)} on {entry}, seed {seed}: clean images filled,"
+    return drawing.described(figure, f"{text} beside them {', '.join(set_name(name, id_examples) for name in names)}.")

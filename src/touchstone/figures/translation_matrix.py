@@ -16,7 +16,9 @@ UNTRANSLATED, CLEAN = "no translator", "not attacked"
 SHADES = "Blues"
 
 
-def translation_matrix(metrics: list[MetricRow], *, classifier: str, examples: str) -> Figure:
+def translation_matrix(
+    metrics: list[MetricRow], *, classifier: str, examples: str, images: str | None = None
+) -> Figure:
     """Return one matrix: accuracy of `classifier` on `examples`, clean and per attack, through each translator.
 
     The first line is without a translator. Within a column all translators get the same images. The 95 % intervals are
@@ -26,6 +28,7 @@ def translation_matrix(metrics: list[MetricRow], *, classifier: str, examples: s
         metrics: rows of a translation evaluation, with means over seeds if there are several.
         classifier: the one to show.
         examples: the clean set.
+        images: what the title calls its images, if they differ from clean ones: "darker images".
 
     Raises:
         ValueError: there is no accuracy to show.
@@ -54,7 +57,7 @@ def translation_matrix(metrics: list[MetricRow], *, classifier: str, examples: s
     axes.set_yticks(np.arange(len(lines)) + 0.5, lines)
     axes.invert_yaxis()
     axes.set(
-        title=f"accuracy of {classifier} on {examples}",
+        title=f"accuracy of {classifier}{f' on {images}' if images else ''}",
         xlabel=f"tested on; in small type: {_heat_maps.what_ends_are(shown.values())}",
         ylabel="translated by",
     )

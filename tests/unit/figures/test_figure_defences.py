@@ -102,6 +102,16 @@ def test_the_matrix_crosses_translators_and_attacks():
     assert "on pgd images most is right through unet (75%)" in figure.get_label()
 
 
+def test_the_matrix_of_changed_images_names_the_change_and_no_set():
+    plain, darker = (
+        translation_matrix([measured(0.9, "cnn")], classifier="cnn", examples="digits", images=images)
+        for images in (None, "darker images")
+    )
+
+    assert plain.axes[0].get_title() == "accuracy of cnn"
+    assert darker.axes[0].get_title() == "accuracy of cnn on darker images"
+
+
 def test_a_matrix_of_nothing_is_refused():
     with pytest.raises(ValueError, match="no accuracy of mlp on digits"):
         translation_matrix([measured(0.9, "cnn")], classifier="mlp", examples="digits")

@@ -102,7 +102,7 @@ def test_the_profile_names_tensors_layer_by_layer_and_puts_clean_medians_at_one(
     (axes,) = figure.axes
     names = [label.get_text() for label in axes.get_xticklabels()]
     assert names == ["0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"]
-    assert "digits_test 1 in 0.weight" in drawing.description(figure)
+    assert "clean 1 in 0.weight" in drawing.description(figure)
     lowest = min(bar.get_y() for bar in axes.patches)
     assert axes.get_ylim()[0] < lowest and axes.get_ylabel() == "squared norm (clean median = 1)"
 

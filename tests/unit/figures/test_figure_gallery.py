@@ -34,7 +34,7 @@ def labels(figure):
 def test_rows_are_clean_attacked_change_and_translated():
     figure = gallery([TRANSLATED, ATTACKED, CLEAN], columns=3)
 
-    assert labels(figure) == ["digits", "pgd on cnn\neps 0.1", "change ×5", "pgd\nthrough unet"]
+    assert labels(figure) == ["clean", "pgd on cnn\neps 0.1", "change ×5", "pgd\nthrough unet"]
 
 
 def test_columns_are_the_first_of_each_class_and_the_same_inputs_in_every_row():
@@ -54,7 +54,7 @@ def test_fewer_images_than_columns_leave_blanks():
 def test_other_seeds_are_not_shown():
     figure = gallery([CLEAN, cell([0.2] * 4, "pgd", seed=1)])
 
-    assert labels(figure) == ["digits"]
+    assert labels(figure) == ["clean"]
     assert len(gallery([CLEAN, cell([0.2] * 4, "pgd", seed=1)], seed=1).axes) == 3
 
 

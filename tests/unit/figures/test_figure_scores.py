@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,15 @@ def test_histograms_count_shares_and_mark_thresholds():
     assert shares == pytest.approx([1, 1])
     assert [line.get_xdata()[0] for line in axes.lines] == [2.5]
     assert axes.texts[0].get_text().strip() == "5% FPR"
+
+
+def test_legends_call_the_in_distribution_set_clean_and_attacks_by_their_names():
+    attacked = scores([2.0, 3.0], "digits")
+    attacked = replace(attacked, attack="pgd", victim="cnn.0")
+
+    figure = score_histograms([ID, OOD, attacked], id_examples="digits")
+
+    assert [text.get_text() for text in figure.legends[0].texts] == ["clean", "photographs", "pgd"]
 
 
 def test_histograms_of_equal_scores_have_a_width():

@@ -1,0 +1,33 @@
+"""What figures call sets of images and attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from touchstone.records.metric_rows import Threat
+
+CLEAN = "clean"
+ATTACKS = {"fgsm": "one step (FGSM)", "pgd": "PGD", "attack_suite": "attack suite"}
+
+
+def set_name(place: str, clean: str) -> str:
+    """Return what a figure calls a set: "clean", the attack on the clean set, or the set's own name.
+
+    Args:
+        place: of the set, such as digits_test/pgd.
+        clean: the set of clean images that the figure is about.
+    """
+    return CLEAN if place == clean else place.removeprefix(f"{clean}/")
+
+
+def attack_name(threats: Collection[Threat]) -> str:
+    """Return what a figure calls one attack at several budgets: "PGD, 40 steps"; the steps only if they are equal.
+
+    Args:
+        threats: at least one; all of one component.
+    """
+    use = next(iter(threats)).use
+    steps = {dict(threat.budget).get("steps") for threat in threats}
+    (count,) = steps if len(steps) == 1 else (None,)
+    name = ATTACKS.get(use, use.replace("_", " "))
+    return f"{name}, {count:g} steps" if use == "pgd" and isinstance(count, float) else name
