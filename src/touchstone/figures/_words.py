@@ -7,7 +7,7 @@ from collections.abc import Collection
 from touchstone.records.metric_rows import Threat
 
 CLEAN = "clean"
-ATTACKS = {"fgsm": "one step (FGSM)", "pgd": "PGD", "attack_suite": "attack suite"}
+ATTACKS = {"fgsm": "One step (FGSM)", "pgd": "PGD", "attack_suite": "Attack suite"}
 
 
 def set_name(place: str, clean: str) -> str:

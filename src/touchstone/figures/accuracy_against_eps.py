@@ -7,9 +7,13 @@ from collections import defaultdict
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from touchstone.contracts import PositiveFloat
 from touchstone.figures._curves import Curve, draw, label_ends, legend_below, means_first
+from touchstone.figures._words import attack_name
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
+
+Panels = dict[tuple[str, str], dict[str, Curve]]  # (clean set, family of attacks) -> classifier -> curve
 
 CROWD = 7  # the most lines whose names fit beside their ends
 
@@ -20,6 +24,7 @@ def accuracy_against_eps(
     examples: str | None = None,
     entries: list[str] | None = None,
     about: list[str] | None = None,
+    training_eps: PositiveFloat | None = None,
 ) -> Figure:
     """Return one panel per set and attack, one line per classifier: accuracy over eps, from clean at eps 0.
 
@@ -31,6 +36,8 @@ def accuracy_against_eps(
         examples: the clean set to show; None shows all.
         entries: the classifiers to show; None shows all.
         about: the classifiers that the title compares; None chooses among all that are shown.
+        training_eps: of the networks: the title compares them there, and a dotted line marks it. None, or an eps without
+            an attack, compares them where they differ most.
 
     Raises:
         ValueError: no row has an eps, or none is of a classifier in `about`.
@@ -43,11 +50,17 @@ def accuracy_against_eps(
     curves = {panel: lines for panel, lines in curves.items() if longest < 3 or max(map(len, lines.values())) > 2}
     figure, panels = drawing.panels(len(curves), columns=2, height=2.9, sharey=True)
     figure.set_figwidth(drawing.WIDTH)
+    titles = _titles(curves)
+    marked = any(training_eps in curve for lines in curves.values() for curve in lines.values())
     shown = {entry for lines in curves.values() for entry in lines}
-    for axes, ((name, attack), lines) in zip(panels, curves.items(), strict=True):
+    for axes, (panel, lines) in zip(panels, curves.items(), strict=True):
         for entry, curve in lines.items():
             draw(axes, curve, entry, palette.line(entry, shown), alpha=0.18)
-        axes.set(title=f"{name}: {attack}", xlabel="eps (pixels, from 0 to 1)", ylabel="accuracy", ylim=(-0.02, 1.02))
+        if marked and training_eps:
+            axes.axvline(training_eps, color=drawing.FAINT, linestyle=":", linewidth=1, zorder=0)
+        about_eps = "; dotted: of training" if marked else ""
+        axes.set(title=titles[panel], xlabel=f"eps (pixels, from 0 to 1{about_eps})", ylabel="accuracy")
+        axes.set(ylim=(-0.02, 1.02))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         if len(shown) <= CROWD:
             label_ends(
@@ -55,11 +68,11 @@ def accuracy_against_eps(
             )
     if len(shown) > CROWD:  # too many lines for names beside them
         legend_below(figure, panels, ncols=5, handlelength=3)
-    drawing.headline(figure, _takeaway(curves, about))
+    drawing.headline(figure, _takeaway(curves, about, training_eps))
     return drawing.described(figure, _words(curves))
 
 
-def _curves(rows: list[MetricRow]) -> dict[tuple[str, str], dict[str, Curve]]:
+def _curves(rows: list[MetricRow]) -> Panels:
     """Return {(clean set, family of attacks): {classifier: curve}}, of means over seeds if there are any."""
     clean: dict[tuple[str, str], MetricRow] = {}
     curves: dict[tuple[str, str], dict[str, Curve]] = defaultdict(lambda: defaultdict(dict))
@@ -78,28 +91,54 @@ def _curves(rows: list[MetricRow]) -> dict[tuple[str, str], dict[str, Curve]]:
     return curves
 
 
-def _takeaway(curves: dict[tuple[str, str], dict[str, Curve]], about: list[str] | None) -> str:
-    """Return who keeps most and who least in the last panel, at the eps where they differ most."""
-    lines = {entry: curve for entry, curve in list(curves.values())[-1].items() if about is None or entry in about}
+def _titles(curves: Panels) -> dict[tuple[str, str], str]:
+    """Return what each panel is called: its attack, and its set if the panels have several."""
+    several = len({name for name, _ in curves}) > 1
+    return {
+        (name, family): (f"{name}: " if several else "") + _attack(lines) for (name, family), lines in curves.items()
+    }
+
+
+def _attack(lines: dict[str, Curve]) -> str:
+    return attack_name([row.threat for curve in lines.values() for eps, row in curve.items() if eps > 0])
+
+
+def _takeaway(curves: Panels, about: list[str] | None, training_eps: float | None) -> str:
+    """Return who keeps most and who least in the last panel, and whether their intervals overlap.
+
+    They are compared at the eps of training, otherwise where they differ most.
+    """
+    panel = list(curves.values())[-1]
+    lines = {entry: curve for entry, curve in panel.items() if about is None or entry in about}
     if not lines:
         raise ValueError(f"no classifier of {about} has a curve in the last panel")
     places = set.intersection(*(set(curve) for curve in lines.values())) or set(next(iter(lines.values())))
 
-    def ends(eps: float) -> tuple[float, str, float, str]:
+    def ends(eps: float) -> tuple[str, str]:
         values = sorted((curve[eps].value, entry) for entry, curve in lines.items() if eps in curve)
-        return *values[0], *values[-1]
+        return values[0][1], values[-1][1]
 
-    eps = max(sorted(places - {0.0} or places), key=lambda eps: ends(eps)[2] - ends(eps)[0])
-    least, worst, most, best = ends(eps)
-    other = f", {worst} on {least:.0%}" if worst != best else ""
-    return f"At eps {eps:g}, {best} is right on {most:.0%} of attacked images{other}"
+    def gap(eps: float) -> float:
+        worst, best = ends(eps)
+        return lines[best][eps].value - lines[worst][eps].value
+
+    trained = training_eps in places
+    eps = training_eps if trained and training_eps else max(sorted(places - {0.0} or places), key=gap)
+    worst, best = ends(eps)
+    most, least = lines[best][eps], lines[worst][eps]
+    words = f"{_attack(panel)}, at {'the training ' if trained else ''}eps {eps:g}: {best} is right on {most.value:.0%}"
+    if worst == best:
+        return words
+    apart = most.low is not None and least.high is not None and most.low > least.high
+    return f"{words}, {worst} on {least.value:.0%}{'' if apart else '; their intervals overlap'}"
 
 
-def _words(curves: dict[tuple[str, str], dict[str, Curve]]) -> str:
+def _words(curves: Panels) -> str:
+    titles = _titles(curves)
     parts = [
         f"{entry} falls from {curve[min(curve)].value:.0%} at eps {min(curve):g} to"
-        f" {curve[max(curve)].value:.0%} at eps {max(curve):g} ({attack}, {name})"
-        for (name, attack), lines in curves.items()
+        f" {curve[max(curve)].value:.0%} at eps {max(curve):g} ({titles[panel]})"
+        for panel, lines in curves.items()
         for entry, curve in lines.items()
     ]
     return "Accuracy against eps. " + "; ".join(parts) + "."

@@ -30,7 +30,7 @@ def test_the_curve_starts_at_clean_and_goes_up_in_eps():
     figure = accuracy_against_eps([attacked(0.2, 0.2), attacked(0.5, 0.1), clean(0.9)])
 
     assert curve(figure) == [(0, 0.9), (0.1, 0.5), (0.2, 0.2)]
-    assert figure.axes[0].get_title() == "digits: white-box linf (pgd)"
+    assert figure.axes[0].get_title() == "PGD"
 
 
 def test_several_seeds_are_drawn_as_their_mean_in_the_band_of_its_own_interval():
@@ -60,9 +60,7 @@ def test_attacks_with_one_eps_stand_back_where_another_has_several():
 def test_the_words_say_from_where_to_where_accuracy_falls():
     figure = accuracy_against_eps([clean(0.9), attacked(0.2, 0.2)])
 
-    assert figure.get_label() == (
-        "Accuracy against eps. cnn falls from 90% at eps 0 to 20% at eps 0.2 (white-box linf (pgd), digits)."
-    )
+    assert figure.get_label() == ("Accuracy against eps. cnn falls from 90% at eps 0 to 20% at eps 0.2 (PGD).")
 
 
 def test_the_title_compares_the_classifiers_that_it_is_about():
@@ -70,8 +68,8 @@ def test_the_title_compares_the_classifiers_that_it_is_about():
 
     everyone, two = accuracy_against_eps(rows), accuracy_against_eps(rows, about=["trades", "pgd"])
 
-    assert everyone.get_suptitle() == "At eps 0.1, trades is right on 60% of attacked images, cnn on 10%"
-    assert two.get_suptitle() == "At eps 0.1, trades is right on 60% of attacked images, pgd on 50%"
+    assert everyone.get_suptitle() == "PGD, at eps 0.1: trades is right on 60%, cnn on 10%"
+    assert two.get_suptitle() == "PGD, at eps 0.1: trades is right on 60%, pgd on 50%; their intervals overlap"
     with pytest.raises(ValueError, match="no classifier of"):
         accuracy_against_eps(rows, about=["mlp"])
 
@@ -81,7 +79,25 @@ def test_the_title_is_about_attacked_images_although_clean_ones_differ_more():
 
     figure = accuracy_against_eps(rows)
 
-    assert figure.get_suptitle() == "At eps 0.1, cnn is right on 50% of attacked images, robust on 40%"
+    assert figure.get_suptitle() == "PGD, at eps 0.1: cnn is right on 50%, robust on 40%; their intervals overlap"
+
+
+def test_the_title_compares_at_the_eps_of_training_if_there_was_an_attack_with_it():
+    rows = [attacked(value, eps, steps=40) for value, eps in ((0.9, 0.1), (0.2, 0.2))]
+    rows += [attacked(value, eps, steps=40, entry="mlp") for value, eps in ((0.5, 0.1), (0.8, 0.2))]
+
+    trained, other = (accuracy_against_eps(rows, training_eps=eps) for eps in (0.1, 0.15))
+
+    assert trained.get_suptitle() == "PGD, 40 steps, at the training eps 0.1: cnn is right on 90%, mlp on 50%"
+    assert other.get_suptitle() == "PGD, 40 steps, at eps 0.2: mlp is right on 80%, cnn on 20%"
+
+
+def test_panels_of_several_sets_name_the_set():
+    rows = [attacked(0.5, 0.1), replace(attacked(0.4, 0.1), examples="darker/pgd")]
+
+    titles = [axes.get_title() for axes in accuracy_against_eps(rows).axes]
+
+    assert titles == ["digits: PGD", "darker: PGD"]
 
 
 def test_rows_without_eps_are_refused():
