@@ -7,9 +7,12 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import offset_copy
 
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import marks, palette
+
+MARK, NAME = 16, 22  # points of type from the end of a curve to the mark beside its name, and to the name
 
 Curve = dict[float, MetricRow]  # eps -> the row of the number there
 
@@ -58,7 +61,9 @@ def legend_below(figure: Figure, panels: Iterable[Axes], **look: Any) -> None:
 
 
 def label_ends(axes: Axes, ends: dict[str, tuple[float, float]], entries: Iterable[str], gap: float = 0.055) -> None:
-    """Write each curve's name beside its last point, moved up or down so that no two names meet, nor one the axis.
+    """Write each curve's mark and name beside its last point, moved up or down so that no two names meet, nor one the axis.
+
+    A thin line leads from the last point to each name, so that a name that was moved is not read as a value.
 
     Args:
         axes: where the curves are, with fixed limits of the vertical axis.
@@ -77,8 +82,16 @@ def label_ends(axes: Axes, ends: dict[str, tuple[float, float]], entries: Iterab
     for place in range(len(heights) - 1, -1, -1):  # what does not fit below the top moves the others down
         heights[place] -= over
         over = max(0.0, over - (heights[place] - heights[place - 1] + over - step)) if place else 0.0
+    axes.get_xlim()  # of the curves
+    axes.autoscale(False)  # the marks are beyond them
     for name, height in zip(order, heights, strict=True):
-        axes.annotate(
-            name, (ends[name][0], height), (7, 0), textcoords="offset points", va="center", fontsize=8,
-            color=palette.line(name, entries)["color"], annotation_clip=False,
-        )  # fmt: skip
+        look, across = palette.line(name, entries), ends[name][0]
+        beside, behind = (offset_copy(axes.transData, axes.figure, x=points, units="points") for points in (MARK, NAME))
+        axes.scatter(
+            [across], [height], marker=look["marker"], color=look["color"], s=16, transform=beside, clip_on=False
+        )
+        axes.annotate(name, (across, height), xycoords=behind, va="center", fontsize=8, color=look["color"],
+                      annotation_clip=False)  # fmt: skip
+        leader = {"arrowstyle": "-", "color": look["color"], "linewidth": 0.6, "shrinkA": 3, "shrinkB": 3}
+        axes.annotate("", (across, height), ends[name], xycoords=beside, textcoords="data", arrowprops=leader,
+                      annotation_clip=False)  # fmt: skip
