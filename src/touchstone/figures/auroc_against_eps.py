@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import defaultdict
 
 from matplotlib.figure import Figure
 
+from touchstone.contracts import PositiveFloat
 from touchstone.figures._curves import Curve, draw, label_ends, means_first
 from touchstone.records.metric_rows import ADAPTIVE
 from touchstone.records.metric_tables import MetricRow
@@ -16,7 +18,14 @@ STUCK = 0.05  # the share of images without a gradient above which an AUROC is o
 MEAN = "mean_of_sets"
 
 
-def auroc_against_eps(metrics: list[MetricRow], *, detector: str | None = None, each_set: bool = False) -> Figure:
+def auroc_against_eps(
+    metrics: list[MetricRow],
+    *,
+    detector: str | None = None,
+    each_set: bool = False,
+    about: list[str] | None = None,
+    training_eps: PositiveFloat | None = None,
+) -> Figure:
     """Return AUROC over eps with both sides attacked adaptively: on the mean of the OOD sets, or a panel per set.
 
     One line per classifier, from clean at eps 0. Bands are 95 % intervals. Hollow marks are upper bounds: too many OOD
@@ -26,6 +35,9 @@ def auroc_against_eps(metrics: list[MetricRow], *, detector: str | None = None, 
         metrics: rows of an attacked_detection evaluation.
         detector: the one to show; None shows the first.
         each_set: a panel per OOD set; otherwise only their mean, or the only set.
+        about: the classifiers that the title names at the eps of training; None names the best and the worst.
+        training_eps: the eps of training, which a dotted line marks. None, or an eps without an attack, gives a title
+            about the largest eps.
 
     Raises:
         ValueError: the detector has no such row.
@@ -51,6 +63,8 @@ def auroc_against_eps(metrics: list[MetricRow], *, detector: str | None = None, 
             (upper,) = axes.plot(bounds, values, linestyle="none", zorder=3, label=f"_{entry}", **hollow)
             marks.shows(upper, *(curve[eps] for eps in bounds))
         axes.axhline(CHANCE, color=drawing.FAINT, linewidth=0.9, linestyle=":")
+        if training_eps in _attacked(lines):
+            axes.axvline(training_eps, color=drawing.FAINT, linewidth=0.9, linestyle=":")
         axes.set(ylim=(-0.03, 1.03))
         if each_set:
             axes.set_title(name.replace("_", " "))
@@ -60,19 +74,37 @@ def auroc_against_eps(metrics: list[MetricRow], *, detector: str | None = None, 
     else:
         (lines,) = curves.values()
         label_ends(panels[0], {entry: (max(curve), curve[max(curve)].value) for entry, curve in lines.items()}, entries)
-        panels[0].set_title(_takeaway(lines), fontweight="bold", fontsize=10)
-    figure.supxlabel("eps (pixels, from 0 to 1); hollow: an upper bound", fontsize=9)
+        title = textwrap.fill(_takeaway(lines, about, training_eps), drawing.HEADLINE)
+        panels[0].set_title(title, fontweight="bold", fontsize=10)
+    trained = any(training_eps in _attacked(lines) for lines in curves.values())
+    upright = "; upright dotted line: the training eps" if trained else ""
+    figure.supxlabel(f"eps (pixels, from 0 to 1); hollow: an upper bound{upright}", fontsize=9)
     figure.supylabel(f"AUROC of {shown}, both sides attacked", fontsize=9)
     return drawing.described(figure, _words(shown, curves))
 
 
-def _takeaway(lines: dict[str, Curve]) -> str:
-    eps = max(max(curve) for curve in lines.values())
-    last = {entry: curve[eps] for entry, curve in lines.items() if eps in curve}  # of those that were attacked there
-    best = max(last, key=lambda entry: last[entry].value)
-    most = f"{last[best].value:.2f}"
-    tied = sum(f"{row.value:.2f}" == most for row in last.values()) > 1
-    return f"At eps {eps:g}, the most that is left is an AUROC of {most}{'' if tied else f' ({best})'}"
+def _attacked(lines: dict[str, Curve]) -> set[float]:
+    return {eps for curve in lines.values() for eps in curve if eps > 0}
+
+
+def _takeaway(lines: dict[str, Curve], about: list[str] | None, training_eps: float | None) -> str:
+    """Return what networks keep at the eps of training, and the most that any keeps at the next eps."""
+    if training_eps is None or training_eps not in _attacked(lines):
+        return f"AUROC under attack: {_most(lines, max(max(curve) for curve in lines.values()))}"
+    there = {entry: curve[training_eps].value for entry, curve in lines.items() if training_eps in curve}
+    order = sorted(there, key=lambda entry: -there[entry])
+    named = [entry for entry in about or [] if entry in there] or list(dict.fromkeys((order[0], order[-1])))
+    kept = ", ".join(f"{entry} keeps {there[entry]:.2f}" for entry in named)
+    larger = [eps for eps in _attacked(lines) if eps > training_eps]
+    words = f"AUROC under attack: at the training eps {training_eps:g}, {kept}"
+    return f"{words}; {_most(lines, min(larger))}" if larger else words
+
+
+def _most(lines: dict[str, Curve], eps: float) -> str:
+    last = {
+        entry: curve[eps].value for entry, curve in lines.items() if eps in curve
+    }  # of those that were attacked there
+    return f"at eps {eps:g}, no network keeps more than {max(last.values()):.2f}"
 
 
 def _stuck(rows: list[MetricRow], detector: str) -> set[tuple[str, str, float]]:

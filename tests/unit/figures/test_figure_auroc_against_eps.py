@@ -15,10 +15,34 @@ def left(net, value, eps=0.0):
     )
 
 
-@pytest.mark.parametrize(("value", "title"), [(0.3, "0.30 (large)"), (0.004, "0.00 (large)")])
+ROWS = [left("small", 0.99), left("large", 0.99), left("small", 0.2, 0.05), left("large", 0.8, 0.05)]
+
+
+@pytest.mark.parametrize(("value", "title"), [(0.3, "0.30"), (0.004, "0.00")])
 def test_the_title_is_about_networks_that_were_attacked_at_its_eps(value, title):
-    rows = [left("small", 0.99), left("large", 0.99), left("small", 0.9, 0.05), left("large", 0.8, 0.05)]
+    figure = auroc_against_eps([*ROWS, left("large", value, 0.2)])
 
-    figure = auroc_against_eps([*rows, left("large", value, 0.2)])
+    assert drawing.takeaway(figure) == f"AUROC under attack: at eps 0.2, no network keeps more than {title}"
 
-    assert drawing.takeaway(figure) == f"At eps 0.2, the most that is left is an AUROC of {title}"
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        (None, "large keeps 0.80, small keeps 0.20"),
+        (["small"], "small keeps 0.20"),
+        (["other"], "large keeps 0.80, small keeps 0.20"),
+    ],
+)
+def test_the_title_states_the_eps_of_training_first(about, words):
+    rows = [*ROWS, left("large", 0.03, 0.1), left("large", 0.01, 0.2)]
+
+    figure = auroc_against_eps(rows, about=about, training_eps=0.05)
+
+    start = f"AUROC under attack: at the training eps 0.05, {words};"
+    assert drawing.takeaway(figure) == f"{start} at eps 0.1, no network keeps more than 0.03"
+
+
+def test_an_eps_of_training_without_an_attack_is_not_in_the_title():
+    figure = auroc_against_eps(ROWS, training_eps=0.1)
+
+    assert drawing.takeaway(figure) == "AUROC under attack: at eps 0.05, no network keeps more than 0.80"
