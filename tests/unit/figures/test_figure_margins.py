@@ -2,7 +2,7 @@
 
 import runpy
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -86,14 +86,34 @@ def test_every_classifier_is_one_point_of_tau_against_robust_accuracy():
     assert "cnn_pgd" in drawing.description(figure)
 
 
-def test_names_of_points_that_are_near_each_other_do_not_meet():
-    points = {f"network_{place}": (0.5 + place / 100, 0.6) for place in range(5)}
+def test_names_of_points_that_are_near_each_other_cover_neither_each_other_nor_intervals():
+    points = {f"network_{place}": (200.0 + 5 * place, 100.0) for place in range(5)}
+    bar = (150.0, 111.0, 250.0, 111.0)
 
-    places = _label_places(points)
+    places = _label_places(points, [bar], (0, 0, 400, 200))
 
-    assert {point for point, _ in places.values()} == set(points.values())
-    assert len({shift for _, shift in places.values()}) == len(points)
-    assert _label_places({"a": (0.1, 0.6), "b": (0.9, 0.6)})["b"][1] == places["network_0"][1]  # far from each other
+    middles = [(points[name][0] + across, points[name][1] + up) for name, (across, up) in places.items()]
+    assert all(abs(x - u) >= 9 * 5 or abs(y - v) >= 9 for (x, y), (u, v) in combinations(middles, 2))
+    assert all(abs(y - 111) >= 5 or abs(x - 200) >= 50 for x, y in middles)
+    far = {"a": (100.0, 100.0), "b": (300.0, 100.0)}
+    assert len(set(_label_places(far, [], (0, 0, 400, 200)).values())) == 1
+
+
+def test_the_title_has_the_best_ranked_and_the_most_robust_network():
+    rows = [
+        STUDY["metric_row"](metric, value, value, value, entry=entry, examples="digits/linf")
+        for entry, tau, robust in (("plain", 0.9, 0.02), ("robust", 0.59, 0.74))
+        for metric, value in (("kendall_tau", tau), ("robust_accuracy_at_0.1", robust))
+    ]
+
+    figure = tau_against_robustness(rows)
+
+    assert drawing.takeaway(figure) == (
+        "The logit margin ranks best in plain (robust accuracy 2%), with tau 0.90;"
+        " the most robust network is robust (robust accuracy 74%), with tau 0.59"
+    )
+    assert figure.axes[0].get_ylim()[0] == pytest.approx(0.55)
+    assert all(text.arrow_patch for text in figure.axes[0].texts)
 
 
 def test_every_stand_in_has_a_line_of_its_own():
