@@ -18,22 +18,39 @@ from touchstone.report import drawing, marks, palette
 NAME = "overview"
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
 WEAKER, STRONGEST, WITHOUT = "no attack, or a weaker one", "the strongest one tried", "without the system"
+LINE = 13  # points from one line of words to the next
 CHANCE = "chance, of an AUROC"
 WIDTH = 4.4  # inches: a phone shows it without scrolling, with text of 11 pixels
-ROW, TOP = 0.96, 1.35  # inches of one system, and of the rest
+ROW, TOP = 1.55, 1.75  # inches of one system, and of the rest
 TEXT, LETTERS = 10, 52  # points of the text, and letters of a line
 ARROW = {"arrowstyle": "-|>", "color": drawing.FAINT, "shrinkA": 5, "shrinkB": 5}
-SEVERE = 0.1  # a fall that is worth a headline
+LEAST = 0.001  # what is nearer to 0 or to 1 is shown as a bound
+APART = 0.1  # of a row: how far a dot is above or below its middle
+LEFT = -0.02  # of the words, in shares of the axis
 
 
 def takeaway(contrasts: list[Contrast]) -> str:
-    """Return in one sentence which system loses most to the strongest attack."""
-    worst = max(contrasts, key=lambda contrast: contrast.fall)
-    if worst.fall < SEVERE:
-        return f"No system loses {SEVERE:.0%} or more to the strongest attack"
-    before, after = (_shown(part.quantity) for part in (worst.unaware, worst.aware))
-    measure = "'s AUROC" if _is_auroc(worst.unaware.quantity) else ""
-    return f"{worst.paper}{measure} falls from {before} to {after} under the strongest attack"
+    """Return in one sentence which systems lose more than half under the strongest attack, and which do not.
+
+    An AUROC counts from chance on: half of 0.9 is lost at 0.7.
+    """
+    fallen = [each.paper for each in contrasts if not _keeps_half(each)]
+    kept = [each.paper for each in contrasts if _keeps_half(each)]
+    lost = f"{_listed(fallen)} lose{'s' * (len(fallen) == 1)} more than half under the strongest attack"
+    keep = f"{_listed(kept)} keep{'s' * (len(kept) == 1)} half or more"
+    if not kept:
+        return lost
+    return f"{lost}; {keep}" if fallen else f"{keep} under the strongest attack"
+
+
+def _keeps_half(contrast: Contrast) -> bool:
+    chance = 0.5 if _is_auroc(contrast.unaware.quantity) else 0.0
+    before, after = (part.quantity.value - chance for part in (contrast.unaware, contrast.aware))
+    return after >= before / 2
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _is_auroc(quantity: Quantity) -> bool:
@@ -43,9 +60,12 @@ def _is_auroc(quantity: Quantity) -> bool:
 def _shown(quantity: Quantity) -> str:
     """Return a number as its measure is written: an AUROC of .79, a share of 79 %.
 
-    It has more digits if it would be rounded to 0, to 1 or to the AUROC of chance.
+    It has more digits if it would be rounded to 0, to 1 or to the AUROC of chance. Beyond 0.001 or 0.999 it is a bound.
     """
     value, is_auroc = quantity.value, _is_auroc(quantity)
+    if 0 < value < LEAST or 1 - LEAST < value < 1:
+        sign, bound = ("<", LEAST) if value < LEAST else (">", 1 - LEAST)
+        return f"{sign} {bound:.3f}" if is_auroc else f"{sign} {bound:.1%}".replace("%", " %")
     scale, digits, limits = (1, 2, (0.0, 0.5, 1.0)) if is_auroc else (100, 0, (0.0, 1.0))
     others = [limit for limit in limits if not math.isclose(value, limit, abs_tol=1e-9)]
     while any(round(scale * value, digits) == scale * limit for limit in others):
@@ -54,7 +74,9 @@ def _shown(quantity: Quantity) -> str:
 
 
 def overview(contrasts: list[Contrast]) -> Figure:
-    """Return one row per system: two dots with 95 % intervals, a line between them, and a tick without the system.
+    """Return one row per system: two dots with 95 % intervals, an arrow between them, and a tick without the system.
+
+    Below each row stands what either attacker does.
 
     Args:
         contrasts: at least one.
@@ -64,8 +86,8 @@ def overview(contrasts: list[Contrast]) -> Figure:
     for height, contrast in enumerate(reversed(contrasts)):
         _row(axes, height, contrast)
         label = f"{contrast.paper}: {contrast.shows}"
-        axes.text(-0.02, height + 0.3, textwrap.fill(label, LETTERS), fontsize=TEXT, va="bottom", linespacing=1.1)
-    axes.set(xlim=(-0.03, 1.03), ylim=(-0.35, len(contrasts) - 0.1))
+        axes.text(LEFT, height + 0.17, textwrap.fill(label, LETTERS), fontsize=TEXT, va="bottom", linespacing=1.1)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.6, len(contrasts) - 0.5))
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.set_yticks([])
     axes.tick_params(axis="x", labelsize=TEXT)
@@ -85,42 +107,37 @@ def _row(axes: Axes, height: int, contrast: Contrast) -> None:
     before, after = (part.quantity.value for part in (contrast.unaware, contrast.aware))
     if _is_auroc(contrast.unaware.quantity):
         axes.plot([0.5] * 2, [height - 0.2, height + 0.2], ":", color=drawing.FAINT, linewidth=2.2, label=f"_{CHANCE}")
-    axes.annotate("", (after, height), (before, height), arrowprops=ARROW)
+    axes.annotate("", (after, height - APART), (before, height + APART), arrowprops=ARROW)
     for part, words, colour, shift in (
-        (contrast.unaware, WEAKER, UNAWARE, 0.1),
-        (contrast.aware, STRONGEST, AWARE, -0.1),
+        (contrast.unaware, WEAKER, UNAWARE, APART),
+        (contrast.aware, STRONGEST, AWARE, -APART),
     ):
         low, high = max(part.quantity.low, 0), min(part.quantity.high, 1)
         axes.plot([low, high], [height + shift] * 2, color=colour, linewidth=1.4, label=f"_{words}")
-    (unaware,) = axes.plot([before], [height], "o", color=UNAWARE, markersize=8, label=f"_{WEAKER}")
+    (unaware,) = axes.plot([before], [height + APART], "o", color=UNAWARE, markersize=8, label=f"_{WEAKER}")
     marks.shows(unaware, contrast.unaware.quantity.row)
     face = drawing.BACKDROP if contrast.upper_bound else AWARE
     look: Any = {"color": AWARE, "markersize": 8, "markeredgewidth": 1.6, "markerfacecolor": face}
-    (aware,) = axes.plot([after], [height], "o", label=f"_{STRONGEST}", **look)
+    (aware,) = axes.plot([after], [height - APART], "o", label=f"_{STRONGEST}", **look)
     marks.shows(aware, contrast.aware.quantity.row)
     if contrast.reference:
         look = {"color": drawing.INK, "markersize": 15, "markeredgewidth": 1.6}
         (tick,) = axes.plot([contrast.reference.quantity.value], [height], "|", label=f"_{WITHOUT}", **look)
         marks.shows(tick, contrast.reference.quantity.row)
-    _labels(axes, height, contrast.unaware.quantity, contrast.aware.quantity)
+    _attackers(axes, height, contrast)
 
 
-def _labels(axes: Axes, height: int, unaware: Quantity, aware: Quantity) -> None:
-    """Write both values below their dots; of two that would meet, each away from the other."""
-    close = abs(unaware.value - aware.value) < 0.1
-    for quantity, opposite, colour in ((unaware, aware, UNAWARE), (aware, unaware, AWARE)):
-        value, other = quantity.value, opposite.value
-        side = "center" if not close else "left" if value > other or (value == other and colour == AWARE) else "right"
-        beside = {"center": 0, "left": 3, "right": -3}[side]
-        axes.annotate(
-            _shown(quantity),
-            (value, height),
-            (beside, -12),
-            textcoords="offset points",
-            ha=side,
-            va="top",
-            fontsize=TEXT,
-        )
+def _attackers(axes: Axes, height: int, contrast: Contrast) -> None:
+    """Write below the dots, each after a dot of its colour, both values and what either attacker does."""
+    place = 0
+    for part, colour in ((contrast.unaware, UNAWARE), (contrast.aware, AWARE)):
+        words = f"{_shown(part.quantity)}: {part.name.split(':')[0]}"
+        for turn, line in enumerate(textwrap.wrap(words, LETTERS - 2)):
+            texts = ((line, 12, drawing.INK),) if turn else (("\N{BLACK CIRCLE}", 0, colour), (line, 12, drawing.INK))
+            for text, across, ink in texts:
+                axes.annotate(text, (LEFT, height - 0.17), (across, -place * LINE), textcoords="offset points",
+                              va="top", fontsize=TEXT, color=ink)  # fmt: skip
+            place += 1
 
 
 def _words(contrasts: list[Contrast]) -> str:
