@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from touchstone.claims.criteria import Book, Criterion
+from touchstone.claims.criteria import KINDS, Book, Criterion
 from touchstone.claims.measurements import EQUAL
 from touchstone.claims.sentences import said, shown_at, undecided
 from touchstone.claims.verdicts import (
@@ -34,6 +34,12 @@ from touchstone.report.tables import Number, Numbers
 from touchstone.statistics.sanity_checks import Doubts
 from touchstone.statistics.wording import RANGE, bracketed, what_brackets_are, written
 
+PAPER, COUNTER = KINDS[:2]
+AGAINST = {  # the words of a counter-claim, which must not be read as those of the paper's claim
+    CONFIRMED: "counter-claim holds",
+    NOT_CONFIRMED: "counter-claim fails",
+    INCONCLUSIVE: "counter-claim inconclusive",
+}
 PUNCTUATED = re.compile(r"\{\w+\}[,.;:)]+")  # a number's place and what must stay on its line
 
 
@@ -78,6 +84,11 @@ class ClaimLine(NamedTuple):
     when: str = ""
     decides: tuple[tuple[str, str], ...] = ()
     incomparable: str = ""  # why its numbers cannot be compared with the published figures, and with which of them
+
+    @property
+    def shown_word(self) -> str:
+        """The verdict as the page writes it."""
+        return AGAINST.get(self.word, self.word) if self.kind == COUNTER else self.word
 
 
 def page_lines(

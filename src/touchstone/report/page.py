@@ -13,13 +13,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from touchstone import digests
-from touchstone.claims.criteria import KINDS, Revision
+from touchstone.claims.criteria import Revision
 from touchstone.claims.verdicts import ATTACKERS, CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED, NOT_RUN, STATUSES
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import markup, methods, packing
 from touchstone.report.attack_checks import Grid
 from touchstone.report.chapters import Chapter
-from touchstone.report.claim_table import ClaimLine, typeset
+from touchstone.report.claim_table import PAPER, ClaimLine, typeset
 from touchstone.report.docstrings import sections
 from touchstone.report.names import who_is_who
 from touchstone.report.origins import Maker, Source, compact, index, remarks, rows_behind, with_origins
@@ -30,7 +30,6 @@ from touchstone.report.tables import FIRST_LINE, Number
 from touchstone.report.workflow_picture import workflow_picture
 from touchstone.statistics.sanity_checks import Doubts
 
-PAPER = KINDS[0]
 ORDER = tuple(dict.fromkeys((CONFIRMED, NOT_CONFIRMED, INCONCLUSIVE, *STATUSES)))  # of the scorecard's columns
 
 

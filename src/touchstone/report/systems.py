@@ -8,7 +8,7 @@ from typing import Any
 
 from touchstone.claims.criteria import SHARED
 from touchstone.report.chapters import Chapter
-from touchstone.report.claim_table import ClaimLine
+from touchstone.report.claim_table import COUNTER, PAPER, ClaimLine
 from touchstone.report.pictures import Picture
 
 ANSWERS = 4  # sentences that open a chapter of a paper that chooses none
@@ -37,6 +37,13 @@ class System:
     hero: Picture | None
     chapters: list[Chapter]
     folded: bool = False
+
+    @property
+    def own_claim(self) -> ClaimLine | None:
+        """The paper's claim to show beside a first answer that is a counter-claim."""
+        if not self.answers or self.answers[0].kind != COUNTER:
+            return None
+        return next((line for line in self.answers if line.kind == PAPER), None)
 
     @property
     def anchors(self) -> str:
