@@ -84,6 +84,7 @@ class ClaimLine(NamedTuple):
     when: str = ""
     decides: tuple[tuple[str, str], ...] = ()
     incomparable: str = ""  # why its numbers cannot be compared with the published figures, and with which of them
+    changed_late: bool = False  # whether its criterion was changed after an outcome was known
 
     @property
     def shown_word(self) -> str:
@@ -128,6 +129,7 @@ def page_lines(
             when=_when(criterion) if criterion else "",
             decides=tuple(_decided(verdict.claim.id, verdicts)),
             incomparable=_incomparable(criterion, verdict) if criterion else "",
+            changed_late=criterion is not None and any(change.known for change in criterion.revised),
         )
         by_numbers = criterion and line.numbers and line.word != NOT_RUN
         (judged if by_numbers else others).append(line)

@@ -137,12 +137,16 @@ class Tally:
         papers: {paper: (verdicts, what became of them under an attacker who knows)}.
         words: the verdicts of all of them, the most frequent first. attackers: the same of the second axis.
         unjudged: the claims that no number judges.
+        together: the confirmed claims that stand if all are judged together.
+        changed_late: the confirmed claims whose criterion was changed after an outcome was known.
     """
 
     papers: dict[str, tuple[Counter[str], Counter[str]]]
     words: Counter[str]
     attackers: Counter[str]
     unjudged: list[ClaimLine]
+    together: int
+    changed_late: int
 
     @property
     def columns(self) -> tuple[list[str], list[str]]:
@@ -161,7 +165,15 @@ def _tally(claims: list[ClaimLine], others: list[ClaimLine]) -> Tally:
         for paper in dict.fromkeys(line.paper for line in (*judged, *unjudged))
     }
     words = Counter(line.word for line in (*judged, *unjudged))
-    return Tally(papers, words, Counter(line.attacker for line in judged), unjudged)
+    confirmed = [line for line in judged if line.word == CONFIRMED]
+    return Tally(
+        papers,
+        words,
+        Counter(line.attacker for line in judged),
+        unjudged,
+        together=sum(line.holm is not False for line in confirmed),
+        changed_late=sum(line.changed_late for line in confirmed),
+    )
 
 
 def _files(count: int) -> str:

@@ -4,14 +4,19 @@ import re
 
 import pytest
 
-from touchstone.report.claim_table import ClaimLine
-from touchstone.report.page import _environment
+from touchstone.report.claim_table import ClaimLine, ClaimNumber
+from touchstone.report.page import _environment, _tally
 from touchstone.report.systems import System
+from touchstone.report.tables import Number
 
 
 def line(claim="S4-1", kind="paper", word="confirmed", attacker="does not apply", **more):
     facts = {"paper": "Translation", "setting": "", "criterion": "", "published": "", "numbers": (), "holm": None}
     return ClaimLine(claim=claim, kind=kind, word=word, attacker=attacker, says="", note="", **(facts | more))
+
+
+def claim_number():
+    return ClaimNumber("error", Number(0.5, "50 %", "[40, 60]", 2, "n = 10"), "≤ 60 %", 0.4, 0.6, (0.0, 0.6))
 
 
 def system(*answers):
@@ -65,3 +70,41 @@ def test_an_attack_on_the_papers_claim_is_said_once():
     assert text(macro("macros.html", "opening")(system(counter, line("S0-2", attacker="broken")))) == (
         "The paper's claim S0-2 : confirmed attacker who knows: broken"
     )
+
+
+def judged(*lines, revised=()):
+    """What the claims' section shows of these lines."""
+    template = _environment().get_template("claims.html")
+    return template.render(
+        study="digits",
+        claims=lines,
+        other_claims=[],
+        leading=list(lines),
+        revised=revised,
+        checks=True,
+        tally=_tally(list(lines), []),
+    )
+
+
+def test_the_scorecard_says_how_many_confirmed_claims_stand_and_how_many_were_changed_late():
+    number = claim_number()
+    lines = [
+        line("S0-1", holm=True, numbers=(number,)),
+        line("S0-2", holm=False, changed_late=True, numbers=(number,)),
+        line("S0-3", word="not confirmed", holm=False, changed_late=True, numbers=(number,)),
+        line("S0-4", "counter", changed_late=True, numbers=(number,)),
+    ]
+
+    html = judged(*lines)
+
+    assert (
+        "2 confirmed: 1 stand if all claims are judged together (Holm), 1 had a criterion changed after an outcome was known"
+        in text(html)
+    )
+    rows = {row[:4]: text(row) for row in html.split('<tr id="claim-')[1:]}
+    assert "(Holm)" not in rows["S0-1"] and "criterion changed" not in rows["S0-1"]
+    assert "not with all claims (Holm)" in rows["S0-2"] and "criterion changed late" in rows["S0-2"]
+
+
+def test_without_confirmed_claims_the_scorecard_has_no_such_line():
+    assert "judged together (Holm)" not in text(judged(line(word="inconclusive", numbers=(claim_number(),))))
