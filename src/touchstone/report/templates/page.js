@@ -201,6 +201,10 @@ const unfold = (part) => {
 setTimeout(() => prepare(document)); // the page can be read before
 for (const part of all("details")) part.addEventListener("toggle", () => part.open && unfold(part).then(() => fitAll(part)));
 addEventListener("resize", () => fitAll());
+{# Closed chapters of papers are printed too. #}
+const folded = all("details.folded:not([open])");
+addEventListener("beforeprint", () => folded.forEach((part) => (part.open = true)));
+addEventListener("afterprint", () => folded.forEach((part) => (part.open = false)));
 
 {# A link into a closed or packed part opens it. #}
 const anchor = () => decodeURIComponent(location.hash.slice(1).split("&")[0]);
