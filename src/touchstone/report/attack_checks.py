@@ -12,6 +12,7 @@ from touchstone.statistics.places import place_of
 from touchstone.statistics.sanity_checks import CHECKS, PASSED, Doubts
 
 FEW = 12  # lines that need no folding
+ONE_STEP = ("fgsm", "fgsm_log_probability")  # the attacks that take one step
 
 
 class Result(NamedTuple):
@@ -28,6 +29,7 @@ class Line(NamedTuple):
     attack: str
     threat: str
     results: tuple[Result | None, ...]
+    one_step: bool = False
 
     @property
     def failures(self) -> int:
@@ -51,9 +53,20 @@ class Grid(NamedTuple):
     unchecked: dict[str, list[str]]
 
     @property
-    def shown(self) -> int:
-        """How many lines are open to view: those with failures; all if there are few."""
-        return len(self.lines) if len(self.lines) <= FEW else sum(line.failures > 0 for line in self.lines)
+    def shown(self) -> list[Line]:
+        """The lines that are open to view: all if they are few, else those with failures and more than one step."""
+        few = len(self.lines) <= FEW
+        return [line for line in self.lines if few or (line.failures and not line.one_step)]
+
+    @property
+    def weak(self) -> list[Line]:
+        """The folded lines with failures, of attacks that take one step."""
+        return [line for line in self.lines if line.failures and line not in self.shown]
+
+    @property
+    def passed(self) -> list[Line]:
+        """The folded lines without failures."""
+        return [line for line in self.lines if not line.failures and line not in self.shown]
 
     @property
     def made(self) -> int:
@@ -64,6 +77,11 @@ class Grid(NamedTuple):
     def failed(self) -> int:
         """How many checks failed."""
         return sum(line.failures for line in self.lines)
+
+    @property
+    def failed_in_one_step(self) -> int:
+        """How many of the failed checks are of attacks that take one step."""
+        return sum(line.failures for line in self.lines if line.one_step)
 
 
 def grid(rows: Iterable[MetricRow], doubts: Doubts) -> Grid | None:
@@ -88,7 +106,7 @@ def grid(rows: Iterable[MetricRow], doubts: Doubts) -> Grid | None:
             good = passed.get((entry, examples, name + PASSED), True)
             results.append(Result(numbers.number(row), good) if row else None)
         threat = next(row.threat for (net, where, _), row in values.items() if (net, where) == (entry, examples))
-        lines.append(Line(entry, _attack(examples), str(threat), tuple(results)))
+        lines.append(Line(entry, _attack(examples), str(threat), tuple(results), threat.use in ONE_STEP))
     counts = [row.n for row in values.values()]
     return Grid(
         checks=[(CHECKS[name].words, CHECKS[name].asked) for name in names],

@@ -119,6 +119,7 @@ def page(
             metrics_lines=len(content.rows) + FIRST_LINE - 1,
             checks_of=content.doubts.evaluation,
             checks=content.checks,
+            doubted=[line for line in claims if any(part.number.doubt for part in line.numbers)],
             claims=claims,
             summary=content.summary,
             other_claims=others,

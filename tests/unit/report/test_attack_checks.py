@@ -1,15 +1,21 @@
+import re
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
-from touchstone.report.attack_checks import grid
+from touchstone.report.attack_checks import FEW, grid
+from touchstone.report.page import _environment
 from touchstone.statistics.sanity_checks import Doubts
 
 row = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))["metric_row"]
 PGD = "white-box linf eps=0.1 steps=40 (pgd)"
 
 
-def check(name, value, passed, examples="test/pgd", n=200):
-    of = {"examples": examples, "threat": PGD, "n": n}
+FGSM = "white-box linf eps=0.1 (fgsm)"
+
+
+def check(name, value, passed, examples="test/pgd", n=200, threat=PGD):
+    of = {"examples": examples, "threat": threat, "n": n}
     return [row(name, value, unit="difference of fractions", **of), row(f"{name}_passed", passed, unit="passed", **of)]
 
 
@@ -42,3 +48,49 @@ def test_attacks_that_failed_a_check_come_first_and_those_of_other_kinds_are_nam
 
 def test_a_study_without_checks_has_no_grid():
     assert grid([row("robust_accuracy", 0.5)], Doubts(())) is None
+
+
+def many(failed_in_one_step=1, failed=1):
+    rows = [row for place in range(FEW) for row in check("worse_than_noise", 0.0, 1, f"test/good_{place}")]
+    if failed:
+        rows += check("worse_than_noise", 0.02, 0)
+    if failed_in_one_step:
+        rows += check("worse_than_black_box", 0.02, 0, "test/one_step", threat=FGSM)
+    return grid(rows, Doubts(rows))
+
+
+def shown(checks, doubted=()):
+    template = _environment().get_template("checks.html")
+    return re.sub(r"\s+", " ", template.render(checks=checks, claims=[None] * 9, doubted=list(doubted)))
+
+
+def test_failures_of_attacks_that_take_one_step_are_folded_and_counted():
+    checks = many()
+
+    assert [line.attack for line in checks.shown] == ["pgd"]
+    assert [line.attack for line in checks.weak] == ["one_step"]
+    assert len(checks.passed) == FEW
+    assert (checks.failed, checks.failed_in_one_step) == (2, 1)
+    assert "2 of 14 checks failed, 1 of them of attacks that take one step." in shown(checks)
+    assert "Failed checks of attacks that take one step" in shown(checks)
+
+
+def test_a_study_with_few_attacks_folds_none():
+    rows = check("worse_than_black_box", 0.02, 0, "test/one_step", threat=FGSM)
+
+    checks = grid(rows, Doubts(rows))
+
+    assert (checks.shown, checks.weak, checks.passed) == (checks.lines, [], [])
+
+
+def test_the_page_says_which_verdicts_use_a_number_of_an_attack_that_failed():
+    def claim(name, *doubts):
+        numbers = [SimpleNamespace(number=SimpleNamespace(doubt=doubt)) for doubt in doubts]
+        return SimpleNamespace(claim=name, numbers=numbers)
+
+    html = shown(many(), [claim("S3-4", "weak"), claim("S3-2", "", "weak")])
+
+    assert "2 of 9 verdicts use a number of an attack that failed a check" in html
+    assert "In 1 of them it is the number that decides (S3-4)." in html
+    assert "No verdict uses a number of an attack that failed a check." in shown(many())
+    assert "verdict" not in shown(many(0, 0))
