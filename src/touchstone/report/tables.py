@@ -47,6 +47,13 @@ class Table(NamedTuple):
     lines: tuple[Line, ...]
     of_things: bool = False  # whether its columns are the things measured, and its lines the metrics
 
+    @property
+    def dense(self) -> Table:
+        """The table without columns that have no number."""
+        kept = [place for place, _ in enumerate(self.columns) if any(line.numbers[place] for line in self.lines)]
+        lines = (line._replace(numbers=tuple(line.numbers[place] for place in kept)) for line in self.lines)
+        return self._replace(columns=tuple(self.columns[place] for place in kept), lines=tuple(lines))
+
 
 def numbered(metrics: Mapping[str, Metrics]) -> list[MetricRow]:
     """Return all rows in the order of metrics.csv.gz, each with its `line` there."""
@@ -158,14 +165,18 @@ def _subject(row: MetricRow) -> dict[str, str]:
 def _turned(table: Table) -> Table:
     """Return the table with a line per metric and a column per thing, named by the words in which things differ."""
     differ = [place for place, _ in enumerate(table.words) if len({line.words[place] for line in table.lines}) > 1]
-    columns = tuple(", ".join(_named(table, line, place) for place in differ or [0]) for line in table.lines)
+    columns = tuple(
+        ", ".join(filter(None, (_named(table, line, place) for place in differ))) or line.words[0]
+        for line in table.lines
+    )
     numbers = zip(*(line.numbers for line in table.lines), strict=True)
     lines = tuple(Line((name,), cells) for name, cells in zip(table.columns, numbers, strict=True))
     return Table(table.caption, ("metric",), columns, lines, of_things=True)
 
 
 def _named(table: Table, line: Line, place: int) -> str:
-    return f"seed {line.words[place]}" if table.words[place] == SEED else line.words[place]
+    word = line.words[place]
+    return f"seed {word}" if table.words[place] == SEED and word else word
 
 
 def nested(rows: Iterable[MetricRow]) -> dict[str, dict[str, dict[str, dict[str, float]]]]:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -5,7 +6,8 @@ import numpy as np
 from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import Metrics
 from touchstone.records.nouns import Cell
-from touchstone.report.tables import Numbers, numbered, pivot
+from touchstone.report.page import _environment
+from touchstone.report.tables import MOST_COLUMNS, Line, Numbers, Table, numbered, pivot
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import rate_row, row, with_means
 from touchstone.statistics.wording import bracketed
@@ -133,3 +135,43 @@ def test_a_table_of_more_lines_than_columns_stays_as_it_is():
     given = numbers(*(accuracy(seed, metric=f"m{number}") for seed in range(13) for number in range(13)))
 
     assert not pivot(given, given.rows, "all").of_things
+
+
+def test_a_turned_table_names_no_seed_of_a_thing_without_one():
+    seeds = [accuracy(0), accuracy(1), *with_means([accuracy(0), accuracy(1)])[2:]]
+    given = numbers(*(replace(row, metric=f"m{i}") for row in seeds for i in range(MOST_COLUMNS + 1)))
+
+    table = pivot(given, given.rows, "all")
+
+    assert table.of_things
+    assert table.columns == ("seed 0", "seed 1", "cnn")
+
+
+def test_a_table_drops_columns_without_any_number():
+    given = numbers(accuracy())
+    number = given.number(given.rows[0])
+    table = Table(
+        "", ("entry",), ("a", "b", "c"), (Line(("x",), (None, number, None)), Line(("y",), (None, None, number)))
+    )
+
+    assert table.dense == table._replace(
+        columns=("b", "c"), lines=(Line(("x",), (number, None)), Line(("y",), (None, number)))
+    )
+    assert pivot(given, given.rows, "all").dense == pivot(given, given.rows, "all")
+
+
+def test_the_page_drops_empty_columns_and_wraps_no_threat_within_a_number():
+    given = numbers(accuracy())
+    table = Table(
+        "", ("entry", "threat model"), ("a", "b"), (Line(("x", "none"), (None, given.number(given.rows[0])), "pgd"),)
+    )
+    environment = _environment()
+
+    html = str(environment.get_template("macros.html").module.table(table))
+
+    assert ">a</th>" not in html and "–" not in html
+    assert '<td class="threat">none</td>' in html and '<td class="threat">pgd</td>' in html
+    assert (
+        "tbody th, tbody td { overflow-wrap: break-word; }"
+        in environment.loader.get_source(environment, "report.css")[0]
+    )
