@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -13,6 +14,14 @@ SECTIONS = {
     "attacks": "Attacks",
     "margins": "Searches for the nearest decision boundary",
     "detectors": "Detectors",
+}
+
+
+TRAINED = {  # what training gives, where its summary says only what its loss is
+    "training/clean": "a network trained on clean images",
+    "training/label_smoothing": "a network trained on clean images with smoothed labels",
+    "training/member_wise": "an ensemble whose members are trained on clean images, each by itself",
+    "training/one_versus_rest": "a network trained to say of each class by itself whether it is there",
 }
 
 
@@ -42,15 +51,21 @@ def who_is_who(settings: dict[str, Any], summaries: Mapping[str, str] | None = N
     """
     return {
         title: [
-            Name(
-                name, _last(use), _listed(entry), (summaries or {}).get(use, "").removeprefix("Return ").split(". ")[0]
-            )
+            Name(name, _last(use), _listed(entry), _about(use, (summaries or {}).get(use, "")))
             for name, entry in settings[section].items()
             for use in [entry.get("use", "")]
         ]
         for section, title in SECTIONS.items()
         if settings.get(section)
     }
+
+
+def _about(use: str, summary: str) -> str:
+    """Return what a component gives, from the first sentence of its summary."""
+    if summary and use in TRAINED:
+        return TRAINED[use]
+    first = summary.split(". ")[0].removeprefix("Return ")
+    return re.sub("^Train on ", "a network trained on ", first) if use.startswith("training/") else first
 
 
 def _last(use: str) -> str:

@@ -1,7 +1,13 @@
 """A report tells what each name of the study stands for."""
 
+import re
+from pathlib import Path
+
+import pytest
+
+from touchstone import training
 from touchstone.pipeline.settings.study import load
-from touchstone.report.names import SECTIONS, who_is_who
+from touchstone.report.names import SECTIONS, TRAINED, who_is_who
 
 STUDY = {
     "examples": {"digits_test": {"use": "data/digits", "part": "test", "limit": None}},
@@ -44,3 +50,29 @@ def test_a_component_is_told_by_the_first_sentence_of_what_it_gives():
     sections = who_is_who(STUDY, {"data/digits": "Return handwritten digits. Each is 8x8."})
 
     assert sections["Data sets"][0].about == "handwritten digits"
+
+
+@pytest.mark.parametrize(
+    ("use", "summary", "about"),
+    [
+        ("training/clean", "Return the mean cross-entropy of the batch.", "a network trained on clean images"),
+        ("training/adversarial", "Train on attacked images. More.", "a network trained on attacked images"),
+        ("training/translation", "Train a translator to undo an attack.", "Train a translator to undo an attack."),
+        ("training/clean", "", ""),
+    ],
+)
+def test_training_gives_a_network_and_not_its_loss(use, summary, about):
+    (name,) = who_is_who({"classifiers": {"cnn": {"use": use}}}, {use: summary})["Networks"]
+
+    assert name.about == about
+
+
+def test_every_training_that_gives_a_network_says_so():
+    folder = Path(training.__file__).parent
+    losses = [
+        path.stem
+        for path in folder.glob("[a-z]*.py")
+        if re.search(rf'def {path.stem}\([^"]*"""Return', path.read_text())
+    ]
+
+    assert {f"training/{name}" for name in losses} == TRAINED.keys()
