@@ -87,6 +87,12 @@ class ClaimLine(NamedTuple):
     changed_late: bool = False  # whether its criterion was changed after an outcome was known
 
     @property
+    def marks(self) -> str:
+        """What weakens the verdict, in a few words."""
+        marks = {"not under Holm": self.holm is False, "criterion changed late": self.changed_late}
+        return "; ".join(mark for mark, applies in marks.items() if applies)
+
+    @property
     def shown_word(self) -> str:
         """The verdict as the page writes it."""
         return AGAINST.get(self.word, self.word) if self.kind == COUNTER else self.word

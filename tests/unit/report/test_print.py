@@ -24,7 +24,8 @@ def test_a_failed_check_is_red_and_bold_without_its_background():
 
 def test_paper_has_the_caption_of_the_overview_and_no_list_of_papers_twice():
     assert "figcaption" not in hidden_on_paper()
-    assert {"#cite ul", ".screen"} <= hidden_on_paper()
+    assert {"details", ".screen"} <= hidden_on_paper()
+    assert source("cite.html").index("<details") < source("cite.html").index("<ul>")
 
 
 def test_what_only_a_screen_can_do_is_not_printed():
