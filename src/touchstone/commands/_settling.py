@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,14 @@ EXTENDED = "extended once already: this study is its second look, and a third wo
 OWN_ENTRIES = (
     "entries: each of its {now} networks is an entry of its own, such as a split of the classes, so there are no seeds to"
     " add; {needed} would do, in an overlay of your own that adds entries (docs/verdicts.md)"
+)
+ONE_NUMBER = (
+    "entries: it is one number over {networks} networks, each an entry of its own, and no mean over seeds, so there are no"
+    " seeds to add; more entries would do, in an overlay of your own (docs/verdicts.md)"
+)
+UNDEFINED = (
+    "too few seeds: {run} networks were run, but the number is not defined for {lacking} of them, and it takes {fewest} for"
+    " which it is"
 )
 CHANGED = "changed: the study's settings no longer name what it was measured on; run the study again first"
 
@@ -122,6 +131,9 @@ class _Designs:
         self._inputs = RowInputs(plan)
         self._sets = LargerSets(plan.study["examples"], rows)
         self._prices = Prices(plan) if priced else None
+        self._seeds: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+        for row in rows:
+            self._seeds[row.evaluation, row.entry].update(row.seeds if row.seed is None else (row.seed,))
         self._second_look = bool(plan.study["study"].get("second_look"))
 
     def settling(self, claim: str, part: Part) -> Settling:
@@ -140,8 +152,28 @@ class _Designs:
             return NO_SEEDS_HELP
         if part.decider:
             return SEED_BY_SEED
+        if why_not := self._without_seeds(row) or self._undefined(row):
+            return why_not
         known = row.images is not None and row.image_variance is not None
         return "" if known or part.condition.comparison == power.EQUAL else NO_ESTIMATE
+
+    def _without_seeds(self, row: MetricRow) -> str:
+        """Return why a number over several networks is no mean over seeds; "" if it is one, or of one network."""
+        if row.seeds or row.seed is not None:
+            return ""
+        try:
+            networks = len(self._inputs.networks(row))
+        except KeyError:  # no rule makes one of its files
+            return CHANGED
+        return ONE_NUMBER.format(networks=networks) if networks > 1 else ""
+
+    def _undefined(self, row: MetricRow) -> str:
+        """Return that too few of the networks that were run have a number; "" if enough have it, or all that were run."""
+        having = len(row.seeds) or 1
+        run = len(self._seeds[row.evaluation, row.entry])
+        if having >= power.FEWEST_SEEDS or run <= having:
+            return ""
+        return UNDEFINED.format(run=run, lacking=run - having, fewest=power.FEWEST_SEEDS)
 
     def _answer(self, part: Part, row: MetricRow) -> dict[str, Any]:
         """Return the fields of a Settling that a design, or the lack of one, fills in."""

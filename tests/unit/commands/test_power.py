@@ -179,6 +179,32 @@ def test_networks_that_are_entries_of_their_own_have_no_seeds_to_add(project, ca
     assert images["seeds_needed"] == 3 and images["images_needed"] > 120  # more images need no seeds
 
 
+def test_one_number_over_several_networks_has_no_seeds_to_add(project, capsys):
+    def over_networks(plan):
+        files = [name for entry in ENTRIES for name in files_behind(plan, entry, (0,))]
+        return single(mean(plan=plan), None, files=tuple(files))
+
+    project({"Smine-1": (criterion(), "cnn_pgd")}, [lambda plan: [over_networks(plan)]])
+
+    assert open_numbers(capsys)["Smine-1"]["why_not"] == (
+        "entries: it is one number over 3 networks, each an entry of its own, and no mean over seeds, so there are no"
+        " seeds to add; more entries would do, in an overlay of your own (docs/verdicts.md)"
+    )
+
+
+def test_networks_that_were_run_but_lack_the_number_are_counted(project, capsys):
+    def rows(plan):
+        whole = mean(plan=plan)
+        every = [single(replace(whole, metric="success_rate_mean"), seed) for seed in (0, 1, 2)]
+        return [*every, single(whole, 0)]
+
+    project({"Smine-1": (criterion(), "cnn_pgd")}, [rows])
+
+    assert open_numbers(capsys)["Smine-1"]["why_not"] == (
+        "too few seeds: 3 networks were run, but the number is not defined for 2 of them, and it takes 3 for which it is"
+    )
+
+
 def test_a_number_of_other_settings_is_not_extended(project, capsys):
     renamed = tuple(f"data/own/outputs/cnn_pgd.{seed}/gone.safetensors" for seed in (0, 1, 2))
     claims = {"Smine-1": (criterion(), "cnn_pgd")}
