@@ -1,5 +1,7 @@
 """The picture at the head of the page: what its headline says of shares and of AUROCs."""
 
+import runpy
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,9 +10,11 @@ from touchstone.claims.contrasts import Contrast
 from touchstone.claims.measurements import Quantity
 from touchstone.report.overview import AWARE, UNAWARE, overview, takeaway
 
+STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+
 
 def contrast(paper, unaware, aware, measured, names=("does not attack", "knows all")):
-    row = SimpleNamespace(measured=measured)
+    row = STUDY["metric_row"](measured, 0.5, 0.5, 0.5)
     parts = (
         SimpleNamespace(name=name, bound=0.0, quantity=Quantity(value, value, value, row))
         for name, value in zip(names, (unaware, aware), strict=True)
