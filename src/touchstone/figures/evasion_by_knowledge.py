@@ -10,6 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from touchstone.contracts import UnitInterval
 from touchstone.figures._curves import means_first
+from touchstone.figures._words import attack_name
 from touchstone.records.metric_rows import OBLIVIOUS
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette
@@ -50,10 +51,15 @@ def evasion_by_knowledge(
     order = sorted(worst, key=lambda name: worst[name][1].value)
     figure, (axes,) = drawing.panels(1, height=1.5 + 0.34 * len(order))
     figure.set_figwidth(drawing.WIDTH)
+    names = {
+        knows: f"{attacker}:\n{attack_name([rows[knows].threat for rows in worst.values()])}"
+        for knows, attacker in ATTACKERS.items()
+    }
     for height, detector in enumerate(reversed(order)):
-        _row(axes, height, *worst[detector])
-    alike = (row for _, aware in worst.values() for row in _of_budget(oblivious, aware))
-    bare = max((row.value for row in alike if row.measured == WRONG), default=None)
+        _row(axes, height, *worst[detector], names)
+    alike = [row for _, aware in worst.values() for row in _of_budget(oblivious, aware)]
+    wrong = [one for name in order if (one := _worst(alike, name, WRONG))]
+    bare = max((row.value for row in wrong), default=None)
     if bare is not None:
         axes.axvline(bare, color=drawing.FAINT, linestyle="--", linewidth=1)
         axes.annotate(
@@ -66,7 +72,7 @@ def evasion_by_knowledge(
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     for knows, colour in ((False, UNAWARE), (True, AWARE)):
-        axes.plot([], [], "o", color=colour, markersize=7, label=ATTACKERS[knows])
+        axes.plot([], [], "o", color=colour, markersize=7, label=names[knows])
     figure.legend(loc="outside lower center", ncols=2)
     axes.set_title(f"classifier: {entry}", fontsize=8)
     drawing.headline(figure, _takeaway(worst, order))
@@ -83,11 +89,11 @@ def _worst(rows: Iterable[MetricRow], detector: str, metric: str) -> MetricRow |
     return max(own, key=lambda row: row.value, default=None)
 
 
-def _row(axes: Axes, height: int, unaware: MetricRow, aware: MetricRow) -> None:
+def _row(axes: Axes, height: int, unaware: MetricRow, aware: MetricRow, names: dict[bool, str]) -> None:
     axes.plot([unaware.value, aware.value], [height] * 2, color=drawing.FAINT, linewidth=1)
     for row, knows, colour, shift in ((unaware, False, UNAWARE, 0.16), (aware, True, AWARE, -0.16)):
         low, high = (row.value if end is None else end for end in (row.low, row.high))
-        label = f"_{ATTACKERS[knows]}"
+        label = f"_{names[knows]}"
         axes.plot([low, high], [height + shift] * 2, color=colour, linewidth=1.3, label=label)
         (dot,) = axes.plot([row.value], [height], "o", color=colour, markersize=7, label=label)
         marks.shows(dot, row)

@@ -10,6 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from touchstone.contracts import UnitInterval
 from touchstone.figures._curves import Curve, draw, means_first
+from touchstone.figures._words import attack_name
 from touchstone.records.metric_rows import ADAPTIVE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
@@ -45,7 +46,8 @@ def evasion_curves(
         for name, (colour, style, marker) in LINES.items():
             if name in lines:
                 look: dict[str, Any] = {"color": palette.COLOURS[colour], "linestyle": style, "marker": marker}
-                draw(axes, lines[name], name, look, alpha=0.15)
+                attack = attack_name([row.threat for row in lines[name].values()])
+                draw(axes, lines[name], f"{name}:\n{attack}", look, alpha=0.15)
         axes.set(title=detector, xlabel="eps (pixels, from 0 to 1)")
         axes.set(ylim=(-0.02, 1.02), xlim=(0, None))
         axes.yaxis.set_major_formatter(PercentFormatter(1))

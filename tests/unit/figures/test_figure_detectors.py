@@ -87,7 +87,8 @@ def test_three_lines_per_detector_and_at_equal_eps_the_attack_that_gets_furthest
 
     lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
     assert lines == {
-        "network alone": [0.9], "attacker who knows the network": [0.2], "attacker who knows both": [0.7, 0.8],
+        "network alone:\nPGD, 40 steps": [0.9], "attacker who knows the network:\nPGD, 40 steps": [0.2],
+        "attacker who knows both:\nPGD, 40 steps": [0.7, 0.8],
     }  # fmt: skip
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from touchstone.figures.evasion_by_knowledge import ATTACKERS, evasion_by_knowledge
@@ -30,13 +32,29 @@ def dots(rows):
     """The shares that the figure draws, by what the attacker knows."""
     (axes,) = evasion_by_knowledge(rows).axes
     marked = [line for line in axes.lines if line.get_marker() == "o" and len(line.get_xdata())]
-    return {str(line.get_label()).removeprefix("_"): line.get_xdata()[0] for line in marked}
+    return {str(line.get_label()).removeprefix("_").split(":")[0]: line.get_xdata()[0] for line in marked}
 
 
 def test_of_several_attackers_of_one_budget_the_best_is_drawn():
     rows = [measured(0.2, 0.1), measured(0.3, 0.1, attack="fgsm"), adaptive(0.6, 0.1), adaptive(0.5, 0.1)]
 
     assert dots(rows) == {ATTACKERS[False]: 0.3, ATTACKERS[True]: 0.6}
+
+
+def test_the_line_without_a_detector_is_the_mean_over_seeds():
+    rows = [replace(measured(value, 0.1, "wrong_rate"), seed=seed) for seed, value in ((0, 1.0), (1, 0.9))]
+    mean = replace(rows[0], metric="wrong_rate_mean", seed=None, value=0.95)
+
+    (axes,) = evasion_by_knowledge([measured(0.2, 0.1), adaptive(0.4, 0.1), *rows, mean]).axes
+
+    assert [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == "--"] == [0.95]
+
+
+def test_the_legend_names_the_attack_of_each_attacker():
+    figure = evasion_by_knowledge([measured(0.2, 0.1), adaptive(0.4, 0.1)])
+
+    words = [text.get_text() for text in figure.legends[0].texts]
+    assert words == [f"{ATTACKERS[False]}:\nPGD", f"{ATTACKERS[True]}:\nevasion suite"]
 
 
 def test_attackers_of_other_budgets_are_not_compared():
