@@ -10,6 +10,8 @@ from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.statistics.places import place_of
 
+MEAN = "mean_of_sets"
+
 
 def detector_matrix(
     metrics: list[MetricRow],
@@ -21,7 +23,7 @@ def detector_matrix(
     """Return one heat map of AUROC per kind of detector: those trained on anomalies, and those that saw none.
 
     Attacked sets are shown by the attacks that succeeded, if that was measured. The 95 % intervals are in small type.
-    Detectors are in the order of their means.
+    Detectors are in the order of `mean_of_sets` if it is shown, otherwise of the first column.
 
     Args:
         metrics: rows of a detection evaluation, with means over seeds if there are several.
@@ -42,22 +44,25 @@ def detector_matrix(
     if not names or not sets:
         raise ValueError(f"no AUROC of a detector on {entry}, so there is no matrix to draw")
 
-    def mean(name: str) -> float:
-        own = [values[name, examples].value for examples in sets if (name, examples) in values]
-        return sum(own) / len(own)
+    by = MEAN if MEAN in sets else sets[0]
+
+    def rank(name: str) -> float:
+        return values[name, by].value if (name, by) in values else -1.0
 
     kinds = {
         "trained on anomalies (supervised)": [name for name, supervised in names.items() if supervised],
         "trained on no anomalies": [name for name, supervised in names.items() if not supervised],
     }
-    tables = {title: sorted(rows, key=mean, reverse=True) for title, rows in kinds.items() if rows}
+    tables = {title: sorted(rows, key=rank, reverse=True) for title, rows in kinds.items() if rows}
     figure, panels = _heat_maps.figure_of(tables, sets)
     marked = {name: f"{name} (trivial)" for name in trivial}
     for axes, (title, rows) in zip(panels, tables.items(), strict=True):
         words = ("detector", "anomalous set")
-        title = f"AUROC on {entry}, {title}; small: {small}"
+        title = f"AUROC on {entry}, {title}; sorted by {by}; small: {small}"
         _heat_maps.draw(axes, values, rows, sets, title=title, words=words, names=marked, sources=shown)
-    best = "; ".join(f"{title}: {rows[0]} has the greatest mean, {mean(rows[0]):.2f}" for title, rows in tables.items())
+    best = "; ".join(
+        f"{title}: {rows[0]} has the greatest AUROC on {by}, {rank(rows[0]):.2f}" for title, rows in tables.items()
+    )
     return drawing.described(figure, f"AUROC of {len(names)} detectors on {len(sets)} anomalous sets. {best}.")
 
 

@@ -49,6 +49,21 @@ def test_a_cell_holds_the_mean_over_seeds_and_attacks_count_where_they_succeeded
     assert shown[columns.index("pgd that succeeded")] == f"{expected:.2f}"
 
 
+@pytest.mark.parametrize(("by", "order"), [("mean_of_sets", ["msp", "energy"]), ("noise", ["energy", "msp"])])
+def test_detectors_are_sorted_by_one_column_that_the_title_names(by, order):
+    values = {("energy", "noise"): 0.9, ("msp", "noise"): 0.8, ("energy", by): 0.4, ("msp", by): 0.7}
+    values |= {("energy", "noise"): 0.9, ("msp", "noise"): 0.8}
+    rows = [
+        STUDY["metric_row"]("auroc", value, value, value, entry=f"cnn+{name}", examples=examples)
+        for (name, examples), value in values.items()
+    ]
+
+    figure = detector_matrix(rows, NOUNS["detectors"], classifier="cnn", trivial=[])
+
+    assert rows_of(figure.axes[0]) == order
+    assert f"sorted by {by};" in figure.axes[0].get_title()
+
+
 def test_a_matrix_without_numbers_is_refused():
     with pytest.raises(ValueError, match="no AUROC of a detector on cnn"):
         detector_matrix([], NOUNS["detectors"])
