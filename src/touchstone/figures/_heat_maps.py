@@ -21,6 +21,7 @@ COLOURS = "PuOr"
 DARK, LIGHT = "#101418", "#fdfdfd"  # on coloured cells, whatever the colours of the page
 LETTER = 0.073  # inches
 SIZE, SMALL = 7.5, 5.8  # points of a number and of its interval: print needs 5 or more
+CROWD = 12  # the most columns whose cells are wider than an interval
 HEIGHT = 0.29  # inches of a cell: both lines and some air
 ENDS = {False: "95 % interval", True: "range over seeds"}  # by whether the method of a row is RANGE
 Places = tuple[str, str]  # row, column
@@ -118,7 +119,7 @@ def draw(
         axes: where to draw them.
         values: {(row, column): its number}; a cell without one stays empty.
         rows, columns: in the order of the picture.
-        title: above it.
+        title: above it. What follows "; small:" is left out with the intervals, if there are too many columns for them.
         words: what rows and what columns are.
         names: {row: the words shown for it}, if they differ.
         outlined: cells with a frame.
@@ -126,6 +127,7 @@ def draw(
         lowest: the least value that is possible: 0 for an AUROC, -1 for a correlation.
     """
     colours = matplotlib.colormaps[COLOURS]
+    fits = len(columns) <= CROWD
     for top, row in enumerate(rows):
         for left, column in enumerate(columns):
             share = values.get((row, column))
@@ -135,11 +137,18 @@ def draw(
             red, green, blue, _ = colours(0.08 + 0.84 * (share.value - lowest) / (1 - lowest))
             axes.add_patch(Rectangle((left, top), 1, 1, facecolor=(red, green, blue), edgecolor="none"))
             ink = DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else LIGHT
-            number(axes, left + 0.5, top + 0.5, share, ink, row=(sources or {}).get((row, column)))
+            shown = share if fits else Interval(share.value, None, None)
+            number(axes, left + 0.5, top + 0.5, shown, ink, row=(sources or {}).get((row, column)))
             if (row, column) in outlined:
                 frame = Rectangle((left + 0.04, top + 0.04), 0.92, 0.92, fill=False, edgecolor=DARK, linewidth=1.6)
                 axes.add_patch(frame)
-    axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0), title=title, ylabel=words[0], xlabel=words[1])
+    axes.set(
+        xlim=(0, len(columns)),
+        ylim=(len(rows), 0),
+        title=title if fits else title.split("; small:")[0],
+        ylabel=words[0],
+        xlabel=words[1],
+    )
     axes.set_xticks([left + 0.5 for left in range(len(columns))], columns, rotation=35, ha="right", fontsize=7.5)
     axes.set_yticks(
         [top + 0.5 for top in range(len(rows))], [(names or {}).get(row, row) for row in rows], fontsize=7.5

@@ -51,7 +51,7 @@ def drawn(columns, rows=5, high=0.88):
         names, sets = [f"detector_{place}" for place in range(rows)], [f"set_{place}" for place in range(columns)]
         figure, (axes,) = _heat_maps.figure_of({"": names}, sets)
         values = {(name, given): Interval(0.81, 0.74, high) for name in names for given in sets}
-        _heat_maps.draw(axes, values, names, sets, title="AUROC", words=("detector", "set"))
+        _heat_maps.draw(axes, values, names, sets, title="AUROC; small: 95 % interval", words=("detector", "set"))
     return figure
 
 
@@ -60,7 +60,15 @@ def test_numbers_and_intervals_lie_in_their_cells_and_apart(columns):
     check_texts_stay_in_their_cells(drawn(columns))
 
 
-def test_the_check_sees_a_text_that_is_too_wide():
+def test_cells_that_are_too_narrow_have_no_intervals():
+    axes = drawn(15).axes[0]
+
+    assert {text.get_text() for text in axes.texts} == {"0.81"}
+    assert axes.get_title(loc="left") == "AUROC"
+
+
+def test_the_check_sees_a_text_that_is_too_wide(monkeypatch):
+    monkeypatch.setattr(_heat_maps, "CROWD", 22)
     with pytest.raises(AssertionError, match=r"0\.74–0\.88"):
         check_texts_stay_in_their_cells(drawn(22))
 
