@@ -41,7 +41,7 @@ def margin_evasion_histograms(
     groups = [group for group in kept(margins, outputs) if group.seed == seed and group.norm == "linf"]
     if not groups:
         raise ValueError(f"no margins of seed {seed}")
-    figure, panels = drawing.panels(len(groups), columns=2, height=3.3)
+    figure, panels = drawing.panels(len(groups), columns=2, height=3.7)
     shares = []
     for axes, group in zip(panels, groups, strict=True):
         name = network(group.outputs)
@@ -51,10 +51,12 @@ def margin_evasion_histograms(
         for cell in (cell for cell in own if white_box(cell)):
             same = rows_of(cell.noun.example_ids, group.ids, cell.file)
             wrong = ~correct(cell.noun.predictions, cell.noun.labels)[same] & brittle & group.right
-            lines[f"brittle, wrong under {cell.attack}"] = logit_margins(cell.noun.logits[same[wrong]])
+            lines[f"brittle, right unattacked, wrong under {cell.attack}"] = logit_margins(
+                cell.noun.logits[same[wrong]]
+            )
         for place, (title, values) in enumerate(lines.items()):
             if len(values):
-                label = f"{title} (n = {len(values)})"
+                label = f"{title} ({len(values)} of {len(brittle)} inputs)"
                 axes.step(*_above(values), where="post", label=label, **palette.population(place))
         about = (group.entry, group.seed, group.examples, "threshold")
         for row in metrics:

@@ -132,6 +132,9 @@ def test_the_threshold_of_the_evaluation_is_drawn():
     figure = margin_evasion_histograms(cells, OUTPUTS, [row])
 
     assert any(list(line.get_xdata()) == [1.25, 1.25] for line in figure.axes[0].lines)
+    count = len(next(cell for cell in cells if cell.seed == 0).noun.margins)
+    labels = [text.get_text() for text in figure.axes[0].get_legend().texts]
+    assert all(label.endswith(f" of {count} inputs)") for label in labels)
     assert "above 1.25" in drawing.description(figure)
 
 
