@@ -79,7 +79,7 @@ def defended_accuracy(
         best = names[0]
         title = f"Against an attacker who knows everything, {best} keeps most: {attacked[best]:.0%}"
         drawing.headline(figure, title)
-    return drawing.described(figure, _words(rows))
+    return drawing.described(figure, _words(rows, names))
 
 
 def _lowest(
@@ -123,9 +123,9 @@ def _as_if_oblivious(rows: dict[_Place, MetricRow]) -> dict[_Place, MetricRow]:
     return bare | rows
 
 
-def _words(rows: dict[_Place, MetricRow]) -> str:
+def _words(rows: dict[_Place, MetricRow], names: list[str]) -> str:
     parts = []
-    for name in dict.fromkeys(place.entry for place in rows):
+    for name in (name for name in names if any(place.entry == name for place in rows)):
         own = {place.knowledge: row for place, row in rows.items() if place.entry == name}
         columns = (key for key in COLUMNS if key in own)
         shares = (f"{own[key].value:.0%} {COLUMNS[key].split(':')[0]}" for key in columns)

@@ -75,6 +75,12 @@ def test_what_an_attack_on_the_router_leaves_of_an_oracle_is_not_shown_as_an_att
     assert figure.axes[3].get_title().startswith("white-box") and "70%" not in drawn(figure.axes[3])
 
 
+def test_the_words_name_the_rows_in_the_order_of_the_figure():
+    words = defended_accuracy(ROWS, **ASKED).get_label()
+
+    assert words.index("cnn: ") < words.index("routed: ")
+
+
 def test_the_words_say_who_is_left_when_everything_is_known():
     assert "who knows everything, most is left of cnn: 60%." in defended_accuracy(ROWS, **ASKED).get_label()
 
