@@ -151,7 +151,8 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
     check_block((*place, "rows"), rows, NUMBER)
     check_block((*place, "roles"), block.get("roles", {}))
     roles = {role: _role((*place, "roles", role), words) for role, words in block.get("roles", {}).items()}
-    unjudged = {key: value for key, value in rows.items() if key not in (*COMPARISONS, "no_effect", "optional")}
+    inherited = {"distance": facts.get("distance", DISTANCE)} | rows
+    unjudged = {key: value for key, value in inherited.items() if key not in (*COMPARISONS, "no_effect", "optional")}
     check_names((*place, "kind"), [block.get("kind", KINDS[0])], KINDS)
     check_names((*place, "met"), [block.get("met", MET[0])], MET)
     for key in ("setting", "criterion", "otherwise", "says"):
@@ -164,7 +165,6 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
             raise ClaimError((*place, key), "expected a list")
     if not block.get("tests"):
         raise ClaimError(place, "needs tests: the numbers that it judges")
-    inherited = {"distance": facts.get("distance", DISTANCE)} | rows
     tests = read_conditions((*place, "tests"), block.get("tests", []), inherited)
     both_sides = tuple(with_both_sides(each, roles) for each in tests)
     read = Criterion(

@@ -153,6 +153,20 @@ def test_a_distance_is_the_numbers_own_else_its_criterions_else_the_papers():
     assert distance() == paper_files.DISTANCE
 
 
+@pytest.mark.parametrize(
+    ("rows", "paper", "distance"),
+    [({}, {}, 0.05), ({}, {"distance": 0.03}, 0.03), ({"distance": 0.02}, {"distance": 0.03}, 0.02)],
+)
+def test_what_a_criterion_needs_and_what_breaks_it_inherit_the_distance(rows, paper, distance):
+    other = {"name": "other", "metric": "other", "above": 0.5}
+    block = asks(at_least=0.8) | {"rows": ROWS | rows, "needs": [other], "breaks": other}
+
+    criterion = read(criterion=block, **paper).criteria["S9-1"]
+
+    assert criterion.breaks.distance == criterion.needs[0].distance == distance
+    assert read(criterion=block | {"breaks": other | {"distance": 0.01}}).criteria["S9-1"].breaks.distance == 0.01
+
+
 def test_what_a_criterion_needs_and_what_breaks_it_inherit_no_bound_and_no_direction():
     inherited = ROWS | {"at_least": 0.8, "no_effect": 0.5, "optional": True}
     other = {"name": "other", "metric": "other"}
