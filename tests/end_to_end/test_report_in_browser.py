@@ -408,3 +408,34 @@ def test_what_is_printed_of_the_page_fits_a_sheet(page):
     )
     assert too_wide == []
     assert not one(page, "nav").is_displayed()
+
+
+@pytest.mark.parametrize(("words", "kind"), [("glossary", "section"), ("union attack", "term"), ("trace number S4-1", "claim")])
+def test_search_reaches_terms_and_the_details_of_claims(page, words, kind):
+    one(page, "#search-open").click()
+    one(page, "#search-words").send_keys(words)
+    WebDriverWait(page, 5).until(lambda driver: every(driver, "#search-hits a"))
+
+    assert kind in [hit.text for hit in every(page, "#search-hits small")]
+
+
+def test_search_lists_figures_by_their_titles(page):
+    titles = [title.get_property("textContent") for title in every(page, "figure .takeaway")]
+    one(page, "#search-open").click()
+    one(page, "#search-words").send_keys(titles[0])
+    WebDriverWait(page, 5).until(lambda driver: every(driver, "#search-hits a"))
+
+    assert one(page, "#search-hits small").text == "figure"
+
+
+def test_a_filter_leaves_folds_without_hits_closed(page):
+    for part in every(page, "#claims > details[data-holds]"):
+        page.execute_script("arguments[0].open = true", part)
+    page.execute_script("document.querySelector('.scorecard tbody td button').click()")
+    page.execute_async_script("setTimeout(arguments[0], 500)")
+
+    empty = page.execute_script(
+        "return [...document.querySelectorAll('#claims > details[data-holds][open]')]"
+        ".filter((part) => !part.querySelector('tr[data-words]:not([hidden])')).length"
+    )
+    assert empty == 0

@@ -106,6 +106,7 @@ def page(
             systems=chapters,
             leading=leading([line for line in claims if line.kind == PAPER], chapters),
             overview=content.overview,
+            figures={picture.name: " ".join(filter(None, (picture.title, picture.caption))) for picture in pictures},
             files_count=len(files),
             places={file: place for place, file in enumerate(files)},
             names=names,

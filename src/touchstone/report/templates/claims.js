@@ -23,7 +23,7 @@ const filterClaims = async () => {
   const left = lines.filter((line) => !line.hidden);
   byId("claims").querySelector(".tools output").textContent = filtered ? `${left.length} of ${lines.length}` : "";
   byId("claims-clear").hidden = !filtered;
-  for (const part of all("#claims > details.full")) if (filtered && left.some((line) => part.contains(line))) part.open = true;
+  if (filtered) all("#claims > details[data-holds]").forEach((part) => (part.open = left.some((line) => part.contains(line))));
 };
 const keep = () => {
   filterClaims();

@@ -1,15 +1,19 @@
-{# Ctrl-K: claims, questions, figures, names and files. #}
+{# Ctrl-K: claims with their details, questions, figures, terms, names and files. #}
 const finder = byId("search");
 const hits = byId("search-hits");
 const query = byId("search-words");
 const SHOWN = 12;
 const targets = once(async () => {
-  await Promise.all(all("#claims > details[data-holds]").map(unfold));
-  const list = all("#claims tr[id]").map((row) => [[...row.cells].map(textOf).join(" · "), `#${row.id}`, "claim"]);
-  list.push(...all("section[id] > h2").map((head) => [textOf(head), `#${head.parentElement.id}`, "section"]));
+  const folds = [...all("#claims > details[data-holds]"), ...all("#claim-details"), ...all("#glossary")];
+  await Promise.all(folds.map(unfold));
+  const details = new Map(all("#claim-details > div > [data-of]").map((part) => [part.dataset.of, textOf(part)]));
+  const list = all("section[id] > h2").map((head) => [textOf(head), `#${head.parentElement.id}`, "section"]);
+  list.push(...all("#glossary > summary").map((head) => [textOf(head), "#glossary", "section"]));
+  list.push(...all("#glossary dt").map((term) => [`${textOf(term)} – ${textOf(term.nextElementSibling)}`, "#glossary", "term"]));
+  list.push(...all("#claims tr[id]").map((row) => [[...[...row.cells].map(textOf), details.get(row.id)].filter(Boolean).join(" · "), `#${row.id}`, "claim"]));
   list.push(...all("details.chapter").map((part) => [textOf(part.querySelector("summary")), `#${part.id}`, "question"]));
-  const figures = [...all("figure[id]").map((part) => part.id), ...all("[data-holds]").flatMap((part) => part.dataset.holds.split(" ").filter((id) => id.startsWith("figure-")))];
-  list.push(...[...new Set(figures)].filter(Boolean).map((id) => [id.replace("figure-", "figure ").replaceAll("_", " "), `#${id}`, "figure"]));
+  const figures = Object.entries(JSON.parse(await unpack(byId("figures").textContent)));
+  list.push(...figures.map(([name, text]) => [`${text} · ${name.replaceAll("_", " ")}`, `#figure-${name}`, "figure"]));
   list.push(...[...(await cards())].map(([name, text]) => [`${name} – ${text}`, "#names", "name"]));
   list.push(...(await readIndex()).files.map((file) => [file, `#file=${encodeURIComponent(file)}`, "file"]));
   return list;
