@@ -1,6 +1,7 @@
 """What files were parsed to, kept by the digest of their bytes: the next command need not parse 400 files again.
 
-Nothing is read that another version of a parser wrote, or that is not whole.
+Nothing is read that another version of a parser wrote, or that is not whole. The store is only as trustworthy as its
+folder: who edits a file there can edit the store, too. So a command that judges somebody's files calls `distrust` first.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ STORE = Path(".touchstone/parsed_files.json")  # written only if a run has creat
 LARGEST = 20_000_000  # bytes; a store with more is not read, so it starts again
 
 _added: list[str] = []  # keys that the store on disk lacks
+_trusted = True
 
 
 def remembered(parser: str, source: bytes, parse: Callable[[bytes], Any]) -> Any:
@@ -36,6 +38,14 @@ def remembered(parser: str, source: bytes, parse: Callable[[bytes], Any]) -> Any
     return store[key]
 
 
+def distrust() -> None:
+    """Forget what the store holds; for the rest of this process, neither read it nor write it."""
+    global _trusted
+    _trusted = False
+    _added.clear()
+    _store.cache_clear()
+
+
 @cache
 def version(*files: str) -> str:
     """Return one digest of some Python files and of Python's version, on which what they parse depends too."""
@@ -44,7 +54,7 @@ def version(*files: str) -> str:
 
 def save() -> None:
     """Write the store if it has new entries and its folder exists; ignore errors of the file system."""
-    if not _added or not STORE.parent.is_dir():
+    if not _trusted or not _added or not STORE.parent.is_dir():
         return
     _added.clear()
     part = STORE.with_name(f".{STORE.name}.{secrets.token_hex(4)}")
@@ -60,7 +70,7 @@ def save() -> None:
 @cache
 def _store() -> dict[str, Any]:
     with suppress(OSError):
-        if STORE.stat().st_size <= LARGEST:
+        if _trusted and STORE.stat().st_size <= LARGEST:
             digest, _, content = STORE.read_bytes().partition(b"\n")
             if digest == _digest(content).encode():
                 store: dict[str, Any] = json.loads(content)

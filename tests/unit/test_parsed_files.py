@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def fresh(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(parsed_files, "_trusted", True)
     forget()
     yield
     forget()
@@ -88,6 +89,19 @@ def test_a_store_that_is_not_whole_is_not_read(damage, monkeypatch):
         monkeypatch.setattr(parsed_files, "LARGEST", 10)
 
     assert parsed_files.remembered("length", b"four", lambda source: "parsed again") == "parsed again"
+
+
+def test_a_store_that_is_distrusted_is_neither_read_nor_written():
+    parsed_files.remembered("length", b"four", len)
+    kept()
+    before = parsed_files.STORE.read_bytes()
+    assert parsed_files.remembered("length", b"four", refuse) == 4
+    parsed_files.distrust()
+
+    assert parsed_files.remembered("length", b"four", lambda source: "parsed again") == "parsed again"
+    assert parsed_files.remembered("length", b"four", refuse) == "parsed again"  # once in this process
+    parsed_files.save()
+    assert parsed_files.STORE.read_bytes() == before
 
 
 def test_a_parser_of_other_code_has_another_version(tmp_path):

@@ -6,6 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from touchstone import parsed_files
 from touchstone.commands._command_line import raw_folders
 from touchstone.numerics import devices
 from touchstone.pipeline.orchestration import locks
@@ -23,6 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Adopt the evidence; return 1 if it is not verified, 3 if another run is active in this folder."""
+    parsed_files.distrust()
     try:
         with locks.claimed():
             return _adopt(options)

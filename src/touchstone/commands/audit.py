@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from touchstone import parsed_files
 from touchstone.commands._command_line import add_study, check_digest, count, refuse_unused
 from touchstone.pipeline.auditing.audit import run_audit
 from touchstone.pipeline.provenance import sidecar_files
@@ -26,6 +27,7 @@ def main(options: argparse.Namespace) -> int:
 
     Returns 0 if the chain is whole, 1 if it is broken, 4 if not everything could be checked.
     """
+    parsed_files.distrust()
     if sidecar_files.sidecar_path(Path(options.study)).is_file():
         typed = {"--root": options.root is not None, "--no-render": not options.render}
         typed |= {"--recompute": options.recompute > 0, "--seed": options.seed is not None}

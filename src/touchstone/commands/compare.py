@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from touchstone import parsed_files
 from touchstone.commands._command_line import count
 from touchstone.pipeline.auditing.comparison import run_compare
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
@@ -19,4 +20,5 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print the differences; return 1 if anything differs by more than rounding."""
+    parsed_files.distrust()
     return run_compare(options.first, options.second, options.most, options.json)

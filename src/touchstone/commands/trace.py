@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from touchstone import parsed_files
 from touchstone.commands._command_line import count
 from touchstone.pipeline.auditing.trace import run_trace
 
@@ -20,4 +21,5 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print the tree of inputs; return 1 if bytes were altered and 4 if the data is not here."""
+    parsed_files.distrust()
     return run_trace(options.file, options.number, options.json, options.picture, options.depth)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from touchstone import parsed_files
 from touchstone.commands._command_line import RAW, check_digest, positive, raw_folders
 from touchstone.numerics import devices
 from touchstone.pipeline.provenance import chain
@@ -44,6 +45,7 @@ def main(options: argparse.Namespace) -> int:
     from touchstone.evidence import attestation, evaluation_checks, verification
     from touchstone.evidence_files import archive
 
+    parsed_files.distrust()
     path = Path(options.file)
     devices.check_option(options.device)  # what fails for want of a GPU would be reported as a forgery
     manifest = archive.read_manifest(path)

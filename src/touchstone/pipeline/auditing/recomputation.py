@@ -16,6 +16,7 @@ from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any
 
+from touchstone import parsed_files
 from touchstone.pipeline.auditing.findings import Finding
 from touchstone.pipeline.jobs import warm
 from touchstone.pipeline.planning.parts import Rule
@@ -111,7 +112,8 @@ def _scratch(study: str, plan: Plan, rule: Rule, wildcards: dict[str, str], root
     """
     outputs = files_of(task.output for task in plan.tasks(rule, **wildcards))
     written = {f"reports/{plan.study.name}"} if rule.step == "report" else set(outputs)
-    written |= {output + sidecar_files.SIDECAR for output in written} | {"logs"}
+    written |= {output + sidecar_files.SIDECAR for output in written}
+    written |= {"logs", parsed_files.STORE.as_posix()}  # the job parses every file again, as the audit does
     study = str(Path(study).resolve()) if Path(study).is_file() else study
     names = ",".join(f"{name}={value}" for name, value in wildcards.items())
     command = [sys.executable, "-m", "touchstone", "job", rule.name, names, "--study", study]
