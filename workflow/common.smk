@@ -77,7 +77,8 @@ set_environment(str(ROOT), TORCH_THREADS)
 CORES = (
     workflow.resource_settings.cores
 )  # None on a cluster, where workflow.cores is an error
-if CORES is not None and CORES < TORCH_THREADS:
+# A submitted job has the cores that its own rule asks for.
+if workflow.is_main_process and CORES is not None and CORES < TORCH_THREADS:
     raise WorkflowError(
         f"study {NAME} gives each torch job {TORCH_THREADS} threads, but Snakemake has only {CORES} core(s):"
         f" use --cores {TORCH_THREADS} or more"
