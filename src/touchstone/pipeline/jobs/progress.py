@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +35,20 @@ def reported(label: str, logs: Path) -> Iterator[Callable[[int, int], None]]:
     """
     name = Path(label).with_suffix("").as_posix().replace("/", "_")
     path = progress_folder(logs) / f"{name}.json"
-    last = 0.0
+    last, writable = 0.0, True
 
     def report(done: int, total: int) -> None:
-        nonlocal last
-        if (now := time.monotonic()) - last >= INTERVAL or done == total:
+        nonlocal last, writable
+        if writable and ((now := time.monotonic()) - last >= INTERVAL or done == total):
             last = now
             state = {"label": Path(label).stem, "done": done, "total": total}
-            whole_files.write_whole(path, json.dumps(state).encode(), lasting=False)
+            writable = whole_files.write_or_warn(path, json.dumps(state).encode(), "The job's progress is not shown.")
 
     try:
         yield report
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
 
 
 class Resume:
@@ -85,7 +86,8 @@ class Resume:
         # Not ascontiguousarray: it gives scalars a dimension, and then Adam's moments no longer fit a scalar weight.
         state = {name: np.asarray(value, order="C") for name, value in state.items()}
         marked = {**state, "resume.mark": np.frombuffer(self._mark(state), dtype=np.uint8)}
-        whole_files.write_whole(self.path, save(marked), lasting=False)  # `read` ignores what a power cut damaged
+        # `read` ignores what a power cut damaged.
+        whole_files.write_or_warn(self.path, save(marked), "If the training is interrupted, it repeats this epoch.")
 
     def _mark(self, state: dict[str, Any]) -> bytes:
         """Return the digest of a state and of its action: a power cut can leave a file whose middle is zeros."""
@@ -95,4 +97,5 @@ class Resume:
 
     def done(self) -> None:
         """Delete the state, because the artefact is complete."""
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.unlink()

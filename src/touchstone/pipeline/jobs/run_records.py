@@ -55,13 +55,14 @@ def recorded(logs: Path, rule: str, wildcards: dict[str, str], tasks: tuple[Task
         # Digests of all bytes; a sidecar's digests of the same files ignore comments.
         "source": {name: digests.file_digest(plugins.located(name) or Path(name)) for name in code_files(tasks)},
     }
-    _write(path, record)
+    whole_files.write_whole(path, _encoded(record), lasting=False)
     try:
         yield record
         record["failed"] = False
     finally:
         record.setdefault("failed", True)
-        _write(path, record | {"end": _now(), **_used()})
+        ended = record | {"end": _now(), **_used()}
+        whole_files.write_or_warn(path, _encoded(ended), "Only this record of the job is incomplete.")
 
 
 def read_ahead() -> None:
@@ -70,8 +71,8 @@ def read_ahead() -> None:
     _versions()
 
 
-def _write(path: Path, record: dict[str, Any]) -> None:
-    whole_files.write_whole(path, json.dumps(record, indent=1).encode(), lasting=False)
+def _encoded(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, indent=1).encode()
 
 
 def _now() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,25 @@ def write_whole(path: Path, data: bytes, *, lasting: bool = True) -> None:
         OSError: The file could not be written, for example because the disk is full. The error names the file.
     """
     _write(path, [data], lasting)
+
+
+def write_or_warn(path: Path, data: bytes, consequence: str) -> bool:
+    """Write a file that no result depends on; if that fails, print a warning. It need not survive a power cut.
+
+    Args:
+        path: The file.
+        data: Its bytes.
+        consequence: What its absence means, for the warning.
+
+    Returns:
+        Whether it was written.
+    """
+    try:
+        write_whole(path, data, lasting=False)
+    except OSError as error:
+        print(f"touchstone: {path}: {error.strerror}. {consequence}", file=sys.stderr)
+        return False
+    return True
 
 
 def write_pieces(path: Path, pieces: Iterable[bytes | memoryview]) -> str:

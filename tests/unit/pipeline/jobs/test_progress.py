@@ -1,10 +1,13 @@
 """The saved state of a training: what is read back, and what is ignored."""
 
+import errno
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from touchstone.pipeline.jobs import progress
 from touchstone.pipeline.jobs.progress import Resume
 from touchstone.pipeline.steps.train import train
 from touchstone.records.encoding import encode
@@ -83,3 +86,26 @@ def test_a_state_whose_middle_a_power_cut_left_as_zeros_is_ignored(resume):
     resume.path.write_bytes(data)
 
     assert resume.read() is None
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    def full(path, data, **_):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(progress.whole_files, "write_whole", full)
+
+
+def test_a_job_whose_progress_cannot_be_written_goes_on_and_warns_once(tmp_path, full_disk, capsys):
+    with progress.reported("data/study/checkpoints/cnn.0.safetensors", tmp_path) as report:
+        report(1, 2)
+        report(2, 2)
+
+    (message,) = capsys.readouterr().err.splitlines()
+    assert message.endswith("No space left on device. The job's progress is not shown.")
+
+
+def test_a_training_whose_state_cannot_be_stored_goes_on(resume, full_disk, capsys):
+    resume.keep(STATE)
+
+    assert f"touchstone: {resume.path}: No space left on device. If the training is" in capsys.readouterr().err

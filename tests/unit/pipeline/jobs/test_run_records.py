@@ -1,5 +1,6 @@
 """Run records: what a job was, when, where and at what cost; one without an end tells a job that was cut off."""
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -116,3 +117,15 @@ def test_costs_of_a_study_that_never_ran_are_a_mistake(tmp_path, monkeypatch):
 
     with pytest.raises(ValueError, match="no run records"):
         costs.show("x")
+
+
+def test_a_job_whose_record_cannot_be_completed_has_finished_nevertheless(tmp_path, job, monkeypatch, capsys):
+    def full(path, data, **_):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with run_records.recorded(tmp_path, *job):
+        monkeypatch.setattr(run_records.whole_files, "write_whole", full)
+
+    message = capsys.readouterr().err
+    assert message.startswith(f"touchstone: {tmp_path}/runs/prepare/uniform.json: No space left on device. ")
+    assert "Only this record of the job is incomplete." in message
