@@ -38,10 +38,11 @@ class Writer:
     def add_pieces(self, member: str, pieces: Iterable[bytes | memoryview]) -> str:
         """Write the next member piece by piece; return the digest of its bytes.
 
-        A zip stores the size of a member before its bytes. So all pieces are buffered first, in memory or in a file.
+        A zip stores the size of a member before its bytes. So all pieces are buffered first, in memory or in a file in
+        the bundle's folder, because the system's folder for temporary files is often small.
         """
-        digest = hashlib.sha256()
-        with whole_files.naming(self._path), tempfile.SpooledTemporaryFile(max_size=SPOOL) as spool:
+        digest, folder = hashlib.sha256(), str(self._path.parent)
+        with whole_files.naming(self._path), tempfile.SpooledTemporaryFile(max_size=SPOOL, dir=folder) as spool:
             for piece in pieces:
                 digest.update(piece)
                 spool.write(piece)

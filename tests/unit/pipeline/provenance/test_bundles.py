@@ -145,3 +145,13 @@ def test_what_no_job_writes_is_a_problem(tmp_path):
         bundle.add("one", b"1")
         bundle.add("stowaway", b"2")
     assert "other members" in sidecar_files.bundle_problem(path)
+
+
+def test_a_large_member_is_buffered_in_the_folder_of_its_bundle(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundles, "SPOOL", 1)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with bundles.written(tmp_path / "one.zip") as bundle:
+        bundle.add_pieces("large", [b"1", b"22"])
+
+    assert bundles.read(tmp_path / "one.zip", "large") == b"122"
+    assert [path.name for path in tmp_path.iterdir()] == ["one.zip"]
