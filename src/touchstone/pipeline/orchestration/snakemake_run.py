@@ -45,7 +45,7 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
         lock: What to do with files that were created under another requirements.lock: "keep" or "rerun".
 
     Returns:
-        Snakemake's exit code; 3 if another run is active in this folder.
+        Snakemake's exit code; 3 if another run is active in this folder; 130 after an interrupt.
     """
     if finished := stamps.unchanged(study, cores, lock):
         return _report_finished(finished)
@@ -116,7 +116,7 @@ def _run(
         snakemake = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
         try:
             claim.name_snakemake(snakemake.pid)
-            _follow_to_the_end(snakemake, events, logs)
+            interrupted = _follow_to_the_end(snakemake, events, logs)
         except Terminated:
             print("touchstone: terminated: ending the running jobs; the next run continues from there", file=sys.stderr)
             _take_down(snakemake, logs)
@@ -128,7 +128,9 @@ def _run(
         processes.end(run_records.running(logs))  # no process waits for these jobs any more
         message = f"Snakemake was killed (signal {-snakemake.returncode}); the next run continues from there"
         print(f"touchstone: {message}. Its log: {log}", file=sys.stderr)
-        return 128 - snakemake.returncode
+        return 128 + signal.SIGINT if interrupted else 128 - snakemake.returncode
+    if interrupted and snakemake.returncode:
+        return _conclude_interrupted(events)
     return _conclude(snakemake.returncode, log, events, time.monotonic() - start)
 
 
@@ -183,14 +185,20 @@ def _take_down(snakemake: subprocess.Popen[bytes], logs: Path) -> None:
         processes.end(run_records.running(logs))
 
 
-def _follow_to_the_end(snakemake: subprocess.Popen[bytes], events: EventFile, logs: Path) -> None:
-    """Follow Snakemake until it ends; after an interrupt, until its running jobs have."""
+def _follow_to_the_end(snakemake: subprocess.Popen[bytes], events: EventFile, logs: Path) -> bool:
+    """Follow Snakemake until it ends; after an interrupt, until its running jobs have.
+
+    Returns:
+        Whether there was an interrupt.
+    """
     try:
         _follow(snakemake, events, logs)
+        return False
     except KeyboardInterrupt:
         print("\nStopping once the running jobs have finished (press Ctrl-C again to leave them).", file=sys.stderr)
         snakemake.terminate()  # Ctrl-C reaches Snakemake, too; `kill -INT` of this process does not
         snakemake.wait()
+        return True
 
 
 def _follow(snakemake: subprocess.Popen[bytes], events: EventFile, logs: Path) -> None:
@@ -203,6 +211,15 @@ def _follow(snakemake: subprocess.Popen[bytes], events: EventFile, logs: Path) -
             show(state.done, state.total)
             if not ended:
                 time.sleep(POLL)
+
+
+def _conclude_interrupted(events: EventFile) -> int:
+    """Print the last line of an interrupted run, after the jobs that failed; return the exit code."""
+    state = events.read()
+    if state.failures:
+        display.print_failures(state)
+    print("touchstone: interrupted; the next run continues from there", file=sys.stderr)
+    return 128 + signal.SIGINT
 
 
 def _conclude(code: int, log: Path, events: EventFile, seconds: float) -> int:

@@ -56,7 +56,7 @@ def test_an_interrupt_of_the_run_alone_reaches_snakemake(tmp_path, monkeypatch, 
 
     monkeypatch.setattr(snakemake_run, "_follow", interrupted)
 
-    snakemake_run._follow_to_the_end(snakemake, EventFile(tmp_path / "events.jsonl"), tmp_path)
+    assert snakemake_run._follow_to_the_end(snakemake, EventFile(tmp_path / "events.jsonl"), tmp_path)
 
     assert snakemake.returncode == 7
     assert "Stopping once the running jobs have finished" in capsys.readouterr().err
@@ -158,3 +158,16 @@ def test_a_full_disk_is_named_where_no_log_could_name_it(conclude, monkeypatch, 
     assert conclude(1) == 1
 
     assert re.search(r"the disk of \S+/logs/x is full", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(("snakemake", "code"), [(1, 130), (-15, 130), (0, 0)])
+def test_an_interrupted_run_that_did_not_finish_ends_with_130(tmp_path, monkeypatch, capsys, snakemake, code):
+    monkeypatch.setattr(
+        snakemake_run.subprocess, "Popen", lambda *_, **__: SimpleNamespace(pid=1, returncode=snakemake)
+    )
+    monkeypatch.setattr(snakemake_run, "_follow_to_the_end", lambda *_: True)
+    claim = SimpleNamespace(name_snakemake=lambda pid: None)
+
+    assert snakemake_run._run("digits", "1", "keep", tmp_path, claim, "cpu") == code
+
+    assert "did not finish" not in capsys.readouterr().err
