@@ -82,17 +82,18 @@ def start() -> subprocess.Popen[bytes] | None:
 def _listener() -> tuple[socket.socket, str]:
     """Return a socket that only this user can connect to, and its short path.
 
-    The sockets of killed runs are removed.
+    The sockets of this user's killed runs are removed.
     """
     from pathlib import Path
 
     folder = Path(FOLDER)
     folder.mkdir(exist_ok=True)
     for left in folder.glob("warm.*.socket"):
-        try:
-            _connected(str(left)).close()
-        except ConnectionRefusedError:
-            left.unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError, FileNotFoundError):  # another user's, or removed meanwhile
+            try:
+                _connected(str(left)).close()
+            except ConnectionRefusedError:
+                left.unlink()
     path = folder / f"warm.{os.getpid()}.socket"
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -467,3 +467,21 @@ def test_a_malformed_signal_leaves_the_job_at_work_until_its_client_is_gone(last
     assert processes.is_alive(lasting_toy.server)
     wait_for(lambda: processes.current(child) is None)
     assert " True " in lasting_toy.do("train:tell")[1]
+
+
+@pytest.mark.parametrize("error", [PermissionError, FileNotFoundError])
+def test_a_socket_of_another_user_or_one_that_vanishes_does_not_matter(error, monkeypatch, tmp_path):
+    def refused(path):
+        raise error
+
+    monkeypatch.chdir(tmp_path)
+    other = tmp_path / ".touchstone/warm.1.socket"
+    other.parent.mkdir()
+    other.touch()
+    monkeypatch.setattr(warm, "_connected", refused)
+
+    listener, own = warm._listener()
+
+    listener.close()
+    assert Path(own).exists()
+    assert other.exists()
