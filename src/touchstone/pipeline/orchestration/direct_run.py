@@ -1,7 +1,10 @@
 """Run a study without Snakemake: every job in its own process, after the jobs whose files it reads.
 
-It serves installations without the workflow, on one machine. Jobs, files and sidecars are those of a run by Snakemake. A
-job whose files are current ends at once, so an interrupted run continues where it stopped.
+It serves installations without the workflow, on one machine. Jobs, files and sidecars are those of a run by Snakemake.
+
+Every run starts every job. Most jobs keep current files, so an interrupted run continues where it stopped. Only the cheap
+steps `fetch`, `cut`, `gather` and `report` create theirs again. Cores limit how many jobs run at a time; GPUs do not, so a
+job may wait for one. The first failure ends all other jobs.
 """
 
 from __future__ import annotations
