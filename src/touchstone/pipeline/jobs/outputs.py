@@ -18,11 +18,17 @@ Record = dict[str, Any]
 def action_of(facts: Record) -> str:
     """Return the key of an action.
 
-    It is a digest of a record's facts. Inputs count only by their bytes, not by their provenance.
+    It is a digest of a record's facts. Inputs count only by their bytes, not by their provenance. A folder also counts by
+    its name, which becomes the source of its images.
     """
-    inputs = {role: [link["artefact"] for link in links] for role, links in facts["inputs"].items()}
+    inputs = {role: [_identity(role, link) for link in links] for role, links in facts["inputs"].items()}
     kept = {name: value for name, value in facts.items() if name != "artefact"}
     return digests.sha256(digests.canonical({**kept, "inputs": inputs}).encode())
+
+
+def _identity(role: str, link: dict[str, str]) -> str | list[str]:
+    """Return the part of an input that decides an action's output."""
+    return [link["artefact"], Path(link["file"]).name] if role == "folder" else link["artefact"]
 
 
 class Outputs:

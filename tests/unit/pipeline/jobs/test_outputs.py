@@ -74,3 +74,13 @@ def test_a_job_that_fails_leaves_its_bundle_as_it_was(made):
 
     assert digests.file_digest(Path(BUNDLE)) == before
     assert sidecar_files.read_sidecar(Path(f"{BUNDLE}#a"))["settings"] == 1
+
+
+def test_folders_of_equal_bytes_and_other_names_are_inputs_of_other_actions():
+    def action(role, file):
+        link = {"file": file, "artefact": "sha256:x", "sidecar": "sha256:s"}
+        return action_of(facts(1) | {"inputs": {role: [link]}})
+
+    assert action("folder", "data/raw/a") != action("folder", "data/raw/b")
+    assert action("folder", "data/raw/a") == action("folder", "elsewhere/raw/a")
+    assert action("test", "data/raw/a") == action("test", "data/raw/b")
