@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
+from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.provenance.addresses import files_of
 
@@ -75,7 +75,7 @@ def computed_digests(paths: list[Path], quiet: bool) -> Iterator[Callable[[], di
     pool = None
     if sum(Path(file).stat().st_size for file in files_of(map(str, paths))) >= LARGE:
         # Threads would wait for the interpreter's lock, which the block holds. A forked process need import nothing.
-        pool = ProcessPoolExecutor(os.cpu_count(), get_context("fork"))
+        pool = ProcessPoolExecutor(processes.available_cores(), get_context("fork"))
     computed = pool.map(_digest, paths, chunksize=32) if pool else map(_digest, paths)
     try:
         yield lambda: dict(zip(paths, shown(computed), strict=True))

@@ -69,3 +69,18 @@ def test_where_no_progress_can_be_shown_nothing_is_printed(artefacts, capsys):
     findings.actual_digests(list(artefacts), quiet=False)
 
     assert capsys.readouterr() == ("", "")
+
+
+def test_no_more_processes_compute_digests_than_there_are_cores_for_this_one(artefacts, monkeypatch):
+    def pool(processes, context):
+        counts.append(processes)
+        return actual(processes, context)
+
+    counts, actual = [], findings.ProcessPoolExecutor
+    monkeypatch.setattr(findings, "LARGE", 0)
+    monkeypatch.setattr(findings, "ProcessPoolExecutor", pool)
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0})
+    with findings.computed_digests(list(artefacts), quiet=True) as wait:
+        wait()
+
+    assert counts == [1]
