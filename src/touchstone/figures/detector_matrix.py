@@ -57,8 +57,8 @@ def detector_matrix(
     figure, panels = _heat_maps.figure_of(tables, sets)
     marked = {name: f"{name} (trivial)" for name in trivial}
     for axes, (title, rows) in zip(panels, tables.items(), strict=True):
-        words = ("detector", "anomalous set")
-        title = f"AUROC on {entry}, {title}; sorted by {by}; small: {small}"
+        words = (f"detector, by {by}", "anomalous set")
+        title = f"AUROC on {entry}, {title}; small: {small}"
         _heat_maps.draw(axes, values, rows, sets, title=title, words=words, names=marked, sources=shown)
     best = "; ".join(
         f"{title}: {rows[0]} has the greatest AUROC on {by}, {rank(rows[0]):.2f}" for title, rows in tables.items()
