@@ -410,7 +410,9 @@ def test_what_is_printed_of_the_page_fits_a_sheet(page):
     assert not one(page, "nav").is_displayed()
 
 
-@pytest.mark.parametrize(("words", "kind"), [("glossary", "section"), ("union attack", "term"), ("trace number S4-1", "claim")])
+@pytest.mark.parametrize(
+    ("words", "kind"), [("glossary", "section"), ("union attack", "term"), ("trace number S4-1", "claim")]
+)
 def test_search_reaches_terms_and_the_details_of_claims(page, words, kind):
     one(page, "#search-open").click()
     one(page, "#search-words").send_keys(words)

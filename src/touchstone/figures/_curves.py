@@ -86,7 +86,9 @@ def label_ends(axes: Axes, ends: dict[str, tuple[float, float]], entries: Iterab
     axes.autoscale(False)  # the marks are beyond them
     for name, height in zip(order, heights, strict=True):
         look, across = palette.line(name, entries), ends[name][0]
-        beside, behind = (offset_copy(axes.transData, axes.figure, x=points, units="points") for points in (MARK, NAME))
+        beside, behind = (
+            offset_copy(axes.transData, axes.get_figure(root=True), x=points, units="points") for points in (MARK, NAME)
+        )
         axes.scatter(
             [across], [height], marker=look["marker"], color=look["color"], s=16, transform=beside, clip_on=False
         )
