@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import command_server
@@ -44,6 +44,11 @@ class Project:
         done = (server or command_server.server()).run(words, self.root, self.variables())
         assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done
+
+    def forked_touchstone(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run touchstone itself, of this copy, in a process that has the libraries of Snakemake already."""
+        own = replace(self, environment=self.environment | {"PYTHONPATH": str(self.root / "src")})
+        return own.forked(["-m", "touchstone", *words], check)
 
     def variables(self) -> dict[str, str]:
         return {

@@ -1,9 +1,7 @@
 """A run of a finished study says that there is nothing to do without starting Snakemake, and starts it where that is not sure."""
 
 import os
-import sys
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -16,11 +14,10 @@ LOG = "logs/tiny/snakemake.log"  # written by each run that starts Snakemake
 CLAIM = ".touchstone/run.json"  # written by each run that looks further than the stamp
 
 
-def run(project, *arguments, check=True):
+def run(project):
     """A run of the tiny study: (what it said, whether it started Snakemake)."""
     (project.root / LOG).unlink(missing_ok=True)
-    line = [sys.executable, "-m", "touchstone", "run", "tiny", "--cores", "2", *arguments]
-    done = replace(project, environment={"PYTHONPATH": "src"}).run(line, check=check)
+    done = project.forked_touchstone("run", "tiny", "--cores", "2")
     return done.stdout + done.stderr, (project.root / LOG).exists()
 
 
@@ -34,15 +31,6 @@ def vouched(copied, monkeypatch):
 def answer(project):
     plan = Plan(load("tiny", project.root))
     return freshness.vouched("tiny", project.root) and freshness.nothing_to_do(plan, restore(plan, project.root))
-
-
-def test_the_first_run_asks_snakemake_and_the_second_need_not(copied):
-    first, started = run(copied)
-    second, again = run(copied)
-
-    assert started
-    assert not again
-    assert first == second == "Nothing to do: nothing has changed. The report: reports/tiny/report.html\n"
 
 
 def test_a_finished_study_is_finished(vouched):
@@ -114,17 +102,19 @@ def test_a_changed_setting_runs_its_jobs_and_then_there_is_nothing_to_do(vouched
     assert not again
 
 
-def test_runs_plan_until_nothing_was_to_do_and_after_each_change(copied):
-    planned = []
+def test_the_first_run_starts_snakemake_and_runs_plan_until_nothing_was_to_do_and_after_each_change(copied):
+    started, planned = [], []
     for changed in (None, None, None, "src/touchstone/commands/gc.py", None):
         if changed:
             (copied.root / changed).open("a").write("# changed\n")
             time.sleep(1.1)  # the start of a process is known to a second
         (copied.root / CLAIM).unlink(missing_ok=True)
-        words, _ = run(copied)
+        words, snakemake = run(copied)
+        started.append(snakemake)
         planned.append((copied.root / CLAIM).exists())
         assert words == "Nothing to do: nothing has changed. The report: reports/tiny/report.html\n"
 
+    assert started == [True, False, False, False, False]
     assert planned == [True, True, False, True, False]
 
 

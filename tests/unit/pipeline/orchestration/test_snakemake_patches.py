@@ -1,11 +1,10 @@
 """Snakemake's default limit of job starts is dropped, any other is kept; an untested Snakemake runs unchanged."""
 
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
 
+from projects import Project
 from touchstone.pipeline.orchestration import snakemake_patches
 
 SNAKEFILE = """
@@ -76,9 +75,8 @@ def test_a_snakemake_without_such_attributes_runs_unchanged():
 @pytest.mark.parametrize("drop", [True, False])
 def test_a_real_snakemake_sets_no_timer_without_the_limit(tmp_path, drop):
     (tmp_path / "Snakefile").write_text(SNAKEFILE.replace("DROP", str(drop)))
-    line = [sys.executable, "-m", "snakemake", "--cores", "1"]
 
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = Project(tmp_path).forked(["-m", "snakemake", "--cores", "1"], check=False)
 
     assert done.returncode == 0, done.stderr
     assert ("\n0 timers" in f"\n{done.stdout}") == drop
