@@ -339,7 +339,7 @@ def test_a_study_ends_at_the_leaking_set_before_anything_is_trained(copy):
     copy.edit("workflow/studies/tiny.yaml", WHOLE, LEAKING)
     copy.snakemake("--cores", "2", "data/tiny/examples/digits_train.safetensors")
 
-    done = copy.run(copy.touchstone("run", "tiny", "--cores", "1"), check=False)
+    done = copy.forked_touchstone("run", "tiny", "--cores", "1", check=False)
 
     assert done.returncode == 1
     told = (
@@ -350,7 +350,7 @@ def test_a_study_ends_at_the_leaking_set_before_anything_is_trained(copy):
     assert done.stderr.count(f"not started: {told}") == 1
 
     copy.edit("workflow/studies/tiny.yaml", LEAKING, WHOLE)
-    copy.snakemake("--cores", "2", "data/tiny/checkpoints/cnn.0.safetensors")
+    copy.snakemake("--cores", "2", "data/tiny/metrics/data_sheet.csv")
 
 
 def test_another_role_of_a_set_that_is_there_is_seen_before_any_job(copy):
@@ -363,7 +363,7 @@ def test_another_role_of_a_set_that_is_there_is_seen_before_any_job(copy):
     copy.snakemake("--cores", "2", *sets)
     copy.edit("workflow/studies/tiny.yaml", "  robustness: {", "  robustness: {examples: [digits_test, copied], ")  # fmt: skip
 
-    done = copy.run(copy.touchstone("check", "tiny"), check=False)
+    done = copy.forked_touchstone("check", "tiny", check=False)
 
     assert done.returncode == 1
     assert "examples.copied shares 30 images with examples.digits_train" in done.stderr
