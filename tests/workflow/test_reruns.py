@@ -128,7 +128,7 @@ evaluations: {sheet: {use: data_sheet, examples: [pets], system: shared, questio
 
 def test_a_picture_that_the_user_adds_is_fetched_and_measured_and_then_nothing_is_left_to_do(clone):
     def run():
-        done = clone.run(clone.touchstone("run", "pets.yaml", "--cores", "1"))
+        done = clone.forked_touchstone("run", "pets.yaml", "--cores", "1")
         metrics = clone.root / "data/pets/metrics/sheet.csv"
         return done.stdout + done.stderr, metrics.read_text()
 
