@@ -56,7 +56,7 @@ classifiers: {cnn: {epochs: 2, seeds: [0]}}
 def paper(clone, tmp_path):
     """The path of a paper with a detector of its own, as it is typed in the clone."""
     folder = tmp_path / "elsewhere" / "spread"
-    clone.run(clone.touchstone("new", "detector", "spread", "--folder", str(folder / "components")))
+    clone.forked_touchstone("new", "detector", "spread", "--folder", str(folder / "components"))
     (folder / "paper.yaml").write_text(PAPER)
     (folder / "questions.yaml").write_text(QUESTIONS)
     return str(folder)
@@ -65,12 +65,12 @@ def paper(clone, tmp_path):
 def test_a_paper_outside_the_repository_is_checked_run_judged_and_traced(clone, paper):
     sources = {name for name in clone.digests("src") if not name.endswith(".pyc")}
 
-    checked = clone.run(clone.touchstone("check", paper, "--cores", "2")).stdout
+    checked = clone.forked_touchstone("check", paper, "--cores", "2").stdout
     (clone.root / "workflow/studies/own.yaml").write_text(STUDY.replace("PAPER", paper))
-    ran = clone.run(clone.touchstone("run", "own", "--cores", "2")).stdout
-    claims = clone.run(clone.touchstone("claims", "own", "--markdown")).stdout
-    traced = clone.run(clone.touchstone("trace", "own", "--number", "Sspread-1")).stdout
-    listed = clone.run(clone.touchstone("papers", "spread", "--study", "own")).stdout
+    ran = clone.forked_touchstone("run", "own", "--cores", "2").stdout
+    claims = clone.forked_touchstone("claims", "own", "--markdown").stdout
+    traced = clone.forked_touchstone("trace", "own", "--number", "Sspread-1").stdout
+    listed = clone.forked_touchstone("papers", "spread", "--study", "own").stdout
 
     assert "spread: no mistakes; published 1, criteria 1, evaluations 1" in checked
     assert "2 claims, 2 with a verdict" in checked
