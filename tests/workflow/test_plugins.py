@@ -323,7 +323,7 @@ def test_every_beginning_runs_in_an_evaluation_as_the_how_to_page_shows_it(bare,
     shutil.copytree(bare.root, tmp_path / "clone", symlinks=True)
     project = type(bare)(tmp_path / "clone")
     for kind, name, *flags in (("detector", "spread"), ("detector", "scatter", "--fitted"), ("attack", "nudge")):
-        project.run(project.touchstone("new", kind, name, *flags))
+        project.forked_touchstone("new", kind, name, *flags)
     study = few_of_tiny()
     for snippet in snippets((ROOT / "docs/own_detector.md").read_text()):
         for section, block in yaml.safe_load(snippet).items():
@@ -333,7 +333,7 @@ def test_every_beginning_runs_in_an_evaluation_as_the_how_to_page_shows_it(bare,
     study["evaluations"]["nudged"]["attacks"] += ["fgsm"]
     (project.root / "workflow/studies/mine.yaml").write_text(yaml.safe_dump(study))
 
-    done = project.run(project.touchstone("run", "mine", "--cores", "2"))
+    done = project.forked_touchstone("run", "mine", "--cores", "2")
 
     assert "The report: reports/mine/report.html" in done.stdout
     assert (project.root / "data/mine/attacked/digits_test/cnn.0/nudge.safetensors").is_file()
@@ -343,5 +343,5 @@ def test_every_beginning_runs_in_an_evaluation_as_the_how_to_page_shows_it(bare,
     seen = numbers["spread_seen"]
     assert seen["cnn+spread"] == seen["cnn+energy"]
     assert seen["cnn+scatter"]["uniform"]["auroc"] > 0.5
-    table = project.run(project.touchstone("table", "mine", "nudged", "robust_accuracy")).stdout
+    table = project.forked_touchstone("table", "mine", "nudged", "robust_accuracy").stdout
     assert "nudge" in table
