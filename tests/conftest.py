@@ -115,7 +115,7 @@ def once(
 
 
 @pytest.fixture(scope="session")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Project], object]], Project]:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Project]:
     """`once`, for what a file of tests alone looks at."""
     return partial(once, tmp_path_factory)
 

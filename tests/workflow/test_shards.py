@@ -157,9 +157,9 @@ def fill(project):
 
 
 @pytest.fixture(scope="session")
-def gathered(made_once):
+def gathered(made_once, tiny):
     """The targets made without shards, kept in the folder `whole`, and then again with shards."""
-    return made_once("gathered", fill)
+    return made_once("gathered", fill, start=tiny)
 
 
 @pytest.fixture
