@@ -17,10 +17,10 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
-STAGE = "workflow/dvc.yaml:tiny"
+STAGE, FEW_STAGE = "workflow/dvc.yaml:tiny", "workflow/dvc.yaml:few"
 STEPS = ("fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 41}")
 FEWER = ("part: test, limit: 60", "part: test, limit: 50")
-FILE = "workflow/studies/few.yaml"
+FILE, TABLE = "workflow/studies/few.yaml", "data/few/metrics/sheet.csv"
 RESAMPLES = ("resamples: 10", "resamples: 20")
 REMEASURED = {"Measure margins of cnn.0 by fab: tested", "Evaluate margins", "Write the report"}
 S3 = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -33,7 +33,7 @@ QUIET = {
 
 @dataclass(frozen=True)
 class Versioned:
-    """A git repository with the tiny study's DVC stage, and the commands that people type in it."""
+    """A git repository with a study's DVC stage, and the commands that people type in it."""
 
     project: object
 
@@ -52,7 +52,7 @@ class Versioned:
 
 
 def versioned(finished, study, folder):
-    """A copy of a project in which a study was run, its stage committed; the remote is a folder."""
+    """A copy of a project in which a study was run, its stage committed, its files pushed to a remote that is a folder."""
     made = Versioned(finished.copy(folder / "project"))
     (made.root / "dvc.yaml").unlink()  # the default study was not run here
     (made.root / ".venv").symlink_to(sys.prefix)
@@ -61,22 +61,20 @@ def versioned(finished, study, folder):
     dvc.write_stages(study, made.root)
     for line in ("git init -q .", f"dvc remote add -q -d folder {folder / 'remote'}", "dvc commit -q -f"):
         made.type(line)
-    for line in ("git add -A", "git commit -q -m one"):
+    for line in ("git add -A", "git commit -q -m one", "dvc push -q"):
         made.type(line)
     return made
 
 
 @pytest.fixture(scope="module")
 def recorded(with_one_figure, tmp_path_factory):
-    """The finished tiny study with one figure, its stage committed and its files pushed to a remote that is a folder."""
-    made = versioned(with_one_figure, "tiny", tmp_path_factory.mktemp("dvc"))
-    made.type("dvc push -q")
-    return made
+    """The finished tiny study with one figure, recorded: hundreds of files, bundles, pictures and checkpoints."""
+    return versioned(with_one_figure, "tiny", tmp_path_factory.mktemp("dvc"))
 
 
 @pytest.fixture(scope="module")
 def few_versioned(few, tmp_path_factory):
-    """The finished study of four jobs, its stage committed."""
+    """The finished study of four jobs, recorded."""
     return versioned(few, "few", tmp_path_factory.mktemp("few"))
 
 
@@ -86,20 +84,19 @@ def own_few(few_versioned, tmp_path):
     return Versioned(few_versioned.project.copy(tmp_path / "own"))
 
 
-@pytest.fixture
-def own(recorded, tmp_path):
-    """A copy of the recorded project that a test may change."""
-    return Versioned(recorded.project.copy(tmp_path / "own"))
+def clone_of(origin, folder):
+    """A fresh clone, in which nothing is pulled yet."""
+    origin.type(f"git clone -q . {folder}")
+    (folder / ".venv").symlink_to(sys.prefix)
+    return Versioned(type(origin.project)(folder))
 
 
 @pytest.fixture
-def cloned(recorded, tmp_path):
-    """A fresh clone with its files pulled."""
-    recorded.type(f"git clone -q . {tmp_path / 'clone'}")
-    found = Versioned(type(recorded.project)(tmp_path / "clone"))
-    (found.root / ".venv").symlink_to(sys.prefix)
-    found.type("dvc pull -q")
-    return found
+def few_cloned(few_versioned, tmp_path):
+    """A fresh clone of the study of four jobs with its files pulled."""
+    fresh = clone_of(few_versioned, tmp_path / "clone")
+    fresh.type("dvc pull -q")
+    return fresh
 
 
 def test_the_committed_stage_is_the_one_that_make_dvc_writes():
@@ -154,16 +151,23 @@ def test_a_run_leaves_the_lock_alone_and_commit_records_it(recorded):
     assert recorded.type("git status --short") == ""
 
 
-def test_repro_after_a_comment_calls_snakemake_which_runs_no_job(own):
-    (own.root / "src/touchstone/attacks/pgd.py").open("a").write("# a comment\n")
+def test_repro_after_a_comment_calls_snakemake_which_runs_no_job(own_few):
+    (own_few.root / "src/touchstone/data/digits.py").open("a").write("# a comment\n")
 
-    told = own.type(f"dvc repro {STAGE}")
+    said = own_few.type(f"dvc repro {FEW_STAGE}")
 
-    assert "Nothing to be done" in told
-    assert own.type("git status --short").split() == ["M", "src/touchstone/attacks/pgd.py", "M", "workflow/dvc.lock"]
+    assert "Nothing to be done" in said
+    assert own_few.type("git status --short").split() == [
+        "M",
+        "src/touchstone/data/digits.py",
+        "M",
+        "workflow/dvc.lock",
+    ]
 
 
-def test_a_clone_with_pulled_files_has_nothing_to_do_and_one_setting_reruns_its_jobs(cloned):
+def test_a_clone_with_pulled_files_has_nothing_to_do_and_one_setting_reruns_its_jobs(recorded, tmp_path):
+    cloned = clone_of(recorded, tmp_path / "clone")
+    cloned.type("dvc pull -q")
     assert "up to date" in cloned.type("dvc status")
     assert not cloned.project.planned()
 
@@ -187,35 +191,33 @@ def bucket():
     server.stop()
 
 
-def test_an_s3_compatible_server_carries_a_study_to_another_machine(recorded, bucket, tmp_path):
+def test_an_s3_compatible_server_carries_a_study_to_another_machine(few_versioned, bucket, tmp_path):
     for line in (
         "dvc remote add -q --local s3 s3://touchstone/data",
         f"dvc remote modify -q --local s3 endpointurl {bucket}",
         "dvc push -q -r s3",
-        f"git clone -q . {tmp_path / 'elsewhere'}",
-        f"cp .dvc/config.local {tmp_path / 'elsewhere/.dvc/config.local'}",
     ):
-        recorded.type(line)
-    elsewhere = Versioned(type(recorded.project)(tmp_path / "elsewhere"))
-    (elsewhere.root / ".venv").symlink_to(sys.prefix)
+        few_versioned.type(line)
+    elsewhere = clone_of(few_versioned, tmp_path / "elsewhere")
+    shutil.copy(few_versioned.root / ".dvc/config.local", elsewhere.root / ".dvc/config.local")
 
     elsewhere.type("dvc pull -q -r s3")
 
-    assert not elsewhere.project.planned()
+    assert not elsewhere.project.planned(study="few")
 
 
-def test_a_pulled_file_that_does_not_match_its_sidecar_is_made_again(cloned):
-    path = cloned.root / "data/tiny/margins/cnn.0/fab/tested.zip"
+def test_a_pulled_file_that_does_not_match_its_sidecar_is_made_again(few_cloned):
+    path = few_cloned.root / TABLE
     data = path.read_bytes()
     path.unlink()
     path.write_bytes(data[:-1] + b"x")
 
-    assert "Measure margins of cnn.0 by fab: tested" in cloned.project.planned()
+    assert "Evaluate sheet" in few_cloned.project.planned(study="few")
 
 
 def test_two_versions_are_compared_and_checked_out_both_ways(own_few):
     own_few.project.edit(FILE, *FEWER)
-    own_few.type("dvc repro -q workflow/dvc.yaml:few")
+    own_few.type(f"dvc repro -q {FEW_STAGE}")
     changed = json.loads(own_few.type("dvc metrics diff --json"))["reports/few/metrics.json"]
     own_few.type("git commit -q -a -m two")
 
@@ -230,16 +232,15 @@ def test_two_versions_are_compared_and_checked_out_both_ways(own_few):
     assert set(own_few.project.planned(study="few")) == {"Evaluate sheet", "Write the report"}
 
 
-def test_a_stage_gives_the_bytes_and_the_root_of_a_plain_run(own):
-    before = own.project.digests("data", "reports")
-    page = own.root / "reports/tiny/report.html"
-    page.unlink()
-    (own.root / "data/tiny/metrics/margins.csv").unlink()
+def test_a_stage_gives_the_bytes_and_the_root_of_a_plain_run(own_few):
+    before = own_few.project.digests("data", "reports")
+    (own_few.root / "reports/few/report.html").unlink()
+    (own_few.root / TABLE).unlink()
 
-    own.type(f"dvc repro -q {STAGE}")
+    own_few.type(f"dvc repro -q {FEW_STAGE}")
 
-    assert own.project.digests("data", "reports") == before
-    assert own.type("git status --short") == ""
+    assert own_few.project.digests("data", "reports") == before
+    assert own_few.type("git status --short") == ""
 
 
 def test_metrics_plots_and_checkpoints_are_shown(recorded, tmp_path):
@@ -261,7 +262,7 @@ def test_metrics_plots_and_checkpoints_are_shown(recorded, tmp_path):
 
 
 def test_an_experiment_changes_a_setting_by_name(own_few):
-    own_few.type(f"dvc exp run -q -n more -S {FILE}:evaluations.sheet.resamples=20 workflow/dvc.yaml:few")
+    own_few.type(f"dvc exp run -q -n more -S {FILE}:evaluations.sheet.resamples=20 {FEW_STAGE}")
 
     assert "more" in own_few.type("dvc exp list")
     shown = json.loads(own_few.type("dvc params diff --json"))[FILE]
@@ -270,19 +271,19 @@ def test_an_experiment_changes_a_setting_by_name(own_few):
 
 
 @pytest.mark.parametrize("kind", ["hardlink", "symlink"])
-def test_a_cache_of_links_outlives_what_snakemake_deletes(cloned, kind):
-    cloned.type(f"dvc config cache.type {kind}")
-    cloned.type("dvc checkout -q --relink")
-    assert not cloned.project.planned()
-    file = "data/tiny/metrics/margins.csv"
-    before = (cloned.root / file).read_bytes()
+def test_a_cache_of_links_outlives_what_snakemake_deletes(few_cloned, kind):
+    few_cloned.type(f"dvc config cache.type {kind}")
+    few_cloned.type("dvc checkout -q --relink")
+    assert not few_cloned.project.planned(study="few")
+    table = few_cloned.root / TABLE
+    before = table.read_bytes()
 
-    cloned.project.snakemake("--cores", "2", "--force", file)
+    few_cloned.project.snakemake("--cores", "2", "--force", TABLE, study="few")
 
-    assert (cloned.root / file).read_bytes() == before
-    shutil.rmtree(cloned.root / "data/tiny/metrics")
-    cloned.type("dvc checkout -q")
-    assert (cloned.root / file).read_bytes() == before
+    assert table.read_bytes() == before
+    shutil.rmtree(table.parent)
+    few_cloned.type("dvc checkout -q")
+    assert table.read_bytes() == before
 
 
 @pytest.mark.parametrize(("made", "missing"), [("other", "DVC repository"), (".dvc", "not a git repository")])
