@@ -4,7 +4,6 @@ import json
 import logging
 import re
 import runpy
-import shutil
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,11 @@ mkdocs = pytest.importorskip("mkdocs.commands.build")
 ROOT = Path(__file__).parents[2]
 
 
-def built(place, docs=ROOT / "docs"):
-    """Build the site into a folder; the warnings on the way, each of which fails `make docs`."""
+def built(place, docs=ROOT / "docs", **options):
+    """Build the site into a folder, with options instead of those of mkdocs.yml; the warnings on the way, each of which fails `make docs`."""
     from mkdocs.config import load_config
 
-    config = load_config(str(ROOT / "mkdocs.yml"), docs_dir=str(docs), site_dir=str(place))
+    config = load_config(str(ROOT / "mkdocs.yml"), docs_dir=str(docs), site_dir=str(place), **options)
     warnings = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: warnings.append(record.getMessage())
@@ -40,20 +39,23 @@ def site(tmp_path_factory):
     return place
 
 
-@pytest.fixture
-def copied(tmp_path):
-    shutil.copytree(ROOT / "docs", tmp_path / "docs")
-    return tmp_path / "docs"
+def test_a_broken_link_and_a_page_that_is_not_in_the_navigation_are_seen(tmp_path, monkeypatch):
+    """In a site of three pages, whose links the hook of the whole site changes."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    (tmp_path / "links.py").write_text("from pages import on_page_markdown\n")
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "tutorial.md").write_text(
+        "# Tutorial\n\n[here](nowhere.md), [there](verdicts.md#nothing) and [well](verdicts.md#verdicts)\n"
+    )
+    (docs / "verdicts.md").write_text("# Verdicts\n")
+    (docs / "lonely.md").write_text("# Lonely\n")
 
+    warnings = built(tmp_path / "site", docs, nav=["tutorial.md", "verdicts.md"], hooks=[str(tmp_path / "links.py")])
 
-def test_a_broken_link_and_a_page_that_is_not_in_the_navigation_are_seen(copied, tmp_path):
-    page = copied / "tutorial.md"
-    page.write_text(page.read_text() + "\n[here](nowhere.md) and [there](verdicts.md#nothing)\n")
-    (copied / "lonely.md").write_text("# Lonely\n")
-
-    warnings = " ".join(built(tmp_path / "site", copied))
-
-    assert "nowhere.md" in warnings and "#nothing" in warnings and "lonely.md" in warnings
+    assert len(warnings) == 3, warnings
+    for words in ("nowhere.md", "#nothing", "lonely.md"):
+        assert words in " ".join(warnings), words
 
 
 @pytest.mark.parametrize("folder", registry.FOLDERS)
