@@ -1,5 +1,6 @@
 """`touchstone dvc --check`: the committed lock is that of the committed code, settings and report, without any data."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -78,31 +79,48 @@ def another_file(path):
     path.write_text("NEW = 1\n")
 
 
-@pytest.mark.parametrize(
-    ("file", "change", "words"),
-    [
-        ("src/touchstone/attacks/pgd.py", other_byte, "digits: src/touchstone (modified)"),
-        ("src/touchstone/attacks/new.py", another_file, "digits: src/touchstone (modified)"),
-        (
-            "src/touchstone/pipeline/steps/fetch.py",
-            other_byte,
-            "digits_raw: src/touchstone/pipeline/steps/fetch.py (modified)",
-        ),
-        ("workflow/rules/data.smk", Path.unlink, "digits: workflow/rules (modified)"),
-        ("requirements.lock", other_byte, "digits: requirements.lock (modified)"),
-        ("reports/digits/claims.csv", other_byte, "digits: reports/digits/claims.csv (modified)"),
-        ("reports/digits/ROOT", Path.unlink, "digits: reports/digits/ROOT (deleted)"),
-        ("reports/digits/figures/roc.svg", other_byte, "digits: reports/digits/figures (modified)"),
-        ("reports/digits/metrics.json", other_byte, "digits: reports/digits/metrics.json (modified)"),
-    ],
-)
-def test_a_changed_byte_of_code_lock_or_report_is_named_with_what_to_do(clone, file, change, words):
-    change(clone.root / file)
+PACKAGE, RULES, LOCK, REPORT = "src/touchstone", "workflow/rules", "requirements.lock", "reports/digits"
+FETCH = f"{PACKAGE}/pipeline/steps/fetch.py"
+# Each check takes seconds, so files that are named apart are changed together. A change below src/touchstone is not.
+CHANGED = [
+    ([(f"{PACKAGE}/attacks/pgd.py", other_byte)], {"digits": {f"{PACKAGE} (modified)"}}),
+    ([(f"{PACKAGE}/attacks/new.py", another_file)], {"digits": {f"{PACKAGE} (modified)"}}),
+    (
+        [
+            (FETCH, other_byte),
+            (f"{RULES}/data.smk", Path.unlink),
+            (LOCK, other_byte),
+            (f"{REPORT}/claims.csv", other_byte),
+            (f"{REPORT}/ROOT", Path.unlink),
+            (f"{REPORT}/figures/roc.svg", other_byte),
+            (f"{REPORT}/metrics.json", other_byte),
+        ],
+        {
+            "digits": {
+                f"{PACKAGE} (modified)",
+                f"{RULES} (modified)",
+                f"{LOCK} (modified)",
+                f"{REPORT}/claims.csv (modified)",
+                f"{REPORT}/ROOT (deleted)",
+                f"{REPORT}/figures (modified)",
+                f"{REPORT}/metrics.json (modified)",
+            },
+            "digits_raw": {f"{FETCH} (modified)"},
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "named"), CHANGED, ids=["a file", "a new file", "files of all kinds"])
+def test_a_changed_byte_of_code_lock_or_report_is_named_with_what_to_do(clone, changes, named):
+    for file, change in changes:
+        change(clone.root / file)
 
     done = check(clone)
 
     assert done.returncode == 1
-    assert f"dvc.lock: {words}" in done.stderr
+    lines = re.findall(r"(?m)^dvc\.lock: (\w+): (.*)$", done.stderr)
+    assert {stage: set(words.split(", ")) for stage, words in lines} == named
     assert "make run STUDY=digits && .venv/bin/dvc commit -f" in done.stderr
 
 
