@@ -83,6 +83,16 @@ def test_a_study_that_changes_while_its_evidence_is_written_gives_none(copied, t
     assert not path.exists()
 
 
+@pytest.fixture(scope="session")
+def whole_evidence(tiny, tmp_path_factory):
+    """The evidence of the whole study. Tests only read it."""
+    path = tmp_path_factory.mktemp("whole") / "e"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tiny.root)
+        assert main(["evidence", "tiny", "-o", str(path)]) == 0
+    return path
+
+
 @pytest.fixture
 def raw(tiny):
     return {"sklearn_digits": tiny.root / "data/raw/sklearn_digits"}
@@ -401,18 +411,19 @@ def test_bytes_that_the_manifest_does_not_list_are_named_and_not_read(honest, tm
 # --- honest evidence --------------------------------------------------------------------------------------------------
 
 
-def test_the_evidence_of_the_whole_study_holds_and_says_what_it_takes_on_trust(tiny, tmp_path, monkeypatch, capsys):
+def test_the_evidence_of_the_whole_study_holds_and_says_what_it_takes_on_trust(
+    tiny, whole_evidence, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tiny.root)
     root = Path("reports/tiny/ROOT").read_text().strip()
 
-    assert main(["evidence", "tiny", "-o", str(tmp_path / "e")]) == 0
-    assert main(["verify", str(tmp_path / "e"), "--root", root, "--study", "tiny"]) == 0
+    assert main(["verify", str(whole_evidence), "--root", root, "--study", "tiny"]) == 0
     text = capsys.readouterr().out
     assert "no stronger attack exists" in text
     assert "the report has the root digest that you gave" in text
     assert "S1-13: inconclusive" in text
     assert main(["evidence", "tiny", "-o", str(tmp_path / "again")]) == 0
-    assert file_digest(tmp_path / "e") == file_digest(tmp_path / "again")
+    assert file_digest(whole_evidence) == file_digest(tmp_path / "again")
 
 
 def test_honest_evidence_holds_on_another_processor_and_another_compression(honest, tmp_path):
@@ -534,9 +545,10 @@ def test_without_weights_only_who_has_the_networks_can_verify(tiny, tmp_path):
     assert caught(wrong, "recomputation", CLEAN)
 
 
-def test_a_verified_study_is_adopted_marked_and_only_its_report_is_left_to_run(tiny, clone, monkeypatch, capsys):
-    monkeypatch.chdir(tiny.root)
-    main(["evidence", "tiny", "-o", str(clone.root / "e")])
+def test_a_verified_study_is_adopted_marked_and_only_its_report_is_left_to_run(
+    tiny, whole_evidence, clone, monkeypatch, capsys
+):
+    shutil.copy(whole_evidence, clone.root / "e")
     monkeypatch.chdir(clone.root)
     assert main(["adopt", "e"]) == 1
     assert "data/raw/sklearn_digits: is not here" in capsys.readouterr().err
@@ -557,9 +569,8 @@ def test_a_verified_study_is_adopted_marked_and_only_its_report_is_left_to_run(t
         adoption.adopt(Selection(Plan(load("tiny"))), tiny.root, "sha256:0", clone.root)
 
 
-def test_a_bundle_that_the_project_has_in_part_keeps_its_records(tiny, clone, monkeypatch):
-    monkeypatch.chdir(tiny.root)
-    main(["evidence", "tiny", "-o", str(clone.root / "e")])
+def test_a_bundle_that_the_project_has_in_part_keeps_its_records(tiny, whole_evidence, clone, monkeypatch):
+    shutil.copy(whole_evidence, clone.root / "e")
     monkeypatch.chdir(clone.root)
     shutil.copytree(tiny.root / "data/raw", "data/raw")
     partial = Path(MSP.split("#")[0])
@@ -574,13 +585,9 @@ def test_a_bundle_that_the_project_has_in_part_keeps_its_records(tiny, clone, mo
     assert "adopted" not in sidecar_files.read_sidecar(Path(MSP))
 
 
-def test_the_numbers_of_a_study_without_claims_are_compared(clone, study, tmp_path):
-    study()
-    clone.run(clone.touchstone("run", "few"))
+def test_the_numbers_of_a_study_without_claims_are_compared(few, tmp_path):
     folder = tmp_path / "few"
-    study_evidence.write(
-        Selection(Plan(load("few", clone.root))), "few", folder.with_suffix(".evidence"), root=clone.root
-    )
+    study_evidence.write(Selection(Plan(load("few", few.root))), "few", folder.with_suffix(".evidence"), root=few.root)
     folder.mkdir()
     archive.unpack(folder.with_suffix(".evidence"), folder)
     forger = Forger(folder, tmp_path / "forged")
