@@ -18,7 +18,6 @@ from touchstone.pipeline.provenance import bundles
 from touchstone.pipeline.settings.study import load
 
 PROFILE = "provenance-run-crate-0.5"  # it extends workflow-run-crate, process-run-crate and ro-crate-1.1
-REPORT = "reports/tiny/report.html"
 
 
 issues = runpy.run_path(str(Path(__file__).parents[1] / "crate_validator.py"))["issues"]
@@ -56,7 +55,7 @@ def test_the_validator_accepts_the_zip_at_required_by_the_run_profile_and_those_
 
 
 def without_an_instrument(entities):
-    del entities["#make-data/tiny/checkpoints/cnn.0.safetensors"]["instrument"]
+    del entities["#make-data/few/examples/digits_test.safetensors"]["instrument"]
 
 
 def without_steps(entities):
@@ -67,16 +66,18 @@ def without_a_date(entities):
     del entities["./"]["datePublished"]
 
 
-def test_the_validator_refuses_each_thing_that_is_wrong(unpacked, monkeypatch):
-    """All at once, because a validation takes ten seconds; each leaves an issue of its own, of another profile."""
+def test_the_validator_refuses_each_thing_that_is_wrong(few, tmp_path, monkeypatch):
+    """All at once, in a small study, because a validation takes seconds; each leaves an issue of its own, of another profile."""
+    crate.write(Plan(load("few", few.root)), tmp_path / "few.zip", few.root)
+    zipfile.ZipFile(tmp_path / "few.zip").extractall(tmp_path / "crate")
     for change in (without_an_instrument, without_steps, without_a_date):
-        edited(unpacked, change)
-    (unpacked / REPORT).unlink()
+        edited(tmp_path / "crate", change)
+    (tmp_path / "crate/reports/few/report.html").unlink()
 
-    found = "\n".join(issues(unpacked, PROFILE, monkeypatch))
+    said = issues(tmp_path / "crate", PROFILE, monkeypatch)
 
-    for words in ("instrument", "step", "datePublished", REPORT):
-        assert words in found, words
+    for words in ("instrument", "step", "datePublished", "reports/few/report.html"):
+        assert words in "\n".join(said), words
 
 
 def test_one_study_gives_one_zip_wherever_and_whenever(tiny, packed, tmp_path):
