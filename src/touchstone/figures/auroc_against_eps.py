@@ -23,7 +23,6 @@ def auroc_against_eps(
     *,
     detector: str | None = None,
     each_set: bool = False,
-    about: list[str] | None = None,
     training_eps: PositiveFloat | None = None,
 ) -> Figure:
     """Return AUROC over eps with both sides attacked adaptively: on the mean of the OOD sets, or a panel per set.
@@ -35,7 +34,6 @@ def auroc_against_eps(
         metrics: rows of an attacked_detection evaluation.
         detector: the one to show; None shows the first.
         each_set: a panel per OOD set; otherwise only their mean, or the only set.
-        about: the classifiers that the title names at the eps of training; None names the best and the worst.
         training_eps: the eps of training, which a dotted line marks. None, or an eps without an attack, gives a title
             about the largest eps.
 
@@ -74,7 +72,7 @@ def auroc_against_eps(
     else:
         (lines,) = curves.values()
         label_ends(panels[0], {entry: (max(curve), curve[max(curve)].value) for entry, curve in lines.items()}, entries)
-        title = textwrap.fill(_takeaway(lines, about, training_eps), drawing.HEADLINE)
+        title = textwrap.fill(_takeaway(lines, training_eps), drawing.HEADLINE)
         panels[0].set_title(title, fontweight="bold", fontsize=10)
     trained = any(training_eps in _attacked(lines) for lines in curves.values())
     upright = "; upright dotted line: the training eps" if trained else ""
@@ -87,13 +85,13 @@ def _attacked(lines: dict[str, Curve]) -> set[float]:
     return {eps for curve in lines.values() for eps in curve if eps > 0}
 
 
-def _takeaway(lines: dict[str, Curve], about: list[str] | None, training_eps: float | None) -> str:
-    """Return what networks keep at the eps of training, and the most that any keeps at the next eps."""
+def _takeaway(lines: dict[str, Curve], training_eps: float | None) -> str:
+    """Return what the best and the worst network keep at the eps of training, and the most that any keeps at the next."""
     if training_eps is None or training_eps not in _attacked(lines):
         return f"AUROC under attack: {_most(lines, max(max(curve) for curve in lines.values()))}"
     there = {entry: curve[training_eps].value for entry, curve in lines.items() if training_eps in curve}
     order = sorted(there, key=lambda entry: -there[entry])
-    named = [entry for entry in about or [] if entry in there] or list(dict.fromkeys((order[0], order[-1])))
+    named = dict.fromkeys((order[0], order[-1]))
     kept = ", ".join(f"{entry} keeps {there[entry]:.2f}" for entry in named)
     larger = [eps for eps in _attacked(lines) if eps > training_eps]
     words = f"AUROC under attack: at the training eps {training_eps:g}, {kept}"
