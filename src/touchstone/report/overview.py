@@ -21,7 +21,7 @@ WEAKER, STRONGEST, WITHOUT = "no attack, or a weaker one", "the strongest one tr
 LINE = 13  # points from one line of words to the next
 CHANCE = "chance, of an AUROC"
 WIDTH = 4.4  # inches: a phone shows it without scrolling, with text of 11 pixels
-ROW, TOP = 1.55, 1.75  # inches of one system, and of the rest
+ROW, TOP = 1.15, 1.7  # inches of one system, and of the rest
 TEXT, LETTERS = 10, 52  # points of the text, and letters of a line
 ARROW = {"arrowstyle": "-|>", "color": drawing.FAINT, "shrinkA": 5, "shrinkB": 5}
 LEAST = 0.001  # what is nearer to 0 or to 1 is shown as a bound
@@ -86,7 +86,7 @@ def overview(contrasts: list[Contrast]) -> Figure:
     for height, contrast in enumerate(reversed(contrasts)):
         _row(axes, height, contrast)
         label = f"{contrast.paper}: {contrast.shows}"
-        axes.text(LEFT, height + 0.17, textwrap.fill(label, LETTERS), fontsize=TEXT, va="bottom", linespacing=1.1)
+        axes.text(LEFT, height + 0.19, textwrap.fill(label, LETTERS), fontsize=TEXT, va="bottom", linespacing=1.1)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.6, len(contrasts) - 0.5))
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.set_yticks([])
@@ -135,7 +135,7 @@ def _attackers(axes: Axes, height: int, contrast: Contrast) -> None:
         for turn, line in enumerate(textwrap.wrap(words, LETTERS - 2)):
             texts = ((line, 12, drawing.INK),) if turn else (("\N{BLACK CIRCLE}", 0, colour), (line, 12, drawing.INK))
             for text, across, ink in texts:
-                axes.annotate(text, (LEFT, height - 0.17), (across, -place * LINE), textcoords="offset points",
+                axes.annotate(text, (LEFT, height - 0.19), (across, -place * LINE), textcoords="offset points",
                               va="top", fontsize=TEXT, color=ink)  # fmt: skip
             place += 1
 
