@@ -96,7 +96,7 @@ def check_axes_have_words(function):
         assert any(axes.texts for axes in figure.axes)
         return
     for axes in figure.axes:
-        assert axes.get_title(loc="left") or axes.get_title()
+        assert axes.get_title(loc="left") or axes.get_title() or figure.get_suptitle()
         assert axes.get_xlabel() or figure.get_supxlabel()
         assert axes.get_ylabel() or figure.get_supylabel()
 

@@ -1,13 +1,15 @@
 import sys
 from dataclasses import fields, replace
+from functools import partial
 
 import torch
 from torch import nn
 
-from touchstone.adaptive.evasion_suite import evasion_suite
+from touchstone.adaptive.evasion_suite import _both, evasion_suite
 from touchstone.adversary.defences import Guarded
 from touchstone.adversary.evasion import margin_and_excess
-from touchstone.adversary.lowest_scores import lower_scores, selective
+from touchstone.adversary.losses import cross_entropy, margin_loss
+from touchstone.adversary.lowest_scores import lower_scores, lowest_of, selective
 from touchstone.adversary.planted import PlantedDefence, Readout, logits_and_features
 from touchstone.numerics.tensors import RandomStreams
 
@@ -27,6 +29,16 @@ def guarded():
 
 def member_alone(*arguments, **settings):
     return lower_scores(*arguments, [selective], restarts=5, **settings)
+
+
+def first_members(defence, images, labels, streams, **settings):
+    """The members of the suite that every image gets, with one weight."""
+    both = [partial(_both, weight=1.0)]
+    sums = [
+        lower_scores(defence, images, labels, streams, both, loss=loss, **settings)
+        for loss in (cross_entropy, margin_loss)
+    ]
+    return lowest_of(defence, images, labels, [member_alone(defence, images, labels, streams, **settings), *sums])
 
 
 def scores_of_wrong_points(attack, **settings):
@@ -51,11 +63,10 @@ def caught(attack, **settings):
 
 
 def test_images_that_the_first_members_bring_past_are_left_as_they_are():
-    short = {"weights": []}
-    suite, member = scores_of_wrong_points(evasion_suite, **short), scores_of_wrong_points(member_alone)
+    suite, members = scores_of_wrong_points(evasion_suite, weights=[1.0]), scores_of_wrong_points(first_members)
 
-    assert torch.equal(suite[member <= 0], member[member <= 0])
-    assert (suite[member > 0] <= member[member > 0]).all() and (suite < member).any()
+    assert torch.equal(suite[members <= 0], members[members <= 0])
+    assert (suite[members > 0] <= members[members > 0]).all() and (suite < members).any()
 
 
 def test_a_score_without_a_gradient_is_searched_with_squares(monkeypatch):
