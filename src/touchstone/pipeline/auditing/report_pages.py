@@ -14,6 +14,7 @@ from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.auditing.findings import Finding, address_of
 from touchstone.pipeline.provenance import chain, sidecar_files
 from touchstone.report import packing
+from touchstone.report.claim_table import AGAINST, COUNTER
 from touchstone.statistics.wording import MOST_DIGITS, written
 
 NUMBER = re.compile(r'<data\b[^>]*\bvalue="([^"]*)"[^>]*\bdata-row="(\d+)"[^>]*>([^<]*)<')
@@ -73,8 +74,9 @@ def _shown(page: str, folder: Path) -> Iterator[str]:
             yield f"shows {unescape(text)} but line {line} of {packing.METRICS} says {value}"
     lines = report_tables.claims(report_tables.CLAIMS, (folder / report_tables.CLAIMS).read_bytes())
     claims = {row["claim"]: row["status"] for row in lines}
+    against = {row["claim"]: AGAINST.get(row["status"]) for row in lines if row.get("kind") == COUNTER}
     for claim, word in WORD.findall(page):
-        if word != claims.get(claim):
+        if word != (against.get(claim) or claims.get(claim)):
             yield f"says that {claim} is {word}; claims.csv says {claims.get(claim)}"
     papers = [row for row in lines if row.get("kind", {"S": KINDS[0]}.get(row["claim"][0])) == KINDS[0]]
     counts = Counter(row["status"] for row in papers)

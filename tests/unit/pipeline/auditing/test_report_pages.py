@@ -38,3 +38,21 @@ def test_a_damaged_table_of_claims_is_named(table, words):
         report_tables.claims("claims.csv", table)
 
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "problems"),
+    [
+        ("counter", "counter-claim holds", []),
+        ("counter", "counter-claim fails", ["says that S4-6 is counter-claim fails; claims.csv says confirmed"]),
+        ("counter", "confirmed", ["says that S4-6 is confirmed; claims.csv says confirmed"]),
+        ("paper", "confirmed", []),
+        ("paper", "counter-claim holds", ["says that S4-6 is counter-claim holds; claims.csv says confirmed"]),
+    ],
+)
+def test_a_counter_claim_has_words_of_its_own(kind, word, problems, tmp_path):
+    (tmp_path / "metrics.csv.gz").write_bytes(gzip.compress(b"value,unit\n0.9,fraction\n"))
+    (tmp_path / "claims.csv").write_text(f"claim,status,attacker,measured,kind\nS4-6,confirmed,broken,0.9,{kind}\n")
+    page = f'<tr id="claim-S4-6" class="x"><td><span class="verdict a">{word}</span></td></tr>'
+
+    assert list(report_pages._shown(page, tmp_path)) == problems
