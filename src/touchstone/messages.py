@@ -1,9 +1,9 @@
-"""Pieces of error messages: the first line of an exception, the nearest word."""
+"""Pieces of messages: the first line of an exception, the nearest word, words as a sentence lists them."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LONGEST_WORD = 100  # letters of a value that a message shows
 
@@ -17,3 +17,8 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     """Return " Did you mean X?" for the closest allowed word, "" if none is close."""
     matches = difflib.get_close_matches(str(word)[:LONGEST_WORD], list(allowed), n=1, cutoff=0.5)
     return f" Did you mean {matches[0]}?" if matches else ""
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a sentence lists them: "a, b and c"; "" if there are none."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

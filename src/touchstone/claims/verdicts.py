@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from touchstone.claims.criteria import MET, Bound, Condition, Criterion, Published
 from touchstone.claims.measurements import EQUAL, Quantity
+from touchstone.messages import listed
 from touchstone.statistics.seed_intervals import CONFIDENCE
 from touchstone.statistics.wording import RANGE, bracketed, limit, written
 
@@ -200,13 +201,12 @@ def stuck_note(parts: Sequence[Part]) -> str:
     stuck = [(part, part.stuck) for part in parts if part.stuck is not None and not part.proved]
     if not stuck:
         return ""
-    *others, last = (part.name for part, _ in stuck)
-    if others:
-        what = f"{', '.join(others)} and {last} rest on stuck attacks"
+    if len(stuck) > 1:
+        what = f"{listed([part.name for part, _ in stuck])} rest on stuck attacks"
     else:
         ((part, one),) = stuck
         what = one.of_difference if is_difference(part.quantity) else "an upper bound"
-        what = f"{last}: {what}" if len(parts) > 1 else what
+        what = f"{part.name}: {what}" if len(parts) > 1 else what
     shares = sorted(one.share for _, one in stuck)
     least_to_most = " to ".join(dict.fromkeys(f"{share:.0%}" for share in (shares[0], shares[-1])))
     return f"{what}: on {least_to_most} of the attacked OOD images the score's own gradient is 0"

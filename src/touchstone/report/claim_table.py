@@ -27,6 +27,7 @@ from touchstone.claims.verdicts import (
     is_difference,
     required,
 )
+from touchstone.messages import listed
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import markup
 from touchstone.report.claim_files import criterion_of, kind_of, published_figures
@@ -150,17 +151,13 @@ def _incomparable(criterion: Criterion, verdict: Verdict) -> str:
 
 def _when(criterion: Criterion) -> str:
     """Return when a criterion was fixed, in words; changes after an outcome was known come first."""
-    after, before = ([one.date for one in criterion.revised if one.known is known] for known in (True, False))
+    after, before = (
+        list(dict.fromkeys(one.date for one in criterion.revised if one.known is known)) for known in (True, False)
+    )
     if after:
-        also = f"; also on {_listed(before)}, before one was known" if before else ""
-        return f"changed on {_listed(after)}, after an outcome was known{also}"
-    return f"changed on {_listed(before)}, before an outcome was known" if before else "fixed before any run"
-
-
-def _listed(dates: list[str]) -> str:
-    """Return dates in words, each once: "2026-11-21, 2026-11-23 and 2026-11-25"."""
-    *others, last = dict.fromkeys(dates)
-    return f"{', '.join(others)} and {last}" if others else last
+        also = f"; also on {listed(before)}, before one was known" if before else ""
+        return f"changed on {listed(after)}, after an outcome was known{also}"
+    return f"changed on {listed(before)}, before an outcome was known" if before else "fixed before any run"
 
 
 def _decided(attack: str, verdicts: list[Verdict]) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from matplotlib.ticker import PercentFormatter
 from touchstone.claims.contrasts import Contrast
 from touchstone.claims.measurements import Quantity
 from touchstone.claims.verdicts import Part, number
+from touchstone.messages import listed
 from touchstone.report import drawing, marks, palette
 
 NAME = "overview"
@@ -36,8 +37,8 @@ def takeaway(contrasts: list[Contrast]) -> str:
     """
     fallen = [each.paper for each in contrasts if not _keeps_half(each)]
     kept = [each.paper for each in contrasts if _keeps_half(each)]
-    lost = f"{_listed(fallen)} lose{'s' * (len(fallen) == 1)} more than half under the strongest attack"
-    keep = f"{_listed(kept)} keep{'s' * (len(kept) == 1)} half or more"
+    lost = f"{listed(fallen)} lose{'s' * (len(fallen) == 1)} more than half under the strongest attack"
+    keep = f"{listed(kept)} keep{'s' * (len(kept) == 1)} half or more"
     if not kept:
         return lost
     return f"{lost}; {keep}" if fallen else f"{keep} under the strongest attack"
@@ -47,10 +48,6 @@ def _keeps_half(contrast: Contrast) -> bool:
     chance = 0.5 if _is_auroc(contrast.unaware.quantity) else 0.0
     before, after = (part.quantity.value - chance for part in (contrast.unaware, contrast.aware))
     return after >= before / 2
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _is_auroc(quantity: Quantity) -> bool:
