@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -52,19 +51,13 @@ def version(*files: str) -> str:
     return _digest(b"".join([*(Path(file).read_bytes() for file in files), sys.version.encode()]))
 
 
-def save() -> None:
-    """Write the store if it has new entries and its folder exists; ignore errors of the file system."""
-    if not _trusted or not _added or not STORE.parent.is_dir():
-        return
+def unsaved() -> bytes | None:
+    """Return what the store should hold from now on, or None if it has no new entries; the caller writes it."""
+    if not _trusted or not _added:
+        return None
     _added.clear()
-    part = STORE.with_name(f".{STORE.name}.{secrets.token_hex(4)}")
-    with suppress(OSError):
-        try:
-            content = json.dumps(_store()).encode()
-            part.write_bytes(_digest(content).encode() + b"\n" + content)
-            part.replace(STORE)
-        finally:
-            part.unlink(missing_ok=True)
+    content = json.dumps(_store()).encode()
+    return _digest(content).encode() + b"\n" + content
 
 
 @cache

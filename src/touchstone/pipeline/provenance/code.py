@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from touchstone import parsed_files, plugins
+from touchstone import plugins
 from touchstone.digests import canonical, file_digest, sha256
 from touchstone.pipeline.provenance import parsed_code
 
@@ -57,7 +57,7 @@ def code_files(roots: Iterable[str]) -> dict[str, str]:
             for template in sorted((PACKAGE / TEMPLATES[name]).iterdir()):
                 if template.is_file() and template.suffix != ".py":
                     digests[f"{TEMPLATES[name]}/{template.name}"] = file_digest(template)
-    parsed_files.save()
+    parsed_code.save()
     return dict(sorted(digests.items()))
 
 

@@ -1,12 +1,14 @@
-"""The code digests and imports of Python files."""
+"""The code digests and imports of Python files, and the store of what files were parsed to."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from contextlib import suppress
 
 from touchstone import parsed_files
 from touchstone.digests import sha256
+from touchstone.pipeline.provenance import whole_files
 
 Parsed = tuple[str, tuple[str, ...]]
 
@@ -28,6 +30,13 @@ def _parse(source: bytes) -> list[object]:
         raise ValueError("a relative import; write `from touchstone.NAME import ...`")
     modules = sorted({name for name in imported(tree) if name.startswith("touchstone.")})
     return [digest_of(tree), modules]
+
+
+def save() -> None:
+    """Write what files were parsed to, if there is news and the store's folder exists; ignore errors of the file system."""
+    if parsed_files.STORE.parent.is_dir() and (content := parsed_files.unsaved()) is not None:
+        with suppress(OSError):
+            whole_files.write_whole(parsed_files.STORE, content, lasting=False)
 
 
 def digest_of(tree: ast.Module) -> str:
