@@ -107,9 +107,11 @@ def draw(
     columns: Sequence[str],
     *,
     title: str,
+    small: str,
     words: tuple[str, str],
     names: Mapping[str, str] | None = None,
     outlined: Collection[Places] = (),
+    frames: str = "",
     sources: Mapping[Places, MetricRow] | None = None,
     lowest: float = 0,
 ) -> None:
@@ -119,10 +121,11 @@ def draw(
         axes: where to draw them.
         values: {(row, column): its number}; a cell without one stays empty.
         rows, columns: in the order of the picture.
-        title: above it. What follows "; small:" is left out with the intervals, if there are too many columns for them.
+        title: above it.
+        small: what the intervals in small type are. They are left out if there are too many columns for them.
         words: what rows and what columns are.
         names: {row: the words shown for it}, if they differ.
-        outlined: cells with a frame.
+        outlined: cells with a frame. frames: what the title says of them.
         sources: {(row, column): where its number is from}.
         lowest: the least value that is possible: 0 for an AUROC, -1 for a correlation.
     """
@@ -145,7 +148,7 @@ def draw(
     axes.set(
         xlim=(0, len(columns)),
         ylim=(len(rows), 0),
-        title=title if fits else title.split("; small:")[0],
+        title="; ".join(filter(None, (title, f"small: {small}" if fits else "", frames))),
         ylabel=words[0],
         xlabel=words[1],
     )

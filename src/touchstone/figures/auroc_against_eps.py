@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import defaultdict
 
 from matplotlib.figure import Figure
@@ -12,10 +11,10 @@ from touchstone.figures._curves import Curve, draw, label_ends, means_first
 from touchstone.records.metric_rows import ADAPTIVE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette
+from touchstone.statistics.rows import MEAN
 
 CHANCE = 0.5
 STUCK = 0.05  # the share of images without a gradient above which an AUROC is only an upper bound
-MEAN = "mean_of_sets"
 
 
 def auroc_against_eps(
@@ -72,8 +71,7 @@ def auroc_against_eps(
     else:
         (lines,) = curves.values()
         label_ends(panels[0], {entry: (max(curve), curve[max(curve)].value) for entry, curve in lines.items()}, entries)
-        title = textwrap.fill(_takeaway(lines, training_eps), drawing.HEADLINE)
-        panels[0].set_title(title, fontweight="bold", fontsize=10)
+        drawing.headline(figure, _takeaway(lines, training_eps))
     trained = any(training_eps in _attacked(lines) for lines in curves.values())
     upright = "; upright dotted line: the training eps" if trained else ""
     figure.supxlabel(f"eps (pixels, from 0 to 1); hollow: an upper bound{upright}", fontsize=9)
@@ -99,10 +97,8 @@ def _takeaway(lines: dict[str, Curve], training_eps: float | None) -> str:
 
 
 def _most(lines: dict[str, Curve], eps: float) -> str:
-    last = {
-        entry: curve[eps].value for entry, curve in lines.items() if eps in curve
-    }  # of those that were attacked there
-    return f"at eps {eps:g}, no network keeps more than {max(last.values()):.2f}"
+    attacked_there = [curve[eps].value for curve in lines.values() if eps in curve]
+    return f"at eps {eps:g}, no network keeps more than {max(attacked_there):.2f}"
 
 
 def _stuck(rows: list[MetricRow], detector: str) -> set[tuple[str, str, float]]:

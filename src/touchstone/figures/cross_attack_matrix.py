@@ -52,17 +52,17 @@ def cross_attack_matrix(metrics: list[MetricRow], detectors: list[Cell], *, clas
     figure, (axes,) = _heat_maps.figure_of({"": rows}, list(columns))
     names = {name: "\n".join(_lines(trained[name])) for name in rows}
     words = ("trained on", "tested on")
-    small = _heat_maps.what_ends_are(sources.values())
-    title = f"AUROC on {entry}; small: {small}; frames mark what a detector was trained on"
     _heat_maps.draw(
         axes,
         values,
         rows,
         list(columns.values()),
-        title=title,
+        title=f"AUROC on {entry}",
+        small=_heat_maps.what_ends_are(sources.values()),
         words=words,
         names=names,
         outlined=framed,
+        frames="frames mark what a detector was trained on",
         sources=sources,
     )
     results = "; ".join(

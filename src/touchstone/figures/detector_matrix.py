@@ -9,8 +9,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.statistics.places import place_of
-
-MEAN = "mean_of_sets"
+from touchstone.statistics.rows import MEAN
 
 
 def detector_matrix(
@@ -58,8 +57,8 @@ def detector_matrix(
     marked = {name: f"{name} (trivial)" for name in trivial}
     for axes, (title, rows) in zip(panels, tables.items(), strict=True):
         words = (f"detector, by {by}", "anomalous set")
-        title = f"AUROC on {entry}, {title}; small: {small}"
-        _heat_maps.draw(axes, values, rows, sets, title=title, words=words, names=marked, sources=shown)
+        title = f"AUROC on {entry}, {title}"
+        _heat_maps.draw(axes, values, rows, sets, title=title, small=small, words=words, names=marked, sources=shown)
     best = "; ".join(
         f"{title}: {rows[0]} has the greatest AUROC on {by}, {rank(rows[0]):.2f}" for title, rows in tables.items()
     )

@@ -43,9 +43,9 @@ def margin_proxies(metrics: list[MetricRow], *, norm: str = "linf") -> Figure:
     entries = list(dict.fromkeys(entry for _, entry in shown))
     values = {place: _heat_maps.interval_of(row) for place, row in shown.items()}
     figure, (axes,) = _heat_maps.figure_of({"": proxies}, entries)
-    title = f"Kendall's tau with the {norm} margin; small: {_heat_maps.what_ends_are(shown.values())}"
+    title, small = f"Kendall's tau with the {norm} margin", _heat_maps.what_ends_are(shown.values())
     words = ("stand-in", "classifier")
-    _heat_maps.draw(axes, values, proxies, entries, title=title, words=words, sources=shown, lowest=-1)
+    _heat_maps.draw(axes, values, proxies, entries, title=title, small=small, words=words, sources=shown, lowest=-1)
     best = "; ".join(
         f"{entry} best by {name} ({values[name, entry].value:.2f})"
         for entry in entries

@@ -8,12 +8,12 @@ from touchstone.records.metric_rows import NONE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report.tables import Line, Number, Numbers, Table
 from touchstone.statistics.places import place_of
+from touchstone.statistics.rows import MEAN
 
 LEARNED = "learned"  # stands for several detectors, each trained on its kind of anomaly (evaluations/chosen_baseline)
 KINDS = ("that saw no anomalies", "that was trained on anomalies")  # unsupervised and supervised
 UPPER_BOUNDS = "; where OOD images are left without a gradient of the score, attackers were stuck: upper bounds"
 SIDES = {"auroc_clean": "clean", "auroc_id": "ID attacked", "auroc_ood": "OOD attacked", "auroc_both": "both attacked"}
-MEAN = "mean_of_sets"
 
 
 def matrices(numbers: Numbers, supervised: Collection[str] = ()) -> list[Table]:

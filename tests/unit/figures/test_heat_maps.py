@@ -46,12 +46,13 @@ def check_texts_stay_in_their_cells(figure):
             assert not any(one.overlaps(other) for (_, one), (_, other) in combinations(written, 2))
 
 
-def drawn(columns, rows=5, high=0.88):
+def drawn(columns, rows=5, high=0.88, **more):
     with drawing.style():
         names, sets = [f"detector_{place}" for place in range(rows)], [f"set_{place}" for place in range(columns)]
         figure, (axes,) = _heat_maps.figure_of({"": names}, sets)
         values = {(name, given): Interval(0.81, 0.74, high) for name in names for given in sets}
-        _heat_maps.draw(axes, values, names, sets, title="AUROC; small: 95 % interval", words=("detector", "set"))
+        words = {"title": "AUROC", "small": "95 % interval", "words": ("detector", "set")}
+        _heat_maps.draw(axes, values, names, sets, **words, **more)
     return figure
 
 
@@ -65,6 +66,13 @@ def test_cells_that_are_too_narrow_have_no_intervals():
 
     assert {text.get_text() for text in axes.texts} == {"0.81"}
     assert axes.get_title(loc="left") == "AUROC"
+
+
+@pytest.mark.parametrize(("columns", "small"), [(5, "; small: 95 % interval"), (15, "")])
+def test_what_frames_mark_stays_in_the_title_without_intervals(columns, small):
+    axes = drawn(columns, frames="frames mark its own").axes[0]
+
+    assert axes.get_title(loc="left") == f"AUROC{small}; frames mark its own"
 
 
 def test_the_check_sees_a_text_that_is_too_wide(monkeypatch):
