@@ -50,7 +50,8 @@ def shown_at(place: str, criterion: Criterion, parts: Iterable[Part]) -> Part | 
     own = [part for part in parts if part.condition is condition]
     if all(part.bound is None for part in own):
         deciding = _deciding(parts)
-        return next((part for part in own if deciding is None or _of_the_same(part, deciding)), next(iter(own), None))
+        same = [part for part in own if deciding and _of_the_same(part, deciding)]
+        return next(iter(same or own), None)
     before = (text for text, name, *_ in Formatter().parse(criterion.says) if name == place)
     if place == "breaks" or any(text.endswith(LIMITS) for text in before):
         # Its value counts and not its word, so that the limit holds for the other numbers, too.

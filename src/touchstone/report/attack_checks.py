@@ -53,20 +53,24 @@ class Grid(NamedTuple):
     unchecked: dict[str, list[str]]
 
     @property
+    def few(self) -> bool:
+        """Whether the lines are so few that none is folded."""
+        return len(self.lines) <= FEW
+
+    @property
     def shown(self) -> list[Line]:
         """The lines that are open to view: all if they are few, else those with failures and more than one step."""
-        few = len(self.lines) <= FEW
-        return [line for line in self.lines if few or (line.failures and not line.one_step)]
+        return self.lines if self.few else [line for line in self.lines if line.failures and not line.one_step]
 
     @property
     def weak(self) -> list[Line]:
         """The folded lines with failures, of attacks that take one step."""
-        return [line for line in self.lines if line.failures and line not in self.shown]
+        return [] if self.few else [line for line in self.lines if line.failures and line.one_step]
 
     @property
     def passed(self) -> list[Line]:
         """The folded lines without failures."""
-        return [line for line in self.lines if not line.failures and line not in self.shown]
+        return [] if self.few else [line for line in self.lines if not line.failures]
 
     @property
     def made(self) -> int:
