@@ -14,7 +14,6 @@ from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.auditing.findings import Finding, address_of
 from touchstone.pipeline.provenance import chain, sidecar_files
 from touchstone.report import packing
-from touchstone.report.claim_table import AGAINST, COUNTER
 from touchstone.statistics.wording import MOST_DIGITS, written
 
 NUMBER = re.compile(r'<data\b[^>]*\bvalue="([^"]*)"[^>]*\bdata-row="(\d+)"[^>]*>([^<]*)<')
@@ -65,6 +64,9 @@ def _shown(page: str, folder: Path) -> Iterator[str]:
 
     Lines of metrics.csv.gz are counted from 1, the header's.
     """
+    # It imports scipy, and the completion script imports this file only for the arguments of `audit`.
+    from touchstone.report.claim_table import AGAINST, COUNTER
+
     rows = packing.rows_of((folder / packing.METRICS).read_bytes())
     for value, line, text in NUMBER.findall(page):
         row = rows[int(line) - 2] if 1 < int(line) <= len(rows) + 1 else {}
