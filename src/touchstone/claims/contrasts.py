@@ -35,11 +35,6 @@ class Contrast(NamedTuple):
     reference: Part | None
     upper_bound: bool
 
-    @property
-    def fall(self) -> float:
-        """How much of the share the second attacker takes."""
-        return self.unaware.quantity.value - self.aware.quantity.value
-
 
 def contrasts(papers: Mapping[str, Mapping[str, Any]], study: StudyClaims, rows: Iterable[MetricRow]) -> list[Contrast]:
     """Return the contrast of each paper whose numbers the study has, in the order of the papers.

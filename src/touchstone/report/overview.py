@@ -33,15 +33,18 @@ LEFT = -0.02  # of the words, in shares of the axis
 def takeaway(contrasts: list[Contrast]) -> str:
     """Return in one sentence which systems lose more than half under the strongest attack, and which do not.
 
-    An AUROC counts from chance on: half of 0.9 is lost at 0.7.
+    An AUROC counts from chance on: half of 0.9 is lost at 0.7. An upper bound says nothing of what is kept.
     """
     fallen = [each.paper for each in contrasts if not _keeps_half(each)]
-    kept = [each.paper for each in contrasts if _keeps_half(each)]
-    lost = f"{listed(fallen)} lose{'s' * (len(fallen) == 1)} more than half under the strongest attack"
-    keep = f"{listed(kept)} keep{'s' * (len(kept) == 1)} half or more"
-    if not kept:
-        return lost
-    return f"{lost}; {keep}" if fallen else f"{keep} under the strongest attack"
+    kept = [each.paper for each in contrasts if _keeps_half(each) and not each.upper_bound]
+    unknown = [each.paper for each in contrasts if _keeps_half(each) and each.upper_bound]
+    parts = (
+        (fallen, f"{listed(fallen)} lose{'s' * (len(fallen) == 1)} more than half"),
+        (kept, f"{listed(kept)} keep{'s' * (len(kept) == 1)} half or more"),
+        (unknown, f"of {listed(unknown)} only an upper bound is known"),
+    )
+    first, *others = (words for papers, words in parts if papers)
+    return "; ".join([f"{first[0].upper()}{first[1:]} under the strongest attack", *others])
 
 
 def _keeps_half(contrast: Contrast) -> bool:

@@ -35,6 +35,20 @@ def test_the_headline_names_what_falls_and_what_holds():
     assert takeaway(contrasts[:1]) == "Worst loses more than half under the strongest attack"
 
 
+def test_the_headline_says_of_no_upper_bound_that_it_is_kept():
+    kept, stuck = (
+        contrast("Training", 0.8, 0.7, "robust_accuracy_mean"),
+        contrast("ALOE", 0.99, 0.98, "auroc_both_mean"),
+    )
+    bound = stuck._replace(upper_bound=True)
+    fallen = contrast("Worst", 0.99, 0.2, "auroc_both_mean")._replace(upper_bound=True)
+
+    words = "Training keeps half or more under the strongest attack; of ALOE only an upper bound is known"
+    assert takeaway([kept, bound]) == words
+    assert takeaway([bound]) == "Of ALOE only an upper bound is known under the strongest attack"
+    assert takeaway([fallen]) == "Worst loses more than half under the strongest attack"  # the truth is lower still
+
+
 @pytest.mark.parametrize(
     ("unaware", "aware", "measured", "words"),
     [
