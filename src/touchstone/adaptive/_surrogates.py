@@ -15,22 +15,25 @@ def leaky_gradients(model: nn.Module, slope: float = SLOPE) -> Iterator[None]:
     """Let ReLUs that are off pass `slope` times the gradient back, in the block.
 
     What the network computes stays the same. If every unit of a layer is off, the gradient of an input is exactly 0, and
-    the input looks safe to every attack that follows it: a masked gradient. Only ReLUs that are modules, and not in place,
-    are changed.
+    the input looks safe to every attack that follows it: a masked gradient. Only ReLUs that are modules are changed.
 
     References:
         Athalye et al. 2018; docs/papers/shared.md, "Adaptive attacks".
     """
 
-    def leak(_: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        off = arguments[0].clamp(max=0)
+    below_zero: dict[nn.Module, Tensor] = {}
+
+    def remember(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:  # before a ReLU in place overwrites it
+        below_zero[module] = arguments[0] - arguments[0].relu()
+
+    def leak(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        off = below_zero.pop(module)
         return output + slope * (off - off.detach())
 
-    handles = [
-        module.register_forward_hook(leak)
-        for module in model.modules()
-        if isinstance(module, nn.ReLU) and not module.inplace
-    ]
+    handles = []
+    for module in model.modules():
+        if isinstance(module, nn.ReLU):
+            handles += [module.register_forward_pre_hook(remember), module.register_forward_hook(leak)]
     try:
         yield
     finally:

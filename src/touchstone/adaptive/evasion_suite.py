@@ -10,7 +10,7 @@ from torch import Tensor
 from touchstone.adversary.defences import Guarded
 from touchstone.adversary.evasion import Direction, Observation
 from touchstone.adversary.losses import cross_entropy, margin_loss
-from touchstone.adversary.lowest_scores import as_stored, lower_scores, lowest_of, rank_at, selective
+from touchstone.adversary.lowest_scores import lower_scores, lowest_of, rank_at, selective
 from touchstone.adversary.perturbations import Ball
 from touchstone.adversary.surrogates import Followed, search_ranks, smooth_guard
 from touchstone.contracts import NonNegativeFloat, NonNegativeInt, PositiveInt, UnitInterval
@@ -116,7 +116,7 @@ def _hard_images(
     if queries == 0:
         return best
     searched = search_ranks(defence, images, labels, generator, best, eps=eps, queries=queries)
-    return lowest_of(defence, images, labels, [best, as_stored(searched, Ball(images, eps))])
+    return lowest_of(defence, images, labels, [best, Ball(images, eps).stored(searched)])
 
 
 def _lead_of(target: Tensor, logits: Tensor, labels: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
+from touchstone.adversary.evasion import evade
 from touchstone.adversary.losses import margin_loss
-from touchstone.adversary.stored_evasion import evade_stored
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams
 
@@ -43,7 +43,7 @@ def high_confidence(
     References:
         docs/papers/shared.md, "Adaptive attacks".
     """
-    return evade_stored(
+    return evade(
         defence,
         images,
         labels,

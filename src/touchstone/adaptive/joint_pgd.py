@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
-from touchstone.adversary.evasion import Direction, Observation
-from touchstone.adversary.stored_evasion import evade_stored
+from touchstone.adversary.evasion import Direction, Observation, evade
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, per_row
 
@@ -68,7 +67,7 @@ def joint_pgd(
         return follow
 
     directions = [direction(weight) for weight in weights]
-    return evade_stored(
+    return evade(
         defence,
         images,
         labels,

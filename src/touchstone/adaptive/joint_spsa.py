@@ -9,7 +9,6 @@ from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
 from touchstone.adversary.evasion import best_of, margin_and_excess
-from touchstone.adversary.lowest_scores import as_stored
 from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen, per_row
@@ -69,7 +68,7 @@ def joint_spsa(
                 rise = objective(points + probe * signs) - objective(points - probe * signs)
                 estimate += per_row(rise, images) * signs
             points = ball.step(points, estimate, size)
-            yield as_stored(points, ball)
+            yield ball.stored(points)
 
     with frozen(defence.model):
         return best_of(defence, images, labels, path())

@@ -10,7 +10,6 @@ from torch import Tensor
 from touchstone.adversary.defences import Guarded, in_scale
 from touchstone.adversary.evasion import best_of
 from touchstone.adversary.losses import cross_entropy
-from touchstone.adversary.lowest_scores import as_stored
 from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen
@@ -79,7 +78,7 @@ def mimicry(
                 loss = cross_entropy(logits, targets) + weight * distance
                 (gradient,) = torch.autograd.grad(loss.sum(), points)
             points = ball.step(points.detach(), -gradient, size)
-            yield as_stored(points, ball)
+            yield ball.stored(points)
 
     with frozen(defence.model):
         return best_of(defence, images, labels, (points for weight in weights for points in path(weight)))

@@ -13,7 +13,7 @@ from touchstone.adversary.defences import Pipeline
 from touchstone.adversary.evasion import Observation, lower_or_raise
 from touchstone.adversary.goals import Goal, strongest
 from touchstone.adversary.losses import margin_loss
-from touchstone.adversary.lowest_scores import as_stored, lower_scores, lowest_of, rank_at
+from touchstone.adversary.lowest_scores import lower_scores, lowest_of, rank_at
 from touchstone.adversary.perturbations import Ball
 from touchstone.adversary.success import misclassified_on_grid
 from touchstone.adversary.surrogates import Followed, search_ranks, smooth_pipeline, straight_pipeline
@@ -80,12 +80,12 @@ def routed_pgd(
             )
             for path in _paths(pipeline)
         ]
-        ball, goal = Ball(images, eps), Goal(labels)
+        ball, goal = Ball(images, eps), Goal(labels, kept_by=margin_loss)
         success = misclassified_on_grid(pipeline) if objective == "accuracy" else None
         for _ in range(restarts):
             start = ball.random(generator)
             highest = ascend_with_step_halving(pipeline, goal, ball, start, steps=steps, success=success)[0]
-            candidates.append(as_stored(highest, ball))
+            candidates.append(ball.stored(highest))
         best = _best(pipeline, images, labels, candidates, objective)
         rows = torch.nonzero(_holds(pipeline, best, labels, objective))[:, 0]
         if len(rows):
@@ -178,5 +178,5 @@ def _hard_images(
             )
     for path in _paths(pipeline) if queries else []:
         searched = search_ranks(path, images, labels, generator, images, eps=eps, queries=queries)
-        candidates.append(as_stored(searched, ball))
+        candidates.append(ball.stored(searched))
     return candidates

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
-from touchstone.adversary.evasion import Observation
+from touchstone.adversary.evasion import Observation, evade
 from touchstone.adversary.lowest_scores import selective
-from touchstone.adversary.stored_evasion import evade_stored
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, per_row
 
@@ -61,7 +60,7 @@ def selective_pgd(
             _without(towards_wrong, towards_unflagged),
         )
 
-    return evade_stored(
+    return evade(
         defence,
         images,
         labels,

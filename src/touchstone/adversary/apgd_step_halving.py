@@ -37,23 +37,26 @@ def ascend_with_step_halving(
             after the next checkpoint, and that point is returned. None never stops.
 
     Returns:
-        The highest-loss point visited, (N, C, H, W), and its loss (N,).
+        The point with the highest `goal.value` of all visited, (N, C, H, W), and that value (N,), +inf for a finished row.
 
     References:
         Croce & Hein 2020, section 3 and algorithm 1.
     """
 
-    def observe(points: Tensor) -> tuple[Tensor, Tensor]:
+    def observe(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         logits, loss, gradient = logits_loss_and_gradient(model, goal, points)
+        value = goal.value(logits, loss)
         if success is not None:
-            loss = torch.where(success(goal, ball, points, logits), torch.inf, loss)
-        return loss, gradient
+            over = success(goal, ball, points, logits)
+            loss, value = torch.where(over, torch.inf, loss), torch.where(over, torch.inf, value)
+        return loss, value, gradient
 
     rows = torch.arange(len(start), device=start.device)
-    loss, gradient = observe(start)
-    finished, finished_loss = start.clone(), torch.full_like(loss, torch.inf)
+    loss, value, gradient = observe(start)
+    returned, returned_value = start.clone(), torch.full_like(value, torch.inf)
     points, previous = start, start
     best, best_loss, best_gradient = start, loss, gradient
+    kept, kept_value = start, value
     size = start.new_full((len(start),), 2 * ball.eps)  # the logits may have another dtype than the images
     last, best_at_last, halved = 0, loss, torch.ones_like(loss, dtype=torch.bool)
     rises = torch.zeros_like(loss)
@@ -65,11 +68,12 @@ def ascend_with_step_halving(
         ahead = ball.step(points, gradient, per_row(size, points))
         moved = ball.project(points + (1 - momentum) * (ahead - points) + momentum * (points - previous))
         points, previous, loss_before = moved, points, loss
-        loss, gradient = observe(points)
+        loss, value, gradient = observe(points)
         rises = rises + (loss > loss_before)
         better = per_row(loss > best_loss, points)
         best_gradient = torch.where(better, gradient, best_gradient)
         best, best_loss = keep_higher(best, best_loss, points, loss)
+        kept, kept_value = keep_higher(kept, kept_value, points, value)
         if step in checkpoints:
             rarely = rises < 0.75 * (step - last)
             stuck = ~halved & (best_loss == best_at_last)
@@ -80,14 +84,15 @@ def ascend_with_step_halving(
             loss = torch.where(halved, best_loss, loss)
             last, best_at_last, rises = step, best_loss, torch.zeros_like(rises)
             if success is not None and len(over := torch.nonzero(torch.isposinf(best_loss))[:, 0]):
-                finished[rows[over]] = best[over]
+                returned[rows[over]] = kept[over]
                 left = torch.nonzero(~torch.isposinf(best_loss))[:, 0]  # an index by a mask would wait for a GPU
                 rows, goal, ball = rows[left], goal.take(left), ball.take(left)
                 points, previous, gradient, loss, rises = (x[left] for x in (points, previous, gradient, loss, rises))
                 best, best_loss, best_gradient = best[left], best_loss[left], best_gradient[left]
+                kept, kept_value = kept[left], kept_value[left]
                 size, best_at_last, halved = size[left], best_at_last[left], halved[left]
-    finished[rows], finished_loss[rows] = best, best_loss
-    return finished, finished_loss
+    returned[rows], returned_value[rows] = kept, kept_value
+    return returned, returned_value
 
 
 def _checkpoints(steps: int) -> list[int]:

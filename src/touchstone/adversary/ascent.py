@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from touchstone.adversary.goals import Goal, strongest
+from touchstone.adversary.goals import Goal
 from touchstone.adversary.losses import keep_higher, logits_loss_and_gradient
 from touchstone.adversary.perturbations import Ball
 from touchstone.contracts import Model
-from touchstone.numerics.tensors import per_row
 
-# (goal, best (N, ...), its loss (N,)) -> the same two after one more run; +inf marks a row that is finished
+# (goal, best (N, ...), its value (N,)) -> the same two after one more run; +inf marks a row that is finished
 Run = Callable[[Goal, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
@@ -23,7 +22,7 @@ def ascend(
     ball: Ball,
     start: Tensor,
     best: Tensor,
-    best_loss: Tensor,
+    best_value: Tensor,
     *,
     steps: int,
     step_size: float,
@@ -39,18 +38,18 @@ def ascend(
         ball: the points that each row may reach.
         start: (N, C, H, W), the first point of each row.
         best: (N, C, H, W), the best point of each row so far.
-        best_loss: (N,), its loss; a row with +inf is finished and stays as it is.
+        best_value: (N,), its `goal.value`; a row with +inf is finished and stays as it is.
         steps: number of gradient steps; the point after the last one is evaluated too.
         step_size: length of a step in the norm of the ball.
         stop_on_success: drop a row from the batch at its first misclassified point.
 
     Returns:
-        The better of `best` and the highest-loss point visited, (N, C, H, W), and its loss (N,). With
-        `stop_on_success`, a row that is misclassified returns that point with the loss +inf.
+        The point with the highest `goal.value` of `best` and all points visited, (N, C, H, W), and that value (N,). With
+        `stop_on_success`, a row that is misclassified returns that point with the value +inf.
     """
-    finished, finished_loss = best.clone(), best_loss.clone()
-    rows = torch.nonzero(best_loss < torch.inf)[:, 0]
-    points, best, best_loss, goal, ball = start[rows], best[rows], best_loss[rows], goal.take(rows), ball.take(rows)
+    finished, finished_value = best.clone(), best_value.clone()
+    rows = torch.nonzero(best_value < torch.inf)[:, 0]
+    points, best, best_value, goal, ball = start[rows], best[rows], best_value[rows], goal.take(rows), ball.take(rows)
     for step in range(steps + 1):
         if len(rows) == 0:
             break
@@ -60,20 +59,19 @@ def ascend(
                 loss = goal(logits)
         else:
             logits, loss, gradient = logits_loss_and_gradient(model, goal, points)
-        best, best_loss = keep_higher(best, best_loss, points, loss)
+        best, best_value = keep_higher(best, best_value, points, goal.value(logits, loss))
         if stop_on_success and len(won := torch.nonzero(goal.reached(logits))[:, 0]):
-            finished[rows[won]], finished_loss[rows[won]] = points[won], torch.inf
+            finished[rows[won]], finished_value[rows[won]] = points[won], torch.inf
             left = torch.nonzero(~goal.reached(logits))[:, 0]  # an index by a mask would wait for a GPU
-            rows, points, gradient, best, best_loss = (x[left] for x in (rows, points, gradient, best, best_loss))
+            rows, points, gradient, best, best_value = (x[left] for x in (rows, points, gradient, best, best_value))
             goal, ball = goal.take(left), ball.take(left)
         if step < steps:
             points = ball.step(points, gradient, step_size)
-    finished[rows], finished_loss[rows] = best, best_loss
-    return finished, finished_loss
+    finished[rows], finished_value[rows] = best, best_value
+    return finished, finished_value
 
 
 def ascend_each(
-    model: Model,
     goals: Sequence[Goal],
     run: Run,
     images: Tensor,
@@ -85,7 +83,6 @@ def ascend_each(
     """Run an attack `restarts` times per goal, and keep each image's strongest.
 
     Args:
-        model: images to logits (N, K).
         goals: one goal, or several that are run one after the other.
         run: one run of the attack, see `Run`.
         images: (N, C, H, W), the clean images.
@@ -94,16 +91,11 @@ def ascend_each(
         stop_on_success: skip an image once it is misclassified, be it unattacked or after a run.
 
     Returns:
-        (N, C, H, W): per image, the best point of each goal, and of several goals the one with the highest margin
-        loss; the image itself if no point is higher.
+        (N, C, H, W): per image, the point with the highest `Goal.value` of all runs; the image itself if none is higher.
     """
-    best, candidates = images, []
     finished = goals[0].reached(logits) & stop_on_success
+    best, best_value = images, torch.where(finished, torch.inf, goals[0].value(logits))
     for goal in goals:
-        best = torch.where(per_row(finished, images), best, images)
-        best_loss = torch.where(finished, torch.inf, goal(logits))
         for _ in range(restarts):
-            best, best_loss = run(goal, best, best_loss)
-        finished = torch.isposinf(best_loss) & stop_on_success
-        candidates.append(best)
-    return strongest(model, goals[0].labels, candidates)
+            best, best_value = run(goal, best, best_value)
+    return best

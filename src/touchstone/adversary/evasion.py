@@ -1,8 +1,8 @@
-"""The loop of attacks on a guarded classifier: be wrong and unflagged."""
+"""The loop of attacks on a guarded classifier: be wrong and unflagged in the images that a study stores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -102,7 +102,7 @@ def evade(
     images: Tensor,
     labels: Tensor,
     generator: RandomStreams,
-    directions: list[Direction],
+    directions: Sequence[Direction],
     *,
     eps: float,
     steps: int,
@@ -111,11 +111,10 @@ def evade(
     loss: LossOfLogits = cross_entropy,
     softplus_beta: float | None = None,
 ) -> Tensor:
-    """Follow each direction from several starts, and keep the best points before rounding.
+    """Follow each direction from several starts, and keep the best points as a study stores them.
 
-    No attack uses this loop any more. They use `stored_evasion.evade_stored`, because a point that evades may be flagged
-    when it is rounded to 8 bits. The code of every attack job includes this file, so the loop stays until all attacks are
-    computed again.
+    The defence only sees points rounded to 8 bits: a point with the widest margin often has a score just below the
+    threshold, and is flagged when it is rounded.
 
     The first start is the image itself; the others are uniform points of the L-inf ball.
 
@@ -134,30 +133,65 @@ def evade(
             ReLU; None does not.
 
     Returns:
-        (N, C, H, W) in [0, 1]: the best point by `rank`, which prefers wrong and unflagged, then wrong and least
-        flagged, then nearest to being wrong.
+        (N, C, H, W) in [0, 1], on the 1/255 grid if the images are: the best point by `rank`, which prefers wrong and
+        unflagged, then wrong and least flagged, then nearest to being wrong.
     """
     surrogate = smoothed(defence, softplus_beta) if softplus_beta is not None and isinstance(defence, Guarded) else None
-    size = resolve_step_size(step_size, eps, steps)
-    ball = Ball(images, eps)
+
+    def observed(points: Tensor) -> Observation:
+        observation = observe(defence, points, labels, loss)
+        return (
+            observation if surrogate is None else _with_surrogate_gradient(observation, surrogate, points, labels, loss)
+        )
+
+    sizes = [resolve_step_size(step_size, eps, steps)] * steps
     with frozen(defence.model):
-        best = images
-        best_rank = _rank(_observe(defence, images, labels, loss))
-        for direction in directions:
-            for restart in range(restarts):
-                points = images if restart == 0 else ball.random(generator)
-                for step in range(steps + 1):
-                    observation = _observe(defence, points, labels, loss)
-                    if surrogate is not None:
-                        observation = _with_surrogate_gradient(observation, surrogate, points, labels, loss)
-                    new_rank = _rank(observation)
-                    best, best_rank = keep_higher(best, best_rank, points, new_rank)
-                    if step < steps:
-                        points = ball.step(points, direction(observation), size)
+        return follow(observed, rank, Ball(images, eps), generator, directions, sizes=sizes, restarts=restarts)
+
+
+def follow(
+    observed: Callable[[Tensor], Observation],
+    ranked: Callable[[Tensor, Tensor], Tensor],
+    ball: Ball,
+    generator: RandomStreams,
+    directions: Sequence[Direction],
+    *,
+    sizes: Sequence[float],
+    restarts: int,
+) -> Tensor:
+    """Follow each direction from several starts, and keep the stored points of the highest rank.
+
+    Steps start from the points before rounding, so that short ones add up. No pass is added: a step reads logits, scores
+    and gradients at the rounded point.
+
+    Args:
+        observed: points (N, C, H, W) to what the attacker observes there.
+        ranked: margin and excess, both (N,), to the rank of a point, (N,); higher is better.
+        ball: the points that each row may reach.
+        generator: random streams of the images, for the starts.
+        directions: each maps an observation to a step direction (N, C, H, W).
+        sizes: the length of each step.
+        restarts: starts per direction; the first is the image itself, the others are random points of the ball.
+
+    Returns:
+        (N, C, H, W): the best of the images and all stored points.
+    """
+    best, observation = ball.images, observed(ball.images)
+    best_rank = ranked(observation.margin, observation.excess)
+    for direction in directions:
+        for restart in range(restarts):
+            points = ball.images if restart == 0 else ball.random(generator)
+            for size in [*sizes, None]:  # the point after the last step is observed, but not moved
+                stored = ball.stored(points)
+                observation = observed(stored)
+                best, best_rank = keep_higher(best, best_rank, stored, ranked(observation.margin, observation.excess))
+                if size is not None:
+                    points = ball.step(points, direction(observation), size)
     return best
 
 
-def _observe(defence: Defended, points: Tensor, labels: Tensor, loss: LossOfLogits) -> Observation:
+def observe(defence: Defended, points: Tensor, labels: Tensor, loss: LossOfLogits) -> Observation:
+    """Return what a white-box attacker observes of a defence at points (N, C, H, W)."""
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         logits, scores = defence.read(points)
@@ -189,7 +223,7 @@ def _with_surrogate_gradient(
     if not bool(flat.any()):
         return observation
     gradient = observation.score_gradient.clone()
-    gradient[flat] = _observe(surrogate, points[flat], labels[flat], loss).score_gradient
+    gradient[flat] = observe(surrogate, points[flat], labels[flat], loss).score_gradient
     return replace(observation, score_slope=lambda: gradient)
 
 
@@ -205,13 +239,13 @@ def flat_scores(defence: Guarded, images: Tensor) -> Tensor:
     """
     with frozen(defence.model):
         labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-        return is_flat(_observe(defence, images, labels, cross_entropy).score_gradient)
+        return is_flat(observe(defence, images, labels, cross_entropy).score_gradient)
 
 
 def best_of(defence: Guarded, images: Tensor, labels: Tensor, candidates: Iterable[Tensor]) -> Tensor:
     """Return the best of each image and its candidates by `rank`, (N, C, H, W).
 
-    Uses forward passes only. Candidates are ranked as they are: round them before, with `lowest_scores.as_stored`.
+    Uses forward passes only. Candidates are ranked as they are: round them before, with `Ball.stored`.
     """
     best, best_rank = images, rank(*margin_and_excess(defence, images, labels))
     for points in candidates:
@@ -228,10 +262,6 @@ def margin_and_excess(defence: Guarded, points: Tensor, labels: Tensor) -> tuple
     with torch.no_grad():
         logits, scores = defence.read(points)
         return margin_loss(logits, labels), (scores - defence.threshold) / defence.spread
-
-
-def _rank(observation: Observation) -> Tensor:
-    return rank(observation.margin, observation.excess)
 
 
 def rank(margin: Tensor, excess: Tensor) -> Tensor:

@@ -34,11 +34,15 @@ class Goal:
         labels: (N,) int64, the true classes.
         loss: of logits and classes, per row.
         targets: (N,) int64, the classes to reach; None for an untargeted attack.
+        kept_by: of logits and labels, per row: the value by which the best of the visited points is chosen; None means the
+            goal itself. With three classes or more, a point of higher cross-entropy may be right where one of lower
+            cross-entropy is wrong, so attacks that look for wrong points choose by the margin loss.
     """
 
     labels: Tensor
     loss: LossOfLogits = cross_entropy
     targets: Tensor | None = None
+    kept_by: LossOfLogits | None = None
 
     def __call__(self, logits: Tensor) -> Tensor:
         """Return the value of each row, (N,); higher is better for the attacker."""
@@ -47,6 +51,17 @@ class Goal:
         if self.loss is dlr_loss:
             return targeted_dlr_loss(logits, self.labels, self.targets)
         return -self.loss(logits, self.targets)
+
+    def value(self, logits: Tensor, climbed: Tensor | None = None) -> Tensor:
+        """Return the value by which points are kept, (N,).
+
+        Args:
+            logits: (N, K).
+            climbed: (N,), the value of the goal itself, if it is known.
+        """
+        if self.kept_by is not None:
+            return self.kept_by(logits, self.labels)
+        return self(logits) if climbed is None else climbed
 
     def reached(self, logits: Tensor) -> Tensor:
         """Return whether the prediction differs from the label, (N,) bool.
@@ -77,11 +92,11 @@ def goals(target: Target, loss: LossOfLogits, logits: Tensor, labels: Tensor, ge
         generator: random streams of the images.
 
     Returns:
-        K - 1 goals for "each", otherwise one.
+        K - 1 goals for "each", otherwise one. Points are kept by the margin loss, or with a single target by the goal.
     """
     classes = logits.shape[1]
     if target == "none":
-        return [Goal(labels, loss)]
+        return [Goal(labels, loss, kept_by=margin_loss)]
     if target == "least_likely":
         return [Goal(labels, loss, least_likely(logits, labels))]
     if target == "next":
@@ -90,6 +105,7 @@ def goals(target: Target, loss: LossOfLogits, logits: Tensor, labels: Tensor, ge
         shifts = [1 + generator.integers(classes - 1)]
     else:
         shifts = [torch.full_like(labels, shift) for shift in range(1, classes)]
+        return [Goal(labels, loss, (labels + shift) % classes, kept_by=margin_loss) for shift in shifts]
     return [Goal(labels, loss, (labels + shift) % classes) for shift in shifts]
 
 

@@ -14,8 +14,15 @@ LossOfLogits = Callable[[Tensor, Tensor], Tensor]  # logits (N, K), labels (N,) 
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return -log softmax(logits)[label] per row, (N,), at least 0."""
-    return functional.cross_entropy(logits, labels, reduction="none")
+    """Return -log softmax(logits)[label] per row, (N,), at least 0.
+
+    It is computed as softplus(logsumexp(other logits) - own logit). The usual form, 1 - p, rounds the label's part of the
+    gradient to 0 in float32 if the label leads by more than about 16.6. Attacks that only take the gradient's direction
+    would then follow a wrong one.
+    """
+    own = logits.gather(1, labels[:, None])[:, 0]
+    others = logits.scatter(1, labels[:, None], -torch.inf)
+    return functional.softplus(others.logsumexp(1) - own)
 
 
 def margin_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from touchstone.adversary.evasion import Defended, Direction, Observation, _observe, lower_or_raise
+from touchstone.adversary.evasion import Defended, Direction, Observation, follow, lower_or_raise, observe
 from touchstone.adversary.losses import LossOfLogits, cross_entropy, keep_higher, margin_loss
 from touchstone.adversary.perturbations import Ball, resolve_step_size
-from touchstone.numerics.tensors import RandomStreams, frozen, to_grid_towards
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 
 def lower_scores(
@@ -29,7 +29,7 @@ def lower_scores(
     """Follow each direction from several starts, and keep the best points by `rank`.
 
     The defence sees points rounded to 8 bits, as a study stores them: a point that is only just wrong is often right again
-    when it is rounded. It differs from `stored_evasion.evade_stored` in two ways. Steps shrink linearly to 0, because steps
+    when it is rounded. It differs from `evasion.evade` in two ways. Steps shrink linearly to 0, because steps
     of one length circle the border between right and wrong, where the lowest scores are. And the lowest score is the best,
     not the widest margin below one threshold.
 
@@ -49,25 +49,13 @@ def lower_scores(
         (N, C, H, W) in [0, 1], on the 1/255 grid if the images are.
     """
     size = resolve_step_size(step_size, eps, steps)
-    ball = Ball(images, eps)
+    sizes = [2 * size * (1 - step / steps) for step in range(steps)]
+
+    def observed(points: Tensor) -> Observation:
+        return observe(defence, points, labels, loss)
+
     with frozen(defence.model):
-        best, best_rank = images, _rank(_observe(defence, images, labels, loss))
-        for direction in directions:
-            for restart in range(restarts):
-                points = images if restart == 0 else ball.random(generator)
-                for step in range(steps + 1):
-                    stored = as_stored(points, ball)
-                    observation = _observe(defence, stored, labels, loss)
-                    new_rank = _rank(observation)
-                    best, best_rank = keep_higher(best, best_rank, stored, new_rank)
-                    if step < steps:
-                        points = ball.step(points, direction(observation), 2 * size * (1 - step / steps))
-    return best
-
-
-def as_stored(points: Tensor, ball: Ball) -> Tensor:
-    """Return points of a ball rounded to 8 bits towards its images, as a study stores attacked sets."""
-    return ball.project(to_grid_towards(points, ball.images))
+        return follow(observed, rank, Ball(images, eps), generator, directions, sizes=sizes, restarts=restarts)
 
 
 def lowest_of(defence: Defended, images: Tensor, labels: Tensor, candidates: Iterable[Tensor]) -> Tensor:
@@ -96,10 +84,6 @@ def rank(margin: Tensor, excess: Tensor) -> Tensor:
         excess: (N,), score minus threshold, in units of the detector's spread.
     """
     return torch.where(margin > 0, torch.where(excess > 0, 1 / (2 + excess), 1 - excess), margin)
-
-
-def _rank(observation: Observation) -> Tensor:
-    return rank(observation.margin, observation.excess)
 
 
 def rank_at(defence: Defended, points: Tensor, labels: Tensor) -> Tensor:

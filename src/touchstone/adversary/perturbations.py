@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from touchstone.contracts import Model
-from touchstone.numerics.tensors import RandomStreams, per_row, row_norms, uniform_between
+from touchstone.numerics.tensors import RandomStreams, per_row, row_norms, to_grid_towards, uniform_between
 
 Norm = Literal["linf", "l2"]
 
@@ -102,6 +102,10 @@ class Ball:
             radius = torch.full_like(points.flatten(1)[:, 0], self.eps)
             points = self.images + shrink(points - self.images, radius, "l2")
         return points.clamp(self.low, self.high)
+
+    def stored(self, points: Tensor) -> Tensor:
+        """Return points of the balls rounded to 8 bits towards the images, as a study stores attacked sets."""
+        return self.project(to_grid_towards(points, self.images))
 
     def step(self, points: Tensor, gradient: Tensor, size: float | Tensor) -> Tensor:
         """Return `points` after a step up the gradient, projected onto the ball.

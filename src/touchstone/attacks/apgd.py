@@ -50,7 +50,8 @@ def apgd(
             to measure robust accuracy, see `pgd`.
 
     Returns:
-        (N, C, H, W) in [0, 1]: per image, the highest-loss point visited; the image itself only if nothing is higher.
+        (N, C, H, W) in [0, 1]: per image, the point with the highest margin loss of all visited, or with a single target the
+        one where it is most probable; the image itself only if none is higher.
 
     Raises:
         ValueError: the DLR loss has too few classes; it needs three, or four with a target.
@@ -67,16 +68,16 @@ def apgd(
         ball = Ball(images, eps, norm)
         stop = misclassified if stop_on_success else None
 
-        def run(goal: Goal, best: Tensor, best_loss: Tensor) -> tuple[Tensor, Tensor]:
+        def run(goal: Goal, best: Tensor, best_value: Tensor) -> tuple[Tensor, Tensor]:
             start = ball.random(generator)
-            rows = torch.nonzero(best_loss < torch.inf)[:, 0]
+            rows = torch.nonzero(best_value < torch.inf)[:, 0]
             if len(rows) == 0:
-                return best, best_loss
+                return best, best_value
             part = (goal.take(rows), ball.take(rows), start[rows])
-            best, best_loss = best.clone(), best_loss.clone()
+            best, best_value = best.clone(), best_value.clone()
             highest = ascend_with_step_halving(model, *part, steps=steps, success=stop)
-            best[rows], best_loss[rows] = keep_higher(best[rows], best_loss[rows], *highest)
-            return best, best_loss
+            best[rows], best_value[rows] = keep_higher(best[rows], best_value[rows], *highest)
+            return best, best_value
 
         aims = goals(target, LOSSES[loss], logits, labels, generator)
-        return ascend_each(model, aims, run, images, logits, restarts=restarts, stop_on_success=stop_on_success)
+        return ascend_each(aims, run, images, logits, restarts=restarts, stop_on_success=stop_on_success)

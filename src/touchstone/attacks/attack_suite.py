@@ -121,14 +121,14 @@ class _Search:
         if diverse:
             direction = 2 * self.generator.uniform((diverse,), start.dtype)[rows] - 1
             start = _diverse(self.model, self.ball.take(rows), start, direction)
-        self._ascend(rows, Goal(self.labels[rows], loss), start, steps)
+        self._ascend(rows, Goal(self.labels[rows], loss, kept_by=margin_loss), start, steps)
 
     def run_towards(self, rows: Tensor, rank: int, loss: LossOfLogits, starts: Tensor, steps: int) -> None:
         """Aim for the wrong class of some rank at the starts of some images, from there."""
         if len(rows):
             wrong = self.model(starts[rows]).scatter(1, self.labels[rows][:, None], -torch.inf)
             target = wrong.argsort(1, descending=True)[:, rank]
-            self._ascend(rows, Goal(self.labels[rows], loss, target), starts[rows], steps)
+            self._ascend(rows, Goal(self.labels[rows], loss, target, kept_by=margin_loss), starts[rows], steps)
 
     def squares(self, rows: Tensor, queries: int) -> None:
         """Search some images with squares."""
@@ -141,9 +141,7 @@ class _Search:
         if len(rows) == 0:
             return
         ball = self.ball.take(rows)
-        points, loss = ascend_with_step_halving(self.model, goal, ball, start, steps=steps, success=self.success)
-        margin = torch.where(torch.isposinf(loss), torch.inf, margin_loss(self.model(points), goal.labels))
-        self._keep(rows, points, margin)
+        self._keep(rows, *ascend_with_step_halving(self.model, goal, ball, start, steps=steps, success=self.success))
 
     def _keep(self, rows: Tensor, points: Tensor, loss: Tensor) -> None:
         self.best, self.loss = self.best.clone(), self.loss.clone()

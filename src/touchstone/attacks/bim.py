@@ -7,6 +7,7 @@ from torch import Tensor
 
 from touchstone.adversary.ascent import ascend
 from touchstone.adversary.goals import Goal
+from touchstone.adversary.losses import margin_loss
 from touchstone.adversary.perturbations import Ball, check_inputs, resolve_step_size
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen
@@ -36,14 +37,22 @@ def bim(
         step_size: length of a step; None means 2.5 * eps / steps.
 
     Returns:
-        (N, C, H, W) in [0, 1]: per image, the point with the highest cross-entropy on the path.
+        (N, C, H, W) in [0, 1]: per image, the point on the path with the highest margin loss.
 
     References:
         Kurakin et al. 2017, section 2.2. The paper returns the last point, not the best one.
     """
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
-        goal = Goal(labels)
-        loss = goal(model(images))
+        margin = margin_loss(model(images), labels)
         size = resolve_step_size(step_size, eps, steps)
-        return ascend(model, goal, Ball(images, eps), images, images, loss, steps=steps, step_size=size)[0]
+        return ascend(
+            model,
+            Goal(labels, kept_by=margin_loss),
+            Ball(images, eps),
+            images,
+            images,
+            margin,
+            steps=steps,
+            step_size=size,
+        )[0]

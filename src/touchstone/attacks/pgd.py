@@ -50,7 +50,8 @@ def pgd(
             examples that are trained on, scored, transferred or translated.
 
     Returns:
-        (N, C, H, W) in [0, 1]: per image, the highest-loss point visited; the image itself only if nothing is higher.
+        (N, C, H, W) in [0, 1]: per image, the point with the highest margin loss of all visited, or with a single target the
+        one where it is most probable; the image itself only if none is higher.
 
     References:
         Madry et al. 2018, section 2.1. Best iterate and defaults: docs/papers/shared.md, "Attack settings".
@@ -61,11 +62,12 @@ def pgd(
         ball = Ball(images, eps, norm)
         size = resolve_step_size(step_size, eps, steps)
 
-        def run(goal: Goal, best: Tensor, best_loss: Tensor) -> tuple[Tensor, Tensor]:
+        def run(goal: Goal, best: Tensor, best_value: Tensor) -> tuple[Tensor, Tensor]:
             start = ball.random(generator) if random_start else images
             return ascend(
-                model, goal, ball, start, best, best_loss, steps=steps, step_size=size, stop_on_success=stop_on_success
-            )
+                model, goal, ball, start, best, best_value,
+                steps=steps, step_size=size, stop_on_success=stop_on_success,
+            )  # fmt: skip
 
         aims = goals(target, LOSSES[loss], logits, labels, generator)
-        return ascend_each(model, aims, run, images, logits, restarts=restarts, stop_on_success=stop_on_success)
+        return ascend_each(aims, run, images, logits, restarts=restarts, stop_on_success=stop_on_success)

@@ -12,7 +12,7 @@ def test_checkpoints_come_closer_until_they_are_six_percent_apart():
     assert _checkpoints(1) == [1]
 
 
-def visits(steps):
+def visits(steps, kept_by=None):
     """Return the points that one run evaluates, and its result: one pixel from .5 in [.1, .9], loss highest at .6."""
     points = []
 
@@ -20,7 +20,7 @@ def visits(steps):
         points.append(round(images.item(), 6))
         return -((images.flatten(1) - 0.6) ** 2)
 
-    goal = Goal(torch.zeros(1, dtype=torch.int64), lambda logits, labels: logits[:, 0])
+    goal = Goal(torch.zeros(1, dtype=torch.int64), lambda logits, labels: logits[:, 0], kept_by=kept_by)
     middle = torch.full((1, 1, 1, 1), 0.5, dtype=torch.float64)
     best, _ = ascend_with_step_halving(model, goal, Ball(middle, 0.4), middle, steps=steps)
     return points, best.item()
@@ -34,6 +34,12 @@ def test_the_first_steps_are_those_worked_by_hand():
 def test_at_a_checkpoint_that_did_not_pay_the_step_is_halved_and_goes_on_from_the_best_point():
     # With three steps there is a checkpoint after each. .9 was worse: back to .5, step size .4, .5 + .75 * .4.
     assert visits(3)[0][:3] == [0.5, 0.9, 0.8]
+
+
+def test_the_point_that_is_kept_is_the_best_by_the_value_of_the_goal_and_the_path_is_the_same():
+    path, kept = visits(100, kept_by=lambda logits, labels: -logits[:, 0])
+
+    assert path == visits(100)[0] and kept == pytest.approx(max(path, key=lambda x: abs(x - 0.6)))
 
 
 def test_halved_steps_close_in_on_a_maximum_inside_the_ball():

@@ -7,8 +7,7 @@ from torch import nn
 from touchstone.adaptive.joint_pgd import joint_pgd
 from touchstone.adaptive.mimicry import mimicry
 from touchstone.adversary.defences import Guarded, smoothed, typical_of
-from touchstone.adversary.evasion import flat_scores
-from touchstone.adversary.stored_evasion import evade_stored
+from touchstone.adversary.evasion import evade, flat_scores
 from touchstone.numerics.tensors import RandomStreams
 
 
@@ -41,7 +40,7 @@ def test_a_step_along_the_surrogate_lowers_a_score_that_has_no_gradient():
         return -seen.score_gradient
 
     for beta in (None, 1.0):
-        evade_stored(with_dead_relu(), images, labels, draws(2), [follow], eps=0.1, steps=1, step_size=None, restarts=1,
+        evade(with_dead_relu(), images, labels, draws(2), [follow], eps=0.1, steps=1, step_size=None, restarts=1,
                      softplus_beta=beta)  # fmt: skip
 
     assert visited[0].abs().max() == 0

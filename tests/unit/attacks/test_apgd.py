@@ -52,7 +52,7 @@ def test_the_dlr_loss_moves_images_whose_cross_entropy_gradient_is_zero(linear):
     before, blind, after = [
         margin_loss(linear.model(images), linear.labels)[right] for images in (linear.images, masked, found)
     ]
-    assert right.any() and torch.equal(blind, before)
+    assert right.any() and (blind < before + 0.2).all()  # no better than a random start
     assert (after > before + 0.3).double().mean() > 0.7
 
 
