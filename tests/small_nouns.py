@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from touchstone.records.metric_rows import WHITE_BOX, MetricRow, Threat
-from touchstone.records.nouns import Checkpoint, Detector, ExampleSet, Margins, Metrics, Outputs, Scores
+from touchstone.records.nouns import Checkpoint, Detector, ExampleSet, Margins, Outputs, Scores
 
 
 def examples(count=3, **changes):
@@ -17,18 +16,6 @@ def examples(count=3, **changes):
     return ExampleSet(**(values | changes))
 
 
-def row(**changes):
-    values = {
-        **dict.fromkeys(("evaluation", "entry", "examples", "metric", "unit"), "x"),
-        **{"value": 0.1, "low": None, "high": 1 / 3, "n": 5, "base_rate": None, "seed": 2},
-        **{
-            "threat": Threat(WHITE_BOX, norm="linf", budget=(("eps", 0.1),)),
-            "files": ("a.safetensors", "b.safetensors"),
-        },
-    }
-    return MetricRow(**(values | changes))
-
-
 NOUNS = [
     examples(),
     examples(unquantised=np.full((3, 1, 2, 2), 0.123, dtype=np.float32)),
@@ -40,5 +27,4 @@ NOUNS = [
     Detector({"mean": np.zeros(3)}, {"use": "detectors/msp"}, {"0.05": 0.5}, 1.0, False),
     Detector({}, {"use": "detectors/msp"}, {"0.05": 0.5}, 1.0, False),
     Scores(np.array([0.5, 0.25]), np.arange(2), np.zeros(2, np.int64)),
-    Metrics([row()]),
 ]

@@ -1,9 +1,7 @@
-"""The bytes of artefacts: safetensors with one metadata key, and CSV for metrics."""
+"""The bytes of artefacts: safetensors with one metadata key."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from typing import Any
 
@@ -13,10 +11,10 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save
 
 from touchstone.digests import canonical
-from touchstone.records.metric_rows import METRIC_COLUMNS, cells_of, row_of
-from touchstone.records.nouns import KINDS, Array, ContractError, Metrics, Noun
+from touchstone.records.nouns import KINDS, Array, Noun
 
 METADATA_KEY = "touchstone"
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)  # what damaged bytes raise
 
 
 class DamagedFile(ValueError):
@@ -42,15 +40,9 @@ def _split(noun: Noun) -> tuple[dict[str, Array], dict[str, Any]]:
 def encode(noun: Noun) -> bytes:
     """Return the noun's bytes: equal for equal content, on every machine.
 
-    Metrics are CSV, so that people and DVC can read them. Everything else is safetensors with exactly one metadata key,
-    because the order of several keys changes from process to process.
+    They are safetensors with exactly one metadata key, because the order of several keys changes from process to process.
+    Metrics are CSV instead, see `metric_tables`.
     """
-    if isinstance(noun, Metrics):
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(METRIC_COLUMNS)
-        writer.writerows(map(cells_of, noun.rows))
-        return text.getvalue().encode()
     arrays, rest = _split(noun)
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return save(arrays, metadata={METADATA_KEY: canonical(rest)})
@@ -58,32 +50,30 @@ def encode(noun: Noun) -> bytes:
 
 def decode(data: bytes, kind: type | None = None) -> Any:
     """Return the noun in `data`; DamagedFile if the bytes are not a complete noun of that kind."""
-    if kind is Metrics:
-        return _decode_metrics(data)
     try:
         arrays = load_tensors(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        rest = json.loads(header["__metadata__"][METADATA_KEY])
-        noun_type = KINDS[rest.pop("kind")]
-        for name in rest.pop("nested"):
-            rest[name] = {key[len(name) + 1 :]: array for key, array in arrays.items() if key.startswith(name + ".")}
-            arrays = {key: array for key, array in arrays.items() if not key.startswith(name + ".")}
-        for name in ("input_shape", "mean", "std"):
-            if name in rest:
-                rest[name] = tuple(rest[name])
-        noun = noun_type(**arrays, **rest)
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+        noun = joined(arrays, json.loads(header["__metadata__"][METADATA_KEY]))
+    except (SafetensorError, *UNREADABLE) as error:
         raise DamagedFile(f"not a whole artefact ({type(error).__name__}: {error})") from error
-    if kind is not None and noun_type is not kind:
-        raise DamagedFile(f"holds {noun_type.__name__}, expected {kind.__name__}")
+    return expected(noun, kind)
+
+
+def joined(arrays: dict[str, Array], rest: dict[str, Any]) -> Any:
+    """Return the noun that `_split` took apart; one of `UNREADABLE` if there is none."""
+    arrays, rest = {**arrays}, {**rest}
+    noun_type = KINDS[rest.pop("kind")]
+    for name in rest.pop("nested"):
+        prefix = name + "."
+        rest[name] = {key.removeprefix(prefix): arrays.pop(key) for key in list(arrays) if key.startswith(prefix)}
+    for name in ("input_shape", "mean", "std"):
+        if name in rest:
+            rest[name] = tuple(rest[name])
+    return noun_type(**arrays, **rest)
+
+
+def expected(noun: Any, kind: type | None) -> Any:
+    """Return the noun; DamagedFile if it is of another kind."""
+    if kind is not None and type(noun) is not kind:
+        raise DamagedFile(f"holds {type(noun).__name__}, expected {kind.__name__}")
     return noun
-
-
-def _decode_metrics(data: bytes) -> Metrics:
-    try:
-        header, *lines = csv.reader(io.StringIO(data.decode()))
-        if tuple(header) != METRIC_COLUMNS:
-            raise ContractError(f"columns are {header}")
-        return Metrics([row_of(cells) for cells in lines])
-    except (UnicodeDecodeError, ValueError, TypeError, csv.Error) as error:
-        raise DamagedFile(f"not a whole metrics table ({error})") from error

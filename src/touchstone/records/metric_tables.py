@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from touchstone.records import metric_rows, nouns
+from touchstone.records import metric_rows
 from touchstone.records.encoding import DamagedFile
 from touchstone.records.nouns import ContractError
 
@@ -44,7 +45,14 @@ class Metrics:
     rows: list[MetricRow]
 
     def __post_init__(self) -> None:
-        nouns.Metrics([*self.rows])  # it refuses rows that are none, and numbers that are not finite
+        for row in self.rows:
+            if not isinstance(row, metric_rows.MetricRow):
+                raise ContractError(f"a metrics row is a {type(row).__name__}, expected a MetricRow")
+            for column, value in (("value", row.value), ("low", row.low), ("high", row.high)):
+                if value is not None and not math.isfinite(value):
+                    raise ContractError(f"{row.metric}: {column} is {value}")
+            if row.value is None:
+                raise ContractError(f"{row.metric} of {row.entry} on {row.examples}: no value")
 
 
 def cells_of(row: MetricRow) -> list[str]:

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from touchstone.records.metric_rows import MetricRow
-
 Array = NDArray[Any]
 
 
@@ -209,20 +207,6 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Metrics:
-    """The rows of one evaluation, or of a whole report; every number is finite."""
-
-    rows: list[MetricRow]
-
-    def __post_init__(self) -> None:
-        for row in self.rows:
-            _require(isinstance(row, MetricRow), f"a metrics row is a {type(row).__name__}, expected a MetricRow")
-            for column, value in (("value", row.value), ("low", row.low), ("high", row.high)):
-                _require(value is None or bool(np.isfinite(value)), f"{row.metric}: {column} is {value}")
-            _require(row.value is not None, f"{row.metric} of {row.entry} on {row.examples}: no value")
-
-
-@dataclass(frozen=True)
 class Cell:
     """One artefact in an evaluation, and what it is about; a name that does not apply is empty.
 
@@ -248,7 +232,5 @@ class Cell:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-Noun = ExampleSet | Checkpoint | Outputs | Margins | Detector | Scores | Metrics
-KINDS: dict[str, type] = {
-    kind.__name__: kind for kind in (ExampleSet, Checkpoint, Outputs, Margins, Detector, Scores, Metrics)
-}
+Noun = ExampleSet | Checkpoint | Outputs | Margins | Detector | Scores
+KINDS: dict[str, type] = {kind.__name__: kind for kind in (ExampleSet, Checkpoint, Outputs, Margins, Detector, Scores)}

@@ -9,8 +9,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from touchstone.records.encoding import METADATA_KEY, DamagedFile, encode
-from touchstone.records.nouns import KINDS, Array, Noun
+from touchstone.records.encoding import METADATA_KEY, UNREADABLE, DamagedFile, encode, expected, joined
+from touchstone.records.nouns import Array, Noun
 
 PIECE = 1 << 20  # bytes that are read at a time
 DTYPES = {"BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "F16": "<f2", "U32": "<u4", "I32": "<i4"}
@@ -63,20 +63,10 @@ def read(stream: IO[bytes], size: int, kind: type) -> Any:
         count = int.from_bytes(stream.read(8), "little")
         header = json.loads(stream.read(min(count, size)))
         rest = json.loads(header.pop("__metadata__")[METADATA_KEY])
-        arrays = _arrays(stream, header, size - 8 - count)
-        noun_type = KINDS[rest.pop("kind")]
-        for name in rest.pop("nested"):
-            prefix = name + "."
-            rest[name] = {key.removeprefix(prefix): arrays.pop(key) for key in list(arrays) if key.startswith(prefix)}
-        for name in ("input_shape", "mean", "std"):
-            if name in rest:
-                rest[name] = tuple(rest[name])
-        noun = noun_type(**arrays, **rest)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+        noun = joined(_arrays(stream, header, size - 8 - count), rest)
+    except UNREADABLE as error:
         raise DamagedFile(f"not a whole artefact ({type(error).__name__}: {error})") from error
-    if noun_type is not kind:
-        raise DamagedFile(f"holds {noun_type.__name__}, expected {kind.__name__}")
-    return noun
+    return expected(noun, kind)
 
 
 def _arrays(stream: IO[bytes], header: dict[str, Any], size: int) -> dict[str, Array]:

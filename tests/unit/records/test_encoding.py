@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from small_nouns import NOUNS, examples, row
+from small_nouns import NOUNS, examples
 from touchstone.records import encoding
 from touchstone.records.encoding import DamagedFile
-from touchstone.records.nouns import ContractError, ExampleSet, Margins, Metrics
+from touchstone.records.nouns import ContractError, ExampleSet, Margins
 
 
 @pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: type(noun).__name__)
@@ -19,7 +19,7 @@ def test_write_read_write_gives_equal_bytes(noun):
     assert again == data
 
 
-@pytest.mark.parametrize("noun", NOUNS[:-1], ids=lambda noun: type(noun).__name__)
+@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: type(noun).__name__)
 @pytest.mark.parametrize(
     "spoil", [lambda data: data[:-1], lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"PK" + data]
 )
@@ -31,11 +31,6 @@ def test_truncated_or_altered_bytes_are_refused(noun, spoil):
 def test_a_file_of_another_kind_is_refused():
     with pytest.raises(DamagedFile, match="holds Scores, expected ExampleSet"):
         encoding.decode(encoding.encode(NOUNS[7]), ExampleSet)
-
-
-def test_metrics_with_other_columns_are_refused():
-    with pytest.raises(DamagedFile):
-        encoding.decode(b"a,b\n1,2\n", Metrics)
 
 
 @pytest.mark.parametrize(
@@ -61,11 +56,6 @@ def test_an_example_set_that_breaks_its_rules_is_refused(changes, words):
 def test_a_margin_is_at_least_0_and_infinite_only_where_none_was_found(margins, found):
     with pytest.raises(ContractError):
         Margins(np.array(margins), np.array(found), np.zeros(1), np.zeros(1), np.arange(1), "linf", "fab")
-
-
-def test_a_metric_that_is_nan_is_refused():
-    with pytest.raises(ContractError, match="value is nan"):
-        Metrics([row(value=float("nan"))])
 
 
 def test_the_file_has_exactly_one_metadata_key():

@@ -8,16 +8,12 @@ from touchstone.records import encoding, streams
 from touchstone.records.encoding import DamagedFile
 from touchstone.records.nouns import ExampleSet
 
-WITH_ARRAYS = NOUNS[:-1]
-
 
 def read(data, kind):
     return streams.read(BytesIO(data), len(data), kind)
 
 
-@pytest.mark.parametrize(
-    "noun", [*WITH_ARRAYS, examples(source='of "Käthe" \\ \n')], ids=lambda noun: type(noun).__name__
-)
+@pytest.mark.parametrize("noun", [*NOUNS, examples(source='of "Käthe" \\ \n')], ids=lambda noun: type(noun).__name__)
 def test_pieces_are_the_bytes_of_the_noun_and_read_like_them(noun):
     data = encoding.encode(noun)
 
@@ -37,7 +33,7 @@ def test_arrays_are_aligned_and_can_be_written():
     assert noun.images.flags.aligned and noun.images.flags.writeable
 
 
-@pytest.mark.parametrize("noun", WITH_ARRAYS, ids=lambda noun: type(noun).__name__)
+@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: type(noun).__name__)
 @pytest.mark.parametrize(
     "spoil",
     [
