@@ -28,7 +28,8 @@ def logit_lines(
     """Return, per classifier (rows), the K logits of some images (columns) at x + t sign(gradient), over t.
 
     The images are the first of each class in turn, the same in each row. The thick line is the true class, the dashed
-    one the class that wins at the greatest t; the others are thin.
+    one the class that wins at the greatest t; the others are thin. Lines far below these are cut off, or those of an RBF
+    network would flatten the two.
 
     Args:
         outputs: of classifiers on a clean set and on white-box FGSM images of it without clipping, at several eps.
@@ -80,5 +81,14 @@ def _draw(axes: Axes, path: LogitPath, row: int, clean: ExampleSet | None) -> No
             path.places, logits[:, winner], color=drawing.INK, linestyle="--", linewidth=1.4, label="wins in the end"
         )
     start, end = (class_name(clean, label) for label in (own, winner))
+    axes.set_ylim(bottom=_bottom(logits, own))
     axes.set_title(f"{path.clean.entry}: {start}" + (f" → {end}" if winner != own else ""), fontsize=8)
     axes.set_ylabel("logit")
+
+
+def _bottom(logits: Array, own: int) -> float | None:
+    """Return where the axis ends: as far below the true class and its last rival as twice their range; None: at the data."""
+    rival = int(np.delete(logits[-1], own).argmax())
+    pair = logits[:, [own, rival + (rival >= own)]]
+    cut = float(pair.min() - 2 * np.ptp(pair))
+    return cut if cut > logits.min() else None

@@ -90,6 +90,19 @@ def test_logits_are_drawn_over_t_and_the_winner_is_named():
         logit_lines(path_cells(), examples, seed=3)
 
 
+def test_a_logit_far_below_does_not_flatten_the_true_class_and_its_rival():
+    cells = path_cells()
+    for cell in cells:
+        far = np.hstack([cell.noun.logits, [[-700.0], [-4.0]]])
+        exact = None if cell.noun.unquantised_logits is None else far
+        vars(cell.noun).update(logits=far, unquantised_logits=exact)
+
+    first, second = logit_lines(cells, [], images=2).axes
+
+    assert first.get_ylim()[0] == pytest.approx(-1 - 2 * 2)  # the true class falls from 1 to -1, its rival stays at 0
+    assert second.get_ylim()[0] == pytest.approx(0 - 2 * 1)
+
+
 def checkpoint(weights, losses=(), seed=0, entry="mlp"):
     history = {"train_loss": np.array(losses)} if losses else {}
     noun = Checkpoint(weights, {"use": "models/mlp"}, (1, 2, 2), 2, (0.0,), (1.0,), history)
