@@ -36,8 +36,7 @@ from touchstone.pipeline.jobs.run import run
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
 from touchstone.records.metric_rows import ADAPTIVE
-from touchstone.records.metric_tables import MetricRow, decode, encode
-from touchstone.records.nouns import Metrics
+from touchstone.records.metric_tables import MetricRow, Metrics, decode, encode
 from touchstone.report.tables import numbered
 from touchstone.statistics import intervals
 
