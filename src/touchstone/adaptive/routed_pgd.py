@@ -43,7 +43,7 @@ def routed_pgd(
     moves the router's score; otherwise a step raises the cross-entropy. Without a router there is one path, and this is
     PGD through the translators. Then Auto-PGD attacks the whole, each image on the path that it takes. Behind a translator
     the loss is rough: steps of a fixed size left 20 % of 200 Fashion-MNIST images right, Auto-PGD 9 %. Attacking accuracy,
-    Auto-PGD stops at a misclassified point, because a point of higher cross-entropy may be right.
+    Auto-PGD stops at a point that is misclassified on the 8-bit grid.
 
     Images on which the defence still holds get more. The same runs raise the margin, whose gradient a confident softmax
     does not round away. They follow gradients that replace the translators by the identity (BPDA), and those of softplus
