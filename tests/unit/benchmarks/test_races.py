@@ -213,7 +213,7 @@ def test_margins_run_small_and_the_linear_ones_are_the_optimum(tmp_path, monkeyp
     peers = {"adv-lib FMN": margin_excess.adv_lib(partial(margin_excess.fmn, steps=5))}
     monkeypatch.setattr(margin_excess, "CONTESTANTS", {name: margin_excess.CONTESTANTS[name] for name in names} | peers)
 
-    measured = margin_excess.measured(images=4, rounds=1, epochs=1)
+    measured = margin_excess.measured(images=8, rounds=1, epochs=1)
 
     assert "adv-lib FMN" in written(margin_excess, measured, tmp_path)
     thorough = next(line for line in measured["races"][1]["lines"] if line["contestant"] == margin_excess.THOROUGH)
