@@ -113,6 +113,7 @@ def _notes(by_claim: Claims) -> str:
     return (
         f"Inconclusive claims: {len(by_claim)}. More seeds or images would settle {settled} of them. A size settles a claim"
         f" with a chance of {100 * POWER:g} %, by a second look with a {100 * SECOND_LOOK:g} % interval, if the truth is as"
-        f" far from the bound as the distance says. Minutes are those of all jobs together."
+        f" far from the bound as the distance says. Minutes are those of the jobs behind the number; an extension also runs"
+        f" what else its evaluations read, and `touchstone run --settle` first says how long all of it takes."
         f"{' A size without minutes has the fewest seeds: no run records here time all its jobs.' if unknown else ''}"
     )
