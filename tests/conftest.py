@@ -36,6 +36,7 @@ if os.environ.get("TOUCHSTONE_PLUGINS"):  # `touchstone contract` holds a file o
     plugins.use([Path(os.environ["TOUCHSTONE_PLUGINS"])])
 
 torch.set_num_threads(1)  # tests run beside each other; two spinning threads each cost four times as much
+gc.disable()  # until all tests are collected: none of their objects is garbage
 
 MEMORY = Path("/dev/shm")
 ROOM = 6e9  # bytes
@@ -61,6 +62,7 @@ use_memory()
 def pytest_collection_finish() -> None:
     bytecode.leave()
     gc.freeze()  # what is there before the first test stays: tests need not look through it for garbage
+    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
