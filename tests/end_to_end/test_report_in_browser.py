@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from functools import partial
 
 import pytest
 from selenium import webdriver
@@ -16,6 +17,8 @@ from touchstone.report.packing import rows_of
 PROGRAMS = ("chromium", "chromedriver")  # Debian's packages chromium and chromium-driver
 PHONE, DESK = 390, 1280
 SHEET = 717  # A4 between the margins that Chromium leaves
+
+wait = partial(WebDriverWait, poll_frequency=0.05)  # Selenium's own half a second was most of the time of these tests
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +80,7 @@ def unfold(page, within="body"):
         driver.execute_script(open_all, parts)
         return not every(driver, f"{parts} > script.packed, {parts}:not([open])")
 
-    WebDriverWait(page, 20).until(none_is_left)
+    wait(page, 20).until(none_is_left)
 
 
 def opened(page, selector, within="body"):
@@ -92,7 +95,7 @@ def press(page, element):
 
 
 def dialog_is(page, is_open):
-    WebDriverWait(page, 5).until(lambda driver: one(driver, "dialog").get_property("open") is is_open)
+    wait(page, 5).until(lambda driver: one(driver, "dialog").get_property("open") is is_open)
     return one(page, "dialog")
 
 
@@ -123,7 +126,7 @@ def test_a_request_and_an_error_would_be_seen(page):
     page.execute_script("fetch('http://127.0.0.1:9/').catch(() => {}); setTimeout(() => { throw Error('thrown') })")
 
     said = []
-    WebDriverWait(page, 5).until(lambda driver: said.extend(driver.get_log("browser")) or len(said) > 1)
+    wait(page, 5).until(lambda driver: said.extend(driver.get_log("browser")) or len(said) > 1)
     assert "thrown" in str(said) and "http://127.0.0.1:9/" in str(said)
 
 
@@ -134,7 +137,7 @@ def test_the_policy_stops_code_that_is_not_the_pages_own(page):
     )
 
     said = []
-    WebDriverWait(page, 5).until(lambda driver: said.extend(driver.get_log("browser")) or len(said) > 1)
+    wait(page, 5).until(lambda driver: said.extend(driver.get_log("browser")) or len(said) > 1)
     assert "script-src" in str(said)
     assert page.execute_script("return window.ran") is None
 
@@ -194,7 +197,7 @@ def test_the_browsers_back_closes_a_number_and_leaves_the_page_open(page):
         dialog_is(page, True)
         close()
         dialog_is(page, False)
-        WebDriverWait(page, 5).until(lambda driver: driver.execute_script("return history.state") is None)
+        wait(page, 5).until(lambda driver: driver.execute_script("return history.state") is None)
 
     assert page.current_url.endswith("report.html")
 
@@ -227,7 +230,7 @@ def test_a_measured_number_opens_where_it_comes_from(page, tiny):
 
 def test_closing_a_number_leaves_the_reader_where_they_were(page):
     page.execute_script("location.hash = '#cite'")
-    WebDriverWait(page, 5).until(lambda driver: at_rest(driver) > 0)
+    wait(page, 5).until(lambda driver: at_rest(driver) > 0)
     page.execute_script("scrollTo(0, 100)")
     assert at_rest(page) == 100
 
@@ -249,7 +252,7 @@ def at_rest(page):
 
 def test_a_number_of_a_claim_opens_the_rows_and_files_that_it_is_of(page):
     page.execute_script("location.hash = '#claim-S4-1'")
-    WebDriverWait(page, 5).until(lambda driver: every(driver, "#claim-S4-1 .number"))
+    wait(page, 5).until(lambda driver: every(driver, "#claim-S4-1 .number"))
 
     page.execute_script("arguments[0].click()", one(page, "#claim-S4-1 .number"))
 
@@ -264,7 +267,7 @@ def test_a_mark_of_a_figure_says_what_it_shows_and_opens_its_row(page, tiny):
     line = int(mark.get_attribute("data-row"))
 
     page.execute_script("arguments[0].dispatchEvent(new PointerEvent('pointerover', {bubbles: true}))", mark)
-    WebDriverWait(page, 5).until(lambda driver: one(driver, "#tip").is_displayed())
+    wait(page, 5).until(lambda driver: one(driver, "#tip").is_displayed())
     tip = one(page, "#tip").text
     page.execute_script("arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))", mark)
 
@@ -274,7 +277,7 @@ def test_a_mark_of_a_figure_says_what_it_shows_and_opens_its_row(page, tiny):
 
 
 def test_a_name_in_a_figure_hides_its_series_and_shows_it_again(page):
-    WebDriverWait(page, 10).until(lambda driver: every(driver, "figure [role=button]"))
+    wait(page, 10).until(lambda driver: every(driver, "figure [role=button]"))
     name = every(page, "figure [role=button]")[0]
     figure = name.find_element(By.XPATH, "ancestor::*[local-name()='figure']")
     series = every(figure, f"[data-series='{name.get_attribute('data-toggle')}']")
@@ -294,7 +297,7 @@ def test_a_name_in_a_figure_hides_its_series_and_shows_it_again(page):
 def test_the_list_of_files_shows_those_that_contain_every_word(page):
     press(page, one(page, "nav a[href='#files']"))
     press(page, one(page, "#all-files > summary"))
-    WebDriverWait(page, 10).until(lambda driver: every(driver, "#all-files ul.files > li"))
+    wait(page, 10).until(lambda driver: every(driver, "#all-files ul.files > li"))
 
     one(page, "#file-words").send_keys("outputs cnn.0")
 
@@ -308,9 +311,9 @@ def test_a_count_of_the_scorecard_leaves_its_claims_and_the_address_keeps_it(pag
 
     press(page, chip)
 
-    WebDriverWait(page, 5).until(lambda driver: one(driver, "#claims .tools output").text)
+    wait(page, 5).until(lambda driver: one(driver, "#claims .tools output").text)
     page.refresh()
-    WebDriverWait(page, 5).until(lambda driver: one(driver, "#claims .tools output").text)
+    wait(page, 5).until(lambda driver: one(driver, "#claims .tools output").text)
     left = [line for line in every(page, "#claims tr[data-words]") if line.is_displayed()]
     assert len(left) == count > 0 and all(word in line.get_attribute("data-words").split("|") for line in left)
     assert one(page, ".scorecard [aria-pressed=true]").get_attribute("data-word") == word
@@ -320,14 +323,14 @@ def search(page, words):
     """Type words into the page's search and open the first hit."""
     page.switch_to.active_element.send_keys(Keys.CONTROL, "k")
     one(page, "#search-words").send_keys(words)
-    WebDriverWait(page, 5).until(lambda driver: every(driver, "#search-hits a"))
+    wait(page, 5).until(lambda driver: every(driver, "#search-hits a"))
     page.switch_to.active_element.send_keys(Keys.ENTER)
 
 
 def test_search_leads_to_a_claim(page):
     search(page, "S4-1")
 
-    WebDriverWait(page, 5).until(lambda driver: one(driver, "#claim-S4-1").is_displayed())
+    wait(page, 5).until(lambda driver: one(driver, "#claim-S4-1").is_displayed())
     assert not one(page, "#search").get_property("open")
 
 
@@ -335,7 +338,7 @@ def test_every_hit_of_a_search_shows_the_words(page):
     page.switch_to.active_element.send_keys(Keys.CONTROL, "k")
     one(page, "#search-words").send_keys("pgd")
 
-    WebDriverWait(page, 5).until(lambda driver: len(every(driver, "#search-hits a")) > 3)
+    wait(page, 5).until(lambda driver: len(every(driver, "#search-hits a")) > 3)
 
     hits = [hit.text.lower() for hit in every(page, "#search-hits a")]
     assert all("pgd" in hit and len(hit) < 240 for hit in hits), hits
@@ -344,7 +347,7 @@ def test_every_hit_of_a_search_shows_the_words(page):
 def test_search_leads_to_a_file_and_what_it_was_made_from(page):
     search(page, "checkpoints cnn.0.safetensors")
 
-    WebDriverWait(page, 5).until(lambda driver: one(driver, "#origin").get_property("open"))
+    wait(page, 5).until(lambda driver: one(driver, "#origin").get_property("open"))
     assert "data/tiny/checkpoints/cnn.0.safetensors" in one(page, "#origin-body").text
 
 
@@ -377,7 +380,7 @@ def test_a_link_into_a_folded_part_opens_it(page):
     press(page, one(page, "nav a[href='#files']"))
     page.execute_script("location.hash = '#claim-P3-1'")
 
-    WebDriverWait(page, 5).until(lambda driver: one(driver, "#claim-P3-1").is_displayed())
+    wait(page, 5).until(lambda driver: one(driver, "#claim-P3-1").is_displayed())
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -416,7 +419,7 @@ def test_what_is_printed_of_the_page_fits_a_sheet(page):
 def test_search_reaches_terms_and_the_details_of_claims(page, words, kind):
     one(page, "#search-open").click()
     one(page, "#search-words").send_keys(words)
-    WebDriverWait(page, 5).until(lambda driver: every(driver, "#search-hits a"))
+    wait(page, 5).until(lambda driver: every(driver, "#search-hits a"))
 
     assert kind in [hit.text for hit in every(page, "#search-hits small")]
 
@@ -425,7 +428,7 @@ def test_search_lists_figures_by_their_titles(page):
     titles = [title.get_property("textContent") for title in every(page, "figure .takeaway")]
     one(page, "#search-open").click()
     one(page, "#search-words").send_keys(titles[0])
-    WebDriverWait(page, 5).until(lambda driver: every(driver, "#search-hits a"))
+    wait(page, 5).until(lambda driver: every(driver, "#search-hits a"))
 
     assert one(page, "#search-hits small").text == "figure"
 
