@@ -74,7 +74,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     bytecode.leave()
     gc.freeze()  # what is there before the first test stays: tests need not look through it for garbage
-    gc.set_threshold(50_000, 10, 10)  # a tenth of the time went to looking after every 700 objects
     gc.enable()
 
 

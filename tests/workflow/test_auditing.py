@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ import forks
 from touchstone import digests
 from touchstone.__main__ import main
 from touchstone.pipeline.auditing import audit, recomputation
+from touchstone.pipeline.auditing.report_pages import ExpectedRoot, root_digest_on
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import chain, code, sidecar_files
 from touchstone.pipeline.settings.study import load
@@ -254,7 +256,7 @@ def test_a_whole_chain_that_was_hashed_again_is_found_by_root_and_by_recomputing
     plan = Plan(load("tiny"))
 
     assert findings(copied) == []
-    assert "root digest" in findings(copied, expected_root=root)[0].problem
+    assert "root digest" in findings(copied, expected_root=ExpectedRoot(root))[0].problem
     seed = drawing(plan, ("evaluate", "margins"))
     (found,) = recomputation.of_jobs("tiny", plan, [], render=False, count=1, seed=seed)[1:]
     assert (found.file, found.unchecked) == ("data/tiny/metrics/margins.csv", False)
@@ -346,7 +348,7 @@ def test_a_clone_without_the_page_has_its_tables_checked_and_says_that_the_page_
     (copied.root / "reports/tiny/report.html").unlink()
     root = (copied.root / "reports/tiny/ROOT").read_text().strip()
 
-    whole = {finding.file: finding for finding in findings(copied, expected_root=root)}
+    whole = {finding.file: finding for finding in findings(copied, expected_root=ExpectedRoot(root))}
     flip(copied.root / "reports/tiny/claims.csv", place=20)
 
     assert set(whole) == {"data/tiny", "reports/tiny/report.html"}
@@ -384,9 +386,24 @@ def test_other_code_than_todays_is_told_with_its_files(copied, monkeypatch):
 
 def test_the_root_digest_is_checked(tiny):
     root = (tiny.root / "reports/tiny/ROOT").read_text().strip()
+    behind = chain.reached(tiny.root, ["reports/tiny/report.html"]).values()
+    (own,) = {record["cpu"] for record in behind if record["step"] == "train"}
 
-    assert findings(tiny, expected_root=root) == []
-    assert "root digest" in findings(tiny, expected_root="sha256:0")[0].problem
+    assert findings(tiny, expected_root=ExpectedRoot(root)) == []
+    assert "--cpu" in findings(tiny, expected_root=ExpectedRoot("sha256:0"))[0].problem
+    (wrong,) = findings(tiny, expected_root=ExpectedRoot("sha256:0", own))
+    assert wrong.problem == f"has root digest {root}, and {root} with {own}, not sha256:0"
+
+
+def test_a_root_of_another_processor_is_that_of_this_report_if_no_byte_differs(with_one_figure, monkeypatch, capsys):
+    monkeypatch.chdir(with_one_figure.root)
+    other = "aten=avx2 mkl=avx2 onednn=amx numpy=X86_V4 blas=SkylakeX"
+    there = root_digest_on(Path("reports/tiny/report.html"), Path(), other)
+
+    assert main(["audit", "tiny", "--root", there]) == 1
+    assert f"not {there}; if the other report is of another kind of processor" in capsys.readouterr().out
+    assert main(["audit", "tiny", "--root", there, "--cpu", other]) == 0
+    assert f"and {there} with the processor that you gave: all files have the same bytes" in capsys.readouterr().out
 
 
 def test_an_empty_study_is_no_whole_one(copied):

@@ -8,6 +8,7 @@ from pathlib import Path
 from touchstone import parsed_files
 from touchstone.commands._command_line import add_study, check_digest, count, refuse_unused
 from touchstone.pipeline.auditing.audit import run_audit
+from touchstone.pipeline.auditing.report_pages import ExpectedRoot
 from touchstone.pipeline.provenance import sidecar_files
 
 
@@ -15,6 +16,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `audit`."""
     add_study(parser, "a study, or one file that a job made")
     parser.add_argument("--root", help="also check that the report has this root digest")
+    parser.add_argument("--cpu", metavar="PATHS",
+                        help="compare --root as if the records named these code paths of a processor")  # fmt: skip
     parser.add_argument("--render", action=argparse.BooleanOptionalAction, default=True,
                         help="build the page again from the chain and compare its bytes")  # fmt: skip
     parser.add_argument("--recompute", type=count, default=0, metavar="N", help="also rerun N random jobs")
@@ -29,9 +32,11 @@ def main(options: argparse.Namespace) -> int:
     """
     parsed_files.distrust()
     if sidecar_files.sidecar_path(Path(options.study)).is_file():
-        typed = {"--root": options.root is not None, "--no-render": not options.render}
+        typed = {"--root": options.root is not None, "--cpu": bool(options.cpu), "--no-render": not options.render}
         typed |= {"--recompute": options.recompute > 0, "--seed": options.seed is not None}
         refuse_unused(typed, f"is only for a study, and {options.study} is a file")
+    refuse_unused({"--cpu": bool(options.cpu) and options.root is None}, "needs --root DIGEST")
     refuse_unused({"--seed": options.seed is not None and not options.recompute}, "needs --recompute N")
     check_digest("--root", options.root)
-    return run_audit(options.study, options.json, options.root, options.render, options.recompute, options.seed)
+    what, root = options.study, ExpectedRoot(options.root, options.cpu) if options.root else None
+    return run_audit(what, options.json, root, options.render, options.recompute, options.seed)

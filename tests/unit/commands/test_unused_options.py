@@ -32,6 +32,8 @@ def folder(tmp_path, monkeypatch):
         (f"audit {ARTEFACT} --no-render", f"argument --no-render: is only for a study, and {ARTEFACT} is a file"),
         (f"audit {ARTEFACT} --recompute 1", f"argument --recompute: is only for a study, and {ARTEFACT} is a file"),
         (f"audit {ARTEFACT} --seed 0", f"argument --seed: is only for a study, and {ARTEFACT} is a file"),
+        (f"audit {ARTEFACT} --cpu x", f"argument --cpu: is only for a study, and {ARTEFACT} is a file"),
+        ("audit own --cpu x", "argument --cpu: needs --root DIGEST"),
         ("audit own --seed 0", "argument --seed: needs --recompute N"),
         ("claims own --say P1-1 --markdown P1-1", "argument --markdown: not allowed with argument --say"),
         ("claims own --notes --markdown", "argument --markdown: not allowed with argument --notes"),

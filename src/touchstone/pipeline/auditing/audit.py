@@ -16,6 +16,7 @@ from touchstone import digests
 from touchstone.pipeline.auditing import recomputation, report_pages
 from touchstone.pipeline.auditing.broken_links import Sidecars
 from touchstone.pipeline.auditing.findings import Finding, actual_digests, address_of, altered_bytes, computed_digests
+from touchstone.pipeline.auditing.report_pages import ExpectedRoot
 from touchstone.pipeline.planning.plan import Plan, code_roots
 from touchstone.pipeline.provenance import chain, code, git, sidecar_files
 from touchstone.pipeline.provenance.addresses import files_of
@@ -25,7 +26,9 @@ from touchstone.pipeline.settings.study import load
 CREATED = "was created from "
 
 
-def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, quiet: bool = False) -> list[Finding]:
+def audit(
+    plan: Plan, root: Path = Path(), expected_root: ExpectedRoot | None = None, quiet: bool = False
+) -> list[Finding]:
     """Return what breaks a study's chain or contradicts today's settings and code.
 
     It checks:
@@ -193,14 +196,21 @@ def _inputs(sidecar: dict[str, Any]) -> set[str] | None:
         return None
 
 
-def _stated(study: str) -> str:
-    """Return the root digest of a report, and how much of its chain another machine computed."""
+def _stated(study: str, expected: ExpectedRoot | None) -> str:
+    """Return the root digest of a report, how it is the expected one, and how much of its chain another machine computed."""
     records = chain.reached(Path(), [f"reports/{study}/report.html"])
     adopted = Counter(record[chain.ADOPTED] for record in records.values() if chain.ADOPTED in record)
     parts = [
         f". {count:,} artefacts were adopted from the evidence {digest}" for digest, count in sorted(adopted.items())
     ]
-    return f"{''.join(parts)}. Root digest: {(Path('reports') / study / chain.ROOT).read_text().strip()}"
+    actual = (Path("reports") / study / chain.ROOT).read_text().strip()
+    if expected is None:
+        comparison = ""
+    elif expected.digest == actual:
+        comparison = ", which is the one you gave"
+    else:
+        comparison = f", and {expected.digest} with the processor that you gave: all files have the same bytes"
+    return f"{''.join(parts)}. Root digest: {actual}{comparison}"
 
 
 def _in_short(findings: list[Finding]) -> Iterator[str]:
@@ -218,7 +228,7 @@ def _in_short(findings: list[Finding]) -> Iterator[str]:
 def run_audit(
     what: str,
     as_json: bool = False,
-    expected_root: str | None = None,
+    expected_root: ExpectedRoot | None = None,
     render: bool = True,
     recompute: int = 0,
     seed: int | None = None,
@@ -251,7 +261,7 @@ def run_audit(
             findings += recomputation.of_jobs(what, plan, findings, render, recompute, seed)
         elif recompute:
             findings.append(Finding(plan.folder, "is not here, so no job was rerun", unchecked=True))
-        stated = "" if findings else _stated(study.name) + (", which is the one you gave" if expected_root else "")
+        stated = "" if findings else _stated(study.name, expected_root)
     wrong = [finding for finding in findings if not finding.unchecked]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))

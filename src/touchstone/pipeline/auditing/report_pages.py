@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from html import unescape
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from touchstone.claims.criteria import KINDS
 from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.auditing.findings import Finding, address_of
 from touchstone.pipeline.provenance import chain, sidecar_files
+from touchstone.pipeline.provenance.addresses import Address
 from touchstone.report import packing
 from touchstone.statistics.wording import MOST_DIGITS, written
 
@@ -21,13 +24,27 @@ WORD = re.compile(r'<tr id="claim-([^"]*)"[^>]*>(?:(?!</tr>).)*?<span class="ver
 COUNT = re.compile(r'<span class="verdict [^"]*">([^<]*)</span> <strong>(\d+)</strong>')
 
 
-def differences(report: Path, root: Path, expected_root: str | None, clone: bool) -> Iterator[Finding]:
+@dataclass(frozen=True)
+class ExpectedRoot:
+    """The root digest that a report should have.
+
+    Attributes:
+        digest: The digest.
+        cpu: The code paths of the processor that it was computed on, as its records name them; None for those of the
+            report's own records.
+    """
+
+    digest: str
+    cpu: str | None = None
+
+
+def differences(report: Path, root: Path, expected: ExpectedRoot | None, clone: bool) -> Iterator[Finding]:
     """Yield what is wrong with the report's pages, their numbers, and the root digest.
 
     Args:
         report: The path of report.html.
         root: The project's folder.
-        expected_root: The root digest that the report should have; None to compare none.
+        expected: The root digest that the report should have; None to compare none.
         clone: Whether the study's data is missing. report.html, which is not in git, may then be missing too.
     """
     folder = report.parent
@@ -50,13 +67,52 @@ def differences(report: Path, root: Path, expected_root: str | None, clone: bool
         stated = (folder / chain.ROOT).read_text().strip()
         if actual != stated:
             yield Finding(address_of(folder / chain.ROOT, root), f"says {stated}, the chain gives {actual}")
-        if expected_root is not None and actual != expected_root:
-            yield Finding(address_of(report, root), f"has root digest {actual}, not {expected_root}")
+        if expected is not None and actual != expected.digest:
+            yield from _other_root(report, root, actual, expected)
         shown = _shown(packing.unpacked(report.read_text(encoding="utf-8")), folder) if report.exists() else ()
         for problem in shown:
             yield Finding(address_of(report, root), problem)
     except (ValueError, KeyError, FileNotFoundError) as error:
         yield Finding(address_of(report, root), f"cannot be checked: {error}")
+
+
+def _other_root(report: Path, root: Path, actual: str, expected: ExpectedRoot) -> Iterator[Finding]:
+    """Yield what is wrong with a root digest that is not the expected one."""
+    name = address_of(report, root)
+    if expected.cpu is None:
+        advice = "if the other report is of another kind of processor, add --cpu PATHS"
+        yield Finding(name, f"has root digest {actual}, not {expected.digest}; {advice}")
+    elif (there := root_digest_on(report, root, expected.cpu)) != expected.digest:
+        yield Finding(name, f"has root digest {actual}, and {there} with {expected.cpu}, not {expected.digest}")
+
+
+def root_digest_on(report: Path, root: Path, cpu: str) -> str:
+    """Return the root digest that a report would have if its records named the code paths of another processor.
+
+    It is equal to that of a run on that processor only if all files of both runs have the same bytes.
+
+    Args:
+        report: The path of report.html.
+        root: The project's folder.
+        cpu: The code paths, as the records of jobs that use torch name them. Other jobs name only those of numpy.
+
+    Raises:
+        ValueError: A sidecar is missing, as in a clone without data.
+    """
+    records = chain.reached(root, [address_of(report, root)])
+    of_numpy = cpu[max(cpu.find("numpy="), 0) :]
+
+    @cache
+    def digest(file: str) -> str:
+        record = dict(records[file])
+        if "cpu" in record:
+            record["cpu"] = of_numpy if record["cpu"].startswith("numpy=") else cpu
+        record["inputs"] = {role: [link | {"sidecar": digest(link["file"])} for link in links]
+                            for role, links in record["inputs"].items()}  # fmt: skip
+        of_record = sidecar_files.digest_of_record if Address.parse(file).member else sidecar_files.digest_of_whole
+        return of_record(record)
+
+    return digest(address_of(report, root))
 
 
 def _shown(page: str, folder: Path) -> Iterator[str]:

@@ -5,6 +5,11 @@ import gzip
 import pytest
 
 from touchstone.pipeline.auditing import report_pages, report_tables
+from touchstone.pipeline.provenance import bundles, chain, sidecar_files
+
+ZEN_4, ZEN_5 = (f"aten=avx2 mkl=auto(AuthenticAMD {model}) onednn=avx512_bf16 numpy=X86_V3 blas=Haswell"
+                for model in ("25.17", "26.2"))  # fmt: skip
+OF_NUMPY = "numpy=X86_V3 blas=Haswell"
 
 
 @pytest.mark.parametrize(
@@ -56,3 +61,45 @@ def test_a_counter_claim_has_words_of_its_own(kind, word, problems, tmp_path):
     page = f'<tr id="claim-S4-6" class="x"><td><span class="verdict a">{word}</span></td></tr>'
 
     assert list(report_pages._shown(page, tmp_path)) == problems
+
+
+def three_files(root, cpu, scores=b"0.5", numpy=OF_NUMPY):
+    """Write a downloaded file, a member made from it by torch, and a report made from that by numpy alone."""
+    facts = {"step": "any", "settings": {}, "code": "sha256:c", "files": {"a.py": "sha256:a"}}
+    images, bundle, report = root / "images", root / "scores.zip", root / "reports/tiny/report.html"
+    member = root / "scores.zip#msp/test"
+
+    def links(path, name):
+        digests = sidecar_files.artefact_digest(path), sidecar_files.record_digest(path)
+        return {"from": [{"file": name, **dict(zip(("artefact", "sidecar"), digests, strict=True))}]}
+
+    sidecar_files.write_with_sidecar(images, b"raw", {**facts, "inputs": {}})
+    with bundles.written(bundle) as written:
+        digest = written.add("msp/test", scores)
+    record = {**facts, "artefact": digest, "inputs": links(images, "images"), "cpu": cpu}
+    sidecar_files.write_bundle_sidecar(bundle, {"msp/test": record})
+    made_from = links(member, "scores.zip#msp/test")
+    sidecar_files.write_with_sidecar(report, b"page", {**facts, "inputs": made_from, "cpu": numpy})
+    return report
+
+
+def test_a_report_has_the_root_of_another_processor_if_all_files_are_equal(tmp_path):
+    here, there = (three_files(tmp_path / name, cpu) for name, cpu in (("here", ZEN_5), ("there", ZEN_4)))
+    assert chain.root_digest(here) != chain.root_digest(there)
+
+    for cpu, report in ((ZEN_4, there), (ZEN_5, here)):
+        assert report_pages.root_digest_on(here, tmp_path / "here", cpu) == chain.root_digest(report)
+
+
+def test_a_report_with_one_other_byte_has_another_root_on_every_processor(tmp_path):
+    here = three_files(tmp_path / "here", ZEN_5, scores=b"0.6")
+    there = three_files(tmp_path / "there", ZEN_4)
+
+    assert report_pages.root_digest_on(here, tmp_path / "here", ZEN_4) != chain.root_digest(there)
+
+
+def test_jobs_without_torch_name_the_paths_of_numpy_alone(tmp_path):
+    here = three_files(tmp_path / "here", ZEN_5, numpy="numpy=baseline blas=Zen")
+    there = three_files(tmp_path / "there", ZEN_4)
+
+    assert report_pages.root_digest_on(here, tmp_path / "here", ZEN_4) == chain.root_digest(there)
