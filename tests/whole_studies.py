@@ -95,6 +95,8 @@ def smaller(entry: dict[str, Any], most: dict[str, int]) -> dict[str, Any]:
 
 def smaller_set(entry: dict[str, Any]) -> dict[str, Any]:
     small = {name: max(entry[name] // FEWER, FEWEST) for name in IMAGES if entry.get(name)}
+    if "count" in small:
+        small["count"] = min(small["count"], MOST_TRAINED)  # so many there are to take a part of
     if "limit" in entry and entry["part"] == "test":
         small.setdefault("limit", 10_000 // FEWER)
     if "limit" in entry and entry["part"] == "train":
