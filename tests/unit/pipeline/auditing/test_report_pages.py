@@ -103,3 +103,17 @@ def test_jobs_without_torch_name_the_paths_of_numpy_alone(tmp_path):
     there = three_files(tmp_path / "there", ZEN_4)
 
     assert report_pages.root_digest_on(here, tmp_path / "here", ZEN_4) == chain.root_digest(there)
+
+
+def test_a_forged_circle_of_links_is_a_finding(tmp_path):
+    report = three_files(tmp_path, ZEN_5)
+    record = sidecar_files.read_sidecar(report)
+    circle = {"circle": [{"file": "reports/tiny/report.html", "artefact": "sha256:0", "sidecar": "sha256:0"}]}
+    facts = {name: value for name, value in record.items() if name != "artefact"} | {"inputs": circle, "pages": {}}
+    sidecar_files.write_with_sidecar(report, b"page", facts)
+    (report.parent / "ROOT").write_text(chain.root_digest(report))
+
+    expected = report_pages.ExpectedRoot("sha256:0", ZEN_4)
+    (finding,) = report_pages.differences(report, tmp_path, expected, clone=False)
+
+    assert finding.problem.startswith("cannot be checked: maximum recursion depth exceeded")
