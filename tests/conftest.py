@@ -67,8 +67,12 @@ def pytest_collectstart() -> None:
 @pytest.hookimpl(trylast=True)  # after tests were deselected by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put whole studies first: two processes then end at about the same time."""
-    folder = {item: item.path.relative_to(Path(__file__).parent).parts[0] for item in items}
-    items.sort(key=lambda item: LONGEST_FIRST.index(folder[item]) if folder[item] in LONGEST_FIRST else -1)
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        return (*LONGEST_FIRST, folder).index(folder)
+
+    items.sort(key=place)
 
 
 def pytest_collection_finish() -> None:

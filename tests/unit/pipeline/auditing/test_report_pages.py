@@ -64,7 +64,7 @@ def test_a_counter_claim_has_words_of_its_own(kind, word, problems, tmp_path):
 
 
 def three_files(root, cpu, scores=b"0.5", numpy=OF_NUMPY):
-    """Write a downloaded file, a member made from it by torch, and a report made from that by numpy alone."""
+    """Write a chain of three: a raw file, a member that was computed from it with torch, and a report computed without."""
     facts = {"step": "any", "settings": {}, "code": "sha256:c", "files": {"a.py": "sha256:a"}}
     images, bundle, report = root / "images", root / "scores.zip", root / "reports/tiny/report.html"
     member = root / "scores.zip#msp/test"
