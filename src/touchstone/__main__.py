@@ -10,6 +10,7 @@ from touchstone.pipeline.jobs import warm
 if __name__ == "__main__" and (exit_code := warm.pass_on(sys.argv[1:])) is not None:
     sys.exit(exit_code)
 
+import atexit
 import io
 import os
 import signal
@@ -54,6 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
     130 interrupted.
     """
     own_process = arguments is None
+    if own_process:
+        open_closed_streams()
+        atexit.register(drop_unread_output)
     if own_process and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 lacks some letters
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -74,7 +78,6 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         message = str(error)
     except BrokenPipeError:  # the reader of our output closed it: touchstone list | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
@@ -83,6 +86,25 @@ def main(arguments: list[str] | None = None) -> int:
         return 128 + signal.SIGINT
     print("touchstone:", "\n".join(map(printable, message.split("\n"))), file=sys.stderr)
     return 1
+
+
+def open_closed_streams() -> None:
+    """Open /dev/null in place of a closed stdin, stdout or stderr.
+
+    Otherwise the next file that is opened takes its number, and what a library prints ends in that file.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
+def drop_unread_output() -> None:
+    """Drop printed text whose reader has gone, so that the exit code stays that of the command."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def command_line(word: str | None = None) -> Parser:

@@ -141,3 +141,27 @@ def test_a_letter_that_the_terminal_lacks_does_not_end_a_command():
 
     assert done.returncode == 0, done.stderr
     assert b"?" in done.stdout
+
+
+def in_a_shell(line, *words):
+    """Run a line of bash in which "$@" is `touchstone WORDS`."""
+    variables = os.environ | {"PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": ""}
+    command = ["bash", "-o", "pipefail", "-c", line, "bash", sys.executable, "-m", "touchstone", *words]
+    return subprocess.run(command, env=variables, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("words", [["list", "attacks"], ["--help"], ["new", "attack", "a/b"], ["list", "nothing"]])
+@pytest.mark.parametrize("line", ['"$@" | true', '"$@" 2>&1 | true', '"$@" >&- 2>&-'])
+def test_whoever_reads_what_a_command_prints_its_exit_code_is_the_same(words, line):
+    expected = in_a_shell('"$@"', *words)
+
+    found = in_a_shell(line, *words)
+
+    assert found.returncode == expected.returncode
+    assert "Exception ignored" not in found.stderr
+
+
+def test_a_message_for_a_closed_stderr_is_not_printed_on_stdout():
+    found = in_a_shell('"$@" 2>&-', "show", "nothing")
+
+    assert (found.returncode, found.stdout) == (1, "")

@@ -125,7 +125,7 @@ def pass_on(arguments: list[str]) -> int | None:
         The exit code of the job; None if this process has to run it itself.
     """
     path = os.environ.get(VARIABLE, OFF)
-    if path == OFF or arguments[:1] != ["job"]:
+    if path == OFF or arguments[:1] != ["job"] or None in (sys.stdin, sys.stdout, sys.stderr):  # None: it is closed
         return None
     received: list[int] = []
 

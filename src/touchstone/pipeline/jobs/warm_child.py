@@ -81,7 +81,7 @@ def become(request: dict[str, Any], files: list[int], imported: Imported | None,
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
-    sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]
+    open_streams()
     os.environ.clear()
     os.environ.update({name: value for name, value in request["environment"].items() if name != warm.VARIABLE})
     if missing:
@@ -95,6 +95,21 @@ def become(request: dict[str, Any], files: list[int], imported: Imported | None,
         importlib.invalidate_caches()
     sys.modules["__main__"] = types.ModuleType("__main__")
     drop_exit_functions()
+
+
+def open_streams() -> None:
+    """Open stdin, stdout and stderr anew, as a new process does.
+
+    The streams of the warm process were opened on /dev/null, which can seek, as a pipe and a terminal cannot.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        old = getattr(sys, name)
+        stream = open(  # noqa: PTH123, SIM115
+            number, old.mode, 1 if name == "stderr" else -1, old.encoding, old.errors, closefd=False
+        )
+        stream.reconfigure(write_through=old.write_through)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def drop_exit_functions() -> None:
