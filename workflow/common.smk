@@ -61,7 +61,8 @@ TORCH_RESOURCES = {
     "mem_mb": growing(4000),
     "runtime": growing(240),
 }
-RUN = rule_functions.command(STUDY)
+METHODS = {method.name for method in workflow.deployment_settings.deployment_method}
+RUN = rule_functions.command(STUDY, deployed=bool(METHODS))
 VALUES = rule_functions.constraints(PLAN)
 
 inputs, settings, code = (
@@ -84,7 +85,6 @@ if workflow.is_main_process and CORES is not None and CORES < TORCH_THREADS:
         f" use --cores {TORCH_THREADS} or more"
     )
 
-METHODS = {method.name for method in workflow.deployment_settings.deployment_method}
 if "CONDA" in METHODS and workflow.is_main_process and which("conda") is None:
     raise WorkflowError(
         "--use-conda needs conda, which is not installed: install it, or type `make run`, which needs only Python"

@@ -19,9 +19,10 @@ from typing import Any
 from touchstone import parsed_files
 from touchstone.pipeline.auditing.findings import Finding
 from touchstone.pipeline.jobs import warm
+from touchstone.pipeline.jobs.environment import python_path
 from touchstone.pipeline.planning.parts import Rule
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import cache, code, sidecar_files
+from touchstone.pipeline.provenance import cache, sidecar_files
 from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.report import packing
 
@@ -119,7 +120,7 @@ def _scratch(study: str, plan: Plan, rule: Rule, wildcards: dict[str, str], root
     command = [sys.executable, "-m", "touchstone", "job", rule.name, names, "--study", study]
     # PYTHONDONTWRITEBYTECODE: plugins are links to the project's files, next to which nothing must be written.
     environment = os.environ | {"TOUCHSTONE_CACHE": cache.OFF, warm.VARIABLE: warm.OFF, "PYTHONDONTWRITEBYTECODE": "1"}
-    environment["PYTHONPATH"] = str(code.PACKAGE.parent)
+    environment["PYTHONPATH"] = python_path()
     with tempfile.TemporaryDirectory(prefix="touchstone-audit-") as name:
         _link(root.resolve(), Path(name), {Path(file) for file in written})
         done = subprocess.run(command, cwd=name, env=environment, capture_output=True, text=True)

@@ -13,6 +13,7 @@ from touchstone import digests
 from touchstone.messages import nearest
 from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.auditing.findings import actual_digests, no_such_file
+from touchstone.pipeline.jobs import environment
 from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
@@ -72,6 +73,7 @@ def _run_trace(what: str | None, number: str | None, as_json: bool, picture: str
         sidecars.keys() - {path.as_posix() for path in existing}, "MISSING: only its sidecar is here"
     )
     if picture is not None:
+        environment.set_environment(1)  # before matplotlib is imported: Jupyter's backend ends it
         from touchstone.pipeline.auditing.chain_picture import draw
 
         whole_files.write_whole(Path(picture), draw(sidecars, altered), lasting=False)

@@ -1,11 +1,13 @@
-"""The environment of a job's process: pinned CPU paths, threads, memory."""
+"""The environment of a job's process: pinned CPU paths, threads, memory, no settings of the user's libraries."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any
 
+from touchstone import plugins
 from touchstone.numerics import cpu_paths, precision
 from touchstone.pipeline.jobs import gpus, warm
 from touchstone.pipeline.jobs.reader import JobError
@@ -13,25 +15,42 @@ from touchstone.pipeline.planning.steps import STEPS
 
 # Keep freed memory in the process: without this, gradient norms took twice as long.
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
+# Settings of libraries and of Python that change what a job computes or draws, or that stop it.
+CHANGES_JOBS = re.compile(
+    r"(OMP|GOMP|KMP|GOTO|OPENBLAS|BLIS|MKL|VECLIB|NUMEXPR|NPY|NUMPY|SCIPY|SKLEARN|PANDAS|ATEN|ONEDNN|DNNL|CUBLAS|CUDNN)_.*"
+    r"|TORCH_(ALLOW_TF32|BLAS|LINALG|CUDNN|MKLDNN|LINEAR|FORCE_NO_WEIGHTS_ONLY|FORCE_WEIGHTS_ONLY)_.*"
+    r"|PYTORCH_(JIT|TUNABLEOP_.*)|NVIDIA_TF32_OVERRIDE"
+    r"|MPLBACKEND|MATPLOTLIBRC|PYTHON(WARNINGS|OPTIMIZE|INSPECT|DEVMODE)"
+)
+RECORDED = {"ONEDNN_MAX_CPU_ISA"}  # a user's choice that sidecars name
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Return the environment variables of every job: threads, CPU paths, allocator.
+    """Return the environment variables of every job: threads, CPU paths, allocator, backend of matplotlib.
 
     The thread variables are those that Snakemake sets, so the warm process accepts jobs of either kind of run.
     """
     counts = dict.fromkeys(warm.THREADS, str(threads))
-    return cpu_paths.pinned() | ALLOCATOR | counts | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+    return cpu_paths.pinned() | ALLOCATOR | counts | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "MPLBACKEND": "agg"}
+
+
+def python_path() -> str:
+    """Return the PYTHONPATH of jobs: the folder of the package in use, then the user's folders."""
+    own = str(plugins.PACKAGE.parent)
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.pathsep.join([own, *(folder for folder in folders if folder not in ("", own))])
 
 
 def set_environment(threads: int) -> bool:
     """Set a job's environment in this process; return whether anything changed.
 
-    Pins for another processor are removed, because the job may have been submitted from a login node.
+    The user's settings of libraries are removed. So are pins for another processor, because the job may have been
+    submitted from a login node.
     """
     before, required = dict(os.environ), environment(threads)
-    for name in cpu_paths.PINNED.keys() - required.keys():
-        os.environ.pop(name, None)
+    for name in before.keys() - required.keys() - RECORDED:
+        if CHANGES_JOBS.fullmatch(name):
+            del os.environ[name]
     os.environ.update(required)
     return dict(os.environ) != before
 

@@ -104,7 +104,7 @@ def open_streams() -> None:
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         old = getattr(sys, name)
-        stream = open(  # noqa: PTH123, SIM115
+        stream = open(  # noqa: SIM115
             number, old.mode, 1 if name == "stderr" else -1, old.encoding, old.errors, closefd=False
         )
         stream.reconfigure(write_through=old.write_through)

@@ -18,7 +18,7 @@ from contextlib import suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from touchstone import extras, plugins
+from touchstone import extras
 from touchstone.pipeline.jobs import environment, processes, run_records, warm
 from touchstone.pipeline.orchestration import locks, recovery, remarks
 from touchstone.pipeline.planning.parts import Rule
@@ -100,7 +100,7 @@ class _Run:
         jobs = graph(self.plan, pages=pages)
         order, done, total = TopologicalSorter(jobs), 0, len(jobs)
         order.prepare()
-        os.environ["PYTHONPATH"] = str(plugins.PACKAGE.parent)  # jobs run the code that planned them
+        os.environ["PYTHONPATH"] = environment.python_path()  # jobs run the code that planned them
         environment.set_environment(self.threads)
         warm.start()
         failed: list[Node] = []

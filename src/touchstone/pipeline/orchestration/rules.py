@@ -92,7 +92,7 @@ def _code_digest(roots: tuple[str, ...]) -> str:
     return code_files.code_digest(code_files.code_files(roots))
 
 
-def command(study: str) -> str:
+def command(study: str, *, deployed: bool) -> str:
     """Return the shell command of every job, which Snakemake formats.
 
     The job plans its tasks from the same settings, and fails if they or the code have changed. The command itself names
@@ -100,15 +100,12 @@ def command(study: str) -> str:
 
     Args:
         study: The study's name or the path of its file, as the user wrote it.
+        deployed: Whether jobs run in conda or a container, whose Python may not be able to use the user's packages.
     """
-    package, name = (shlex.quote(word).replace("{", "{{").replace("}", "}}") for word in (_source(), study))
+    folders = str(plugins.PACKAGE.parent) if deployed else environment.python_path()
+    path, name = (shlex.quote(word).replace("{", "{{").replace("}", "}}") for word in (folders, study))
     job = "python -m touchstone job {params.settings} {wildcards}"
-    return f"PYTHONPATH={package} {job} --study={name} --code {{params.code}} 2> {{log}}"
-
-
-def _source() -> str:
-    """Return the folder from which the package in use is imported."""
-    return str(plugins.PACKAGE.parent)
+    return f"PYTHONPATH={path} {job} --study={name} --code {{params.code}} 2> {{log}}"
 
 
 def set_environment(root: str, threads: int) -> None:
@@ -123,6 +120,6 @@ def set_environment(root: str, threads: int) -> None:
         threads: The threads of a torch job.
     """
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    os.environ["PYTHONPATH"] = _source()
+    os.environ["PYTHONPATH"] = environment.python_path()
     os.environ["TOUCHSTONE_ROOT"] = root  # the script of the conda environment reads requirements.lock there
     environment.set_environment(threads)

@@ -28,14 +28,35 @@ def programs(tmp_path):
 def test_the_command_of_a_job_names_its_package_itself_whatever_the_path(programs, monkeypatch, tmp_path):
     package = tmp_path / HOSTILE / "src/touchstone"
     monkeypatch.setattr(plugins, "PACKAGE", package)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     params = SimpleNamespace(settings="fetch:sha256:0", code="sha256:1")
 
-    command = rules.command(f"{HOSTILE}.yaml").format(params=params, wildcards="source=x", log=tmp_path / "log")
+    command = rules.command(f"{HOSTILE}.yaml", deployed=False).format(
+        params=params, wildcards="source=x", log=tmp_path / "log"
+    )
     # Snakemake gives jobs in conda no PYTHONPATH.
     done = subprocess.run(["bash", "-c", command], env=programs, capture_output=True, text=True, check=True)
 
     words = ["-m", "touchstone", "job", "fetch:sha256:0", "source=x", f"--study={HOSTILE}.yaml", "--code", "sha256:1"]
     assert done.stdout.splitlines() == [str(package.parent), *words]
+
+
+def test_jobs_find_the_users_packages_after_touchstones_own(monkeypatch):
+    own = str(plugins.PACKAGE.parent)
+    monkeypatch.setenv("PYTHONPATH", f"mine:{own}::other")
+    for name in ("PATH", "TOUCHSTONE_ROOT"):
+        monkeypatch.setenv(name, "x")
+
+    rules.set_environment("x", 1)
+
+    assert os.environ["PYTHONPATH"] == f"{own}:mine:other"
+    assert rules.command("x", deployed=False).startswith(f"PYTHONPATH={own}:mine:other python ")
+
+
+def test_jobs_in_conda_or_a_container_do_not_get_the_users_packages(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "mine")
+
+    assert rules.command("x", deployed=True).startswith(f"PYTHONPATH={plugins.PACKAGE.parent} python ")
 
 
 @pytest.mark.parametrize(("root", "lock"), [("touchstone", "touchstone"), ("nowhere", "user"), (None, "user")])

@@ -1,0 +1,50 @@
+"""Variables of the user's shell change no byte of what jobs compute and draw."""
+
+from dataclasses import replace
+
+import pytest
+
+LIBRARIES = {  # of unlike effect: reduced precision, other code paths, other threads
+    "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
+    "DNNL_MAX_CPU_ISA": "SSE41",
+    "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+    "NPY_ENABLE_CPU_FEATURES": "AVX2",
+    "OMP_NUM_THREADS": "abc",
+    "OPENBLAS_NUM_THREADS": "0",
+    "SKLEARN_WORKING_MEMORY": "x",
+    "CUDA_VISIBLE_DEVICES": "abc",
+}
+SHELLS = {
+    "Jupyter": {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "FORCE_COLOR": "1", "COLUMNS": "1"},
+    "Python": {"PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2", "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "7",
+               "PYTHONINTMAXSTRDIGITS": "640"},
+    "libraries": LIBRARIES,
+    "no folders": {"HOME": "/proc/none", "TMPDIR": "/proc/none", "MPLCONFIGDIR": "/proc/none"},
+    "elsewhere": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii",
+                  "TZ": "Asia/Tokyo", "SOURCE_DATE_EPOCH": "0", "NO_COLOR": "1"},
+}  # fmt: skip
+JOBS = {
+    ("train", "trained=cnn.0"): ["data/tiny/checkpoints/cnn.0.safetensors"],
+    ("report",): ["reports/tiny"],
+}
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job[0])
+@pytest.mark.parametrize("variables", SHELLS.values(), ids=SHELLS)
+def test_a_job_writes_the_same_bytes_whatever_the_users_variables_are(copied, variables, job):
+    before = copied.digests("data/tiny/checkpoints", "reports/tiny")
+    for file in JOBS[job]:
+        copied.run(["rm", "-r", file])
+    shell = replace(copied, environment={"TOUCHSTONE_CACHE": "off"} | variables)
+
+    shell.run(shell.touchstone("job", *job, "--study", "tiny"))
+
+    assert copied.digests("data/tiny/checkpoints", "reports/tiny") == before
+
+
+def test_a_chain_is_drawn_in_jupyter(copied):
+    shell = replace(copied, environment=SHELLS["Jupyter"])
+
+    shell.run(shell.touchstone("trace", "data/tiny/checkpoints/cnn.0.safetensors", "--picture", "chain.svg"))
+
+    assert (copied.root / "chain.svg").read_bytes().startswith(b"<?xml")
