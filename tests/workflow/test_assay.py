@@ -356,7 +356,7 @@ MISTAKES = {
     ),
     "an empty class": (
         lambda p, t: [t / "any.pt2", classes_of(p, ["cat", "dog"], ["ant"])],
-        "has 2 (cat, dog); ant/ is empty. Which output is whose",
+        "has 2 (cat, dog); ant/ has no picture. Which output is whose",
     ),
     "more names than outputs": (
         lambda p, t: [t / "any.pt2", classes_of(p, ["cat", "dog"]), "--classes", "ant,bee,cat,dog"],

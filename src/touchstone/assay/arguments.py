@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shlex
 from argparse import Namespace
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from touchstone.assay import model_zoo
-from touchstone.ingest.user_images import Shaping
+from touchstone.ingest.user_pictures import Colour, Shaping
 from touchstone.messages import nearest
 from touchstone.pipeline.orchestration import study_run
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME
@@ -84,11 +85,11 @@ def parsed(options: Namespace) -> Arguments:
     target = _target(options)
     written = options.eps or _default_eps(options.model)
     eps = _eps(written)
-    size = _size(options.resize)
     mean, std = _numbers("--mean", options.mean), _numbers("--std", options.std)
     if std and min(std) <= 0:
         raise ValueError(f"--std {options.std}: expected numbers above 0")
     _check_files(options)
+    _check_names(_subject(options), str(target.resolve()), *(str(Path(place).resolve()) for place in options.ood or ()))
     if options.draws < 1:
         raise ValueError(f"--draws {options.draws}: expected a number of draws, such as 20")
     if options.model.startswith(model_zoo.PREFIX) and (mean or std or options.architecture or options.weights):
@@ -101,7 +102,7 @@ def parsed(options: Namespace) -> Arguments:
         data=Path(options.data).expanduser(),
         ood=tuple(options.ood or ()),
         classes=tuple(options.classes.split(",")) if options.classes else (),
-        shaping=Shaping(size, "gray" if options.gray else "rgb" if options.rgb else "as_stored"),
+        shaping=_shaping(options),
         leave_out_broken=options.leave_out_broken,
         mean=mean,
         std=std,
@@ -125,6 +126,17 @@ def _subject(options: Namespace) -> str:
     words += ["--weights", str(Path(options.weights).expanduser().resolve())] if options.weights else []
     words += ["--backward", str(Path(options.backward).expanduser().resolve())] if options.backward else []
     return shlex.join([*words, "--data", str(Path(options.data).expanduser().resolve())])
+
+
+def _check_names(*texts: str) -> None:
+    """Raise ValueError for a path that no study can name, because it is not UTF-8."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"{os.fsencode(text)!r}: this path is not UTF-8, so no study can name it; rename the file or folder"
+            ) from None
 
 
 def _target(options: Namespace) -> Path:
@@ -163,15 +175,20 @@ def _eps(text: str) -> float:
     return float(eps)
 
 
-def _size(text: str | None) -> tuple[int, int] | None:
-    """Return --resize as (height, width)."""
+def _shaping(options: Namespace) -> Shaping:
+    """Return how pictures become images: --resize, --gray, --rgb."""
+    colour: Colour = "gray" if options.gray else "rgb" if options.rgb else "as_stored"
+    text = options.resize
     if text is None:
-        return None
-    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+        return Shaping(colour=colour)
+    match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", text)
     size = match and (int(match[1]), int(match[2] or match[1]))
     if not size or min(size) < 1:
         raise ValueError(f"--resize {text}: expected HEIGHTxWIDTH, such as 32x32")
-    return size
+    try:
+        return Shaping(size, colour)
+    except ValueError as error:
+        raise ValueError(f"--resize {text}: {error}") from error
 
 
 def _numbers(flag: str, text: str | None) -> tuple[float, ...]:

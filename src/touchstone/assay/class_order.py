@@ -44,9 +44,7 @@ class Numbering:
         """
         present = [name for name in self.names if name]
         counts = f"the model has {outputs} classes, {self.place} has {len(present)} ({_listed(present)})"
-        nothing = (
-            f"{', '.join(f'{name}/' for name in self.empty[:SHOWN])} {'is' if len(self.empty) == 1 else 'are'} empty"
-        )
+        nothing = f"{', '.join(f'{name}/' for name in self.empty[:SHOWN])} {'has' if len(self.empty) == 1 else 'have'} no picture"
         if len(self.names) > outputs:
             numbers = f", numbered up to {len(self.names) - 1}" if len(self.names) > len(present) else ""
             raise ValueError(f"{counts}{numbers}; is this the model that was trained on these classes?")

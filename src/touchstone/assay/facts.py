@@ -57,12 +57,16 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """A user's labelled images: place, settings that read them, number in each part."""
+    """A user's labelled images: place, settings that read them, number in each part.
+
+    remarks: what was skipped, left out, or read differently from how it is stored, also in the sets of no class.
+    """
 
     place: str
     digest: str
     settings: dict[str, Any]  # colour, height, width, classes, broken
     counts: dict[str, int]  # images of fit, calibration and test
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

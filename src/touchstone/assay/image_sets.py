@@ -14,7 +14,7 @@ from touchstone.assay.class_order import Numbering
 from touchstone.data.own_images import SHARES
 from touchstone.ingest.pixels import to_levels
 from touchstone.ingest.splits import rows_of_part, stratified_order
-from touchstone.ingest.user_images import named, own_images
+from touchstone.ingest.user_images import OwnImages, Reading, named, own_images
 from touchstone.records.nouns import Array
 
 PROBED = 512  # images that the model is tried on
@@ -25,7 +25,8 @@ FEWEST = 50  # images that can be split into three parts
 class LabelledImages:
     """The images of --data.
 
-    images, labels: some of them. settings: those that read them. counts: images of each part of the study.
+    images, labels: some of them. settings: those that read them. counts: images of each part of the study. remarks: the
+    notes on what was skipped, left out or read differently from how it is stored.
     """
 
     images: Array  # (N, C, H, W), uint8 or float in [0, 1]
@@ -33,6 +34,7 @@ class LabelledImages:
     settings: dict[str, Any]
     counts: dict[str, int]
     notes: tuple[str, ...]
+    remarks: tuple[str, ...]
     numbering: Numbering
     contents: frozenset[bytes]  # digests of every image
 
@@ -49,14 +51,14 @@ def labelled_images(arguments: Arguments) -> LabelledImages:
     if len(present) < 2:
         only = stored.classes[present[0]]
         raise ValueError(f"{place}: all {len(stored)} images are of one class, {only}; a classifier needs two")
-    images, broken, good = stored.read(range(len(stored)), arguments.shaping)
-    _check_broken(place, broken, arguments)
+    images, broken, good, changed = _read(place, stored, arguments)
     counts = {part: int(np.isin(rows_of_part(stored.labels, SHARES, part, seed=0), good).sum()) for part in SHARES}
     if len(good) < FEWEST or not min(counts.values()):
         raise ValueError(
             f"{place}: {len(good)} images that can be read; an assay needs at least {FEWEST} to split into three parts"
         )
-    notes = [f"left out of {place.name}: {named(broken)}"] if broken else []
+    remarks = _remarks(place, stored, broken, changed)
+    notes = list(remarks)
     contents = frozenset(_content(image) for image in images)
     if copies := len(images) - len(contents):
         notes.append(
@@ -70,6 +72,7 @@ def labelled_images(arguments: Arguments) -> LabelledImages:
         settings=_settings(arguments, bool(broken)),
         counts=counts,
         notes=tuple(notes),
+        remarks=remarks,
         numbering=Numbering(
             place=place.name,
             names=tuple(name if number in present else "" for number, name in enumerate(stored.classes)),
@@ -81,17 +84,16 @@ def labelled_images(arguments: Arguments) -> LabelledImages:
     )
 
 
-def ood_counts(arguments: Arguments, labelled: LabelledImages) -> list[tuple[Path, int]]:
-    """Return the place of each set of --ood and its number of images.
+def ood_sets(arguments: Arguments, labelled: LabelledImages) -> list[tuple[Path, int, tuple[str, ...]]]:
+    """Return the place of each set of --ood, its number of images, and remarks on what was skipped or changed.
 
     ValueError if its images have another shape than those of --data, or are among them.
     """
-    counts = []
+    sets = []
     for typed in arguments.ood:
         place = Path(typed).expanduser()
         stored = own_images(place, labelled=False)
-        images, broken, _ = stored.read(range(len(stored)), arguments.shaping)
-        _check_broken(place, broken, arguments)
+        images, broken, _, changed = _read(place, stored, arguments)
         if images.shape[1:] != labelled.images.shape[1:]:
             expected, shape = (" x ".join(map(str, array.shape[1:])) for array in (labelled.images, images))
             raise ValueError(f"{place}: images are {shape}, those of --data {expected}; see --resize, --gray and --rgb")
@@ -100,8 +102,8 @@ def ood_counts(arguments: Arguments, labelled: LabelledImages) -> list[tuple[Pat
                 f"--ood {typed}: {shared} of its {len(images)} images are in --data {arguments.data} too. Images of the"
                 " model's classes are not out-of-distribution: give a folder of other images, or omit --ood"
             )
-        counts.append((place, len(stored)))
-    return counts
+        sets.append((place, len(stored), _remarks(place, stored, broken, changed)))
+    return sets
 
 
 def _settings(arguments: Arguments, broken: bool) -> dict[str, Any]:
@@ -126,6 +128,25 @@ def _content(image: Array) -> bytes:
     return hashlib.sha256((image if image.dtype == "uint8" else to_levels(image)).tobytes()).digest()
 
 
-def _check_broken(place: Path, broken: list[tuple[str, str]], arguments: Arguments) -> None:
-    if broken and not arguments.leave_out_broken:
-        raise ValueError(f"{place}: {named(broken)}. Repair or remove them, or skip them with --leave-out-broken")
+def _read(place: Path, stored: OwnImages, arguments: Arguments) -> Reading:
+    """Read every image; ValueError if some are broken and must not be left out."""
+    try:
+        reading = stored.read(range(len(stored)), arguments.shaping)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
+    if reading.broken and not arguments.leave_out_broken:
+        raise ValueError(
+            f"{place}: {named(reading.broken)}. Repair or remove them, or skip them with --leave-out-broken"
+        )
+    return reading
+
+
+def _remarks(
+    place: Path, stored: OwnImages, broken: list[tuple[str, str]], changed: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return sentences on what was skipped, left out, or read differently from how it is stored."""
+    return (
+        *([f"skipped in {place.name}: {stored.skipped}"] if stored.skipped else []),
+        *([f"left out of {place.name}: {named(broken)}"] if broken else []),
+        *(f"in {place.name}, {change}" for change in changed),
+    )

@@ -42,7 +42,8 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
     channels, height, width = labelled.images.shape[1:]
     shape = channels, height, width
     mean, std = model.normalisation or arguments.normalisation(channels)
-    ood = image_sets.ood_counts(arguments, labelled)
+    ood = image_sets.ood_sets(arguments, labelled)
+    ood_remarks = tuple(remark for _, _, remarks in ood for remark in remarks)
     backward = None
     if arguments.backward is not None:
         backward = user_models.open_model(arguments.backward, trust_code=arguments.trust_code)
@@ -73,8 +74,9 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
             digest=raw_digest(arguments.data),
             settings=labelled.settings,
             counts=labelled.counts,
+            remarks=(*labelled.remarks, *ood_remarks),
         ),
-        ood=tuple(OODFacts(str(folder.resolve()), raw_digest(folder), count) for folder, count in ood),
+        ood=tuple(OODFacts(str(folder.resolve()), raw_digest(folder), count) for folder, count, _ in ood),
         eps=arguments.eps,
         eps_written=arguments.eps_written,
         effort=arguments.effort,
@@ -85,6 +87,7 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
             *_other_size(stored.shape, shape),
             *findings.notes,
             *labelled.notes,
+            *ood_remarks,
             *arguments.unused_budget(),
         ),
     )

@@ -63,7 +63,8 @@ def evaluations(
         },
         "data_sheet": {
             "use": "data_sheet",
-            "question": "What do the image sets look like, and could brightness by itself give them away?",
+            "question": "What do the image sets look like, and could brightness by itself give them away?"
+            + "".join(f" {remark[0].upper()}{remark[1:]}." for remark in facts.images.remarks),
             "examples": "all", **few,
         },
     }  # fmt: skip

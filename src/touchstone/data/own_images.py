@@ -59,13 +59,15 @@ def own_images(
         rows = np.sort(stratified_order(files.labels, split_seed)[:limit])
     size = None if height is None or width is None else (height, width)
     try:
-        images, faulty, good = files.read(rows.tolist(), own.Shaping(size, colour))
+        images, faulty, good, changed = files.read(rows.tolist(), own.Shaping(size, colour))
     except ValueError as error:
         raise DamagedFile(f"{folder}: {error}") from error
     if faulty and (broken == "refuse" or not good):
         raise DamagedFile(f"{folder}: {own.named(faulty)}. Repair or remove them, or set broken: leave_out")
     kept = np.array(good, np.int64)
     notes: dict[str, Any] = {"left_out": [name for name, _ in faulty]} if faulty else {}
+    notes |= {"skipped": files.skipped} if files.skipped else {}
+    notes |= {"changed": list(changed)} if changed else {}
     if size is not None:
         notes["interpolation"] = f"resized to {height} x {width} (bilinear, PIL, 8 bits)"
     return prepared(

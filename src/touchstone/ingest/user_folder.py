@@ -3,29 +3,71 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from touchstone.records.encoding import DamagedFile
 
 
-def files_in(folder: Path) -> list[Path]:
-    """Return the files in a folder and its subfolders, sorted, without hidden ones.
+@dataclass
+class Contents:
+    """What a folder and its subfolders contain.
 
-    A link to another file of the same folder is one of them.
+    Attributes:
+        files: the plain files, sorted, without hidden ones.
+        hidden: number of hidden files and folders.
+        special: number of pipes, sockets and devices.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    hidden: int = 0
+    special: int = 0
+
+
+def contents(folder: Path) -> Contents:
+    """Return what a folder and its subfolders contain. A link to another file of the same folder is a file.
 
     Raises:
         DamagedFile: If a link leads out of the folder, to a folder, or nowhere. Otherwise a folder from someone else
-            could bring in any file of this machine.
+            could bring in any file of this machine. Also if a name is not UTF-8: no study can name that file.
+        OSError: If a folder cannot be read.
     """
-    files, root = [], folder.resolve()
-    for place, folders, names in os.walk(folder):
+    found, root = Contents(), folder.resolve()
+    for place, folders, names in os.walk(folder, onerror=_raise):
+        found.hidden += sum(name.startswith(".") for name in (*folders, *names))
         folders[:] = [name for name in folders if not name.startswith(".")]
+        names = [name for name in names if not name.startswith(".")]
         for name in (*folders, *names):
             path = Path(place) / name
-            if path.is_symlink() and not name.startswith("."):
+            _check_name(path)
+            if path.is_symlink():
                 _check_link(path, root)
-        files += [path for name in names if not name.startswith(".") and (path := Path(place) / name).is_file()]
-    return sorted(files)
+        for name in names:
+            path = Path(place) / name
+            if path.is_file():
+                found.files.append(path)
+            else:
+                found.special += 1
+    found.files.sort()
+    return found
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Return the files in a folder and its subfolders, sorted, without hidden ones, as `contents` finds them."""
+    return contents(folder).files
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _check_name(path: Path) -> None:
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        raise DamagedFile(
+            f"{path.parent}: contains a name that is not UTF-8, {os.fsencode(path.name)!r}; rename it"
+        ) from None
 
 
 def _check_link(path: Path, root: Path) -> None:

@@ -1,51 +1,58 @@
 """The user's images: a folder of pictures per class, an .npz file or a safetensors file.
 
-Uses only numpy and PIL. Nothing is resized, converted or left out unless a setting says so.
+Uses only numpy and PIL. Nothing is resized, converted or left out unless a setting says so. What is skipped, or read
+differently from how it is stored, is counted.
 """
 
 from __future__ import annotations
 
-import io
-import struct
-import zipfile
-import zlib
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
+import psutil
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_tensors
 
 from touchstone.ingest.example_notes import NO_CLASS
-from touchstone.ingest.picture_files import UNDECODABLE, decoded
 from touchstone.ingest.pixels import LEVELS
-from touchstone.ingest.raw_files import read_bytes
-from touchstone.ingest.user_folder import files_in
+from touchstone.ingest.user_arrays import ARRAYS, MOST_BYTES, MOST_CLASSES, read_arrays
+from touchstone.ingest.user_folder import Contents, contents
+from touchstone.ingest.user_pictures import (
+    UNDECODABLE,
+    Shaping,
+    by_suffix,
+    is_picture,
+    read_picture,
+    shaped,
+    suffixes,
+)
 from touchstone.messages import first_line
 from touchstone.records.encoding import DamagedFile
 from touchstone.records.nouns import Array
 
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
-ARRAYS = frozenset({".npz", ".safetensors"})
-NOT_ARRAYS = (
-    *(SafetensorError, ValueError, KeyError, OSError, EOFError, MemoryError, NotImplementedError, RuntimeError),
-    *(OverflowError, SyntaxError, struct.error, zipfile.BadZipFile, zlib.error),
-)
-MOST_BYTES = 16 << 30  # of all images together, decompressed, as 8-bit levels
-MOST_CLASSES = 100_000
 SHOWN = 5  # names that a message lists
-Colour = Literal["as_stored", "gray", "rgb"]
+COPIES = 5  # bytes of memory per pixel: its level, and its value as a float
+PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "holdout"})
 
 
-@dataclass(frozen=True)
-class Shaping:
-    """How pictures become images of one shape: resized to (height, width) or not, with which channels."""
+class Reading(NamedTuple):
+    """The images that were read.
 
-    size: tuple[int, int] | None = None
-    colour: Colour = "as_stored"
+    Attributes:
+        images: (N, C, H, W), uint8 or float in [0, 1].
+        broken: names of those that cannot be read, with the reason.
+        rows: of `images`.
+        changed: sentences on images that were read differently from how they are stored.
+    """
+
+    images: Array
+    broken: list[tuple[str, str]]
+    rows: list[int]
+    changed: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class OwnImages:
         names: of the rows: files, or FILE[row].
         pictures: files of the rows, if they are pictures.
         arrays: the images, if they are arrays.
+        skipped: the files that are not read, counted by reason; "" if there are none.
     """
 
     labels: Array
@@ -65,12 +73,13 @@ class OwnImages:
     names: tuple[str, ...]
     pictures: tuple[Path, ...] = ()
     arrays: Array | None = None
+    skipped: str = ""
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def read(self, rows: Iterable[int], shaping: Shaping) -> tuple[Array, list[tuple[str, str]], list[int]]:
-        """Return images (N, C, H, W), uint8 or float in [0, 1]; broken ones with the reason; and the rows read.
+    def read(self, rows: Iterable[int], shaping: Shaping) -> Reading:
+        """Read images.
 
         Raises:
             ValueError: If images differ in shape, or are too large together.
@@ -79,55 +88,74 @@ class OwnImages:
         read: list[Array] = []
         broken: list[tuple[str, str]] = []
         good: list[int] = []
+        changed: defaultdict[str, list[str]] = defaultdict(list)
+        if shaping.size is not None:
+            _check_size(len(rows), (1 if shaping.colour != "rgb" else 3, *shaping.size))
         for row in rows:
             try:
-                pixels = self._pixels(int(row), shaping)
+                pixels, changes = self._pixels(int(row), shaping)
             except UNDECODABLE as error:
                 broken.append((self.names[row], first_line(error).split(" <")[0]))
                 continue
-            if not read and len(rows) * pixels.size > MOST_BYTES:
-                raise ValueError(
-                    f"{len(rows)} images of {_times(pixels.shape)} (channels x height x width) are"
-                    f" {len(rows) * pixels.size / 1e9:.1f} GB; at most {MOST_BYTES / 1e9:.1f} GB: give a size to resize to"
-                )
-            if read and pixels.shape != read[0].shape:
-                raise ValueError(
-                    f"{self.names[row]} is {_times(pixels.shape)} (channels x height x width),"
-                    f" {self.names[good[0]]} is {_times(read[0].shape)}:"
-                    " give a size to resize to, and gray or rgb, so that all are alike"
-                )
+            if not read:
+                _check_size(len(rows), pixels.shape)
+            elif pixels.shape != read[0].shape:
+                raise ValueError(_unlike((self.names[row], pixels), (self.names[good[0]], read[0])))
+            for change in changes:
+                changed[change].append(self.names[row])
             read.append(pixels)
             good.append(int(row))
-        return (np.stack(read) if read else np.zeros((0, 1, 1, 1), np.uint8)), broken, good
+        images = np.stack(read) if read else np.zeros((0, 1, 1, 1), np.uint8)
+        return Reading(images, broken, good, tuple(_counted(change, names) for change, names in changed.items()))
 
-    def _pixels(self, row: int, shaping: Shaping) -> Array:
-        """Return one image (C, H, W), resized and converted."""
-        if self.arrays is not None:
-            pixels = self.arrays[row]
-            if not np.isfinite(pixels).all():
-                raise ValueError("contains NaN or infinity")
-            if shaping == Shaping():
-                return np.asarray(pixels)
-            levels = pixels if pixels.dtype == np.uint8 else np.rint(pixels * LEVELS).astype(np.uint8)
-            picture = Image.fromarray(levels[0] if len(levels) == 1 else np.moveaxis(levels, 0, -1).copy())
-        else:
-            picture = decoded(read_bytes(self.pictures[row]))
-        return _shaped(picture, shaping)
+    def _pixels(self, row: int, shaping: Shaping) -> tuple[Array, list[str]]:
+        """Return one image (C, H, W), resized and converted, and what else was changed."""
+        if self.arrays is None:
+            return read_picture(self.pictures[row], shaping)
+        pixels = self.arrays[row]
+        if not np.isfinite(pixels).all():
+            raise ValueError("contains NaN or infinity")
+        if shaping == Shaping():
+            return np.asarray(pixels), []
+        levels = pixels if pixels.dtype == np.uint8 else np.rint(pixels * LEVELS).astype(np.uint8)
+        picture = Image.fromarray(levels[0] if len(levels) == 1 else np.moveaxis(levels, 0, -1).copy())
+        return shaped(picture, shaping), []
+
+
+def _check_size(count: int, shape: tuple[int, ...]) -> None:
+    """Raise ValueError if so many images of a shape (C, H, W) are too large together."""
+    size, free = count * int(np.prod(shape)), psutil.virtual_memory().available
+    if size > MOST_BYTES:
+        limit = f"at most {MOST_BYTES / 1e9:.1f} GB"
+    elif COPIES * size > free:
+        limit = f"and {COPIES} times as much memory is needed, but {free / 1e9:.1f} GB are free"
+    else:
+        return
+    raise ValueError(
+        f"{count} images of {_times(shape)} (channels x height x width) are {size / 1e9:.1f} GB; {limit}: give a size to"
+        " resize to (--resize 224x224), or fewer images"
+    )
+
+
+def _unlike(one: tuple[str, Array], other: tuple[str, Array]) -> str:
+    """Return the message on two images of other shapes."""
+    remedies = [
+        *(["gray or rgb (--gray, --rgb)"] if one[1].shape[0] != other[1].shape[0] else []),
+        *(["a size to resize to (--resize 32x32)"] if one[1].shape[1:] != other[1].shape[1:] else []),
+    ]
+    return (
+        f"{one[0]} is {_times(one[1].shape)} (channels x height x width), {other[0]} is {_times(other[1].shape)}:"
+        f" give {' and '.join(remedies)}, so that all are alike"
+    )
+
+
+def _counted(change: str, names: list[str]) -> str:
+    """Return a sentence: "turned upright, ...: 3 images, such as a/1.jpg"."""
+    return f"{change}: {len(names)} image{'s' if len(names) > 1 else ''}, such as {names[0]}"
 
 
 def _times(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
-
-
-def _shaped(picture: Image.Image, shaping: Shaping) -> Array:
-    if picture.mode.startswith(("I", "F")):
-        raise ValueError(f"its pixels are not of 8 bits (mode {picture.mode}); convert it first")
-    mode = {"gray": "L", "rgb": "RGB"}.get(shaping.colour) or ("L" if picture.mode in ("1", "L") else "RGB")
-    picture = picture.convert(mode)
-    if shaping.size is not None and picture.size != shaping.size[::-1]:
-        picture = picture.resize(shaping.size[::-1], Image.Resampling.BILINEAR)
-    pixels = np.asarray(picture)
-    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
 
 
 def own_images(folder: Path, classes: Iterable[str] = (), *, labelled: bool = True) -> OwnImages:
@@ -142,31 +170,83 @@ def own_images(folder: Path, classes: Iterable[str] = (), *, labelled: bool = Tr
         labelled: False: pictures may be in any folder, and labels are -1.
 
     Raises:
-        DamagedFile: If files or classes are missing.
+        DamagedFile: If files or classes are missing, or if the folders are parts of a data set and no classes.
         ValueError: If a folder is not among `classes`.
     """
-    files = [folder] if folder.is_file() else files_in(folder)
-    arrays = [path for path in files if path.suffix.lower() in ARRAYS]
-    pictures = [path for path in files if path.suffix.lower() in PICTURES]
+    found = Contents([folder]) if folder.is_file() else contents(folder)
+    arrays = [path for path in found.files if path.suffix.lower() in ARRAYS]
+    pictures = [path for path in found.files if path not in arrays and is_picture(path)]
     if len(arrays) == 1 and not pictures:
-        return _of_arrays(arrays[0], labelled)
+        return _of_arrays(arrays[0], labelled, _skipped(found, {*arrays}))
     if not pictures:
-        kinds = ", ".join(sorted(PICTURES | ARRAYS))
-        raise DamagedFile(f"{folder}: no images: expected pictures, one .npz or one .safetensors file ({kinds})")
-    names = tuple(path.relative_to(folder).as_posix() for path in pictures)
+        raise DamagedFile(_no_images(folder, found, arrays))
+    skipped = _skipped(found, {*pictures})
+    if folder.is_file():
+        if labelled:
+            raise DamagedFile(f"{folder}: is one picture; give the folder that has a folder of pictures for each class")
+        return OwnImages(np.full(1, NO_CLASS, np.int64), (), (folder.name,), (folder,))
+    places = [path.relative_to(folder) for path in pictures]
+    names = tuple(place.as_posix() for place in places)
     if not labelled:
-        return OwnImages(np.full(len(pictures), NO_CLASS, np.int64), (), names, tuple(pictures))
+        return OwnImages(np.full(len(pictures), NO_CLASS, np.int64), (), names, tuple(pictures), skipped=skipped)
     loose = [path.name for path in pictures if path.parent == folder]
     if loose:
         raise DamagedFile(
             f"{folder}: no classes: {loose[0]}{' and others are' if len(loose) > 1 else ' is'} in no class folder;"
             " put each picture into a folder named for its class"
         )
-    folders = [path.relative_to(folder).parts[0] for path in pictures]
-    order = _classes(sorted(set(folders)), tuple(classes), folder)
+    folders = [place.parts[0] for place in places]
+    order = tuple(classes)
+    if not order:
+        _refuse_parts(folder, places)
+    order = _classes(sorted(set(folders)), order, folder)
     numbers = {name: number for number, name in enumerate(order) if name}
     labels = np.array([numbers[name] for name in folders], np.int64)
-    return OwnImages(labels, order, names, tuple(pictures))
+    return OwnImages(labels, order, names, tuple(pictures), skipped=skipped)
+
+
+def _no_images(folder: Path, found: Contents, arrays: list[Path]) -> str:
+    """Return the message on a place without images, or with more than one array file."""
+    if len(arrays) > 1:
+        listed = ", ".join(path.name for path in arrays[:SHOWN])
+        return f"{folder}: contains {len(arrays)} array files ({listed}); give one of them"
+    kinds = ", ".join(sorted(suffixes() | ARRAYS))
+    expected = f"expected pictures, one .npz or one .safetensors file ({kinds})"
+    if folder.is_file():
+        return f"{folder}: is no file of images: {expected}"
+    skipped = _skipped(found, set())
+    return f"{folder}: no images: {expected}{f'; found {skipped}' if skipped else ''}"
+
+
+def _skipped(found: Contents, read: set[Path]) -> str:
+    """Return the files that are not read, counted by reason: "2 files that PIL ... (1 .heic, 1 .txt), 1 file hidden"."""
+    others = [path for path in found.files if path not in read]
+    arrays = [path for path in others if path.suffix.lower() in ARRAYS]
+    unread = [path for path in others if path not in arrays]
+    reasons = {
+        f"that PIL here does not open as pictures ({by_suffix(unread)})": len(unread),
+        f"of arrays beside pictures ({by_suffix(arrays)})": len(arrays),
+        "hidden by a dot before the name": found.hidden,
+        "of another kind, such as a pipe": found.special,
+    }
+    return ", ".join(f"{count} file{'s' if count > 1 else ''} {reason}" for reason, count in reasons.items() if count)
+
+
+def _refuse_parts(folder: Path, places: list[Path]) -> None:
+    """Raise DamagedFile if the folders are parts of a data set, such as train and test, whose folders are the classes."""
+    below: defaultdict[str, set[str]] = defaultdict(set)
+    for place in places:
+        below[place.parts[0]].update(place.parts[1:-1][:1])
+    parts, classes = sorted(below), sorted(set().union(*below.values()))
+    alike = len(classes) > 1 and all(subfolders == set(classes) for subfolders in below.values())
+    if alike or (len(parts) > 1 and all(part.lower() in PARTS for part in parts)):
+        has = f" with the same folders ({', '.join(classes[:SHOWN])}{', ...' if len(classes) > SHOWN else ''})"
+        tested = next((part for part in parts if part.lower() in ("test", "testing")), parts[0])
+        raise DamagedFile(
+            f"{folder}: its folders {', '.join(parts[:SHOWN])} look like parts of a data set, not like classes"
+            f"{has if alike else ''}. Give one of them, such as {folder / tested}; if they are the classes, list them as"
+            f" classes (--classes {','.join(parts[:SHOWN])})"
+        )
 
 
 def _classes(folders: list[str], order: tuple[str, ...], folder: Path) -> tuple[str, ...]:
@@ -175,6 +255,14 @@ def _classes(folders: list[str], order: tuple[str, ...], folder: Path) -> tuple[
         if unknown := sorted(set(folders) - set(order)):
             raise ValueError(f"{folder}: the folder {unknown[0]} is not among the classes given: {', '.join(order)}")
         return order
+    alike: dict[str, str] = {}
+    for name in folders:
+        other = alike.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if other != name:
+            raise DamagedFile(
+                f"{folder}: the folders {other} and {name} differ only in upper and lower case, or in how accents are"
+                " stored; merge them, or list both as classes"
+            )
     if not all(name.isascii() and name.isdecimal() for name in folders):
         return tuple(folders)
     numbers: dict[int, str] = {}
@@ -184,84 +272,19 @@ def _classes(folders: list[str], order: tuple[str, ...], folder: Path) -> tuple[
                 f"{folder / name}: class numbers go up to {MOST_CLASSES - 1:,}; rename the folders, or list them as"
                 " classes, in the order of the model's classes"
             )
-        if other := numbers.get(int(name)):
-            raise DamagedFile(f"{folder}: the folders {other} and {name} are both class {int(name)}; merge them")
+        if other_name := numbers.get(int(name)):
+            raise DamagedFile(f"{folder}: the folders {other_name} and {name} are both class {int(name)}; merge them")
         numbers[int(name)] = name
     return tuple(numbers.get(number, "") for number in range(max(numbers) + 1))
 
 
-def _of_arrays(path: Path, labelled: bool) -> OwnImages:
-    """Return the arrays `images` and `labels` of a file.
-
-    Images become (N, C, H, W), uint8 or float in [0, 1].
-    """
-    arrays = _arrays(path)
-    if "images" not in arrays or (labelled and "labels" not in arrays):
-        wanted = "images and labels" if labelled else "images"
-        raise DamagedFile(f"{path}: expected the arrays {wanted}, found {', '.join(sorted(arrays)) or 'none'}")
-    images = _channels_first(path, arrays["images"])
-    labels = np.full(len(images), NO_CLASS, np.int64)
-    if labelled:
-        column = arrays["labels"]
-        if column.shape != (len(images),) or column.dtype.kind not in "iu" or (len(column) and column.min() < 0):
-            raise DamagedFile(
-                f"{path}: labels must be one whole number from 0 on for each of {len(images)} images,"
-                f" found {column.dtype} {column.shape}"
-            )
-        if len(column) and column.max() >= MOST_CLASSES:
-            raise DamagedFile(f"{path}: labels go up to {int(column.max()):,}; at most {MOST_CLASSES - 1:,}")
-        labels = column.astype(np.int64)
-    classes = tuple(map(str, range(int(labels.max()) + 1))) if labelled and len(labels) else ()
+def _of_arrays(path: Path, labelled: bool, skipped: str) -> OwnImages:
+    """Return the arrays of a file as the user's images."""
+    images, stated = read_arrays(path, labelled=labelled)
+    labels = np.full(len(images), NO_CLASS, np.int64) if stated is None else stated
+    classes = () if stated is None else tuple(map(str, range(int(labels.max(initial=-1)) + 1)))
     names = tuple(f"{path.name}[{row}]" for row in range(len(images)))
-    return OwnImages(labels, classes, names, arrays=images)
-
-
-def _arrays(path: Path) -> dict[str, Array]:
-    data = read_bytes(path)
-    try:
-        if path.suffix.lower() == ".safetensors":
-            return dict(load_tensors(data))
-        if (size := _unpacked(data)) > MOST_BYTES:
-            raise DamagedFile(f"{path}: unpacks to {size / 1e9:.2f} GB; at most {MOST_BYTES / 1e9:.2f} GB")
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except DamagedFile:
-        raise
-    except NOT_ARRAYS as error:
-        raise DamagedFile(f"{path}: not a whole file of plain arrays ({first_line(error)})") from error
-
-
-def _unpacked(data: bytes) -> int:
-    """Return the decompressed size of a zip in bytes, as its directory states it."""
-    with zipfile.ZipFile(io.BytesIO(data)) as packed:
-        return sum(entry.file_size for entry in packed.infolist())
-
-
-def _channels_first(path: Path, images: Array) -> Array:
-    """Return images as (N, C, H, W).
-
-    DamagedFile if shape or range are not those of images.
-    """
-    if images.ndim == 3:
-        images = images[:, None]
-    elif images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[3] in (1, 3):
-        images = np.moveaxis(images, -1, 1)
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or not images.size:
-        raise DamagedFile(
-            f"{path}: images have shape {images.shape}; expected (N, H, W), (N, H, W, C) or (N, C, H, W), C 1 or 3"
-        )
-    if images.dtype == np.uint8:
-        return images
-    if images.dtype.kind != "f":
-        raise DamagedFile(f"{path}: images are {images.dtype}; expected uint8, or floats in [0, 1]")
-    finite = images[np.isfinite(images)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    if low < 0 or high > 1:
-        raise DamagedFile(
-            f"{path}: images lie in [{low:g}, {high:g}]; expected pixels in [0, 1] (or uint8), before any normalisation:"
-            " mean and std are the model's"
-        )
-    return images
+    return OwnImages(labels, classes, names, arrays=images, skipped=skipped)
 
 
 def named(broken: list[tuple[str, str]]) -> str:

@@ -68,3 +68,26 @@ def test_a_mistake_is_reported_before_the_images_are_downloaded(monkeypatch):
 
     with pytest.raises(ValueError, match="Did you mean Carmon2019Unlabeled"):
         run_assay(command_line("assay").parse_args(["assay", "robustbench:Carmon2019Unlabelled", "--data", "cifar10"]))
+
+
+@pytest.mark.parametrize("flag", ["--data", "--ood", "--weights", "--backward"])
+def test_a_path_that_is_not_utf_8_is_refused_before_a_study_names_it(parsed, tmp_path, flag):
+    place = tmp_path / "caf\udce9"
+    place.mkdir() if flag in ("--data", "--ood") else place.touch()
+
+    with pytest.raises(ValueError, match=r"caf\\xe9.*: this path is not UTF-8, so no study can name it"):
+        parsed(flag, str(place))
+
+
+def test_a_folder_to_work_in_that_is_not_utf_8_is_refused(parsed, tmp_path, monkeypatch):
+    (tmp_path / "caf\udce9").mkdir()
+    monkeypatch.chdir(tmp_path / "caf\udce9")
+
+    with pytest.raises(ValueError, match="this path is not UTF-8"):
+        parsed()
+
+
+@pytest.mark.parametrize("typed", ["99999x99999", "1x99999", "4097", "9999999999999999999"])
+def test_a_size_that_takes_all_memory_is_refused(parsed, typed):
+    with pytest.raises(ValueError, match=rf"--resize {typed}: (pictures are resized to at most 4,096|expected HEIGHT)"):
+        parsed("--resize", typed)

@@ -91,3 +91,11 @@ def test_a_published_figure_for_another_budget_is_measured_too_in_a_study_that_l
     assert load("mine.yaml", tmp_path)["attacks"]["published_budget"]["eps"] == 0.5
     _, same = written(published=replace(published, norm="linf", eps="1/10"))
     assert "published_budget" not in same["attacks"]
+
+
+def test_what_was_skipped_among_the_images_is_in_the_report():
+    remarks = ("skipped in pictures: 3 files hidden",)
+
+    _, sections = written(images=replace(IMAGES, remarks=remarks))
+
+    assert sections["evaluations"]["data_sheet"]["question"].endswith(" Skipped in pictures: 3 files hidden.")

@@ -36,8 +36,8 @@ def test_pictures_are_read_as_they_are_or_as_asked(tmp_path):
     write(tmp_path, ["a/1.png", "b/1.png"])
     held = own_images(tmp_path)
 
-    plain, _, _ = held.read(range(2), Shaping())
-    asked, _, _ = held.read(range(2), Shaping((4, 3), "rgb"))
+    plain, *_ = held.read(range(2), Shaping())
+    asked, *_ = held.read(range(2), Shaping((4, 3), "rgb"))
 
     assert plain.shape == (2, 1, 6, 6) and plain.dtype == np.uint8
     assert plain[1].tolist() == np.full((1, 6, 6), 10).tolist()
@@ -49,7 +49,7 @@ def test_pictures_of_other_than_8_bits_are_not_clipped(tmp_path, levels):
     write(tmp_path, ["a/1.png"])
     Image.fromarray(levels.reshape(6, 6)).save(tmp_path / "a/2.tiff")
 
-    _, broken, good = own_images(tmp_path).read(range(2), Shaping(colour="gray"))
+    _, broken, good, _ = own_images(tmp_path).read(range(2), Shaping(colour="gray"))
 
     assert good == [0] and broken[0][0] == "a/2.tiff" and "its pixels are not of 8 bits" in broken[0][1]
 
@@ -67,7 +67,7 @@ def test_broken_pictures_are_counted_and_named(tmp_path):
     for number in range(7):
         (tmp_path / f"a/{number}.png").write_bytes(b"torn")
 
-    images, broken, good = own_images(tmp_path).read(range(9), Shaping())
+    images, broken, good, _ = own_images(tmp_path).read(range(9), Shaping())
 
     assert len(images) == 2 and good == [7, 8]
     assert named(broken).startswith("7 broken images: a/0.png (") and named(broken).endswith("; and 2 more")
@@ -82,7 +82,7 @@ def test_arrays_come_in_every_usual_order(tmp_path, shape):
 
     for name in ("set.npz", "set.safetensors"):
         held = own_images(tmp_path / name)
-        read, broken, _ = held.read(range(5), Shaping())
+        read, broken, *_ = held.read(range(5), Shaping())
         assert read.shape == (5, 3 if len(shape) == 4 else 1, 6, 6) and not broken
         assert held.labels.tolist() == labels.tolist()
 
@@ -109,7 +109,7 @@ def test_a_row_of_nan_is_a_broken_image(tmp_path):
     images[1, 0, 0] = np.nan
     np.savez(tmp_path / "set.npz", images=images, labels=np.arange(3))
 
-    _, broken, _ = own_images(tmp_path / "set.npz").read(range(3), Shaping())
+    _, broken, *_ = own_images(tmp_path / "set.npz").read(range(3), Shaping())
 
     assert broken == [("set.npz[1]", "contains NaN or infinity")]
 
@@ -157,7 +157,7 @@ def test_a_picture_that_unpacks_without_end_is_broken(tmp_path):
     write(tmp_path, ["a/1.png", "b/1.png"])
     (tmp_path / "b/2.png").write_bytes(png(10_000, 9_000))  # 90 million pixels of 90 KB
 
-    _, broken, good = own_images(tmp_path).read(range(3), Shaping())
+    _, broken, good, _ = own_images(tmp_path).read(range(3), Shaping())
 
     assert good == [0, 1]
     assert broken[0][0] == "b/2.png" and "90000000 pixels" in broken[0][1]
@@ -181,7 +181,7 @@ def test_only_picture_formats_are_opened_whatever_the_name(tmp_path, monkeypatch
     (tmp_path / "a/2.png").write_bytes(POSTSCRIPT)
     monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *arguments, **settings: pytest.fail("was run"))
 
-    _, broken, good = own_images(tmp_path).read(range(2), Shaping())
+    _, broken, good, _ = own_images(tmp_path).read(range(2), Shaping())
 
     assert good == [0] and broken[0] == ("a/2.png", "cannot identify image file")
 
@@ -208,7 +208,7 @@ def test_arrays_that_claim_more_than_they_hold_are_refused(tmp_path):
 
 
 def test_arrays_that_unpack_without_end_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("touchstone.ingest.user_images.MOST_BYTES", 10_000_000)
+    monkeypatch.setattr("touchstone.ingest.user_arrays.MOST_BYTES", 10_000_000)
     (tmp_path / "set.npz").write_bytes(npz(images=npy((10_000_000,), data=bytes(10_000_000)), labels=npy((0,))))
 
     with pytest.raises(DamagedFile, match=r"set\.npz: unpacks to 0\.01 GB; at most 0\.01 GB"):
@@ -250,7 +250,7 @@ def test_a_tiff_whose_places_of_pixels_are_fractions_is_broken_and_no_crash(tmp_
     (tmp_path / "0").mkdir()
     (tmp_path / "0" / "odd.tif").write_bytes(data)
 
-    images, broken, good = own_images(tmp_path).read([0], Shaping())
+    images, broken, good, _ = own_images(tmp_path).read([0], Shaping())
 
     assert (len(images), [name for name, _ in broken], good) == (0, ["0/odd.tif"], [])
 
@@ -259,8 +259,90 @@ def test_only_the_images_that_are_read_count_towards_the_limit_of_memory(tmp_pat
     write(tmp_path, [f"0/{number}.png" for number in range(20)])
     monkeypatch.setattr("touchstone.ingest.user_images.MOST_BYTES", 100)
 
-    images, _, _ = own_images(tmp_path).read(iter([3, 7]), Shaping())
+    images, *_ = own_images(tmp_path).read(iter([3, 7]), Shaping())
 
     assert len(images) == 2
     with pytest.raises(ValueError, match=r"3 images of 1 x 6 x 6 .* give a size to resize to"):
         own_images(tmp_path).read([0, 1, 2], Shaping())
+
+
+# Folders with pictures, and whether they are parts of a data set.
+PARTED = {
+    "the same classes in each part": (["train/ant", "train/bee", "test/ant", "test/bee"], True),
+    "parts by any names": (["day1/ant", "day1/bee", "day2/ant", "day2/bee"], True),
+    "a class that one part lacks": (["train/ant", "train/bee", "val/ant"], True),
+    "parts without classes": (["Train", "Test"], True),
+    "one part": (["train/ant", "train/bee"], True),
+    "the same one folder in each class": (["ant/images", "bee/images"], False),
+    "a class called train": (["train", "car", "bus"], False),
+    "folders within one class": (["ant/left", "ant/right", "bee"], False),
+}
+
+
+@pytest.mark.parametrize("case", PARTED)
+def test_parts_of_a_data_set_are_no_classes(tmp_path, case):
+    folders, refused = PARTED[case]
+    write(tmp_path, [f"{name}/1.png" for name in folders])
+
+    if refused:
+        with pytest.raises(DamagedFile, match=r"look like parts of a data set, not like classes.*Give one of them"):
+            own_images(tmp_path)
+    else:
+        assert len(own_images(tmp_path)) == len(folders)
+
+
+def test_the_user_may_state_that_parts_are_classes(tmp_path):
+    write(tmp_path, ["train/ant/1.png", "test/ant/1.png"])
+
+    assert own_images(tmp_path, ("test", "train")).labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["cat.png", "cat"])
+def test_a_single_picture_is_no_set_of_classes_but_one_image(tmp_path, name):
+    Image.fromarray(np.zeros((6, 6), np.uint8)).save(tmp_path / name, "PNG")
+
+    with pytest.raises(DamagedFile, match=r"cat.*: is one picture; give the folder"):
+        own_images(tmp_path / name)
+    assert own_images(tmp_path / name, labelled=False).read([0], Shaping()).images.shape == (1, 1, 6, 6)
+
+
+@pytest.mark.parametrize("name", ["set.npy", "list.csv", "pictures.zip"])
+def test_a_file_of_another_kind_is_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"words")
+
+    with pytest.raises(DamagedFile, match=rf"{name}: is no file of images: expected pictures, one \.npz"):
+        own_images(tmp_path / name)
+
+
+def test_two_array_files_are_named(tmp_path):
+    for name in ("train.npz", "test.npz"):
+        np.savez(tmp_path / name, images=np.zeros((2, 4, 4)), labels=np.arange(2))
+
+    with pytest.raises(DamagedFile, match=r"contains 2 array files \(test\.npz, train\.npz\); give one of them"):
+        own_images(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("Cat", "cat"), ("cafe\u0301", "caf\u00e9")])
+def test_folders_that_differ_only_in_how_they_are_written_are_refused(tmp_path, names):
+    write(tmp_path, [f"{name}/1.png" for name in names])
+
+    with pytest.raises(DamagedFile, match=r"differ only in upper and lower case"):
+        own_images(tmp_path)
+    assert own_images(tmp_path, names).classes == names
+
+
+def test_a_size_that_no_memory_holds_is_refused_before_a_picture_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("touchstone.ingest.user_images.MOST_BYTES", 10**6)
+    write(tmp_path, ["0/1.png"])
+    (tmp_path / "0/1.png").write_bytes(b"torn")
+
+    with pytest.raises(ValueError, match=r"1 images of 1 x 4000 x 4000 .* at most 0\.0 GB: give a size"):
+        own_images(tmp_path).read([0], Shaping((4000, 4000)))
+
+
+def test_a_size_beyond_the_free_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 100})())
+    write(tmp_path, ["0/1.png"])
+
+    with pytest.raises(ValueError, match=r"5 times as much memory is needed, but 0\.0 GB are free"):
+        own_images(tmp_path).read([0], Shaping())

@@ -1,0 +1,72 @@
+"""The user's images as an assay reads them: what is skipped, left out or changed is said."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from touchstone.__main__ import command_line
+from touchstone.assay import arguments, image_sets
+
+
+@pytest.fixture
+def typed(tmp_path):
+    """Arguments with 60 pictures of three classes as --data."""
+    (tmp_path / "model.pt2").touch()
+    write(tmp_path / "pictures")
+
+    def parse(*flags):
+        words = ["assay", str(tmp_path / "model.pt2"), "--data", str(tmp_path / "pictures"), *map(str, flags)]
+        return arguments.parsed(command_line("assay").parse_args(words))
+
+    return parse
+
+
+def write(folder, kind="png", shift=0):
+    for number in range(60):
+        path = folder / "abc"[number % 3] / f"{number}.{kind}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((6, 6), 4 * number + shift, np.uint8)).save(path)
+
+
+def test_what_is_skipped_or_changed_is_a_note_and_a_remark_of_the_report(typed, tmp_path):
+    (tmp_path / "pictures/a/more.heic").write_bytes(b"x")
+    clear = Image.new("LA", (6, 6), (100, 100)).convert("RGBA")
+    clear.save(tmp_path / "pictures/a/0.png")
+
+    found = image_sets.labelled_images(typed("--gray"))
+
+    assert found.remarks == (
+        "skipped in pictures: 1 file that PIL here does not open as pictures (1 .heic)",
+        "in pictures, read without their transparency: 1 image, such as a/0.png",
+    )
+    assert found.notes[:2] == found.remarks
+
+
+def test_sets_of_no_class_have_remarks_of_their_own(typed, tmp_path):
+    write(tmp_path / "other", shift=1)
+    (tmp_path / "other/notes.txt").touch()
+    taken = typed("--ood", tmp_path / "other")
+
+    ((_, count, remarks),) = image_sets.ood_sets(taken, image_sets.labelled_images(taken))
+
+    assert (count, remarks) == (
+        60,
+        ("skipped in other: 1 file that PIL here does not open as pictures (1 .txt)",),
+    )
+
+
+def test_a_class_of_broken_pictures_keeps_its_number(typed, tmp_path):
+    (tmp_path / "pictures/aa").mkdir()
+    (tmp_path / "pictures/aa/1.png").write_bytes(b"torn")
+
+    found = image_sets.labelled_images(typed("--leave-out-broken"))
+
+    assert found.numbering.names == ("a", "aa", "b", "c")
+    assert found.remarks[0].startswith("left out of pictures: 1 broken image: aa/1.png (")
+
+
+def test_pictures_of_two_sizes_name_the_folder_and_the_option(typed, tmp_path):
+    Image.new("L", (7, 7)).save(tmp_path / "pictures/a/0.png")
+
+    with pytest.raises(ValueError, match=r"pictures: a/12\.png is 1 x 6 x 6 .* give a size to resize to \(--resize"):
+        image_sets.labelled_images(typed())
