@@ -101,7 +101,7 @@ def parsed(options: Namespace) -> Arguments:
         trust_code=options.trust_code,
         data=Path(options.data).expanduser(),
         ood=tuple(options.ood or ()),
-        classes=tuple(options.classes.split(",")) if options.classes else (),
+        classes=_classes(options.classes),
         shaping=_shaping(options),
         leave_out_broken=options.leave_out_broken,
         mean=mean,
@@ -173,6 +173,16 @@ def _eps(text: str) -> float:
     if eps * 255 < 1 - 1e-9:
         raise ValueError(f"--eps {text}: images have 8 bits, so a budget below 1/255 changes no pixel")
     return float(eps)
+
+
+def _classes(text: str | None) -> tuple[str, ...]:
+    """Return the names of --classes, none without the flag."""
+    names = tuple(name.strip() for name in text.split(",")) if text else ()
+    if twice := next((name for name in names if name and names.count(name) > 1), None):
+        raise ValueError(f"--classes {text}: {twice} is there twice; give each class once")
+    if "" in names:
+        raise ValueError(f"--classes {text}: a name is empty; give one name per class, with one comma between two")
+    return names
 
 
 def _shaping(options: Namespace) -> Shaping:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHOWN = 6  # classes that a message names
+LISTED = 100  # classes that a command line lists
 Rows = NDArray[Any]
 # Another order is accepted only if it is right on most images, if most of the classes that it moves gain accuracy, if
 # their mean gain is large, and if chance does not explain the gain.
@@ -36,18 +37,25 @@ class Numbering:
     stated: bool = True
     arrays: bool = False
 
-    def fit(self, outputs: int) -> list[str]:
+    def fit(self, outputs: int, labels: Rows, predicted: Callable[[], Rows]) -> list[str]:
         """Return notes on comparing the classes with this many logits.
 
+        Args:
+            outputs: the number of logits.
+            labels: (N,) int64, the class of each image.
+            predicted: returns the output that the model chose for each image.
+
         Raises:
-            ValueError: there are more classes than logits, or the numbers of the classes are guesses that must be wrong.
+            ValueError: there are more classes than logits, or the numbers of the classes are guesses that must be wrong. The
+                message says which other numbers make the model right, if these are found.
         """
         present = [name for name in self.names if name]
         counts = f"the model has {outputs} classes, {self.place} has {len(present)} ({_listed(present)})"
-        nothing = f"{', '.join(f'{name}/' for name in self.empty[:SHOWN])} {'has' if len(self.empty) == 1 else 'have'} no picture"
+        have = "has" if len(self.empty) == 1 else "have"
+        nothing = f"{', '.join(f'{name}/' for name in self.empty[:SHOWN])} {have} no picture"
         if len(self.names) > outputs:
             numbers = f", numbered up to {len(self.names) - 1}" if len(self.names) > len(present) else ""
-            raise ValueError(f"{counts}{numbers}; is this the model that was trained on these classes?")
+            raise ValueError(f"{counts}{numbers}{self._remedy(outputs, labels, predicted)}")
         if len(present) == outputs:
             return [nothing] if self.empty else []
         if not self.stated:
@@ -58,8 +66,36 @@ class Numbering:
             )
         return [f"{counts}: the other outputs are never right, and attacks may still lead to them"]
 
+    def _remedy(self, outputs: int, labels: Rows, predicted: Callable[[], Rows]) -> str:
+        """Return which numbers of the classes make the model right, as the end of a sentence."""
+        from scipy.stats import binomtest
+
+        present = np.unique(labels)
+        if len(present) == outputs:
+            numbers = np.arange(outputs)
+        elif present[0] == 1 and present[-1] <= outputs:
+            numbers = present - 1
+        else:
+            return "; is this the model that was trained on these classes?"
+        places, predictions = np.searchsorted(present, labels), predicted()
+        order = right_order(numbers[places], predictions, outputs)
+        if order is not None:
+            numbers = np.array([order.outputs[number] for number in numbers.tolist()])
+        right = int((numbers[places] == predictions).sum())
+        if binomtest(right, len(labels), 1 / outputs, alternative="greater").pvalue >= CHANCE:
+            return "; is this the model that was trained on these classes?"
+        typed = self.in_order(dict(zip(present.tolist(), numbers.tolist(), strict=True)), outputs)
+        return f". {typed}: then it is right on {right / len(labels):.0%} of {len(labels)} of your images"
+
     def in_order(self, order: Mapping[int, int], outputs: int) -> str:
         """Return what to type so that each class gets the output that `order` gives it."""
+        if all(number - output == 1 for number, output in order.items()):  # they are counted from 1
+            if self.arrays:
+                return "Renumber yours: labels = labels - 1"
+            names = [*self.names[1:], *[""] * (outputs + 1 - len(self.names))]
+            if all(not name or name.isdecimal() for name in names):
+                listed = ",".join(name or str(output + 1) for output, name in enumerate(names))
+                return f"Add --classes {listed if outputs <= LISTED else f'$(seq -s, 1 {outputs})'}"
         if self.arrays:
             numbers = [order.get(number, number) for number in range(len(self.names))]
             return f"Renumber yours: labels = numpy.array({numbers})[labels]"

@@ -78,7 +78,8 @@ def probe(
     some = images[:8]
     logits = _logits(model, some)
     findings.classes = logits.shape[1]
-    findings.notes += numbering.fit(findings.classes)
+    scored, scored_labels = images[:SCORED], labels[:SCORED].numpy()
+    findings.notes += numbering.fit(findings.classes, scored_labels, lambda: _predictions(model, scored).numpy())
     seen: nn.Module = model
     if draws > 1 or backward is not None:
         stand_in = None if backward is None else tensors.with_normalisation(backward, mean, std).eval()

@@ -30,7 +30,7 @@ from touchstone.ingest.user_pictures import (
     shaped,
     suffixes,
 )
-from touchstone.messages import first_line
+from touchstone.messages import first_line, nearest
 from touchstone.records.encoding import DamagedFile
 from touchstone.records.nouns import Array
 
@@ -253,7 +253,10 @@ def _classes(folders: list[str], order: tuple[str, ...], folder: Path) -> tuple[
     """Return the names of the classes by number; "" for a number that no folder has."""
     if order:
         if unknown := sorted(set(folders) - set(order)):
-            raise ValueError(f"{folder}: the folder {unknown[0]} is not among the classes given: {', '.join(order)}")
+            given = ", ".join(order)
+            raise ValueError(
+                f"{folder}: the folder {unknown[0]} is not among the classes given: {given}.{nearest(unknown[0], order)}"
+            )
         return order
     alike: dict[str, str] = {}
     for name in folders:

@@ -91,3 +91,15 @@ def test_a_folder_to_work_in_that_is_not_utf_8_is_refused(parsed, tmp_path, monk
 def test_a_size_that_takes_all_memory_is_refused(parsed, typed):
     with pytest.raises(ValueError, match=rf"--resize {typed}: (pictures are resized to at most 4,096|expected HEIGHT)"):
         parsed("--resize", typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"), [("a,b,a", "a is there twice"), ("a,,b", "a name is empty"), (",", "is empty")]
+)
+def test_names_of_classes_are_given_once(parsed, typed, told):
+    with pytest.raises(ValueError, match=rf"--classes {typed}: .*{told}"):
+        parsed("--classes", typed)
+
+
+def test_blanks_between_names_of_classes_mean_nothing(parsed):
+    assert parsed("--classes", "ant, bee ,cow").classes == ("ant", "bee", "cow")
