@@ -28,6 +28,7 @@ class Arguments:
     model: str  # a file or a name of torchvision
     architecture: str | None  # "module:function"
     weights: str | None
+    key: str | None  # what the weights are stored under in their file
     trust_code: bool
     data: Path
     ood: tuple[str, ...]  # as typed
@@ -92,12 +93,17 @@ def parsed(options: Namespace) -> Arguments:
     _check_names(_subject(options), str(target.resolve()), *(str(Path(place).resolve()) for place in options.ood or ()))
     if options.draws < 1:
         raise ValueError(f"--draws {options.draws}: expected a number of draws, such as 20")
-    if options.model.startswith(model_zoo.PREFIX) and (mean or std or options.architecture or options.weights):
-        raise ValueError(f"{options.model}: leave out --mean, --std, --architecture and --weights: the zoo states them")
+    if options.model.startswith(model_zoo.PREFIX) and any(
+        (mean, std, options.architecture, options.weights, options.key)
+    ):
+        raise ValueError(
+            f"{options.model}: leave out --mean, --std, --architecture, --weights and --key: the zoo states them"
+        )
     return Arguments(
         model=options.model,
         architecture=options.architecture,
         weights=options.weights,
+        key=options.key,
         trust_code=options.trust_code,
         data=Path(options.data).expanduser(),
         ood=tuple(options.ood or ()),
@@ -124,6 +130,7 @@ def _subject(options: Namespace) -> str:
     words = [str(path.resolve()) if path.is_file() else options.model]
     words += ["--architecture", options.architecture] if options.architecture else []
     words += ["--weights", str(Path(options.weights).expanduser().resolve())] if options.weights else []
+    words += ["--key", options.key] if options.key else []
     words += ["--backward", str(Path(options.backward).expanduser().resolve())] if options.backward else []
     return shlex.join([*words, "--data", str(Path(options.data).expanduser().resolve())])
 

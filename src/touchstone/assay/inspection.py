@@ -36,6 +36,7 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
         arguments.model,
         architecture=arguments.architecture,
         weights=arguments.weights,
+        key=arguments.key,
         trust_code=arguments.trust_code,
     )
     labelled = image_sets.labelled_images(arguments)

@@ -23,6 +23,7 @@ TABLE = Path(__file__).with_name("model_zoo.yaml")
 FOLDERS = (Path("models"), Path(".touchstone/models"))  # the first is RobustBench's own default
 ADDRESS = "https://drive.google.com/uc?export=download&id={}"
 UNUSED = ("sub_block1.", "model_preact_hl1.")  # weights in some files that no forward pass uses
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "last")  # `last` and `best`: Andriushchenko 2020
 NORMALISATION = {
     "mean": ("mu", "mean", "normalize.mean"),
     "std": ("sigma", "std", "normalize.std"),
@@ -96,7 +97,7 @@ class ZooEntry:
 
         path = self.file()
         note = pinned(path)
-        weights = {_plain(name): values for name, values in unpickled(path, False).items()}
+        weights = {_plain(name): values for name, values in _wrapped(unpickled(path, False)).items()}
         mean, std = (self._normalisation(part, weights) for part in ("mean", "std"))
         weights = {name: values for name, values in weights.items() if not name.startswith(UNUSED)}
         network = self.network()
@@ -125,6 +126,15 @@ class ZooEntry:
         own = [weights.pop(name) for name in NORMALISATION[part] if name in weights]
         default = self.facts.get(part, [0.0 if part == "mean" else 1.0] * 3)
         return [float(value) for value in own[0].flatten()] if own else list(default)
+
+
+def _wrapped(states: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the weights that a file of the zoo stores under one of its usual names."""
+    under = ""
+    for name in WRAPPERS:
+        inner = f"{under}.{name}".lstrip(".")
+        under = inner if any(key == inner or key.startswith(f"{inner}.") for key in states) else under
+    return states.get(under, {})
 
 
 def _plain(name: str) -> str:

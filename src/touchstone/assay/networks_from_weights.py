@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+import io
 import re
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from touchstone.messages import nearest
+from touchstone.messages import first_line, nearest
+from touchstone.network_files.matching_weights import chosen
 from touchstone.network_files.weight_files import tensors, unpickled
 
 MOST_CLASSES = 100_000  # that the weights of a file may be for
 EARLIER_NAMES = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")  # in published weights of DenseNets
-WRAPPERS = ("module.", "model.")  # what DataParallel and wrapped networks put before every name
 
 
-def filled(architecture: str | None, weights: dict[str, Tensor], path: Path) -> nn.Module:
-    """Return the user's network with the weights of a file, in eval mode.
+EXPECTED = "expected a function that needs no argument and returns a torch.nn.Module"
+
+
+class Filled(NamedTuple):
+    """A network with its weights, in eval mode, and notes on weights of its file that were not read."""
+
+    network: nn.Module
+    notes: tuple[str, ...] = ()
+
+
+def filled(
+    architecture: str | None, states: dict[str, dict[str, Tensor]], path: Path, key: str | None = None
+) -> Filled:
+    """Return the user's network with the weights of a file.
 
     Args:
         architecture: "module:function"; the function returns the network.
-        weights: by parameter name.
+        states: the weights in the file, by what they are stored under.
         path: of the file, for messages.
+        key: what the network's weights are stored under; None: the only ones that fit it.
 
     Raises:
         ValueError: there is no architecture, it returns no network, or the weights do not fit it.
@@ -37,37 +52,39 @@ def filled(architecture: str | None, weights: dict[str, Tensor], path: Path) -> 
         raise ValueError(
             f"{path} holds only weights: --architecture module:function names the function that returns the network"
         )
-    expected = "expected a function that needs no argument and returns a torch.nn.Module"
-    try:
-        network: object = _function(architecture)()
-    except TypeError as error:
-        raise ValueError(f"--architecture {architecture}: {error}; {expected}") from error
+    network = _built_by(architecture)
     if not isinstance(network, nn.Module):
-        raise ValueError(f"--architecture {architecture}: returns a {type(network).__name__}; {expected}")
-    return _with_weights(network, weights, path)
+        raise ValueError(f"--architecture {architecture}: returns a {type(network).__name__}; {EXPECTED}")
+    return _with_weights(network.cpu(), states, path, key)
 
 
-def published(name: str, weights: str | None) -> nn.Module:
-    """Return a network of torchvision or timm with its weights, in eval mode.
+def published(name: str, weights: str | None, key: str | None = None) -> Filled:
+    """Return a network of torchvision or timm with its weights.
 
-    weights: a file; without one, the published weights are downloaded.
+    Args:
+        name: of the network.
+        weights: a file; without one, the published weights are downloaded.
+        key: what the network's weights are stored under in the file; None: the only ones that fit it.
     """
     from torchvision import models
 
     torchvision_names = models.list_models(module=models)
     if name in torchvision_names:
         file = _download(name) if weights is None else Path(weights)
-        state = {EARLIER_NAMES.sub(r"\1\2", key): value for key, value in _state(file).items()}
+        states = {
+            under: {EARLIER_NAMES.sub(r"\1\2", name): value for name, value in state.items()}
+            for under, state in _states(file).items()
+        }
         settings = _published_settings(name) if weights is None else {}
-        return _built(partial(models.get_model, name, weights=None, **settings), state, file)
+        return _built(partial(models.get_model, name, weights=None, **settings), states, file, key)
     if importlib.util.find_spec("timm") is not None:
         timm: Any = importlib.import_module("timm")
         if name in timm.list_models():
             if weights is None:
                 pretrained: nn.Module = timm.create_model(name, pretrained=True).eval()
-                return pretrained
-            state = _state(Path(weights))
-            return _built(partial(timm.create_model, name, pretrained=False), state, Path(weights))
+                return Filled(pretrained)
+            states = _states(Path(weights))
+            return _built(partial(timm.create_model, name, pretrained=False), states, Path(weights), key)
     raise ValueError(f"{name} is no file here and no network of torchvision.{nearest(name, torchvision_names)}")
 
 
@@ -99,23 +116,51 @@ def _download(name: str) -> Path:
     return file
 
 
-def _function(name: str) -> Callable[[], object]:
-    """Return the function that "module:function" names, in the current folder or an installed package."""
-    module, _, function = name.partition(":")
+def _built_by(architecture: str) -> object:
+    """Return what the function returns that "module:function" names, in the current folder or an installed package.
+
+    The current folder stays the last place to import from, because a network may import more when it runs.
+
+    Raises:
+        ValueError: there is no such function, or its code fails; the message has the error's own first line.
+    """
+    module, _, function = architecture.partition(":")
     dotted = module.removeprefix("./").removesuffix(".py").strip("/").replace("/", ".")
-    sys.path.insert(0, str(Path.cwd()))
+    here, said = str(Path.cwd()), io.StringIO()
+    sys.path.insert(0, here)
     try:
         if module != dotted:
             raise ValueError("that is a path")
-        network: Callable[[], object] = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        meant = f" Did you mean {dotted}:{function}?" if module != dotted else nearest(function, _names(module))
+        with contextlib.redirect_stderr(said):  # argparse prints its usage before it exits
+            build: Callable[[], object] = getattr(importlib.import_module(module), function)
+            return build()
+    except SystemExit as error:
+        last = (said.getvalue().strip().splitlines() or [f"exit code {error.code}"])[-1]
         raise ValueError(
-            f"--architecture {name}: {error}; expected module:function, seen from {Path.cwd()}.{meant}"
+            f"--architecture {architecture}: its code ends the program ({last}). Does it parse a command line when it is"
+            ' imported? Move that under if __name__ == "__main__"'
         ) from error
+    except Exception as error:  # the user's code may raise anything
+        raise ValueError(f"--architecture {architecture}: {_reason(architecture, dotted, error)}") from error
     finally:
-        sys.path.pop(0)
-    return network
+        sys.path.remove(here)
+        sys.path.append(here)
+
+
+def _reason(architecture: str, dotted: str, error: Exception) -> str:
+    """Return why the user's function returned no network, and what to do."""
+    module, _, function = architecture.partition(":")
+    if (
+        module != dotted
+        or (isinstance(error, ImportError) and error.name == module)
+        or not hasattr(sys.modules.get(module), function)
+    ):
+        meant = f" Did you mean {dotted}:{function}?" if module != dotted else nearest(function, _names(module))
+        return f"{first_line(error)}; expected module:function, seen from {Path.cwd()}.{meant}"
+    if isinstance(error, TypeError):
+        return f"{first_line(error)}; {EXPECTED}"
+    gpu = ". Build the network on the CPU, without .cuda()" if "NVIDIA" in str(error) or "CUDA" in str(error) else ""
+    return f"its code raises {type(error).__name__}: {first_line(error)}{gpu}"
 
 
 def _names(module: str) -> list[str]:
@@ -123,36 +168,41 @@ def _names(module: str) -> list[str]:
     return [name for name in vars(sys.modules.get(module, object)) if not name.startswith("_")]
 
 
-def _with_weights(network: nn.Module, weights: dict[str, Tensor], path: Path) -> nn.Module:
-    children = dict(network.named_children())
-    for prefix in WRAPPERS:
-        if all(name.startswith(prefix) for name in weights) and prefix.rstrip(".") not in children:
-            weights = {name.removeprefix(prefix): value for name, value in weights.items()}
+def _with_weights(network: nn.Module, states: dict[str, dict[str, Tensor]], path: Path, key: str | None) -> Filled:
+    weights, notes = chosen(states, network.state_dict(), key, str(path))
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
         problems = "; ".join(line.strip() for line in str(error).splitlines()[1:4])
         raise ValueError(f"{path}: the weights do not fit the network: {problems}") from error
-    return network.eval()
+    return Filled(network.eval(), tuple(notes))
 
 
-def _state(weights: Path) -> dict[str, Tensor]:
+def _states(weights: Path) -> dict[str, dict[str, Tensor]]:
     path = weights.expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"no weights file {weights}")
-    return dict(tensors(path) if path.suffix == ".safetensors" else unpickled(path, False))
+    return {"": tensors(path)} if path.suffix == ".safetensors" else unpickled(path, False)
 
 
-def _built(build: Callable[..., nn.Module], state: dict[str, Tensor], file: Path) -> nn.Module:
+def _built(
+    build: Callable[..., nn.Module], states: dict[str, dict[str, Tensor]], file: Path, key: str | None
+) -> Filled:
     """Return the network that `build` makes, with these weights and as many classes as they have.
 
     The last weights of the network are those of the layer that makes the logits. A file need not keep their order.
     """
     network = build()
     head, usual = list(network.state_dict().items())[-1]
-    heads = [value for name, value in state.items() if name == head or name.endswith(f".{head}")]
-    if len(heads) != 1 or heads[0].dim() == 0 or not 1 < len(heads[0]) <= MOST_CLASSES:
+    counts = {
+        len(value)
+        for under, state in states.items()
+        for name, value in state.items()
+        if f".{under}.{name}".startswith(f".{key}." if key else ".")
+        if f".{name}".endswith(f".{head}") and value.dim() and 1 < len(value) <= MOST_CLASSES
+    }
+    if not counts:
         raise ValueError(f"{file}: there are no weights {head} of a layer that makes the logits")
-    if len(heads[0]) != len(usual):
-        network = build(num_classes=len(heads[0]))
-    return _with_weights(network, state, file)
+    if len(counts) == 1 and counts != {len(usual)}:
+        network = build(num_classes=counts.pop())
+    return _with_weights(network, states, file, key)

@@ -36,6 +36,7 @@ def put_into_file(model: UserModel, shape: tuple[int, int, int], target: Path) -
         confined(f"{__name__}:convert_onnx", model.onnx, target, seconds=ONNX_SECONDS)
     elif model.network is not None:
         _check_float(model.network)
+        _check_tensor(model.network, shape)
         notes += _write_program(model.network, shape, target)
     else:
         return model
@@ -57,12 +58,26 @@ def check_same(network: nn.Module, program: nn.Module, images: Tensor) -> None:
     be compared.
     """
     with torch.no_grad():
-        own, again, exported = network(images), network(images), program(images)
+        own, again = network(images), network(images)
+        try:
+            exported = program(images)
+        except FAULTS as error:
+            raise _for_a_fixed_number(len(images)) from error
+    if exported.shape != own.shape:
+        raise _for_a_fixed_number(len(images))
     if torch.equal(own, again) and not torch.allclose(own, exported, atol=TOLERANCE * float(own.abs().max())):
         raise ValueError(
             "the program that torch exports from the network returns other logits than the network: its code branches on"
             " the images, and only one branch is exported. Choose with torch.where instead"
         )
+
+
+def _for_a_fixed_number(count: int) -> ValueError:
+    return ValueError(
+        f"the program that torch exports from the network does not take {count} images, but the network does: its code"
+        " leaves torch, or has the number of images as a plain number. Instead of len(x), .item() or numpy use x.shape[0],"
+        " x.flatten(1) and torch's functions"
+    )
 
 
 def _check_float(network: nn.Module) -> None:
@@ -71,6 +86,19 @@ def _check_float(network: nn.Module) -> None:
         raise ValueError(
             "the network is quantised, and integer arithmetic is not differentiable. Assay the network of floats that it was"
             " made from; its attacked images can then be tried on the quantised one"
+        )
+
+
+def _check_tensor(network: nn.Module, shape: tuple[int, int, int]) -> None:
+    """Raise ValueError if the network returns more than a tensor; what it does not take is told later."""
+    try:
+        with torch.no_grad():
+            output = network(torch.rand(2, *shape))
+    except FAULTS:
+        return
+    if not isinstance(output, Tensor):
+        raise ValueError(
+            f"the model returns a {type(output).__name__}; return only the logits, a tensor (images, classes)"
         )
 
 

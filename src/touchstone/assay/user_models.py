@@ -15,6 +15,7 @@ from torch import nn
 from touchstone.assay import model_zoo, networks_from_weights
 from touchstone.assay.arguments import missing_model
 from touchstone.assay.model_zoo import Published
+from touchstone.messages import listed
 from touchstone.network_files import trust
 from touchstone.network_files.onnx_conversion import check_libraries
 from touchstone.network_files.programs import GRAPH, GraphProgram, ScriptProgram, as_bytes, graph_bytes
@@ -25,7 +26,11 @@ from touchstone.networks.checkpoints import Program
 from touchstone.records.encoding import DamagedFile
 
 Kind = Literal["exported_program", "torchscript"]
-TAKEN_BY = {"weights": "a network of torchvision or timm", "architecture": "a file of weights"}  # {option: its models}
+TAKEN_BY = {  # {option: its models}
+    "weights": "a network of torchvision or timm",
+    "architecture": "a file of weights",
+    "key": "a file of weights",
+}
 REHEARSED = (1, 8, 64)  # numbers of images that an assay runs a model on
 
 
@@ -77,7 +82,12 @@ class UserModel:
 
 
 def open_model(
-    model: str, *, architecture: str | None = None, weights: str | None = None, trust_code: bool = False
+    model: str,
+    *,
+    architecture: str | None = None,
+    weights: str | None = None,
+    key: str | None = None,
+    trust_code: bool = False,
 ) -> UserModel:
     """Return the model that a path or a name stands for.
 
@@ -85,6 +95,7 @@ def open_model(
         model: a file, the name of a network of torchvision (or of timm, if it is installed), or robustbench:NAME.
         architecture: "module:function" that returns the network for the weights in the file.
         weights: a file for a named network; by default, its published weights are downloaded.
+        key: what the weights are stored under in a file that holds several.
         trust_code: whether a pickle or TorchScript may run its code.
 
     Raises:
@@ -97,25 +108,39 @@ def open_model(
     if not path.is_file():
         if path.suffix or "/" in model:
             raise missing_model(model)
-        _refuse_unused(model, architecture=architecture)
-        return UserModel("exported_program", network=networks_from_weights.published(model, weights))
+        _refuse_unused(model, architecture=architecture, **{} if weights else {"key": key})
+        network, notes = networks_from_weights.published(model, weights, key)
+        return UserModel("exported_program", network=network, notes=notes)
     _refuse_unused(model, weights=weights)
     if path.suffix == ".onnx":
-        _refuse_unused(model, architecture=architecture)
+        _refuse_unused(model, architecture=architecture, key=key)
         check_libraries(path, EXPORT)
         return UserModel("exported_program", onnx=path, notes=("it was converted from ONNX",))
     if is_program(path):
-        _refuse_unused(model, architecture=architecture)
+        _refuse_unused(model, architecture=architecture, key=key)
         return program_model(path)
     if any("/code/" in name for name in names(path)):
-        _refuse_unused(model, architecture=architecture)
+        _refuse_unused(model, architecture=architecture, key=key)
         return script_model(path, trust_code)
-    content = tensors(path) if path.suffix == ".safetensors" else unpickled(path, trust_code)
-    if isinstance(content, nn.Module):
+    content = {"": tensors(path)} if path.suffix == ".safetensors" else unpickled(path, trust_code)
+    if networks := {under: place for under, place in content.items() if isinstance(place, nn.Module)}:
         _refuse_unused(model, architecture=architecture)
         note = f"{path.name} was unpickled, so its code was run"
-        return UserModel("exported_program", network=content.eval(), notes=(note,))
-    return UserModel("exported_program", network=networks_from_weights.filled(architecture, content, path))
+        return UserModel("exported_program", network=_pickled(networks, path, key).eval(), notes=(note,))
+    network, notes = networks_from_weights.filled(architecture, content, path, key)
+    return UserModel("exported_program", network=network, notes=notes)
+
+
+def _pickled(networks: dict[str, nn.Module], path: Path, key: str | None) -> nn.Module:
+    """Return the only network in a file, or that under a key; ValueError if there is none or another one."""
+    if key is None and len(networks) == 1:
+        return next(iter(networks.values()))
+    if key is None or key not in networks:
+        under = listed([name or "no key" for name in networks])
+        raise ValueError(
+            f"{path}: holds networks under {under}; --key {next(filter(None, networks), 'NAME')} takes one"
+        )
+    return networks[key]
 
 
 def _refuse_unused(model: str, **options: str | None) -> None:

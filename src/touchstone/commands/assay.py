@@ -26,6 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(effort="usual")
     parser.add_argument("--architecture", metavar="M:F", help="module:function; returns the network of the weights")
     parser.add_argument("--weights", metavar="FILE", help="of a torchvision network (default: published)")
+    parser.add_argument("--key", metavar="NAME", help="of the weights, in a file that holds several: ema")
     parser.add_argument("--mean", help="per channel: 0.5,0.5,0.5 (default: the model normalises)")
     parser.add_argument("--std", help="per channel, like --mean")
     parser.add_argument("--classes", metavar="A,B,C", help="all classes in the model's order (default: a to z)")

@@ -13,7 +13,7 @@ def files(tmp_path, monkeypatch):
     monkeypatch.setattr(user_models, "check_libraries", lambda *_: None)
     monkeypatch.setattr(user_models, "is_program", lambda path: path.suffix == ".pt2")
     monkeypatch.setattr(user_models, "names", lambda path: ["net/code/a.py"] if path.name == "script.pt" else [])
-    monkeypatch.setattr(user_models, "unpickled", lambda path, trust_code: nn.Flatten())
+    monkeypatch.setattr(user_models, "unpickled", lambda path, trust_code: {"": nn.Flatten()})
     for name in ("model.onnx", "model.pt2", "script.pt", "pickle.pt"):
         (tmp_path / name).touch()
 

@@ -132,7 +132,7 @@ def test_a_state_dict_comes_out_as_it_went_in(tmp_path):
 
     weight_files.plain_weights(tmp_path / "good.pth", tmp_path / "out.safetensors")
 
-    found = weight_files.tensors(tmp_path / "out.safetensors")
+    found = weight_files.stored(tmp_path / "out.safetensors")["state_dict"]
     assert found.keys() == state.keys()
     assert all(torch.equal(found[name], state[name]) and found[name].dtype == state[name].dtype for name in state)
 
