@@ -76,9 +76,20 @@ class UserModel:
         except ValueError as error:
             raise ValueError(
                 f"{self.file.name}: the model does not take your images, {' x '.join(map(str, shape))} (channels x height"
-                f" x width): {str(error).rstrip('.')}. --resize HEIGHTxWIDTH, --gray or --rgb change the images"
+                f" x width): {str(error).rstrip('.')}. {self._advice(shape)}"
             ) from error
         return program
+
+    def _advice(self, shape: tuple[int, int, int]) -> str:
+        """Return what to do if the model does not take images of a shape (C, H, W)."""
+        channels, *sides = shape
+        if len(self.shape) == 3 and self.shape[2] == channels != self.shape[0] and self.shape[:2] != shape[:2]:
+            resized = "" if list(self.shape[:2]) == sides else f", and pass --resize {self.shape[0]}x{self.shape[1]}"
+            return (
+                "It takes channels last. Export a network that moves them,"
+                f" lambda images: model(images.permute(0, 2, 3, 1)){resized}"
+            )
+        return "--resize HEIGHTxWIDTH, --gray or --rgb change the images"
 
 
 def open_model(
