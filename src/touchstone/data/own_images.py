@@ -11,6 +11,7 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.ingest import user_images as own
 from touchstone.ingest.example_notes import prepared
 from touchstone.ingest.splits import rows_of_part, stratified_order
+from touchstone.ingest.user_pictures import Shaping
 from touchstone.records.encoding import DamagedFile
 from touchstone.records.nouns import ExampleSet
 
@@ -59,7 +60,7 @@ def own_images(
         rows = np.sort(stratified_order(files.labels, split_seed)[:limit])
     size = None if height is None or width is None else (height, width)
     try:
-        images, faulty, good, changed = files.read(rows.tolist(), own.Shaping(size, colour))
+        images, faulty, good, changed = files.read(rows.tolist(), Shaping(size, colour))
     except ValueError as error:
         raise DamagedFile(f"{folder}: {error}") from error
     if faulty and (broken == "refuse" or not good):

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from touchstone.ingest.user_images import Shaping, named, own_images
+from touchstone.ingest.user_images import named, own_images
+from touchstone.ingest.user_pictures import Shaping
 from touchstone.records.encoding import DamagedFile
 
 
