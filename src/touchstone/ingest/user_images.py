@@ -240,7 +240,7 @@ def _refuse_parts(folder: Path, places: list[Path]) -> None:
     parts, classes = sorted(below), sorted(set().union(*below.values()))
     alike = len(classes) > 1 and all(subfolders == set(classes) for subfolders in below.values())
     if alike or (len(parts) > 1 and all(part.lower() in PARTS for part in parts)):
-        has = f" with the same folders ({', '.join(classes[:SHOWN])}{', ...' if len(classes) > SHOWN else ''})"
+        has = f": each has the folders {', '.join(classes[:SHOWN])}{', ...' if len(classes) > SHOWN else ''}"
         tested = next((part for part in parts if part.lower() in ("test", "testing")), parts[0])
         raise DamagedFile(
             f"{folder}: its folders {', '.join(parts[:SHOWN])} look like parts of a data set, not like classes"
