@@ -372,16 +372,94 @@ def test_one_missing_file_is_named_once_with_what_was_made_from_it(copied):
     assert re.match(r"is missing; \d+ files were created from it, such as data/tiny/", found[0].problem)
 
 
-def test_other_code_than_todays_is_told_with_its_files(copied, monkeypatch):
-    package = copied.root / "src/touchstone"
-    copied.edit("src/touchstone/detectors/msp.py", "return ", "return 2 * ")
-    monkeypatch.setattr(code, "PACKAGE", package)
+MSP = "data/tiny/scores/cnn.0/all_detectors/tested.zip#msp/digits_test"
+RETURN = ("    return ", "    unused = 1\n    return ")  # another digest, and the same numbers
+
+
+@pytest.fixture
+def own_code(copied, monkeypatch):
+    """A copy of the project whose own code is the code here."""
+    monkeypatch.setattr(code, "PACKAGE", copied.root / "src/touchstone")
     code._parsed.cache_clear()
+    monkeypatch.chdir(copied.root)
+    return copied
 
-    found = {finding.file: finding.problem for finding in findings(copied)}
 
-    assert "detectors/msp.py" in found["data/tiny/scores/cnn.0/all_detectors/tested.zip#msp/digits_test"]
-    assert "data/tiny/scores/cnn.0/all_detectors/tested.zip#pixel_mahalanobis/digits_test" not in found
+def test_files_that_other_code_built_are_named_with_it_in_notes(own_code):
+    own_code.edit("src/touchstone/detectors/msp.py", *RETURN)
+
+    found = findings(own_code)
+
+    problems = {finding.file: finding.problem for finding in found}
+    assert all(finding.note for finding in found)
+    assert problems[MSP] == "built by other code: detectors/msp.py; that code is in no commit here"
+    assert MSP.replace("#msp", "#pixel_mahalanobis") not in problems
+
+
+def test_a_whole_chain_of_other_code_is_whole_and_its_report_is_built_again(own_code, capsys):
+    """The code of the step that scores is behind the report, and not in it."""
+    own_code.edit("src/touchstone/pipeline/steps/score.py", *RETURN)
+
+    assert main(["audit", "tiny"]) == 0
+
+    *notes, last = capsys.readouterr().out.splitlines()
+    assert last.startswith("The chain is whole")
+    assert re.fullmatch(
+        r"data/tiny/scores/\S+ and \d+ other files: built by other code: pipeline/steps/score\.py; that code .*",
+        notes[0],
+    )
+    assert len(notes) == 1
+
+
+def test_a_report_of_other_code_cannot_be_built_again_and_an_audit_says_so(own_code, capsys):
+    own_code.edit("src/touchstone/report/page.py", *RETURN)
+
+    assert main(["audit", "tiny"]) == chain.PARTLY
+
+    said = capsys.readouterr().out
+    assert "reports/tiny/report.html: was not rebuilt (it is missing, or named above)" in said
+    assert "reports/tiny/report.html: built by other code: report/page.py; that code is in no commit here" in said
+
+
+def test_other_code_hides_no_flipped_bit(own_code, capsys):
+    own_code.edit("src/touchstone/pipeline/steps/score.py", *RETURN)
+    flip(own_code.root / EXAMPLES)
+
+    assert main(["audit", "tiny", "--no-render"]) == 1
+
+    assert f"{EXAMPLES}: its bytes have digest" in capsys.readouterr().out
+
+
+def test_jobs_that_other_code_ran_are_not_rerun_and_an_audit_says_so(own_code, capsys):
+    own_code.edit("src/touchstone/records/encoding.py", *RETURN)  # behind every file
+
+    assert main(["audit", "tiny", "--no-render", "--recompute", "3", "--seed", "1"]) == chain.PARTLY
+
+    assert "data/tiny: 0 of 3 jobs were rerun" in capsys.readouterr().out
+
+
+def test_another_step_in_a_record_is_named(copied):
+    path = sidecar_files.sidecar_path(copied.root / CHECKPOINT)
+    content = json.loads(path.read_text()) | {"step": "infer"}
+    path.write_text(digests.canonical(content) + "\n")
+    linked_anew(copied.root)
+
+    assert "was created by the step infer, not by train" in {finding.problem for finding in findings(copied)}
+
+
+def test_in_a_clone_a_report_of_other_code_and_settings_is_named_in_notes(own_code, capsys):
+    without_data(own_code)
+    own_code.edit("src/touchstone/attacks/pgd.py", "steps: PositiveInt = 40", "steps: PositiveInt = 41")
+    own_code.edit("workflow/studies/tiny.yaml", "pgd: {steps: 5, restarts: 1}", "pgd: {steps: 6, restarts: 1}")
+
+    assert main(["audit", "tiny"]) == chain.PARTLY
+
+    lines = capsys.readouterr().out.splitlines()
+    report = "reports/tiny/report.html"
+    assert lines[0].startswith("data/tiny: is not here")
+    assert lines[1] == f"{report}: built under other settings, papers or claims than those here"
+    assert lines[2] == f"{report}: built by other code: attacks/pgd.py; that code is in no commit here"
+    assert lines[3:] == ["Nothing is wrong, but not everything was checked"]
 
 
 def test_the_root_digest_is_checked(tiny):

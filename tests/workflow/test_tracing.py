@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from touchstone.pipeline.auditing import chain_picture, trace
-from touchstone.pipeline.provenance import chain
+from touchstone.pipeline.provenance import chain, code
 from touchstone.records.metric_tables import METRIC_COLUMNS
 
 SCORES = "data/tiny/scores/cnn.0/all_detectors/tested.zip#msp/digits_test"
@@ -135,6 +135,38 @@ def test_without_data_a_trace_names_the_files_and_says_how_to_get_them(
     assert last.startswith("data/tiny: is not here")
     assert "`make run STUDY=tiny`" in last
     assert "`dvc pull`" in last
+
+
+@pytest.fixture
+def other_code(copied, monkeypatch):
+    """A copy of the project in which the code of an attack changed after its run."""
+    monkeypatch.setattr(code, "PACKAGE", copied.root / "src/touchstone")
+    code._parsed.cache_clear()
+    copied.edit("src/touchstone/attacks/pgd.py", "steps: PositiveInt = 40", "steps: PositiveInt = 41")
+    monkeypatch.chdir(copied.root)
+    yield copied
+    code._parsed.cache_clear()
+
+
+BUILT = "built by other code: attacks/pgd.py; that code is in no commit here"
+
+
+def test_files_of_a_chain_that_other_code_built_are_named(other_code, capsys):
+    assert trace.run_trace("data/tiny/attacked/digits_test/cnn.0/pgd.safetensors", None, False, None) == 0
+    assert capsys.readouterr().err == f"data/tiny/attacked/digits_test/cnn.0/pgd.safetensors: {BUILT}\n"
+
+    assert trace.run_trace(SCORES, None, False, None) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_report_that_other_code_built_is_named_without_its_data(other_code, capsys):
+    shutil.rmtree(other_code.root / "data/tiny")
+
+    assert trace.run_trace("tiny", "S4-1", True, None) == chain.PARTLY
+
+    said = capsys.readouterr()
+    assert json.loads(said.out)
+    assert f"reports/tiny/report.html: {BUILT}" in said.err.splitlines()
 
 
 def test_a_small_chain_has_a_box_per_file_raw_data_on_the_left():

@@ -28,7 +28,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Print every broken link of the chain.
 
-    Returns 0 if the chain is whole, 1 if it is broken, 4 if not everything could be checked.
+    Returns 0 if the chain is whole, 1 if it is broken, 4 if not everything could be checked. Files that other code built are
+    named; that alone does not change the exit code.
     """
     parsed_files.distrust()
     if sidecar_files.sidecar_path(Path(options.study)).is_file():

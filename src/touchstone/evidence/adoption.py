@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.evidence.selection import Selection
+from touchstone.pipeline.auditing.other_code import changed_code
 from touchstone.pipeline.planning.plan import code_files
 from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address, files_of
@@ -153,9 +154,6 @@ def _conflicts(files: list[str], folder: Path, root: Path) -> Iterator[str]:
 def _other_code(selection: Selection, files: list[str], folder: Path) -> Iterator[str]:
     """Yield the artefacts that today's code would make again."""
     for file in files:
-        record, today = sidecar_files.read_sidecar(folder / file), code_files((selection.planned[file],))
-        changed = sorted(
-            name for name in today.keys() | record["files"].keys() if today.get(name) != record["files"].get(name)
-        )
-        if changed:
+        record = sidecar_files.read_sidecar(folder / file)
+        if changed := changed_code(record["files"], code_files((selection.planned[file],))):
             yield f"{file}: was created by other code than is installed here ({', '.join(changed)}); install that version"

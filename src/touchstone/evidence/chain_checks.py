@@ -10,6 +10,7 @@ from touchstone import digests
 from touchstone.evidence.problems import CHAIN, PLAN, ROOT, SPLITS, Result
 from touchstone.evidence.selection import Selection
 from touchstone.pipeline.auditing import leakage
+from touchstone.pipeline.auditing.other_code import changed_code
 from touchstone.pipeline.planning.plan import code_files
 from touchstone.pipeline.provenance import chain, code, sidecar_files
 
@@ -178,9 +179,7 @@ def other_code(selection: Selection, records: Records) -> Iterator[str]:
         task = selection.planned[file]
         if task.step in ("evaluate", "report", "infer", "score", "fit", "translate", "gather", "cut"):
             continue
-        today, then = code_files((task,)), record["files"]
-        changed = {name for name in today.keys() | then.keys() if today.get(name) != then.get(name)}
-        if changed:
+        if changed := changed_code(record["files"], code_files((task,))):
             by_step.setdefault(task.step, set()).update(changed)
     for step, names in sorted(by_step.items()):
         yield f"the step {step} ran other code than is installed here: {', '.join(sorted(names))}"

@@ -8,38 +8,46 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from touchstone import digests
-from touchstone.pipeline.auditing import recomputation, report_pages
+from touchstone.pipeline.auditing import other_code, recomputation, report_pages
 from touchstone.pipeline.auditing.broken_links import Sidecars
-from touchstone.pipeline.auditing.findings import Finding, actual_digests, address_of, altered_bytes, computed_digests
+from touchstone.pipeline.auditing.findings import (
+    Finding,
+    actual_digests,
+    address_of,
+    altered_bytes,
+    computed_digests,
+    in_short,
+)
 from touchstone.pipeline.auditing.report_pages import ExpectedRoot
-from touchstone.pipeline.planning.plan import Plan, code_roots
-from touchstone.pipeline.provenance import chain, code, git, sidecar_files
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import chain, code, sidecar_files
 from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.provenance.folders import files_below
 from touchstone.pipeline.settings.study import load
 
 CREATED = "was created from "
+OTHER_SETTINGS = "built under other settings, papers or claims than those here"
 
 
 def audit(
     plan: Plan, root: Path = Path(), expected_root: ExpectedRoot | None = None, quiet: bool = False
 ) -> list[Finding]:
-    """Return what breaks a study's chain or contradicts today's settings and code.
+    """Return what breaks a study's chain or contradicts today's settings, and what was built by other code.
 
     It checks:
 
     - the bytes of every artefact against its sidecar, and every link against the input and the input's sidecar;
     - files without a sidecar, and sidecars without a file;
-    - settings and code against today's;
+    - settings against today's, and code, of which a note tells where it is not the code here;
     - leakage: images that the study both learns from and tests on;
     - the report's pages against its sidecar, their numbers and verdicts against its tables, and its root digest.
 
-    If the study's data is missing, as in a clone, only the report is checked, and one finding says so.
+    If the study's data is missing, as in a clone, only the report is checked, and one finding says so. A report in git may
+    be older than the settings too, so a note tells if they differ.
 
     Args:
         plan: The plan of the study.
@@ -64,9 +72,9 @@ def audit(
     existing = sorted(path for path in artefacts if path.exists()) + ([report] if report.exists() else [])
     files = _with_members(existing)
     with computed_digests(files, quiet) as wait:
-        differences = list(_against_today(plan, root))
-        overlaps = leakage.overlaps(plan, root, stale=True)
         clone = chain.absent(root, plan.folder)
+        differences = [*_against_today(plan, root), *(_older_report(plan, root) if clone else ())]
+        overlaps = leakage.overlaps(plan, root, stale=True)
         of_pages = report_pages.differences(report, root, expected_root, clone) if committed else []
         digest_of = wait()
     broken: dict[str, list[str]] = {}  # {missing input: files that were created from it}
@@ -153,33 +161,30 @@ def _against_sidecar(
 
 
 def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
-    """Yield the files that today's settings or code would not create, or would create differently."""
-    current, code_of = set[str](), cache(code.code_files)  # many tasks start from the same files
+    """Yield the files that today's settings would not create, or would create differently, and those of other code."""
+    current, equal = set[str](), dict[str, dict[str, Any]]()
+    clone = chain.absent(root, plan.folder)
     for rule, wildcards in plan.jobs():
         for task in plan.tasks(rule, **wildcards):
             path = root / task.output
-            if task.output in current or not sidecar_files.exists(path):
+            if task.output in current or not sidecar_files.exists(path) or (clone and rule.step == "report"):
                 continue
             current.add(task.output)
             try:
                 sidecar = sidecar_files.read_sidecar(path)
             except ValueError:
                 continue  # already reported
-            if digests.canonical(sidecar.get("settings")) != digests.canonical(task.settings):
+            if sidecar.get("step") != task.step:
+                yield Finding(task.output, f"was created by the step {sidecar.get('step')}, not by {task.step}")
+            elif digests.canonical(sidecar.get("settings")) != digests.canonical(task.settings):
                 yield Finding(task.output, "was created under other settings than today's")
             elif _inputs(sidecar) != set(task.input_files):
                 yield Finding(task.output, "was created from other files than today's settings name")
             elif task.step == "fetch" and task.settings["sha256"] not in (None, sidecar["artefact"]):
                 yield Finding(task.output, f"is not the download that the settings pin: {task.settings['sha256']}")
-            elif (
-                isinstance(files := sidecar.get("files"), dict)
-                and (today := code_of(tuple(code_roots((task,))))) != files
-            ):
-                changed = sorted(f for f in today.keys() | files.keys() if today.get(f) != files.get(f))
-                then = {name: files.get(name) for name in changed}
-                commit = git.commit_of_code(root, tuple(then.items()))
-                origin = f"; that code is in commit {commit}" if commit else "; that code is in no commit here"
-                yield Finding(task.output, f"was created by other code than today's: {', '.join(changed)}{origin}")
+            else:
+                equal[task.output] = sidecar
+    yield from other_code.notes(equal.items(), root)
     for beside in sorted(files_below(root / plan.folder, sidecar_files.SIDECAR)):
         path = beside.with_name(beside.name.removesuffix(sidecar_files.SIDECAR))
         with suppress(ValueError):
@@ -187,6 +192,18 @@ def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
             for name in names:
                 if name not in current:
                     yield Finding(name, "is not part of the study; touchstone gc removes it")
+
+
+def _older_report(plan: Plan, root: Path) -> Iterator[Finding]:
+    """Yield notes on a report without its data, if it was built under other settings or by other code than those here."""
+    (task,) = (
+        task for rule, wildcards in plan.jobs() if rule.step == "report" for task in plan.tasks(rule, **wildcards)
+    )
+    with suppress(ValueError):  # a sidecar that is missing or unreadable is reported by the checks of the pages
+        record = sidecar_files.read_sidecar(root / task.output)
+        if digests.canonical(record.get("settings")) != digests.canonical(task.settings):
+            yield Finding(task.output, OTHER_SETTINGS, note=True)
+        yield from other_code.notes([(task.output, record)], root)
 
 
 def _inputs(sidecar: dict[str, Any]) -> set[str] | None:
@@ -213,18 +230,6 @@ def _stated(study: str, expected: ExpectedRoot | None) -> str:
     return f"{''.join(parts)}. Root digest: {actual}{comparison}"
 
 
-def _in_short(findings: list[Finding]) -> Iterator[str]:
-    """Yield a line per problem: first files that are wrong themselves, then files that were created from changed ones."""
-    files: dict[str, list[str]] = {}
-    for finding in sorted(findings, key=lambda finding: finding.problem.startswith(CREATED)):
-        files.setdefault(finding.problem, []).append(finding.file)
-    for problem, (first, *others) in files.items():
-        if problem.startswith(CREATED) and len(others) > 1:
-            yield f"{first} and {len(others)} other files: {problem}"
-        else:
-            yield from (f"{file}: {problem}" for file in (first, *others))
-
-
 def run_audit(
     what: str,
     as_json: bool = False,
@@ -245,6 +250,7 @@ def run_audit(
 
     Returns:
         0 if the chain is whole, 1 if something is wrong, chain.PARTLY if nothing is wrong but not everything was checked.
+        Notes change nothing.
 
     Raises:
         ValueError: A sidecar is missing or unreadable.
@@ -261,17 +267,16 @@ def run_audit(
             findings += recomputation.of_jobs(what, plan, findings, render, recompute, seed)
         elif recompute:
             findings.append(Finding(plan.folder, "is not here, so no job was rerun", unchecked=True))
-        stated = "" if findings else _stated(study.name, expected_root)
-    wrong = [finding for finding in findings if not finding.unchecked]
+        stated = "" if any(not finding.note for finding in findings) else _stated(study.name, expected_root)
+    wrong = [finding for finding in findings if not (finding.unchecked or finding.note)]
+    unchecked = any(finding.unchecked for finding in findings)
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
-        for line in _in_short(findings):
+        for line in in_short(findings, CREATED, other_code.BUILT):
             print(line)
-        summary = (
-            f"{len(wrong)} finding{'s' * (len(wrong) > 1)}"
-            if wrong
-            else "Nothing is wrong, but not everything was checked"
-        )
-        print(summary if findings else f"The chain is whole{stated}")
-    return 1 if wrong else chain.PARTLY if findings else 0
+        if wrong:
+            print(f"{len(wrong)} finding{'s' * (len(wrong) > 1)}")
+        else:
+            print("Nothing is wrong, but not everything was checked" if unchecked else f"The chain is whole{stated}")
+    return 1 if wrong else chain.PARTLY if unchecked else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,11 +29,13 @@ class Finding:
         file: the artefact's address.
         problem: what is wrong with it.
         unchecked: whether it could not be checked, so that nothing is known to be wrong.
+        note: whether it is only information: nothing is wrong.
     """
 
     file: str
     problem: str
     unchecked: bool = False
+    note: bool = False
 
 
 def address_of(path: Path, root: Path) -> str:
@@ -45,6 +47,23 @@ def altered_bytes(digest: str, record: Mapping[str, Any]) -> str:
     """Return which digest an artefact's bytes have instead of that in its record, or ""."""
     recorded = record["artefact"]
     return "" if digest == recorded else f"its bytes have digest {digest}, its sidecar says {recorded}"
+
+
+def in_short(findings: Iterable[Finding], *counted: str) -> Iterator[str]:
+    """Yield a line per problem: first of files that are wrong themselves, last the notes.
+
+    Args:
+        findings: The findings.
+        counted: How problems begin of which only one file is named and the others are counted. They follow the others.
+    """
+    files: dict[str, list[str]] = {}
+    for finding in sorted(findings, key=lambda finding: (finding.note, finding.problem.startswith(counted))):
+        files.setdefault(finding.problem, []).append(finding.file)
+    for problem, (first, *others) in files.items():
+        if problem.startswith(counted) and len(others) > 1:
+            yield f"{first} and {len(others)} other files: {problem}"
+        else:
+            yield from (f"{file}: {problem}" for file in (first, *others))
 
 
 def no_such_file(name: str) -> ValueError:

@@ -69,17 +69,21 @@ def of_jobs(
     report = [job for job in jobs if render and job[0].step == "report"]
     others = [job for job in jobs if job[0].step != "report"]
     drawn = random.Random(seed).sample(others, min(count, len(others)))
+    possible = sum(rule.step not in ("fetch", "report") for rule, _ in plan.jobs())
     findings = []
     if report:
         print("Rebuilding the report", file=sys.stderr)
     else:
-        reason = "it is missing, or has one of the findings above" if render else "--no-render"
+        reason = "it is missing, or named above" if render else "--no-render"
         file = f"reports/{plan.study.name}/report.html"
         findings.append(Finding(file, f"was not rebuilt ({reason}), so it was not fully checked", unchecked=True))
     for rule, wildcards in report + drawn:
         if rule.step != "report":
             print(f"Rerunning {rule.name} {' '.join(wildcards.values())}", file=sys.stderr)
         findings += differences(study, plan, rule, wildcards, root)
+    if len(drawn) < min(count, possible):
+        problem = f"{len(drawn)} of {count} jobs were rerun; files of the others are missing, or named above"
+        findings.append(Finding(plan.folder, problem, unchecked=True))
     if count:
         print(f"{len(drawn)} of {len(others)} jobs were rerun; --seed {seed} selects the same jobs", file=sys.stderr)
     return findings

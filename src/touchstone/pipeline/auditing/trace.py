@@ -6,20 +6,23 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from touchstone import digests
 from touchstone.messages import nearest
-from touchstone.pipeline.auditing import report_tables
-from touchstone.pipeline.auditing.findings import actual_digests, no_such_file
+from touchstone.pipeline.auditing import other_code, report_tables
+from touchstone.pipeline.auditing.findings import actual_digests, in_short, no_such_file
 from touchstone.pipeline.jobs import environment
 from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
+from touchstone.pipeline.settings.study import load
 from touchstone.report import packing
 from touchstone.statistics.wording import of_line
 
+STUDY = re.compile(r"(?:data|reports)/([^/]+)/")
 Sidecars = dict[str, dict[str, Any]]
 DAMAGED = "Restore the sidecar from a copy, or delete it and its artefact and run the study again."
 
@@ -35,6 +38,8 @@ def run_trace(
         as_json: Whether to print JSON.
         picture: An SVG file to which the chain is drawn as well.
         depth: How many links back to print; None for all. Bytes are checked back to raw data in any case.
+
+    Files that were built by other code than the code here are named on stderr.
 
     Returns:
         0, 1 if the report's table or a file of the chain was altered, or chain.PARTLY if data is missing.
@@ -61,6 +66,7 @@ def _run_trace(what: str | None, number: str | None, as_json: bool, picture: str
             print(f"{table}: ALTERED: it is not the table that the report's sidecar lists", file=sys.stderr)
     if study := _without_data(files[0]):
         print(json.dumps(dict.fromkeys(files), indent=1) if as_json else "\n".join(files))
+        _print_other_code(what, [f"reports/{study}/report.html"])
         message = f"data/{study}: is not here, so these files can be named, but not followed to raw data"
         print(f"{message}; {chain.how_to_get(study)}", file=sys.stderr)
         return 1 if forged else chain.PARTLY
@@ -86,7 +92,19 @@ def _run_trace(what: str | None, number: str | None, as_json: bool, picture: str
             name = line.split("  ")[0]
             if depth is None or level <= depth or name in problems:
                 print("  " * level + line + (f"  {problems[name]}" if name in problems else ""))
+    _print_other_code(what, sidecars)
     return 1 if altered or forged else chain.PARTLY if problems else 0
+
+
+def _print_other_code(what: str | None, files: Iterable[str]) -> None:
+    """Print which files were built by other code than that here, unless the study's plugins, which are code, are unknown."""
+    files = list(files)
+    study = next((found[1] for file in files if (found := STUDY.match(file)) and found[1] != "raw"), "")
+    with suppress(ValueError, OSError):
+        load(what if what and Path(what).suffix in (".yaml", ".yml") else study)  # it locates the plugins
+        records = [(file, sidecar_files.read_sidecar(Path(file))) for file in files]
+        for line in in_short(other_code.notes(records, Path()), other_code.BUILT):
+            print(line, file=sys.stderr)
 
 
 def _altered_page(page: Path) -> bool:
@@ -116,7 +134,7 @@ def _artefacts(file: str) -> list[str]:
 
 def _without_data(file: str) -> str | None:
     """Return the study of a file, if the study's report is here and its data is not."""
-    study = re.match(r"(?:data|reports)/([^/]+)/", file)
+    study = STUDY.match(file)
     here = study is not None and Path("reports", study[1], chain.ROOT).is_file()
     return study[1] if study and here and chain.absent(Path(), f"data/{study[1]}") else None
 

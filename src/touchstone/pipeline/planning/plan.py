@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property, lru_cache
 from itertools import product
+from typing import Any
 
 from touchstone import digests
 from touchstone.numerics import precision
@@ -270,10 +271,14 @@ def code_files(tasks: tuple[Task, ...]) -> dict[str, str]:
 
 def code_roots(tasks: tuple[Task, ...]) -> list[str]:
     """Return the code files that these tasks of one step start from."""
-    settings = [task.settings for task in tasks]
+    return roots_of(tasks[0].step, [task.settings for task in tasks])
+
+
+def roots_of(step: str, settings: list[dict[str, Any]]) -> list[str]:
+    """Return the code files that a job of this step with these settings, one block per task, starts from."""
     unusual = ["numerics/precision.py"] if any(precision.SETTINGS & block.keys() for block in settings) else []
     if any({"draws", "backward_architecture"} & block.keys() for block in settings):
         unusual.append("adversary/expectation.py")
     if any("architecture" in name for block in settings for name in block):  # the job loads a network
         unusual.append("networks/checkpoints.py")
-    return [*unusual, *code.roots(tasks[0].step, settings)]
+    return [*unusual, *code.roots(step, settings)]
