@@ -221,6 +221,16 @@ def test_a_number_of_a_claim_says_how_it_came_about_and_which_code_judged_it():
     assert "sha256:ee" in page
 
 
+def test_the_foot_of_the_page_says_by_which_code_it_was_built(page):
+    made_by = {"code": "sha256:dd", "code_files": ["claims/verdicts.py"], "lock": "sha256:ee"}
+
+    built = packing.unpacked(report(**arguments(figures={}, maker=made_by))["report.html"].decode())
+
+    foot = built[built.index("<footer>") : built.index("</footer>")]
+    assert "sha256:dd" in foot and "touchstone audit made_up" in foot
+    assert "<footer>" not in page  # of nobody knows which code
+
+
 def test_the_page_names_the_digest_of_the_table_that_its_lines_are_of(page, files):
     assert f"sha256:{hashlib.sha256(files['metrics.csv.gz']).hexdigest()}" in page
 
