@@ -22,7 +22,7 @@ BENCH := $(BIN)/python benchmarks
 RUN_TIME := --extra workflow --extra data --extra reports
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run setup cluster test quick test-library test-snakemake test-faults test-studies test-cluster check bench bench-full docs dvc ci tables locks
+.PHONY: run setup cluster test quick test-library test-snakemake test-faults test-studies test-cluster check edition bench bench-full docs dvc ci tables locks
 
 run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all LOCK=keep
 	@$(BIN)/touchstone run --cores "$$CORES" --lock "$$LOCK" -- "$$STUDY"
@@ -71,13 +71,16 @@ test-cluster: .venv/development .venv/cluster  ## test on a real Slurm with one 
 	@dpkg -s $(CLUSTER) >/dev/null 2>&1 || (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(CLUSTER) >/dev/null)
 	@$(BIN)/python -m pytest -m cluster tests/cluster
 
-check: .venv/development                ## check lint, format, types, the workflow, and whether dvc.lock is up to date
+check: .venv/development                ## check lint, format, types and the workflow
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/snakefmt --check Snakefile workflow
 	@$(BIN)/snakemake --lint
+
+edition: .venv/development              ## before the commit of an edition: are dvc.lock and reports those of this code and these settings?
 	@$(BIN)/touchstone dvc --check
+	@$(BIN)/python -m pytest -m edition tests/edition
 
 bench: .venv/development                ## run every benchmark at a small size, into build/bench; minutes
 	@$(BENCH)/gradient_features.py --rounds 3 --cnn-batch 128 --resnet-batch 8 --attention-batch 32 --skip loop --out build/bench

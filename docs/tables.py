@@ -3,7 +3,7 @@
 A table is between `<!-- touchstone COMMAND -->` and `<!-- end -->`; a test fails if it differs from the output of the
 command. In docs/papers, `<!-- published of PAPER -->` and `<!-- criteria of PAPER -->` come from the papers' paper.yaml.
 `<!-- five papers in STUDY: CLAIM ... -->` takes each paper's sentence from docs/papers/index.md, the rest from the study's
-claims.csv.
+report in git, which may be older than the papers.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from touchstone.__main__ import main
 from touchstone.commands.claims import read_lines, verdict_text
+from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.settings import papers
 from touchstone.pipeline.settings.files import read_yaml
 
@@ -44,6 +45,11 @@ def printed(command: str) -> str:
     return output.getvalue()
 
 
+def reads_settings(command: str) -> bool:
+    """Return whether a command reads the settings of a study too, which may be newer than the study's report in git."""
+    return command.startswith("power ")
+
+
 def claims_of(part: str, paper: str) -> str:
     """Return the published figures or the criteria of one paper as a table, from its paper.yaml."""
     claims = read_yaml(papers.SHIPPED / paper / "paper.yaml")[part]
@@ -64,7 +70,7 @@ def claims_of(part: str, paper: str) -> str:
 def five_papers(study: str, wanted: list[str]) -> str:
     """Return one claim of each paper: what it states, was published and was measured, and its verdict."""
     ideas = {idea["page"]: idea for idea in IDEA.finditer((ROOT / "docs" / "papers" / "index.md").read_text())}
-    facts = papers.shipped_facts()
+    facts = sidecar_files.read_sidecar(ROOT / "reports" / study / "report.html")["settings"]["papers"]
     pages = {paper["name"]: f"{folder}.md" for folder, paper in facts.items()}
     published = {name: figure for paper in facts.values() for name, figure in paper["published"].items()}
     lines = {line["claim"]: line for line in read_lines(study)[1]}

@@ -1,6 +1,5 @@
 """README and docs: tables equal what their commands print, links lead to tracked files, and reports in git stay small."""
 
-import csv
 import os
 import re
 import runpy
@@ -11,11 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+import committed_reports
+from committed_reports import ROOT
+from committed_reports import claims as claims_of
 from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.settings.study import load
 
-ROOT = Path(__file__).parents[2]
 TABLES = runpy.run_path(str(ROOT / "docs" / "tables.py"))
 PICTURE = runpy.run_path(str(ROOT / "docs" / "picture.py"))
 PAGES = [*TABLES["PAGES"], ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
@@ -23,8 +23,8 @@ SHOWN = [
     (page.name, found["command"], found["table"])
     for page in PAGES
     for found in TABLES["TABLE"].finditer(page.read_text())
+    if not TABLES["reads_settings"](found["command"])
 ]
-FIVE = ROOT / "src/touchstone/papers"
 WEAK = "does not stand"
 MEASURED = "2026-11-27"  # the first report of Fashion-MNIST's present networks
 FIRST_SEED, SKIPPED = 6, 2000  # of its networks, and of its test images: earlier runs had those before
@@ -41,7 +41,7 @@ def test_the_readme_shows_one_claim_of_each_of_the_five_papers_as_the_study_foun
     shown = TABLES["FIVE"].search((ROOT / "README.md").read_text())
 
     assert TABLES["five_papers"](shown["study"], shown["claims"].split()) == shown["table"]
-    assert len(shown["table"].splitlines()) == 2 + len(load("digits", ROOT)["papers"])
+    assert len(shown["table"].splitlines()) == 2 + len(committed_reports.papers("digits"))
 
 
 def test_the_picture_shows_the_committed_metrics_and_they_support_its_title():
@@ -55,13 +55,8 @@ def test_the_picture_shows_the_committed_metrics_and_they_support_its_title():
     assert all(left[name] < 0.25 for name in ("ALOE", "Translation", "Gradient detection")), left
 
 
-def claims_of(study):
-    with (ROOT / "reports" / study / "claims.csv").open(newline="") as stream:
-        return {row["claim"]: row for row in csv.DictReader(stream)}
-
-
 def test_readme_and_findings_count_the_criteria_whose_earlier_outcome_was_known():
-    papers = [yaml.safe_load((FIVE / name / "paper.yaml").read_text()) for name in load("digits", ROOT)["papers"]]
+    papers = committed_reports.papers("digits").values()
     criteria = {name: criterion for paper in papers for name, criterion in paper["criteria"].items()}
     known = {name for name, one in criteria.items() if any(change["known"] for change in one.get("revised", []))}
 
@@ -82,7 +77,7 @@ def made_context(paper):
 
 
 def test_readme_and_findings_name_the_claims_that_became_context_when_their_outcome_was_known():
-    papers = [yaml.safe_load((FIVE / name / "paper.yaml").read_text()) for name in load("digits", ROOT)["papers"]]
+    papers = committed_reports.papers("digits").values()
     names = set().union(*map(made_context, papers))
 
     for page in ("README.md", "docs/findings.md"):
@@ -92,7 +87,7 @@ def test_readme_and_findings_name_the_claims_that_became_context_when_their_outc
 
 
 def test_no_criterion_changed_after_the_networks_that_judge_it_were_measured():
-    papers = [yaml.safe_load((FIVE / name / "paper.yaml").read_text()) for name in load("digits", ROOT)["papers"]]
+    papers = committed_reports.papers("digits").values()
     judged = {name for name, row in claims_of("fashion_mnist").items() if row["status"] != "not run"}
     late = {
         name
@@ -102,14 +97,14 @@ def test_no_criterion_changed_after_the_networks_that_judge_it_were_measured():
         and any(str(change["date"]) >= MEASURED for change in criterion.get("revised", []))
         and name not in made_context(paper)
     }
-    study = load("fashion_mnist", ROOT)
+    examples = committed_reports.record("fashion_mnist")["settings"]["settings"]["examples"]
     seeds = [int(seed) for seed in claims_of("fashion_mnist")["S0-2"]["seeds"].split()]
 
     assert not late, (
         "README and findings say that Fashion-MNIST's networks are a fresh test: give it another first_seed"
     )
-    assert min(seeds) == study.first_seed == FIRST_SEED
-    assert study["examples"]["fashion_second"]["skip"] == SKIPPED
+    assert min(seeds) == FIRST_SEED
+    assert examples["fashion_second"]["skip"] == SKIPPED
 
 
 def test_readme_says_on_which_of_its_claims_digits_differs():

@@ -162,7 +162,9 @@ def test_a_stage_that_was_never_committed_is_named(clone):
     assert "dvc.lock: digits: " in done.stderr
 
 
-def test_make_check_does_it():
-    done = subprocess.run(["make", "--dry-run", "check"], cwd=ROOT, capture_output=True, text=True)
+@pytest.mark.parametrize(("target", "does"), [("edition", True), ("check", False), ("test", False)])
+def test_only_an_edition_is_compared_with_its_code(target, does):
+    done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert ".venv/bin/touchstone dvc --check" in done.stdout
+    assert (".venv/bin/touchstone dvc --check" in done.stdout) == does
+    assert ("-m edition tests/edition" in done.stdout) == does

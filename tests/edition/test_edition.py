@@ -1,0 +1,77 @@
+"""An edition: reports in git, and pages that quote them, are those of the code, settings and papers here (`make edition`)."""
+
+import csv
+import gzip
+import runpy
+
+import pytest
+
+import committed_reports
+from committed_reports import ROOT, STUDIES
+from touchstone import registry
+from touchstone.claims import paper_files
+from touchstone.claims.verdicts import ATTACKERS, STATUSES
+from touchstone.pipeline.auditing import audit
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.settings.paper_questions import has_metric
+from touchstone.pipeline.settings.study import load
+from touchstone.pipeline.settings.unmeasured import unmeasured
+
+pytestmark = pytest.mark.edition
+TABLES = runpy.run_path(str(ROOT / "docs" / "tables.py"))
+OF_SETTINGS = [
+    (page.name, found["command"], found["table"])
+    for page in TABLES["PAGES"]
+    for found in TABLES["TABLE"].finditer(page.read_text())
+    if TABLES["reads_settings"](found["command"])
+]
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_report_is_of_this_code_these_settings_and_these_packages(study):
+    findings = audit.audit(Plan(load(study, ROOT)), ROOT, quiet=True)
+
+    assert [finding for finding in findings if not finding.unchecked] == []
+    assert committed_reports.record(study)["lock"] == sidecar_files.lock_digest(ROOT)
+
+
+@pytest.mark.parametrize(("page", "command", "table"), OF_SETTINGS, ids=lambda value: str(value)[:60])
+def test_what_a_page_computes_from_a_report_and_the_settings_is_what_its_command_prints(
+    page, command, table, monkeypatch
+):
+    monkeypatch.chdir(ROOT)
+
+    assert TABLES["printed"](command) == table
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_words_of_a_table_of_claims_are_those_of_this_code(study):
+    lines = committed_reports.claims(study).values()
+
+    assert {line["status"] for line in lines} <= set(STATUSES)
+    assert {line["attacker"] for line in lines} <= set(ATTACKERS)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_claim_with_a_verdict_is_measured(name):
+    study = load(name, ROOT).settings
+    book = paper_files.book(study["papers"])
+    lines = committed_reports.claims(name).values()
+    judged = [line["claim"] for line in lines if line["claim"] in book.criteria and line["status"] != "not run"]
+
+    looks = study["study"].get("second_look")  # a second look judges nothing else
+    assert judged == looks if looks else len(judged) > 30
+    asked = {claim: study["claims"][claim] for claim in judged if not isinstance(study["claims"][claim], str)}
+    assert {claim for claim, roles in asked.items() if list(unmeasured(book.criteria[claim], roles, study))} == set()
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_metric_of_a_report_is_named_by_its_evaluation(study):
+    uses = {name: block["use"].split("/")[1] for name, block in load(study, ROOT)["evaluations"].items()}
+    components = {use: registry.component("evaluations", use) for use in uses.values()}
+    with gzip.open(ROOT / "reports" / study / "metrics.csv.gz", "rt", newline="") as stream:
+        found = {(line["evaluation"], line["metric"].removesuffix("_mean")) for line in csv.DictReader(stream)}
+
+    metrics = {(name, metric) for name, metric in found if name in uses}  # the claims' own numbers are of no evaluation
+    assert {one for one in metrics if not has_metric(components[uses[one[0]]], one[1])} == set()
