@@ -405,7 +405,7 @@ def test_a_whole_chain_of_other_code_is_whole_and_its_report_is_built_again(own_
     *notes, last = capsys.readouterr().out.splitlines()
     assert last.startswith("The chain is whole")
     assert re.fullmatch(
-        r"data/tiny/scores/\S+ and \d+ other files: built by other code: pipeline/steps/score\.py; that code .*",
+        r"data/tiny/\S+ and \d+ other files: built by other code: pipeline/steps/score\.py; that code .*",
         notes[0],
     )
     assert len(notes) == 1

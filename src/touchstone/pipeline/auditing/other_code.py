@@ -12,6 +12,7 @@ from touchstone.pipeline.auditing.findings import Finding
 from touchstone.pipeline.planning.plan import roots_of
 from touchstone.pipeline.provenance import code, git, sidecar_files
 from touchstone.pipeline.provenance.sidecar_files import Record
+from touchstone.pipeline.settings.files import printable
 
 BUILT = "built by other code: "
 SHOWN = 5  # names of changed code in one sentence
@@ -44,8 +45,24 @@ def notes(records: Iterable[tuple[str, Record]], root: Path) -> Iterator[Finding
     """
     code_of = cache(code.code_files)  # many artefacts start from the same files
     for file, record in records:
-        if not sidecar_files.malformed(record) and (changed := names(record, code_of)):
-            commit = git.commit_of_code(root, tuple((name, record["files"].get(name)) for name in changed))
-            origin = f"that code is in commit {commit}" if commit else "that code is in no commit here"
+        if sidecar_files.malformed(record):
+            continue
+        try:
+            changed = names(record, code_of)
+        except RecursionError:
+            problem = "cannot be compared with the code here: its settings are nested too deeply"
+            yield Finding(file, problem, unchecked=True)
+            continue
+        if changed:
             more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
-            yield Finding(file, f"{BUILT}{', '.join(changed[:SHOWN])}{more}; {origin}", note=True)
+            shown = printable(", ".join(changed[:SHOWN]))
+            commit = _commit(root, {name: record["files"].get(name) for name in changed})
+            origin = f"that code is in commit {commit}" if commit else "that code is in no commit here"
+            yield Finding(file, f"{BUILT}{shown}{more}; {origin}", note=True)
+
+
+def _commit(root: Path, files: dict[str, str | None]) -> str | None:
+    """Return the newest commit with this code and its date; None if there is none, or a record was forged."""
+    if not all(name.isprintable() and isinstance(digest, str | None) for name, digest in files.items()):
+        return None
+    return git.commit_of_code(root, tuple(files.items()))

@@ -90,6 +90,27 @@ def test_a_record_cannot_name_code_outside_the_package(package, use):
     assert "attacks/pgd.py" in other_code.names(record)
 
 
+@pytest.mark.parametrize("files", [{"a\0.py": "sha256:0"}, {"\x1b[2J.py": "sha256:0"}, {"a.py": ["no", "text"]}])
+def test_forged_names_and_digests_of_code_are_named_and_looked_up_nowhere(package, files):
+    record = record_of()
+    record["files"] = record["files"] | files
+
+    ((_, problem),) = named(record, package)
+
+    assert problem.endswith("; that code is in no commit here")
+    assert problem.isprintable()
+
+
+def test_settings_without_an_end_are_named_as_other_code(package):
+    settings = {"component": {"use": "attacks/pgd"}}
+    for _ in range(5000):
+        settings = {"nested": settings}
+
+    assert [problem for _, problem in named(record_of() | {"settings": settings}, package)] == [
+        "cannot be compared with the code here: its settings are nested too deeply"
+    ]
+
+
 @pytest.mark.parametrize("damage", [{"files": None}, {"settings": []}, {"step": 3}, {"code": None}])
 def test_a_malformed_record_is_left_to_the_checks_of_records(package, damage):
     assert named(record_of() | damage, package) == []
