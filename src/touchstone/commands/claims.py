@@ -37,7 +37,9 @@ def main(options: argparse.Namespace) -> int:
     Returns 1 if a claim that the study asks for has no figures, else 0. Whether the figures agree with the claims never
     changes the exit code.
     """
-    name = load(options.study).name
+    name = Path(options.study).stem
+    if not _table_of(name).is_file():  # a finished report may be of settings that are gone
+        name = load(options.study).name
     if options.say:
         path, lines = read_lines(name)
         print(_sentences(lines, options.say, path), end="")
@@ -72,10 +74,14 @@ def print_verdicts(study: str) -> int:
 
 def read_lines(study: str) -> tuple[Path, Lines]:
     """Return the path of a finished study's table of claims, and its lines."""
-    path = Path("reports") / study / report_tables.CLAIMS
+    path = _table_of(study)
     if not path.is_file():
         raise ValueError(f"{path} is missing; run the study first: touchstone run {study}")
     return path, report_tables.claims(path, path.read_bytes())
+
+
+def _table_of(study: str) -> Path:
+    return Path("reports") / study / report_tables.CLAIMS
 
 
 def _markdown(lines: Lines, wanted: list[str], path: Path) -> str:

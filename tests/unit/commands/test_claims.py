@@ -133,6 +133,16 @@ def test_a_claim_that_is_not_there_is_told_with_the_nearest(project, capsys):
     assert "no claim S9-11. Did you mean S9-1?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("study", ["digits", "workflow/studies/digits.yaml"])
+def test_the_claims_of_a_report_are_printed_though_its_settings_are_gone_or_wrong(project, capsys, study):
+    written(project, networks(0.9))
+    (project / "params.yaml").write_text("attacks: {pgd: {use: no_such_attack}}\n")
+
+    assert main(["claims", study, "--say", "S9-1"]) == 0
+
+    assert "- S9-1: " in capsys.readouterr().out
+
+
 def test_claims_before_a_run_says_what_to_do(project, capsys):
     assert main(["claims"]) == 1
 
