@@ -82,7 +82,10 @@ def _print_summary(name: str) -> None:
     """Print the first screen of a study's report: the same words and numbers."""
     plan = Plan(load(name))
     files = {evaluation: Path(plan.layout.file("metrics", evaluation)) for evaluation in plan.study["evaluations"]}
-    rows = numbered({evaluation: metric_tables.decode(file.read_bytes()) for evaluation, file in files.items()})
+    metrics = {evaluation: metric_tables.decode(file.read_bytes()) for evaluation, file in files.items()}
+    for reason in metric_tables.left_out(metrics):
+        print(f"Left out: {reason}")
+    rows = numbered(metrics)
     first_screen = summary(rows, Doubts(rows))
     if first_screen is None:
         return

@@ -43,7 +43,7 @@ class StudyClaims(NamedTuple):
     data: its in-distribution data, by which bounds differ. components: {evaluation: its component}. claims: {criterion:
     the entries that play its roles, or the reason why the study does not ask it}. second_look: the claims that another
     study left open and that this one extends; it judges no others. at_paper_scale: {criterion: the published figures
-    that the study measures on the paper's own data and network}.
+    that the study measures on the paper's own data and network}. left_out: what could not be measured, with the reasons.
     """
 
     data: str
@@ -51,6 +51,7 @@ class StudyClaims(NamedTuple):
     claims: Mapping[str, str | Chosen]
     second_look: Collection[str] = ()
     at_paper_scale: Mapping[str, Collection[str]] = {}
+    left_out: Collection[str] = ()
 
 
 def judge(book: Book, study: StudyClaims, rows: Iterable[MetricRow]) -> list[Verdict]:
@@ -91,7 +92,8 @@ def _held(criterion: Criterion, study: StudyClaims, measured: Measured) -> Verdi
     parts, missing = judged_parts(criterion.tests, criterion, chosen, study.data, measured)
     needed, lacking = judged_parts(criterion.needs, criterion, chosen, study.data, measured)
     if missing or lacking:
-        return Verdict(criterion, NOT_RUN, notes=(MISSING + "; ".join(dict.fromkeys((*lacking, *missing))),))
+        notes = (MISSING + "; ".join(dict.fromkeys((*lacking, *missing))), *_left_out(criterion, chosen, study))
+        return Verdict(criterion, NOT_RUN, notes=notes)
     unmet = [part for part in needed if slack(part.condition, part.bound, part.quantity) < 0]
     if unmet:
         return Verdict(
@@ -122,6 +124,15 @@ def _reason(criterion: Criterion, chosen: str | Chosen | None) -> str:
         return chosen
     lacking = [f"{name} ({role.section})" for name, role in criterion.roles.items() if name not in (chosen or ())]
     return f"the study names nothing for {', '.join(lacking)}"
+
+
+def _left_out(criterion: Criterion, chosen: Chosen, study: StudyClaims) -> list[str]:
+    """Return why detectors that play a role, or evaluations that the criterion reads, could not be measured."""
+    names = [name for value in chosen.values() for name in ([value] if isinstance(value, str) else value)]
+    asked = {condition.rows.evaluation for condition in (*criterion.tests, *criterion.needs)}
+    heads = [f"detector {name} of " for name in names]
+    heads += [f"evaluation {name} " for name, component in study.components.items() if component in asked]
+    return [reason for reason in study.left_out if reason.startswith(tuple(heads))]
 
 
 def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdict:

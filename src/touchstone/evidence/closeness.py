@@ -10,7 +10,7 @@ import numpy as np
 
 from touchstone.evidence.budget_checks import check_rows
 from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow, Metrics
-from touchstone.records.nouns import Array, Detector, ExampleSet, Margins, Outputs, Scores
+from touchstone.records.nouns import Array, Detector, ExampleSet, LeftOut, Margins, Outputs, Scores
 
 # Of an array's largest value. Between code paths of one processor, logits move by 1e-6; on GPUs with TF32 by 1e-3.
 TOLERANCES = {"cpu": 1e-4, "cuda": 5e-3}
@@ -44,10 +44,14 @@ def compare(stated: Any, computed: Any, tolerance: float) -> Closeness:
     """
     if _identical(stated, computed):
         return Closeness(exact=True)
+    if isinstance(computed, LeftOut):
+        raise ValueError(f"it cannot be computed: {computed.reason}")
     ties = 0
     match stated:
         case Metrics():
             compare_rows(stated.rows, computed.rows)
+            if stated.left_out != computed.left_out:
+                raise ValueError(f"it leaves out {list(stated.left_out)}, recomputed {list(computed.left_out)}")
         case Outputs():
             ties = _compare_outputs(stated, computed, tolerance)
         case Scores():

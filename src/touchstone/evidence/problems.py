@@ -12,6 +12,7 @@ from touchstone.messages import first_line
 from touchstone.network_files.zip_archives import NOT_WHOLE
 from touchstone.numerics.precision import memory_ran_out
 from touchstone.pipeline.jobs.reader import JobError
+from touchstone.records.nouns import LeftOutError
 
 # The checks, in the order in which they are made.
 BYTES, SETTINGS, CHAIN, PLAN, SPLITS = "bytes", "settings", "chain", "plan", "splits"
@@ -19,7 +20,7 @@ BUDGET, RECOMPUTATION, CRITERIA, ROOT, SIGNATURE = "budget", "recomputation", "c
 # What a machine raises that lacks memory, space or open files, or whose disk fails.
 LACKING = {errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO}
 # What forged data makes readers raise.
-UNREADABLE = (*NOT_WHOLE, JobError, OSError, AssertionError, StopIteration, csv.Error)
+UNREADABLE = (*NOT_WHOLE, JobError, LeftOutError, OSError, AssertionError, StopIteration, csv.Error)
 
 
 @dataclass(frozen=True, order=True)

@@ -16,7 +16,7 @@ from touchstone import registry
 from touchstone.digests import canonical
 from touchstone.evidence import margin_points
 from touchstone.evidence.selection import TAKEN, Selection
-from touchstone.pipeline.jobs.adapters import ADAPTERS, scored_rows, scorer
+from touchstone.pipeline.jobs.adapters import carry_out, scored_rows, scorer
 from touchstone.pipeline.jobs.job import Job
 from touchstone.pipeline.jobs.outputs import Outputs
 from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader
@@ -179,7 +179,7 @@ class Recomputation(Reader):
         if task.step == "score":  # without the check that rows are independent: the detector is one of those installed
             return scorer(job)(*scored_rows(job), job.noun("detector", "Detector"))
         with job.drawn():
-            ADAPTERS[task.step](job)
+            carry_out(job)
         return job.result
 
     def calibrated(self, task: Task, detector: Detector) -> Detector:

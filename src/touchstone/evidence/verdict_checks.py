@@ -43,7 +43,8 @@ def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
     rows = numbered(metrics)
     verdicts: list[Verdict] | None = None
     with result.reading(CRITERIA, f"{directory}/claims.csv", "the claims cannot be judged from the rows"):
-        verdicts = judge(selection.book, StudyClaims(**selection.plan.questions.claims()), rows)
+        claims = StudyClaims(**selection.plan.questions.claims())
+        verdicts = judge(selection.book, claims._replace(left_out=metric_tables.left_out(metrics)), rows)
     if verdicts is None:
         return
     chosen = set(selection.claims) or {verdict.claim.id for verdict in verdicts}

@@ -11,7 +11,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save
 
 from touchstone.digests import canonical
-from touchstone.records.nouns import KINDS, Array, Noun
+from touchstone.records.nouns import KINDS, Array, LeftOut, LeftOutError, Noun
 
 METADATA_KEY = "touchstone"
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)  # what damaged bytes raise
@@ -49,7 +49,12 @@ def encode(noun: Noun) -> bytes:
 
 
 def decode(data: bytes, kind: type | None = None) -> Any:
-    """Return the noun in `data`; DamagedFile if the bytes are not a complete noun of that kind."""
+    """Return the noun in `data`.
+
+    Raises:
+        DamagedFile: the bytes are not a complete noun of that kind.
+        LeftOutError: the noun was left out.
+    """
     try:
         arrays = load_tensors(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
@@ -73,7 +78,9 @@ def joined(arrays: dict[str, Array], rest: dict[str, Any]) -> Any:
 
 
 def expected(noun: Any, kind: type | None) -> Any:
-    """Return the noun; DamagedFile if it is of another kind."""
+    """Return the noun; DamagedFile if it is of another kind, LeftOutError if it was left out."""
+    if kind is not None and isinstance(noun, LeftOut) and kind is not LeftOut:
+        raise LeftOutError(noun.reason)
     if kind is not None and type(noun) is not kind:
         raise DamagedFile(f"holds {type(noun).__name__}, expected {kind.__name__}")
     return noun

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from touchstone.records.nouns import ContractError
 
 SPREAD = ("method", "seeds", "images", "seed_variance", "image_variance", "residual_variance")
 METRIC_COLUMNS = (*metric_rows.METRIC_COLUMNS, *SPREAD)
+LEFT_OUT = "left out: "  # begins a line that holds no number but what is missing, and why
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,14 @@ class MetricRow(metric_rows.MetricRow):
 
 @dataclass(frozen=True)
 class Metrics:
-    """The rows of one evaluation, or of a whole report; every number is finite."""
+    """The rows of one evaluation, or of a whole report; every number is finite.
+
+    Attributes:
+        left_out: what could not be measured, each a clause with the reason.
+    """
 
     rows: list[MetricRow]
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -53,6 +60,11 @@ class Metrics:
                     raise ContractError(f"{row.metric}: {column} is {value}")
             if row.value is None:
                 raise ContractError(f"{row.metric} of {row.entry} on {row.examples}: no value")
+
+
+def left_out(metrics: Mapping[str, Metrics]) -> tuple[str, ...]:
+    """Return what a study's evaluations could not measure, each reason once."""
+    return tuple(dict.fromkeys(reason for table in metrics.values() for reason in table.left_out))
 
 
 def cells_of(row: MetricRow) -> list[str]:
@@ -86,6 +98,7 @@ def encode(metrics: Metrics) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(METRIC_COLUMNS)
     writer.writerows(map(cells_of, metrics.rows))
+    writer.writerows([LEFT_OUT + reason, *[""] * (len(METRIC_COLUMNS) - 1)] for reason in metrics.left_out)
     return text.getvalue().encode()
 
 
@@ -95,6 +108,8 @@ def decode(data: bytes) -> Metrics:
         header, *lines = csv.reader(io.StringIO(data.decode()))
         if tuple(header) != METRIC_COLUMNS:
             raise ContractError(f"columns are {header}")
-        return Metrics([row_of(cells) for cells in lines])
-    except (UnicodeDecodeError, ValueError, TypeError, csv.Error) as error:
+        rows = [row_of(cells) for cells in lines if not cells[0].startswith(LEFT_OUT)]
+        left_out = [cells[0].removeprefix(LEFT_OUT) for cells in lines if cells[0].startswith(LEFT_OUT)]
+        return Metrics(rows, tuple(left_out))
+    except (UnicodeDecodeError, ValueError, TypeError, IndexError, csv.Error) as error:
         raise DamagedFile(f"not a whole metrics table ({error})") from error

@@ -207,6 +207,24 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """What stands in place of an artefact that cannot be computed from its inputs.
+
+    Attributes:
+        reason: a clause that names what was left out and says why.
+    """
+
+    reason: str
+
+
+class LeftOutError(Exception):
+    """An input was left out, or an output has to be. The message is the reason in its LeftOut.
+
+    It is no ValueError, so that nobody takes it for a mistake in a file.
+    """
+
+
+@dataclass(frozen=True)
 class Cell:
     """One artefact in an evaluation, and what it is about; a name that does not apply is empty.
 
@@ -232,5 +250,7 @@ class Cell:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-Noun = ExampleSet | Checkpoint | Outputs | Margins | Detector | Scores
-KINDS: dict[str, type] = {kind.__name__: kind for kind in (ExampleSet, Checkpoint, Outputs, Margins, Detector, Scores)}
+Noun = ExampleSet | Checkpoint | Outputs | Margins | Detector | Scores | LeftOut
+KINDS: dict[str, type] = {
+    kind.__name__: kind for kind in (ExampleSet, Checkpoint, Outputs, Margins, Detector, Scores, LeftOut)
+}

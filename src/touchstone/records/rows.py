@@ -10,6 +10,7 @@ from typing import Any
 
 from touchstone.digests import canonical
 from touchstone.records.encoding import METADATA_KEY, DamagedFile
+from touchstone.records.nouns import LeftOut, LeftOutError
 
 PIECE = 1 << 24  # bytes that are in memory at a time
 
@@ -31,7 +32,12 @@ class Rows:
 
     @classmethod
     def at(cls, path: Path) -> Rows:
-        """Return what the header of a file says; DamagedFile if it is not a noun whose arrays have equally many rows."""
+        """Return what the header of a file says.
+
+        Raises:
+            DamagedFile: It is not a noun whose arrays have equally many rows.
+            LeftOutError: The noun was left out.
+        """
         with path.open("rb") as stream:
             size = int.from_bytes(stream.read(8), "little")
             try:
@@ -40,6 +46,8 @@ class Rows:
                 counts = {array["shape"][0] for array in arrays.values()}
             except (ValueError, KeyError, IndexError, TypeError) as error:
                 raise DamagedFile(f"{path}: not a whole artefact ({type(error).__name__}: {error})") from error
+        if about.get("kind") == LeftOut.__name__:
+            raise LeftOutError(about["reason"])
         if len(counts) != 1:
             raise DamagedFile(f"{path}: its arrays have {sorted(counts)} rows, so its rows are no examples")
         return cls(path, arrays, about, 8 + size)

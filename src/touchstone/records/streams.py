@@ -58,6 +58,7 @@ def read(stream: IO[bytes], size: int, kind: type) -> Any:
 
     Raises:
         DamagedFile: the bytes are not a complete noun of that kind.
+        LeftOutError: the noun was left out.
     """
     try:
         count = int.from_bytes(stream.read(8), "little")

@@ -51,6 +51,7 @@ class Content:
     checks: Grid | None
     doubts: Doubts
     rows: list[MetricRow]  # of metrics.csv.gz, those of the claims last
+    left_out: tuple[str, ...]  # what could not be measured, with the reasons
     table: bytes  # metrics.csv.gz
     tables: list[str]  # the files that it was gathered from
 
@@ -101,6 +102,7 @@ def page(
             workflow=workflow_picture(steps, {step.step: _files(step.files) for step in steps}),
             styles=content.styles,
             absent=about.get("absent", []),
+            left_out=content.left_out,
             settings=_as_yaml(settings),
             papers=content.papers,
             systems=chapters,

@@ -29,6 +29,7 @@ class Drawing(TypedDict):
     component: NotRequired[str]
     methods: NotRequired[list[str]]  # the methods that it shows, which should differ in colour
     settings: NotRequired[str]
+    incomplete: NotRequired[bool]  # some of what it shows was left out; if nothing is left to draw, so is the figure
 
 
 class Picture(NamedTuple):
@@ -79,13 +80,19 @@ def pictures(
         pdf: whether to draw each figure as PDF, too.
 
     Returns:
-        The pictures in the order of `figures`, and the style sheet that their SVG on the page needs.
+        The pictures in the order of `figures`, without those that cannot be drawn from what was left, and the style sheet that their SVG on the page needs.
     """
     together = [figure.get("methods", []) for figure in figures.values()]
     styles: dict[str, str] = {}
     with drawing.style(), palette.methods(_methods(rows), together):
         places = {_quantity(row): row.line for row in rows}
-        drawn = [_picture(name, figure, doubts, rows, places, styles, pdf) for name, figure in figures.items()]
+        drawn: list[Picture] = []
+        for name, figure in figures.items():
+            try:
+                drawn.append(_picture(name, figure, doubts, rows, places, styles, pdf))
+            except (ValueError, LookupError):
+                if not figure.get("incomplete"):
+                    raise
     return drawn, Markup("\n".join(f".{name}{rule}" if name else rule for rule, name in styles.items()))
 
 

@@ -389,3 +389,14 @@ def test_no_table_shows_a_number_on_the_wrong_side_of_its_bound():
 
     assert (shown.word, shown.numbers[0].number.text) == ("not confirmed", "94.96\u202f%")
     assert r"94.96\,\% [94.90, 94.99]" in claims_tex(made, found).decode()
+
+
+@pytest.mark.parametrize("reason", ["detector knn of cnn.0 cannot be fitted: one class", "evaluation main needs knn"])
+def test_a_claim_about_what_was_left_out_is_not_run_and_says_why(reason):
+    asked, reasons = {"S9-1": ASKED | {"net": "knn"}}, ("detector x of a: b", reason)
+    claims = StudyClaims("digits", {"main": "robustness"}, asked, left_out=reasons)
+
+    (verdict,) = [each for each in judge(book(S9_1=asks(at_least=0.8)), claims, []) if each.claim.id == "S9-1"]
+
+    assert verdict.word == "not run"
+    assert verdict.notes[1:] == (reason,)

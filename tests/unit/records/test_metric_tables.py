@@ -35,3 +35,13 @@ def test_other_bytes_are_refused(data):
 def test_a_metric_that_is_nan_is_refused():
     with pytest.raises(ContractError, match="value is nan"):
         Metrics([row(value=float("nan"))])
+
+
+def test_what_was_left_out_is_written_beside_the_numbers():
+    metrics = Metrics([row()], ("detector vim of cnn.0 cannot be fitted: no, not, never", "another"))
+
+    data = metric_tables.encode(metrics)
+
+    assert metric_tables.decode(data) == metrics
+    assert data.startswith(metric_tables.encode(Metrics([row()])))
+    assert metric_tables.left_out({"a": metrics, "b": Metrics([]), "c": metrics}) == metrics.left_out

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import registry
+from touchstone.messages import first_line
 from touchstone.numerics import precision
 from touchstone.pipeline.jobs import results
 from touchstone.pipeline.jobs.attack_budgets import check_declared_budget
@@ -18,6 +19,7 @@ from touchstone.pipeline.jobs.independent_rows import check_independent_rows
 from touchstone.pipeline.jobs.job import Job, bound
 from touchstone.pipeline.jobs.reader import JobError
 from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance.addresses import Address
 
 
 def _fetch(job: Job) -> None:
@@ -263,32 +265,73 @@ def scorer(job: Job) -> Callable[..., Any]:
     )
 
 
+def carry_out(job: Job) -> bool:
+    """Run the step of a job's task; return whether it wrote what it should.
+
+    If an input was left out, so is the output, with the same reason.
+    """
+    from touchstone.records.nouns import LeftOut, LeftOutError
+
+    try:
+        ADAPTERS[job.task.step](job)
+    except LeftOutError as error:
+        job.write(LeftOut(str(error)))
+        return False
+    return True
+
+
+def _left_out(job: Job, reason: str) -> Exception:
+    """Return the error that leaves out what a detector's task would write, after a line on stderr."""
+    from touchstone.records.nouns import LeftOutError
+
+    print(f"touchstone: {job.task.output}: left out: {reason}", file=sys.stderr)
+    return LeftOutError(reason)
+
+
 def _fit(job: Job) -> None:
+    import torch
+
     from touchstone.pipeline.steps.fit import fit
 
     block = job.settings["component"]
     fitted = registry.used(block["use"]).fit
     outputs, sets = job.nouns("anomalous_outputs", "Outputs"), job.nouns("anomalous_examples", "ExampleSet")
     count, score = max(len(outputs), len(sets)), scorer(job)
-    detector = fit(
-        lambda detector: score(*scored_rows(job), detector),  # reads its rows after the fit
-        fitter=None if fitted is None else bound(block, tuple(fitted.settings), registry.load_fit(block["use"])),
-        data=() if fitted is None else fitted.data,
-        fit_on=(job.noun("fit_outputs", "Outputs"), job.noun("fit_examples", "ExampleSet")),
-        anomalous=list(zip(outputs or [None] * count, sets or [None] * count, strict=True)),
-        label=block.get("label"),
-        model=job.model(),
-        seed=job.settings["seed"],
-        false_positive_rates=job.settings["false_positive_rates"],
-        settings=block,
-        device=job.settings["device"],
-    )
+    arguments = {
+        "fitter": None if fitted is None else bound(block, tuple(fitted.settings), registry.load_fit(block["use"])),
+        "data": () if fitted is None else fitted.data,
+        "fit_on": (job.noun("fit_outputs", "Outputs"), job.noun("fit_examples", "ExampleSet")),
+        "anomalous": list(zip(outputs or [None] * count, sets or [None] * count, strict=True)),
+        "label": block.get("label"),
+        "model": job.model(),
+        "seed": job.settings["seed"],
+        "false_positive_rates": job.settings["false_positive_rates"],
+        "settings": block,
+        "device": job.settings["device"],
+    }
+    try:
+        detector = fit(lambda detector: score(*scored_rows(job), detector), **arguments)  # reads its rows after the fit
+    except (ValueError, torch.linalg.LinAlgError) as error:
+        raise _left_out(job, f"{_named(job.task.output)} cannot be fitted: {first_line(error)}") from error
     job.write(detector)
 
 
+def _named(detector: str) -> str:
+    """Return the words for a detector at an address: the entry, and its network."""
+    address = Address.parse(detector)
+    return f"detector {address.member} of {Path(address.file).parent.name}"
+
+
 def _score(job: Job) -> None:
+    from touchstone.records.nouns import ContractError
+
     score, rows = functools.partial(scorer(job), detector=job.noun("detector", "Detector")), scored_rows(job)
-    scores = score(*rows)
+    try:
+        scores = score(*rows)
+    except ContractError as error:
+        examples = Address.parse(job.task.output).member.partition("/")[2]
+        detector = _named(str(job.task.inputs["detector"]))
+        raise _left_out(job, f"{detector} has no scores of {examples}: {first_line(error)}") from error
     check_independent_rows(job.settings["component"]["use"], score, *rows, scores.scores)
     job.write(scores)
 

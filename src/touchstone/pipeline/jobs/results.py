@@ -34,24 +34,32 @@ ROLES |= {
 SETS_ONLY = ("examples",)  # what an evaluation reads that looks at example sets, one after the other
 
 
-def _cells(job: Job, cells: list[dict[str, Any]], data: tuple[str, ...] = ()) -> dict[str, list[Any]]:
-    """Return {role: cells} with the noun of each cell.
+def _cells(job: Job, cells: list[dict[str, Any]], data: tuple[str, ...] = ()) -> tuple[dict[str, list[Any]], list[str]]:
+    """Return {role: cells} with the noun of each cell, and why cells that were left out are missing.
 
     If `data`, the roles that are read, are example sets only, the sets are not in memory together.
     """
     from touchstone.pipeline.jobs.late_cells import late_cell
-    from touchstone.records.nouns import Cell
+    from touchstone.records.nouns import Cell, LeftOutError
 
+    left_out: list[str] = []
     by_role: dict[str, list[Any]] = {role: [] for role in ROLES}
     for cell in cells:
         facts = {key: value for key, value in cell.items() if key != "role"}
         file, kind = cell["file"], ROLES[cell["role"]]
-        if data == SETS_ONLY:
-            made = late_cell(functools.partial(job.reader.passing_noun, file, kind), **facts)
+        try:
+            if data != SETS_ONLY:
+                made = Cell(noun=job.reader.noun(file, kind), **facts)
+            else:
+                read = functools.partial(job.reader.passing_noun, file, kind)
+                if cell.get("attack"):  # only a set that was attacked may be left out
+                    read()
+                made = late_cell(read, **facts)
+        except LeftOutError as error:
+            left_out.append(str(error))
         else:
-            made = Cell(noun=job.reader.noun(file, kind), **facts)
-        by_role[cell["role"]].append(made)
-    return by_role
+            by_role[cell["role"]].append(made)
+    return by_role, left_out
 
 
 def evaluate(job: Job) -> None:
@@ -60,8 +68,8 @@ def evaluate(job: Job) -> None:
 
     block = job.settings["component"]
     data = registry.used(block["use"]).data
-    by_role = _cells(job, job.settings["cells"], data)
-    job.write(step(job.settings["evaluation"], bound(block), [by_role[role] for role in data]))
+    by_role, left_out = _cells(job, job.settings["cells"], data)
+    job.write(step(job.settings["evaluation"], bound(block), [by_role[role] for role in data], left_out))
 
 
 def report(job: Job) -> None:
@@ -76,14 +84,14 @@ def report(job: Job) -> None:
     for name, figure in job.settings["figures"].items():
         block = figure["component"]
         evaluations = [figure["evaluation"], *figure["also"]]
-        by_role = _cells(job, figure["cells"]) | {
-            "metrics": [row for name in evaluations for row in metrics[name].rows]
-        }
+        by_role, left_out = _cells(job, figure["cells"])
+        by_role["metrics"] = [row for name in evaluations for row in metrics[name].rows]
         figures[name] = {
             "draw": functools.partial(bound(block), *(by_role[role] for role in registry.used(block["use"]).data)),
             "caption": figure["caption"],
             "evaluation": figure["evaluation"],
             "component": block["use"],
+            "incomplete": bool(left_out) or any(metrics[name].left_out for name in evaluations),
             "methods": [
                 name
                 for value in (*block.values(), questions[figure["evaluation"]].get("classifiers"))

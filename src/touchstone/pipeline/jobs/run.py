@@ -9,7 +9,7 @@ from pathlib import Path
 from touchstone.messages import first_line
 from touchstone.numerics import precision
 from touchstone.pipeline.jobs import warm
-from touchstone.pipeline.jobs.adapters import ADAPTERS
+from touchstone.pipeline.jobs.adapters import carry_out
 from touchstone.pipeline.jobs.environment import _set_up_torch
 from touchstone.pipeline.jobs.job import Job
 from touchstone.pipeline.jobs.outputs import Outputs
@@ -49,8 +49,8 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
                 if STEPS[task.step].torch and not ready:
                     _set_up_torch(task.settings)
                     ready = True
-                _do(job)
-                if store is not None and STEPS[task.step].cached:
+                written = _do(job)
+                if store is not None and STEPS[task.step].cached and written:  # the reason names this study's entries
                     _keep(store, job)
             reader.forget(file for file in task.input_files if last[file] == place)
     return reused
@@ -75,10 +75,13 @@ def _reused(job: Job, store: cache.Cache | None) -> bool:
     return True
 
 
-def _do(job: Job) -> None:
+def _do(job: Job) -> bool:
     """Run one task; if memory runs out, retry with half the batch size.
 
     The batch size changes no result, except in training.
+
+    Returns:
+        Whether its output was computed, and not left out.
 
     Raises:
         JobError: Memory ran out with one image at a time, or in training, where the batch size changes the result.
@@ -86,8 +89,7 @@ def _do(job: Job) -> None:
     while True:
         try:
             with job.drawn():
-                ADAPTERS[job.task.step](job)
-            return
+                return carry_out(job)
         except (MemoryError, RuntimeError) as error:
             if not STEPS[job.task.step].torch or not precision.memory_ran_out(error):
                 raise

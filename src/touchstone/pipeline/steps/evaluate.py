@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from touchstone.messages import first_line
 from touchstone.records.metric_tables import MetricRow, Metrics
 from touchstone.records.nouns import Cell, ContractError
 
 Question = Callable[..., list[MetricRow]]  # a component of evaluations/ with its settings bound
 
 
-def evaluate(name: str, question: Question, cells: Sequence[list[Cell]]) -> Metrics:
+def evaluate(name: str, question: Question, cells: Sequence[list[Cell]], left_out: Iterable[str] = ()) -> Metrics:
     """Return the rows of an evaluation.
+
+    If cells were left out and it cannot do without them, there are no rows, and the table says so.
 
     Args:
         name: the study's name for it.
         question: the component that computes the rows.
         cells: one list per noun that `question` names, in its order.
+        left_out: why cells are missing from these lists.
 
     Raises:
-        ContractError: there are no rows, two rows about one thing, a row about no input, a row from a file that is not
+        ContractError: there are no rows and no cell is missing, two rows about one thing, a row about no input, a row from a file that is not
             in `cells`, or an interval whose ends are swapped.
     """
-    rows = [replace(row, evaluation=name) for row in question(*cells)]
-    if not rows:
-        raise ContractError(f"{name}: nothing was measured")
-    metrics = Metrics(rows)
+    missing = tuple(dict.fromkeys(left_out))
+    try:
+        rows = [replace(row, evaluation=name) for row in question(*cells)]
+        if not rows:
+            raise ContractError(f"{name}: nothing was measured")
+    except ValueError as error:
+        if not missing:
+            raise
+        return Metrics([], (*missing, f"evaluation {name} needs what was left out: {first_line(error)}"))
+    metrics = Metrics(rows, missing)
     counts = Counter((row.entry, row.examples, row.metric, row.seed) for row in rows)
     twice = [key for key, count in counts.items() if count > 1]
     if twice:

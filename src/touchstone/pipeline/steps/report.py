@@ -9,7 +9,7 @@ from typing import Any
 from touchstone.claims import paper_files
 from touchstone.claims.contrasts import Contrast, contrasts
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.records.metric_tables import Metrics, encode
+from touchstone.records.metric_tables import Metrics, encode, left_out
 from touchstone.records.nouns import ContractError
 from touchstone.report import overview, packing
 from touchstone.report.attack_checks import grid
@@ -67,6 +67,8 @@ def report(
         if figure["evaluation"] not in evaluations:
             raise ContractError(f"figure {name} belongs to {figure['evaluation']!r}, which is no evaluation")
     rows = numbered({name: metrics[name] for name in evaluations})
+    missing = left_out({name: metrics[name] for name in evaluations})
+    claims = claims._replace(left_out=missing)
     book = paper_files.book(papers)
     verdicts = judge(book, claims, rows)
     judged = claim_rows(verdicts, FIRST_LINE + len(rows))
@@ -94,6 +96,7 @@ def report(
         checks=grid(rows, doubts),
         doubts=doubts,
         rows=every,
+        left_out=missing,
         table=packing.compressed(encode(Metrics(every))),
         tables=[file for name in evaluations if (file := f"data/{study}/metrics/{name}.csv") in provenance],
     )

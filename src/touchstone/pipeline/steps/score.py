@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from touchstone.numerics import tensors
-from touchstone.records.nouns import Detector, ExampleSet, Outputs, Scores
+from touchstone.records.nouns import ContractError, Detector, ExampleSet, Outputs, Scores
 
 APART = ("state", "model")  # the arguments of a detector that are not one value per row
 
@@ -38,6 +38,9 @@ def score(
 
     Returns:
         One score per row, (N,); higher is more anomalous.
+
+    Raises:
+        ContractError: A score is NaN or infinite.
     """
     state = {name: torch.from_numpy(values).to(device) for name, values in detector.state.items()}
     columns = list(columns_of(outputs, examples, tuple(name for name in data if name not in APART), label))
@@ -48,7 +51,10 @@ def score(
         values.append(scorer(*arguments).detach())
     source = outputs if outputs is not None else examples
     assert source is not None
-    return Scores(scores=torch.cat(values).double().cpu().numpy(), example_ids=source.example_ids, labels=source.labels)
+    scores = torch.cat(values).double().cpu()
+    if unusable := int((~scores.isfinite()).sum()):
+        raise ContractError(f"{unusable} of {len(scores)} scores are NaN or infinite")
+    return Scores(scores=scores.numpy(), example_ids=source.example_ids, labels=source.labels)
 
 
 def columns_of(

@@ -43,3 +43,20 @@ def test_cells_reach_the_question_in_the_order_of_its_nouns():
 def test_rows_that_break_the_contract_are_refused(rows, message):
     with pytest.raises(ContractError, match=message):
         evaluate("main", lambda outputs: rows, [[CELL]])
+
+
+def test_what_was_left_out_stands_beside_the_rows_each_reason_once():
+    assert evaluate("main", lambda outputs: [ROW], [[CELL]], ["no vim", "no vim"]).left_out == ("no vim",)
+
+
+def test_an_evaluation_that_needs_what_was_left_out_has_no_rows_and_says_so():
+    def compare(outputs):
+        raise ValueError("no scores of vim")
+
+    metrics = evaluate("main", compare, [[CELL]], ["no vim"])
+
+    assert not metrics.rows
+    assert metrics.left_out == ("no vim", "evaluation main needs what was left out: no scores of vim")
+    assert evaluate("main", lambda outputs: [], [[]], ["no vim"]).left_out[1].endswith("main: nothing was measured")
+    with pytest.raises(ValueError, match="no scores of vim"):
+        evaluate("main", compare, [[CELL]])

@@ -533,3 +533,21 @@ def test_a_chapter_says_what_may_still_be_disputed(page):
     shown = [limit for limit in limits if html.escape(limit, quote=True).replace("&#x27;", "&#39;") in page]
     assert shown
     assert page.count("What may still be disputed") == page.count('class="limits"') > 0
+
+
+def test_the_page_names_what_was_left_out_and_drops_a_figure_of_nothing_else():
+    def nothing():
+        raise ValueError("no scores of cnn.0")
+
+    reason = "detector vim of cnn.0 cannot be fitted: its <features> do not vary"
+    metrics = METRICS | {"pairs": metric_tables.Metrics([], (reason,))}
+    figures = arguments()["figures"] | {"gone": {"draw": nothing, "caption": "", "evaluation": "pairs", "files": []}}
+
+    with pytest.raises(ValueError, match="no scores of cnn.0"):
+        report(**arguments(figures=figures))
+    figures["gone"]["incomplete"] = True
+    files = report(**arguments(metrics=metrics, figures=figures))
+
+    assert "its &lt;features&gt; do not vary" in packing.unpacked(files["report.html"].decode())
+    assert "figures/gone.svg" not in files
+    assert "figures/curve.svg" in files
