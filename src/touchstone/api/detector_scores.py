@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from touchstone import registry
 from touchstone.api import calls
 from touchstone.api.components import component
 from touchstone.contracts import Model
-from touchstone.messages import nearest
+from touchstone.messages import first_line, nearest
 from touchstone.networks import penultimate
 from touchstone.networks.confounding import confounding_labels, confounding_norms
 from touchstone.networks.readouts import Confounding, read_out
-from touchstone.numerics.tensors import batches, frozen
+from touchstone.numerics.tensors import batches, check_finite, frozen
 from touchstone.statistics import rank_intervals
 from touchstone.statistics.intervals import Interval
 
@@ -88,8 +89,8 @@ def detector_scores(
 
     Raises:
         TypeError: If images or labels are not tensors, or if the detector reads more of the model than it shows.
-        ValueError: If there is no such detector or setting, if there are no images, if the model does not take them, or if
-            something that the fit needs is missing.
+        ValueError: If there is no such detector or setting, if there are no images, if the model does not take them, if
+            something that the fit needs is missing, if the detector cannot be fitted, or if a score is NaN or infinite.
     """
     calls.check_tensors(images=images, fit_images=fit_images, fit_labels=fit_labels, anomalous_images=anomalous_images)
     calls.check_some(images=images, fit_images=fit_images, anomalous_images=anomalous_images)
@@ -117,14 +118,32 @@ def detector_scores(
                 else:
                     source = _required(sources[kind], detector, f"{kind}_images")
                     arguments.append(_read(model, source, (quantity,), label, batch_size)[quantity])
-            state = bound.fit(*arguments)
+            with _named(f"detectors/{detector} cannot be fitted"):
+                for name, argument in zip(signature.fit.data, arguments, strict=True):
+                    if isinstance(argument, Tensor):
+                        check_finite(name, argument)
+                state = bound.fit(*arguments)
+                for name, values in state.items():
+                    check_finite(f"its {name}", values)
         names = tuple(name for name in signature.call.data if name not in ("model", "state"))
         columns = _read(model, images, names, label, batch_size)
         scores = []
         for batch in batches(batch_size, *(columns[name] for name in names)):
             row = dict(zip(names, batch, strict=True)) | {"model": model, "state": state}
-            scores.append(bound(*(row[name] for name in signature.call.data)).detach())
-    return torch.cat(scores)
+            with _named(f"detectors/{detector} gives no scores"):
+                scores.append(bound(*(row[name] for name in signature.call.data)).detach())
+    found = torch.cat(scores)
+    check_finite(f"detectors/{detector} gives no finite scores for some images", found)
+    return found
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Name the detector in what its functions raise about the data."""
+    try:
+        yield
+    except (ValueError, torch.linalg.LinAlgError) as error:
+        raise ValueError(f"{what}: {first_line(error)}") from error
 
 
 def _required(value: Tensor | None, detector: str, name: str) -> Tensor:

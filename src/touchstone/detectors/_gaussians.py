@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from touchstone.numerics.precision import float32_rounding
+
 
 def fit_gaussians(features: Tensor, labels: Tensor, *, shrinkage: float) -> tuple[Tensor, Tensor]:
     """Return the mean of each class and the whitening of their covariance.
@@ -32,11 +34,12 @@ def fit_gaussians(features: Tensor, labels: Tensor, *, shrinkage: float) -> tupl
     centred = features - means[rows]
     covariance = centred.T @ centred / len(features)
     variance = covariance.diagonal().mean()
-    if variance == 0:
+    if not variance.sqrt() > float32_rounding(features):
         raise ValueError("the fitting features do not vary within a class: there is no covariance to fit")
+    rounding = float32_rounding(features, steps=1) ** 2
     covariance = (1 - shrinkage) * covariance + shrinkage * variance * torch.eye(len(covariance)).to(covariance)
     values, vectors = torch.linalg.eigh(covariance)
-    if values[0] <= len(values) * torch.finfo(values.dtype).eps * values[-1]:
+    if not values[0] > max(len(values) * torch.finfo(values.dtype).eps * float(values[-1]), rounding):
         raise ValueError(f"shrinkage {shrinkage:g} leaves the covariance singular: raise it, or fit on more rows")
     # Row-major, as it will be stored: in another layout the same product rounds differently.
     return means, (vectors / values.sqrt()).contiguous()

@@ -42,11 +42,16 @@ def best_magnitude(
         largest: the last of the magnitudes, which begin at 0 and are evenly spaced.
         choices: how many magnitudes are tried.
         batch_size: images per forward pass.
+
+    Raises:
+        ValueError: If a score is NaN or infinite.
     """
     tried = torch.linspace(0, largest, choices, dtype=torch.float64)
     id_scores, anomalous_scores = (
         _scores(images, direction, score, tried, batch_size) for images in (known, anomalous)
     )
+    if not bool(id_scores.isfinite().all() and anomalous_scores.isfinite().all()):
+        raise ValueError("the scores of some images are NaN or infinite")
     thresholds = id_scores.quantile(0.95, dim=1, keepdim=True)
     best = (anomalous_scores <= thresholds).double().mean(1).argmin()  # the first, and so the smallest
     return tried[best].view(1)

@@ -20,11 +20,18 @@ def last_layer(features: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         Weight (K, D) and bias (K,), float64.
 
     Raises:
-        ValueError: If there are too few rows, or if no linear map fits. The features then come from another layer.
+        ValueError: If there are too few rows, copies of a row not counted, or if no linear map fits. The features then come
+            from another layer.
     """
     rows, width = features.shape
     if rows <= width:
         raise ValueError(f"recovering the last layer needs more rows than the {width} features, got {rows}")
+    varying = int((features != features[:1]).any(0).sum())
+    distinct = len({row.tobytes() for row in features.detach().cpu().numpy()})
+    if distinct <= varying:
+        raise ValueError(
+            f"recovering the last layer needs more rows than the {varying} features that vary, got {distinct} that differ"
+        )
     inputs = torch.cat([features.detach().double(), features.new_ones(rows, 1).double()], dim=1)
     outputs = logits.detach().double()
     # The triangular factor has the inputs' singular values and is a thousand times smaller. Squaring it costs digits; one
@@ -34,7 +41,7 @@ def last_layer(features: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
     solution = inverse @ (inputs.T @ outputs)
     solution += inverse @ (inputs.T @ (outputs - inputs @ solution))
     error, scale = (inputs @ solution - outputs).abs().max(), outputs.abs().max()
-    if error > 1e-3 * scale:
+    if not error <= 1e-3 * scale:
         raise ValueError(
             f"the logits are not a linear map of these features (off by {error / scale:.1%}): not the penultimate ones"
         )

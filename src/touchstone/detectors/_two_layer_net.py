@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from touchstone.detectors._scales import usable_scales
 from touchstone.numerics.tensors import batches, derive, seeded
 
 FLOOR = 1e-12  # added before a logarithm, because gradient norms and probabilities reach 0
@@ -44,12 +45,13 @@ def fit_two_layer_net(
     batch_size: int,
     validation_share: float,
     patience: int,
+    logarithms: bool = False,
 ) -> dict[str, Tensor]:
     """Return the state with the lowest loss on held-out rows.
 
     Adam minimises the binary cross-entropy with equal weight for both classes. It stops if the held-out loss has not
     fallen for `patience` epochs. Inputs are standardised with the mean and standard deviation of the training rows;
-    an input that never varies keeps its scale.
+    an input that never varies by more than rounding keeps its scale.
 
     Args:
         in_distribution: rows (N0, D).
@@ -62,9 +64,10 @@ def fit_two_layer_net(
         batch_size: rows per step.
         validation_share: share of each class that is held out.
         patience: epochs without a lower held-out loss.
+        logarithms: whether the inputs are logarithms, see `usable_scales`.
 
     Raises:
-        ValueError: If a class has fewer than two rows.
+        ValueError: If a class has fewer than two rows, or if no input varies.
 
     References:
         docs/papers/gradient_detection.md, Detector.
@@ -72,8 +75,7 @@ def fit_two_layer_net(
     order = torch.Generator().manual_seed(derive(seed, "order"))
     inputs, targets, held_out = _split((in_distribution.detach(), anomalous.detach()), validation_share, order)
     train, train_targets = inputs[~held_out], targets[~held_out]
-    mean, std = train.mean(0), train.std(0)
-    state = {"mean": mean, "std": torch.where(std > 0, std, torch.ones_like(std))}
+    state = {"mean": train.mean(0), "std": usable_scales(train, train.std(0), train.dtype, least=float(logarithms))}
     weights = _initial_weights(train.shape[1], hidden, seed, like=train)
     optimizer = torch.optim.Adam(weights.values(), lr=learning_rate, weight_decay=weight_decay)
     best, best_loss, best_epoch = _detached(weights), torch.inf, 0

@@ -10,6 +10,7 @@ from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
 from touchstone.detectors._gaussians import fit_gaussians, squared_distances
 from touchstone.detectors._halves import halves
 from touchstone.detectors._layer_features import all_layer_features, layer_features
+from touchstone.detectors._scales import usable_scales
 
 
 def fit(
@@ -58,7 +59,9 @@ def fit(
         for images in (fit_images[second], anomalous_images)
     )
     together = torch.cat([in_distribution, anomalous])
-    centre, scale = together.mean(0), together.std(0).clamp_min(1e-12)
+    if not bool(together.isfinite().all()):
+        raise ValueError("the distances of some images are NaN or infinite")
+    centre, scale = together.mean(0), usable_scales(together, together.std(0), fit_images.dtype)
     targets = torch.cat([torch.zeros(len(in_distribution)), torch.ones(len(anomalous))])
     regression = LogisticRegression(C=inverse_strength, class_weight="balanced", max_iter=1000)
     regression.fit(((together - centre) / scale).cpu().numpy(), targets.numpy())

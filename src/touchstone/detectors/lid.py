@@ -39,6 +39,7 @@ def lid(features: Tensor, state: dict[str, Tensor], *, k: PositiveInt = 20) -> T
     """
     if k < 2:
         raise ValueError(f"k must be at least 2, got {k}")
-    distances = nearest_distances(features, state["references"], k).clamp(min=1e-12)  # 0 for a reference itself
-    ratios = (distances / distances[:, -1:]).log().mean(dim=1)
+    distances = nearest_distances(features, state["references"], k)
+    farthest = distances[:, -1:].clamp(min=torch.finfo(distances.dtype).tiny)  # 0 for k copies of an image
+    ratios = (distances / farthest).clamp(min=1e-12).log().mean(dim=1)  # 0 for a reference itself
     return -1 / ratios.clamp(max=-1e-6)  # k equal distances would give infinity

@@ -7,6 +7,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from touchstone.contracts import PositiveInt
+from touchstone.numerics.precision import float32_rounding
 
 OFFSET = 10_000.0  # added to distances by the authors' library before it fits; the tail then resembles a Gumbel's
 PARTS = ("means", "start", "shape", "scale")
@@ -39,7 +40,7 @@ def fit(fit_logits: Tensor, fit_labels: Tensor, *, tail: PositiveInt = 20) -> di
         means.append(rows.mean(0))
         count = max(3, min(tail, len(rows) // 10))
         largest = (rows - means[-1]).norm(dim=1).sort().values[-count:]
-        if largest[0] == largest[-1]:
+        if not float(largest[-1] - largest[0]) > float32_rounding(rows, steps=1):
             raise ValueError(f"class {label}: its {count} largest distances are all equal; fit on more images")
         tails.append((float(largest[0]), *weibull(largest - largest[0] + OFFSET)))
     start, shape, scale = torch.tensor(tails, dtype=torch.float64).T

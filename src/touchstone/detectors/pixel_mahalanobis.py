@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from touchstone.contracts import UnitInterval
+from touchstone.numerics.precision import float32_rounding
 
 
 def fit(fit_images: Tensor, *, explained: UnitInterval = 0.95) -> dict[str, Tensor]:
@@ -32,7 +33,7 @@ def fit(fit_images: Tensor, *, explained: UnitInterval = 0.95) -> dict[str, Tens
     values, vectors = torch.linalg.eigh(covariance)
     values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
     total = values.sum()
-    if total == 0:
+    if not (total / len(mean)).sqrt() > float32_rounding(fit_images, steps=1):
         raise ValueError("the fitting images do not vary: there is no covariance to fit")
     kept = int((values.cumsum(0) <= explained * total).sum())
     return {

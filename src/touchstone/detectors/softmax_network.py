@@ -41,6 +41,7 @@ def fit(
         batch_size=batch_size,
         validation_share=validation_share,
         patience=patience,
+        logarithms=True,
     )
 
 

@@ -8,21 +8,21 @@ from torch.nn import functional
 
 from touchstone.contracts import UnitInterval
 from touchstone.detectors._gaussians import fit_gaussians, squared_distances
+from touchstone.detectors._scales import usable_scales
 
 
 def fit(fit_features: Tensor, *, shrinkage: UnitInterval = 1e-6) -> dict[str, Tensor]:
     """Return centre, scale and one Gaussian of ID features on the unit sphere.
 
     Centre (D,), scale (D,), mean (1, D) and whitening (D, D). Features (N, D) are scaled to length 1, then
-    standardised. A unit that never fires keeps its scale. `shrinkage` is the share of the mean variance mixed into
-    every direction; ValueError if it leaves the covariance singular.
+    standardised. A unit that never varies keeps its scale. `shrinkage` is the share of the mean variance mixed into
+    every direction; ValueError if it leaves the covariance singular, or if no unit varies.
 
     References:
         Sehwag et al. 2021; docs/papers/translation.md, Router.
     """
     rows = _directions(fit_features.detach().double())
-    centre, scale = rows.mean(0), rows.std(0, correction=0)
-    scale = torch.where(scale > 1e-12, scale, torch.ones_like(scale))
+    centre, scale = rows.mean(0), usable_scales(rows, rows.std(0, correction=0), fit_features.dtype)
     standard = (rows - centre) / scale
     means, whitening = fit_gaussians(standard, torch.zeros(len(rows), dtype=torch.int64), shrinkage=shrinkage)
     return {"centre": centre, "scale": scale, "means": means, "whitening": whitening}

@@ -7,6 +7,11 @@ from torch import Tensor
 
 from touchstone.contracts import PositiveInt
 from touchstone.detectors._last_layer import last_layer
+from touchstone.numerics.precision import EPSILON, float32_rounding
+
+RESOLVED = (
+    1024  # steps of float32 that the residual needs, of the length of the features, so that alpha enlarges no noise
+)
 
 
 def fit(fit_logits: Tensor, fit_features: Tensor, *, dimensions: PositiveInt | None = None) -> dict[str, Tensor]:
@@ -21,7 +26,8 @@ def fit(fit_logits: Tensor, fit_features: Tensor, *, dimensions: PositiveInt | N
         dimensions: of the principal space; None: `default_dimensions`.
 
     Raises:
-        ValueError: If `dimensions` leaves no residual, or if the mean largest logit is not positive.
+        ValueError: If `dimensions` leaves no residual but rounding, as if half the units never fire, or if the mean largest
+            logit is not positive.
 
     References:
         Wang et al. 2022, eq. 4 to 6.
@@ -32,13 +38,19 @@ def fit(fit_logits: Tensor, fit_features: Tensor, *, dimensions: PositiveInt | N
     if dimensions >= width:
         raise ValueError(f"dimensions must be < {width}, the number of features, got {dimensions}")
     weight, bias = last_layer(fit_features, fit_logits)
-    origin = -torch.linalg.pinv(weight) @ bias
+    # Float32 does not resolve smaller directions of a recovered weight; their inverse would be noise.
+    origin = -torch.linalg.pinv(weight, rtol=max(weight.shape) * EPSILON) @ bias
     centred = features - origin
     residual = torch.linalg.eigh(centred.T @ centred)[1][:, : width - dimensions].contiguous()  # ascending
-    alpha = fit_logits.detach().double().amax(1).mean() / torch.linalg.vector_norm(centred @ residual, dim=1).mean()
+    length = torch.linalg.vector_norm(centred @ residual, dim=1).mean()
+    if not length > float32_rounding(torch.linalg.vector_norm(centred, dim=1).mean(), steps=RESOLVED):
+        raise ValueError(
+            f"the features span no more than the {dimensions} dimensions of the principal space, so there is no residual"
+        )
+    alpha = fit_logits.detach().double().amax(1).mean() / length
     if not 0 < alpha < torch.inf:
         raise ValueError(
-            f"alpha must be positive and finite, got {float(alpha)}: no residual, or logits mostly negative"
+            f"alpha must be positive and finite, got {float(alpha):g}: the largest logits are mostly negative"
         )
     return {"origin": origin, "residual": residual, "alpha": alpha.view(1)}
 

@@ -22,6 +22,7 @@ from touchstone.pipeline.jobs.outputs import Outputs
 from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.steps.fit import spread_of
 from touchstone.records import encoding, metric_tables, nouns
 from touchstone.records.nouns import Array, Detector
 from touchstone.records.selection import select_rows
@@ -193,8 +194,7 @@ class Recomputation(Reader):
         supervised = fitted is not None and any(name.startswith("anomalous_") for name in fitted.data)
         scores = np.sort(scorer(job)(*scored_rows(job), detector).scores)
         thresholds = {f"{rate:g}": threshold_at(scores, rate) for rate in task.settings["false_positive_rates"]}
-        spread = max(float(scores.std()), 1e-12)
-        return replace(detector, settings=block, supervised=supervised, thresholds=thresholds, spread=spread)
+        return replace(detector, settings=block, supervised=supervised, thresholds=thresholds, spread=spread_of(scores))
 
     def job(self, task: Task) -> _Task:
         """Return the job of a task: it reads from the evidence, and its result stays in memory."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,22 @@ FLOAT32, TF32, BFLOAT16 = "float32", "tf32", "bfloat16"
 PRECISIONS = (FLOAT32, TF32, BFLOAT16)
 CONTIGUOUS, CHANNELS_LAST = "contiguous", "channels_last"
 MEMORY_FORMATS = (CONTIGUOUS, CHANNELS_LAST)
+EPSILON = 2.0**-23  # the relative step of float32
+STEPS = 64  # that a number of a network moves by if it is computed in another order, such as in a batch of another size
 SETTINGS = frozenset({"precision", "memory_format"})  # a job has them only if it deviates from the defaults
+
+
+def float32_rounding(*values: Any, steps: float = STEPS) -> float:
+    """Return how far float32 rounding may move a number that is computed from these values.
+
+    It grows with the largest of them and has no smallest value, so it fits numbers of any scale.
+
+    Args:
+        values: Tensors or arrays of the magnitudes that enter the computation, and of its result.
+        steps: Of float32, at the largest magnitude.
+    """
+    largest = max((float(abs(each).max()) for each in values if math.prod(each.shape)), default=0.0)
+    return steps * EPSILON * largest
 
 
 def set_up(settings: dict[str, Any]) -> None:

@@ -33,6 +33,15 @@ def _mix(values: Tensor) -> Tensor:
     return values ^ ((values >> 31) & ((1 << 33) - 1))
 
 
+def check_finite(name: str, rows: Tensor) -> None:
+    """Raise ValueError if any row of a tensor (N, ...) holds NaN or infinity; the message counts these rows."""
+    unusable = ~rows.isfinite()
+    if rows.dim() > 1:
+        unusable = unusable.flatten(1).any(1)
+    if count := int(unusable.sum()):
+        raise ValueError(f"{name}: {count} of {unusable.numel()} rows hold NaN or infinity")
+
+
 class RandomStreams:
     """One random stream per example, keyed by its id.
 

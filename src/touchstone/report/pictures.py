@@ -80,7 +80,8 @@ def pictures(
         pdf: whether to draw each figure as PDF, too.
 
     Returns:
-        The pictures in the order of `figures`, without those that cannot be drawn from what was left, and the style sheet that their SVG on the page needs.
+        The pictures in the order of `figures`, without those that cannot be drawn from what was left, and the style sheet
+        that their SVG on the page needs.
     """
     together = [figure.get("methods", []) for figure in figures.values()]
     styles: dict[str, str] = {}

@@ -25,8 +25,8 @@ def evaluate(name: str, question: Question, cells: Sequence[list[Cell]], left_ou
         left_out: why cells are missing from these lists.
 
     Raises:
-        ContractError: there are no rows and no cell is missing, two rows about one thing, a row about no input, a row from a file that is not
-            in `cells`, or an interval whose ends are swapped.
+        ContractError: there are no rows and no cell is missing, two rows about one thing, a row about no input, a
+            row from a file that is not in `cells`, or an interval whose ends are swapped.
     """
     missing = tuple(dict.fromkeys(left_out))
     try:

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from touchstone.numerics.precision import float32_rounding
+from touchstone.numerics.tensors import check_finite
 from touchstone.pipeline.steps.score import columns_of
 from touchstone.records.nouns import Detector, ExampleSet, Outputs, Scores
 from touchstone.statistics.thresholds import threshold_at
@@ -31,6 +33,9 @@ def fit(
 
     `scored` scores the calibration set with the detector that it is given. `data` names what `fitter` takes, in order. A
     detector that takes `anomalous_` data is recorded as supervised.
+
+    Raises:
+        ValueError: The detector cannot be fitted on these data, or gives the calibration set no finite scores.
     """
     state: dict[str, np.ndarray] = {}
     if fitter is not None:
@@ -44,9 +49,17 @@ def fit(
                 arguments.append(torch.cat(parts).to(device))
             else:
                 arguments.append(next(columns_of(*fit_on, (name.removeprefix("fit_"),), label)).to(device))
+        for name, argument in zip(data, arguments, strict=True):
+            if isinstance(argument, Tensor):
+                check_finite(name, argument)
         state = {name: values.cpu().numpy() for name, values in fitter(*arguments).items()}
     supervised = any(name.startswith("anomalous_") for name in data)
     detector = Detector(state, settings, {}, 1.0, supervised)
     calibration = np.sort(scored(detector).scores)
     thresholds = {f"{rate:g}": threshold_at(calibration, rate) for rate in false_positive_rates}
-    return replace(detector, thresholds=thresholds, spread=max(float(calibration.std()), 1e-12))
+    return replace(detector, thresholds=thresholds, spread=spread_of(calibration))
+
+
+def spread_of(scores: np.ndarray[Any, Any]) -> float:
+    """Return the unit for weighing scores: their standard deviation, or what rounding may move equal scores by."""
+    return max(float(scores.std()), float32_rounding(scores)) or 1.0

@@ -107,9 +107,7 @@ def test_scores_that_are_not_finite_are_left_out(study, tmp_path, monkeypatch):
 
     run.run((scores()[0],), tmp_path, tmp_path)
 
-    with pytest.raises(
-        LeftOutError, match="detector ssd of cnn.0 has no scores of known: 40 of 40 scores are NaN or inf"
-    ):
+    with pytest.raises(LeftOutError, match=r"ssd of cnn\.0 has no scores of known: 40 of 40 scores are NaN or inf"):
         Reader().noun(scores()[0].output, "Scores")
 
 

@@ -543,7 +543,7 @@ def test_the_page_names_what_was_left_out_and_drops_a_figure_of_nothing_else():
     metrics = METRICS | {"pairs": metric_tables.Metrics([], (reason,))}
     figures = arguments()["figures"] | {"gone": {"draw": nothing, "caption": "", "evaluation": "pairs", "files": []}}
 
-    with pytest.raises(ValueError, match="no scores of cnn.0"):
+    with pytest.raises(ValueError, match=r"no scores of cnn\.0"):
         report(**arguments(figures=figures))
     figures["gone"]["incomplete"] = True
     files = report(**arguments(metrics=metrics, figures=figures))
