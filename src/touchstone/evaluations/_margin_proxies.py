@@ -42,7 +42,7 @@ def last_layer(weights: Mapping[str, Array], features: Array, logits: Array) -> 
     """
     shape = (logits.shape[1], features.shape[1])
     inputs, outputs = features.astype(np.float64), logits.astype(np.float64)
-    scale = np.abs(outputs).max() + 1
+    scale = np.abs(outputs).max()
     for name, weight in weights.items():
         bias = weights.get(name.removesuffix("weight") + "bias", np.zeros(shape[0]))
         if weight.shape == shape and bias.shape == shape[:1]:

@@ -130,8 +130,9 @@ def _close(what: str, stated: Array, computed: Array | None, tolerance: float) -
         raise ValueError(f"its {what} have the shape {stated.shape}, recomputed {getattr(computed, 'shape', None)}")
     if not stated.size or np.array_equal(stated, computed):
         return
-    scale = max(float(np.abs(computed).max()), 1e-12)
-    moved = np.abs(stated.astype(np.float64) - computed) / scale
+    scale = max(float(np.abs(computed).max()), np.finfo(np.float64).tiny)
+    with np.errstate(over="ignore"):  # of an array of zeros, whatever is stated is infinitely far
+        moved = np.abs(stated.astype(np.float64) - computed) / scale
     if not (worst := float(moved.max())) <= tolerance:  # of an array with NaN, max and argmax are those of NaN
         row = int(np.unravel_index(int(moved.argmax()), moved.shape)[0])
         count = int((~(moved.reshape(len(moved), -1) <= tolerance)).any(axis=1).sum())
@@ -162,8 +163,8 @@ def _compare_outputs(stated: Outputs, computed: Outputs, tolerance: float) -> in
             raise ValueError(f"{len(flipped)} of its predictions are other classes than recomputed; {error}") from None
         raise
     top = np.sort(computed.logits, axis=1)[:, -2:]
-    scale = max(float(np.abs(computed.logits).max()), 1e-12)
-    return int((top[:, -1] - top[:, 0] <= 2 * tolerance * scale).sum()) if computed.logits.shape[1] > 1 else 0
+    allowed = 2 * tolerance * float(np.abs(computed.logits).max())
+    return int((top[:, -1] - top[:, 0] <= allowed).sum()) if computed.logits.shape[1] > 1 else 0
 
 
 def _compare_detectors(stated: Detector, computed: Detector, tolerance: float) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -52,7 +50,8 @@ def attacked_histograms(
         for state, name in (("clean", ""), ("attacked", attack))
         for entry in entries
     }
-    edges = np.linspace(*_ends(populations.values()), bins + 1)
+    every = np.concatenate([side for sides in populations.values() for side in sides])
+    edges = np.histogram_bin_edges(every, bins)
     for axes, ((state, entry), (id_scores, ood_scores)) in zip(panels.flat, populations.items(), strict=True):
         _draw(axes, edges, id_scores, ood_scores, (id_examples, ood_examples))
         title = f"{entry}\n" if state == "clean" else ""
@@ -72,11 +71,6 @@ def _scores(cells: list[Cell], entry: str, examples: str, attack: str) -> Array:
     own = (cell for cell in cells if (cell.entry, cell.examples, cell.attack) == (entry, examples, attack))
     cell = only(own, f"scores of {entry} on {examples}{' under ' * bool(attack)}{attack}")
     return np.asarray(cell.noun.scores)
-
-
-def _ends(populations: Iterable[tuple[Array, ...]]) -> tuple[float, float]:
-    values = np.concatenate([side for sides in populations for side in sides])
-    return float(values.min()), float(max(values.max(), values.min() + 1e-9))
 
 
 def _draw(axes: Axes, edges: Array, id_scores: Array, ood_scores: Array, names: tuple[str, str]) -> None:

@@ -46,7 +46,7 @@ def score_histograms(
     for axes, (detector, cells) in zip(panels, groups.items(), strict=True):
         own = only((cell for cell in cells if place(cell) == id_examples), f"{detector} on {id_examples}")
         ends = np.array([np.quantile(cell.noun.scores, [0.01, 0.99]) for cell in cells])
-        edges = np.linspace(ends.min(), max(ends.max(), ends.min() + 1e-9), bins + 1)
+        edges = np.histogram_bin_edges(ends, bins)
         for cell in [own, *(cell for cell in cells if cell is not own)]:
             counts = np.histogram(cell.noun.scores.clip(edges[0], edges[-1]), edges)[0] / len(cell.noun.scores)
             if cell is own:

@@ -323,6 +323,7 @@ def _named(detector: str) -> str:
 
 
 def _score(job: Job) -> None:
+    from touchstone.pipeline.steps.score import APART, columns_of
     from touchstone.records.nouns import ContractError
 
     score, rows = functools.partial(scorer(job), detector=job.noun("detector", "Detector")), scored_rows(job)
@@ -332,7 +333,10 @@ def _score(job: Job) -> None:
         examples = Address.parse(job.task.output).member.partition("/")[2]
         detector = _named(str(job.task.inputs["detector"]))
         raise _left_out(job, f"{detector} has no scores of {examples}: {first_line(error)}") from error
-    check_independent_rows(job.settings["component"]["use"], score, *rows, scores.scores)
+    block = job.settings["component"]
+    names = tuple(name for name in registry.used(block["use"]).call.data if name not in APART)
+    read = columns_of(*rows, names, block.get("label"))
+    check_independent_rows(block["use"], score, *rows, scores.scores, read)
     job.write(scores)
 
 

@@ -1,7 +1,10 @@
 """A detector whose score of an image depends on the others is refused, however it does that."""
 
+import importlib
+
 import numpy as np
 import pytest
+import torch
 
 from touchstone.pipeline.jobs.independent_rows import check_independent_rows
 from touchstone.pipeline.steps.score import score
@@ -51,3 +54,49 @@ def test_a_set_of_one_image_passes():
 def test_a_score_that_depends_on_other_images_is_refused(scorer, data):
     with pytest.raises(ValueError, match="mine scores an image differently if it is alone"):
         checked(scorer, data)
+
+
+def in_batches(name, confidence, batch_size=64):
+    """Check a detector that is fitted on logits as confident as a trained network's, and on hardly any other."""
+    detector, draw = importlib.import_module(f"touchstone.detectors.{name}"), torch.Generator().manual_seed(0)
+    logits = torch.eye(4)[torch.arange(80) % 4] * confidence + torch.rand(80, 4, generator=draw)
+    doubtful = logits.clone()
+    doubtful[:2] /= confidence
+    state = {key: values.numpy() for key, values in detector.fit(doubtful, logits.flip(1), 0, epochs=30).items()}
+    outputs = Outputs(logits.numpy(), np.zeros(80, np.int64), np.arange(80))
+
+    def scored(outputs, examples):
+        return score(
+            outputs, examples, Detector(state, {}, {}, 1.0, True), scorer=getattr(detector, name), data=("logits", "state"),
+            label=None, model=None, batch_size=batch_size, device="cpu",
+        )  # fmt: skip
+
+    found = scored(outputs, None).scores
+    check_independent_rows(name, scored, outputs, None, found)
+    return found
+
+
+@pytest.mark.parametrize("confidence", [70, 1e3, 1e6])
+def test_equal_scores_may_move_by_rounding(confidence):
+    assert np.ptp(in_batches("softmax_network", confidence)) < 1e-5
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-6, 1, 1e6])
+def test_a_dependence_is_found_at_any_scale(scale):
+    outputs = Outputs(OUTPUTS.logits * np.float32(scale), OUTPUTS.labels, OUTPUTS.example_ids)
+
+    checked(lambda values: 1e-3 * values[:, 0], "logits", None, outputs)
+    with pytest.raises(ValueError, match="differently if it is alone"):
+        checked(lambda values: values[:, 0] - values[:, 0].mean(), "logits", None, outputs)
+
+
+@pytest.mark.parametrize("data", ["images", "features"])
+def test_a_layer_with_batch_statistics_and_a_share_of_the_largest_score_are_refused(data):
+    normalise = torch.nn.BatchNorm1d(4).train()
+
+    for scorer in (
+        lambda values: normalise(values.flatten(1)).sum(1) if len(values) > 1 else values.flatten(1).sum(1),
+        lambda values: brightness(values) / brightness(values).max(),
+    ):
+        with pytest.raises(ValueError, match="differently if it is alone"):
+            checked(scorer, data)
