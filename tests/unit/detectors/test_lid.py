@@ -56,3 +56,15 @@ def test_references_are_a_seeded_draw_without_replacement():
 def test_a_single_neighbour_is_refused():
     with pytest.raises(ValueError, match="k must be at least 2, got 1"):
         lid(torch.rand(2, 3), fit(torch.rand(9, 3), 0), k=1)
+
+
+@pytest.mark.parametrize("scale", [1e-14, 1e-6, 1.0, 1e6])
+def test_the_dimension_does_not_depend_on_the_scale_of_the_features(scale):
+    """Also of a row that lies on a reference, and of one that lies on many copies of one."""
+    features = torch.rand(30, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    features[20:] = features[20]
+
+    scores = lid(features * scale, fit(features * scale, 0), k=5)
+
+    torch.testing.assert_close(scores, lid(features, fit(features, 0), k=5))
+    assert scores[20] < scores[:20].min()

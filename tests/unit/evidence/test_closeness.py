@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from touchstone.evidence import closeness
-from touchstone.records.nouns import Detector, Outputs
+from touchstone.records.metric_tables import Metrics
+from touchstone.records.nouns import Detector, LeftOut, Outputs
 
 LOGITS = np.float32([[3, 1], [2, 4], [5, 6]])
 
@@ -29,3 +30,20 @@ def test_a_spread_that_is_nan_is_not_that_of_the_calibration_images():
 
     with pytest.raises(ValueError, match="its spread is nan; the calibration images give 1"):
         closeness.compare(replace(fitted, spread=float("nan")), fitted, 1e-4)
+
+
+@pytest.mark.parametrize("scale", [0, 1e-30, 1e-14, 1, 1e14])
+def test_a_forged_number_is_found_at_any_scale(scale):
+    norms = {"softmax_all": np.full((3, 2), scale)}
+    forged = {"softmax_all": norms["softmax_all"] * 1.01 + 1e-36}
+    stated, computed = (replace(outputs(), gradient_norms=values) for values in (forged, norms))
+
+    with pytest.raises(ValueError, match="3 of 3 rows differ"):
+        closeness.compare(stated, computed, 1e-4)
+
+
+def test_what_can_be_computed_here_is_no_reason_to_leave_it_out():
+    with pytest.raises(ValueError, match="it cannot be computed: one class"):
+        closeness.compare(outputs(), LeftOut("one class"), 1e-4)
+    with pytest.raises(ValueError, match=r"it leaves out \['vim'\], recomputed \[\]"):
+        closeness.compare(Metrics([], ("vim",)), Metrics([]), 1e-4)

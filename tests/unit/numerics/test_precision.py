@@ -190,3 +190,23 @@ def test_training_that_runs_out_of_memory_names_the_setting_since_its_batch_is_p
 
     with pytest.raises(reader.JobError, match=r"made: memory ran out .*; give the entry a smaller batch_size"):
         run.run((Task("train", {}, "made", {"device": "cpu", "threads": 1, "loop": {}}),), Path(), Path())
+
+
+@pytest.mark.parametrize("scale", [0, 1e-30, 1e-4, 1, 1e30])
+def test_rounding_grows_with_the_largest_value(scale):
+    values = np.array([-2.0, 1.0]) * scale
+
+    assert precision.float32_rounding(values) == pytest.approx(64 * np.finfo(np.float32).eps * 2 * scale)
+    assert precision.float32_rounding(torch.from_numpy(values), np.array([4 * scale]), steps=1) == pytest.approx(
+        np.finfo(np.float32).eps * 4 * scale
+    )
+    assert precision.float32_rounding(np.empty(0)) == 0
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1, 1e30])
+def test_what_one_float32_step_changes_is_within_rounding(scale):
+    values = (np.random.default_rng(0).normal(size=100) * scale).astype(np.float32)
+
+    assert np.abs(np.nextafter(values, np.float32(np.inf)) - values).max() <= precision.float32_rounding(
+        values, steps=1
+    )

@@ -113,3 +113,16 @@ def test_normalisation_is_a_layer_on_pixels():
     model = tensors.with_normalisation(nn.Flatten(), (0.5,), (0.25,))
 
     assert torch.allclose(model(torch.full((1, 1, 1, 2), 0.75)), torch.tensor([[1.0, 1.0]]))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_rows_that_are_not_finite_are_counted(value):
+    rows = torch.zeros(5, 2, 3)
+    tensors.check_finite("rows", rows)
+    tensors.check_finite("none", rows[:0])
+    rows[1, 0, 0] = rows[1, 1, 1] = rows[4, 1, 2] = value
+
+    with pytest.raises(ValueError, match="features: 2 of 5 rows hold NaN or infinity"):
+        tensors.check_finite("features", rows)
+    with pytest.raises(ValueError, match="alpha: 1 of 1 rows"):
+        tensors.check_finite("alpha", torch.tensor(value))
