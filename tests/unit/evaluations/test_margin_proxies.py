@@ -70,12 +70,14 @@ def test_a_shift_of_all_logits_changes_no_margin_and_a_scale_scales_them():
     np.testing.assert_allclose(logit_margins(4 * logits), 4 * logit_margins(logits))
 
 
-def test_the_last_layer_is_found_by_what_it_does():
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1, 1e6])
+def test_the_last_layer_is_found_by_what_it_does(scale):
     generator = np.random.default_rng(0)
     features, weight, bias = generator.random((20, 5)), generator.normal(size=(3, 5)), np.array([1.0, 2.0, 3.0])
+    weight, bias = scale * weight, scale * bias
     weights = {"0.weight": np.ones((3, 5)), "0.bias": np.ones(3), "9.bias": bias, "9.weight": weight}
 
     found = last_layer(weights, features.astype(np.float32), (features @ weight.T + bias).astype(np.float32))
 
     np.testing.assert_array_equal(found, weight)
-    assert last_layer({"0.weight": np.ones((3, 5))}, features, features @ weight.T) is None
+    assert last_layer({"0.weight": scale * np.ones((3, 5))}, features, features @ weight.T) is None

@@ -253,8 +253,12 @@ def test_a_network_that_reads_what_it_has_overwritten_has_no_bounds(change):
 
 
 @pytest.mark.parametrize("part", [SumInPlace, hooked])
-def test_a_network_that_is_more_than_its_layers_has_no_bounds(part):
+@pytest.mark.parametrize("scale", [1e-6, 1, 1e6])
+def test_a_network_that_is_more_than_its_layers_has_no_bounds(part, scale):
     model = nn.Sequential(nn.Flatten(), nn.Linear(84, 12), part(), nn.Linear(12, 3)).eval()
+    with torch.no_grad():
+        for parameter in model[-1].parameters():
+            parameter *= scale
 
     with pytest.raises(ValueError, match="returns other logits than its layers"):
         checked_graph(model, torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(0)))

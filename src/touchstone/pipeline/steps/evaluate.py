@@ -36,7 +36,8 @@ def evaluate(name: str, question: Question, cells: Sequence[list[Cell]], left_ou
     except ValueError as error:
         if not missing:
             raise
-        return Metrics([], (*missing, f"evaluation {name} needs what was left out: {first_line(error)}"))
+        whole = f"evaluation {name} cannot do without what was left out ({'; '.join(missing)}): {first_line(error)}"
+        return Metrics([], (*missing, whole))
     metrics = Metrics(rows, missing)
     counts = Counter((row.entry, row.examples, row.metric, row.seed) for row in rows)
     twice = [key for key, count in counts.items() if count > 1]

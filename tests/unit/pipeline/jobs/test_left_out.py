@@ -1,8 +1,11 @@
 """What cannot be fitted is left out: everything that needs it says why, and everything else goes on."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from touchstone.evidence import artefact_checks
 from touchstone.pipeline.jobs import adapters, job, results, run
 from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader
 from touchstone.pipeline.planning.parts import Task
@@ -129,3 +132,31 @@ def test_a_damaged_file_is_no_reason_to_leave_anything_out(study, tmp_path):
 
     with pytest.raises(JobError, match="known: not a whole artefact"):
         run.run((fits()[0],), tmp_path, tmp_path)
+
+
+class Evidence(Reader):
+    """What verify reads: the files of the study, and the tasks that wrote them."""
+
+    def __init__(self, tasks, folder):
+        super().__init__()
+        self.selection, self.folder = SimpleNamespace(tasks={task.output: task for task in tasks}), folder
+
+    def compute(self, task):
+        made = []
+        one = job.Job(task, self, None, self.folder, self.folder)
+        one.write = made.append
+        adapters.carry_out(one)
+        return made[0]
+
+
+def test_verify_accepts_what_cannot_be_fitted_and_refuses_what_can(study, tmp_path):
+    tasks = [*fits(), *scores()]
+    run.run(tuple(fits()), tmp_path, tmp_path)
+    run.run(tuple(scores()), tmp_path, tmp_path)
+    evidence = Evidence(tasks, tmp_path)
+
+    for task in (fits()[1], *scores()[2:]):
+        artefact_checks._check_left_out(evidence, task)
+    for task in (fits()[0], scores()[0]):
+        with pytest.raises(ValueError, match="it was left out, but it can be computed"):
+            artefact_checks._check_left_out(evidence, task)

@@ -56,7 +56,10 @@ def test_an_evaluation_that_needs_what_was_left_out_has_no_rows_and_says_so():
     metrics = evaluate("main", compare, [[CELL]], ["no vim"])
 
     assert not metrics.rows
-    assert metrics.left_out == ("no vim", "evaluation main needs what was left out: no scores of vim")
+    assert metrics.left_out == (
+        "no vim",
+        "evaluation main cannot do without what was left out (no vim): no scores of vim",
+    )
     assert evaluate("main", lambda outputs: [], [[]], ["no vim"]).left_out[1].endswith("main: nothing was measured")
     with pytest.raises(ValueError, match="no scores of vim"):
         evaluate("main", compare, [[CELL]])
