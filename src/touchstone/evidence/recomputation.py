@@ -16,7 +16,8 @@ from touchstone import registry
 from touchstone.digests import canonical
 from touchstone.evidence import margin_points
 from touchstone.evidence.selection import TAKEN, Selection
-from touchstone.pipeline.jobs.adapters import carry_out, scored_rows, scorer
+from touchstone.pipeline.jobs.adapters import carry_out
+from touchstone.pipeline.jobs.detector_tasks import scored_rows, scorer
 from touchstone.pipeline.jobs.job import Job
 from touchstone.pipeline.jobs.outputs import Outputs
 from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader

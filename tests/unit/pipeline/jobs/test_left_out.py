@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from touchstone.evidence import artefact_checks
-from touchstone.pipeline.jobs import adapters, job, results, run
+from touchstone.pipeline.jobs import adapters, detector_tasks, job, results, run
 from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
@@ -106,7 +106,7 @@ def test_a_step_whose_input_was_left_out_leaves_out_its_output(step, study, tmp_
 
 def test_scores_that_are_not_finite_are_left_out(study, tmp_path, monkeypatch):
     run.run(tuple(fits()), tmp_path, tmp_path)
-    monkeypatch.setattr(adapters, "bound", lambda *arguments: lambda features, state: features.sum(1) / 0)
+    monkeypatch.setattr(detector_tasks, "bound", lambda *arguments: lambda features, state: features.sum(1) / 0)
 
     run.run((scores()[0],), tmp_path, tmp_path)
 
