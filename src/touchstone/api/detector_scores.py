@@ -142,7 +142,7 @@ def _named(what: str) -> Iterator[None]:
     """Name the detector in what its functions raise about the data."""
     try:
         yield
-    except (ValueError, torch.linalg.LinAlgError) as error:
+    except (ValueError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
         raise ValueError(f"{what}: {first_line(error)}") from error
 
 

@@ -69,7 +69,7 @@ def fit_detector(job: Job) -> None:
     }
     try:
         detector = fit(lambda detector: score(*scored_rows(job), detector), **arguments)  # reads its rows after the fit
-    except (ValueError, torch.linalg.LinAlgError) as error:
+    except (ValueError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
         raise _left_out(job, f"{_named(job.task.output)} cannot be fitted: {first_line(error)}") from error
     job.write(detector)
 
