@@ -22,8 +22,7 @@ def check_rows(
     """Yield the value of a check of the attack `main`, and whether it passed."""
     n = len(main.noun.example_ids)
     passed = float(CHECKS[check].passed(value))
-    unit = "difference of fractions" if CHECKS[check].difference else "fraction"
-    for name, number, of in ((check, value, unit), (f"{check}{PASSED}", passed, "passed")):
+    for name, number, of in ((check, value, CHECKS[check].unit), (f"{check}{PASSED}", passed, "passed")):
         interval = Interval(number, None, None)
         yield row(name, interval, cell=main, n=n, files=files, unit=of, entry=entry, examples=examples)
 

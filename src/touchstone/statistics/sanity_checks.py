@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import MetricRow
-from touchstone.statistics.wording import written
+from touchstone.statistics.wording import more_digits, plain, written
 
 EVALUATIONS = ("sanity", "detector_sanity", "score_sanity")  # the components that only check attacks
 # The numbers that a failed check of their attack affects.
@@ -40,9 +40,20 @@ class Check(NamedTuple):
     least: bool = False
     difference: bool = True  # of two accuracies; else a share
 
-    def passed(self, value: float) -> bool:
-        """Return whether a value passes; a violation by rounding only does."""
-        return value >= self.bound - 1e-9 if self.least else value <= self.bound + 1e-9
+    def passed(self, value: float, allowed: float = 0.0) -> bool:
+        """Return whether a value passes; a violation by rounding only does, or by what is allowed for noise."""
+        allowed += 1e-9
+        return value >= self.bound - allowed if self.least else value <= self.bound + allowed
+
+    @property
+    def unit(self) -> str:
+        """The unit of the value, as in a metric row."""
+        return "difference of fractions" if self.difference else "fraction"
+
+    def in_words(self, value: float) -> str:
+        """Return a value in words, never rounded onto the bound: "left at a large eps 0.503 %"."""
+        more = more_digits([value], [self.bound], self.unit)
+        return f"{self.words} {plain(written(value, self.unit, more))}"
 
     @property
     def asked(self) -> str:
@@ -116,7 +127,7 @@ def _in_words(check: Check, row: MetricRow | None) -> str:
     """Return the value of a failed check and its bound: "... does, by +1.5 points (asked ≤ 0.5 points, n = 200)"."""
     if row is None:
         return f"{check.words} more than asked ({check.asked})"
-    return f"{check.words} {written(row.value, row.unit)} (asked {check.asked}, n = {row.n})"
+    return f"{check.in_words(row.value)} (asked {check.asked}, n = {row.n})"
 
 
 def _attack(row: MetricRow) -> Threat:
