@@ -30,6 +30,7 @@ from touchstone.numerics.tensors import RandomStreams, batches, frozen
 from touchstone.statistics import intervals
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.sanity_checks import CHECKS
+from touchstone.statistics.wording import bracketed, more_digits, written
 
 ATTACKS = 5  # that `evaluate` always runs
 LARGE_EPS = 0.5  # any image can be made mid-gray, so no classifier can stay right
@@ -278,7 +279,9 @@ def _seeded(seed: int, draws: int) -> Iterator[None]:
 
 
 def _shown(rate: Interval) -> str:
-    return f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]"
+    """Return a share with its interval; one that is not 0 or 1 is not rounded to it."""
+    more = more_digits([rate.value], [0, 1], "")
+    return f"{written(rate.value, '', more)} {bracketed(rate.low, rate.high, '', more)}"
 
 
 def _rate(hits: Tensor) -> Interval:

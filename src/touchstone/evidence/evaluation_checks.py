@@ -111,8 +111,9 @@ def _check(
     result.trusted.append("that no stronger attack exists: the robust accuracy is an upper bound")
     result.trusted.append("that the images are those that it claims to be about, and not trained on")
     failed = about.get("failed_checks")
+    weak = ", so the attack was too weak" if len(right) == len(SETS) and hits[1].any() else ""  # 0 cannot be lowered
     for check in failed if isinstance(failed, list) else []:
-        result.trusted.append(f"its own check failed, so the attack was too weak: {check}")
+        result.trusted.append(f"its own check failed{weak}: {check}")
 
 
 def _check_accuracy(name: str, about: dict[str, Any], right: Array, result: Result) -> None:

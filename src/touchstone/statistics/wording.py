@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 
 NARROW = "\u202f"  # narrow no-break space, before a unit
@@ -16,7 +17,9 @@ METHODS = {
     "t": "t interval",
     "percentile": "bootstrap percentiles",
 }
-MOST_DIGITS = 3  # more than usual, of a number near its bound
+MOST_DIGITS = 9  # more than usual, of a number near its bound; what is nearer is equal but for rounding
+BOUND = re.compile(r"(?<![\w.])[+-]?(?:\d+\.?\d*|\.\d+)")  # a number in the words of a criterion
+NOTED_BOUND = re.compile(r"(?:the bound|no effect) \(([^)]*)\)")  # in the note of an inconclusive claim
 
 
 def written(value: float, unit: str, more: int = 0) -> str:
@@ -48,14 +51,24 @@ def more_digits(values: Iterable[float], bounds: Iterable[float], unit: str) -> 
     scale = 100 if "fraction" in unit else 1
     pairs = [(value, bound) for value in values for bound in bounds]
     for more in range(MOST_DIGITS):
-        shown = [(float(_rounded(value, unit, more).split(NARROW)[0]), scale * bound) for value, bound in pairs]
-        if all(_side(*pair) == _side(*rounded) for pair, rounded in zip(pairs, shown, strict=True)):
+        if all(
+            _side(scale * value, scale * bound) == _side(shown, scale * bound)
+            for value, bound in pairs
+            for shown in _shown(value, unit, more)
+        ):
             return more
     return MOST_DIGITS
 
 
 def _side(value: float, bound: float) -> float:
     return 0.0 if math.isclose(value, bound, rel_tol=0, abs_tol=1e-9) else math.copysign(1.0, value - bound)
+
+
+def _shown(value: float, unit: str, more: int) -> set[float]:
+    """Return the numbers that a reader sees, for a value itself and for an end of an interval."""
+    texts = (written(value, unit, more), _end(value, unit, more), _lower_end(value, unit, more))
+    numbers = (text.removeprefix(f">{NARROW}").split(NARROW)[0] for text in texts)
+    return {float({"yes": "1", "no": "0"}.get(number, number)) for number in numbers}
 
 
 def _rounded(value: float, unit: str, more: int = 0) -> str:
@@ -68,7 +81,7 @@ def _rounded(value: float, unit: str, more: int = 0) -> str:
     if unit == "pixels":
         return f"{value:.{4 + more}f}"
     if unit == "passes":
-        return f"{value:g}"
+        return f"{value:.{6 + more}g}"
     if unit == "passed" and value in (0, 1):
         return "yes" if value else "no"
     digits = {"passed": 2, "images": 0, "inputs": 0, "classes": 0}.get(unit, 3)  # a mean over seeds lies between
@@ -84,10 +97,14 @@ def bracketed(low: float | None, high: float | None, unit: str, more: int = 0) -
     """Return the ends of an interval, "[51.5, 64.1]"; "?" for an open end, nothing if both are open."""
     if low is None and high is None:
         return ""
+    return f"[{_lower_end(low, unit, more)}, {_end(high, unit, more)}]"
+
+
+def _lower_end(low: float | None, unit: str, more: int) -> str:
     lower = _end(low, unit, more)
     if low is not None and low < 1:  # not above a value that is written as "> 0.999"
-        lower = {"1.000": "0.999", "100.0": "99.9"}.get(lower, lower)
-    return f"[{lower}, {_end(high, unit, more)}]"
+        return {"1.000": "0.999", "100.0": "99.9"}.get(lower, lower)
+    return lower
 
 
 def _end(value: float | None, unit: str, more: int) -> str:
@@ -95,11 +112,26 @@ def _end(value: float | None, unit: str, more: int) -> str:
 
 
 def of_line(line: Mapping[str, str], column: str) -> str:
-    """Return a number of a table's line with its unit and its interval, in ordinary spaces; "" if there is none."""
+    """Return a number of a table's line with its unit and its interval, in ordinary spaces; "" if there is none.
+
+    No rounding hides on which side of the bounds of a claim's criterion it is.
+    """
     if not line[column]:
         return ""
+    value, unit = float(line[column]), line["unit"]
     low, high = (float(line[end]) if line[end] else None for end in ("low", "high"))
-    return plain(f"{written(float(line[column]), line['unit'])} {bracketed(low, high, line['unit'])}".strip())
+    more = more_digits([end for end in (value, low, high) if end is not None], _bounds_in_words(line), unit)
+    return plain(f"{written(value, unit, more)} {bracketed(low, high, unit, more)}".strip())
+
+
+def _bounds_in_words(line: Mapping[str, str]) -> list[float]:
+    """Return every number that may be the bound of a claim: no effect, and those in the words of its criterion."""
+    if "criterion" not in line:
+        return []
+    noted = NOTED_BOUND.findall(line.get("note", ""))
+    numbers = [float(number) for number in BOUND.findall(" ".join([line["criterion"], *noted]))]
+    shares = [number / 100 for number in numbers] if "fraction" in line["unit"] else []
+    return [*([0.0] if "difference" in line["unit"] else []), *numbers, *shares]
 
 
 def what_brackets_are(method: str) -> str:
@@ -116,10 +148,10 @@ def what_brackets_are(method: str) -> str:
 def limit(value: float, unit: str) -> str:
     """Return a bound that was fixed beforehand, without added digits: "85 %", not "85.0 %"."""
     if unit == "fraction":
-        return f"{100 * value:g}{NARROW}%"
+        return f"{100 * value:.12g}{NARROW}%"
     if unit == "difference of fractions":
-        return f"{100 * value:{'+' if value else ''}g}{NARROW}points"
-    return f"{value:{'+' if unit == 'difference' and value else ''}g}"
+        return f"{100 * value:{'+' if value else ''}.12g}{NARROW}points"
+    return f"{value:{'+' if unit == 'difference' and value else ''}.12g}"
 
 
 def plain(text: str) -> str:

@@ -1,12 +1,16 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from touchstone.statistics import intervals, rows, seed_intervals
 from touchstone.statistics.wording import (
     METHODS,
+    NARROW,
     RANGE,
     bracketed,
     limit,
     more_digits,
+    of_line,
     plain,
     what_brackets_are,
     written,
@@ -82,7 +86,12 @@ def test_brackets_are_named_by_the_method_of_their_row():
         ((0.0102, -0.0054), [-0.005], "difference of fractions", 1),  # -.54 points are below -.5
         ((0.0064, -0.00038), [0.0], "difference of fractions", 1),
         ((0.95004,), [0.95], "", 2),
-        ((0.95, 0.0500001), [0.05, 0.9], "difference", 3),  # no more than that
+        ((0.95, 0.0500001), [0.05, 0.9], "difference", 4),
+        ((0.95, 0.05 + 1e-12), [0.05, 0.9], "difference", 0),  # equal but for rounding
+        ((0.99992,), [0.9995], "", 1),  # "> 0.999" does not say that it reaches 0.9995
+        ((0.9997,), [0.9998], "", 1),
+        ((1234567.0,), [1234568.0], "passes", 1),
+        ((1.0,), [0.5], "passed", 0),
         ((5.0,), [5.0], "images", 0),
         ((0.9496,), [], "fraction", 0),
     ],
@@ -94,3 +103,71 @@ def test_a_number_near_its_bound_has_as_many_digits_as_show_the_side_of_it(value
 def test_further_digits_follow_the_usual_ones():
     assert written(0.9496, "fraction", 1) == "94.96\u202f%"
     assert bracketed(-0.0054, 0.0102, "difference of fractions", 1) == "[-0.54, +1.02]"
+
+
+UNITS = [
+    "",
+    "fraction",
+    "difference of fractions",
+    "difference",
+    "difference of tau",
+    "pixels",
+    "passes",
+    "images",
+    "passed",
+]
+
+
+def read(text):
+    """The least number that a reader may take a printed one for; a number just above 0.999 is above it."""
+    number = text.split(NARROW)[1 if text.startswith(">") else 0]
+    return {"yes": 1.0, "no": 0.0}.get(number) if number in ("yes", "no") else float(number.strip("[],"))
+
+
+def relation(value, bound):
+    return 0 if abs(value - bound) < 1e-9 else 1 if value > bound else -1
+
+
+@st.composite
+def numbers(draw):
+    """A value, its ends and a bound in some unit, often very near to each other, or to 0 and 1."""
+    unit = draw(st.sampled_from(UNITS))
+    bound = round(draw(st.floats(-1 if "difference" in unit else 0, 1)), draw(st.integers(0, 7)))
+    near = st.builds(lambda size, sign: bound + sign * 10**-size, st.floats(0.1, 6), st.sampled_from([-1, 1]))
+    end = st.one_of(near, st.just(bound), st.floats(-1, 1), st.sampled_from([0.0, 1.0, 0.99992, 1e-5]))
+    low, value, high = sorted(min(max(draw(end), -1 if "difference" in unit else 0), 1) for _ in range(3))
+    return unit, value, low, high, bound
+
+
+@settings(max_examples=500, deadline=None)
+@given(numbers())
+def test_what_is_printed_stands_to_its_bound_as_the_exact_numbers_do(drawn):
+    unit, value, low, high, bound = drawn
+    scale = 100 if "fraction" in unit else 1
+
+    more = more_digits([value, low, high], [bound], unit)
+
+    asked = read(limit(bound, unit))
+    ends = bracketed(low, high, unit, more).strip("[]").split(", ")
+    for exact, text in zip((value, low, high), (written(value, unit, more), *ends), strict=True):
+        assert relation(read(text), asked) == relation(scale * exact, scale * bound), (text, asked)
+    line = {"value": repr(value), "low": repr(low), "high": repr(high), "unit": unit}
+    criterion = f"AUROC >= {limit(bound, unit)} and not below the other"
+    printed = of_line(line | {"criterion": criterion}, "value")
+    least, most = printed.rpartition("[")[2].strip("[]").split(", ")
+    assert relation(read(least), asked) == relation(scale * low, scale * bound), printed
+    assert relation(read(most), asked) == relation(scale * high, scale * bound), printed
+
+
+def test_an_end_just_below_the_bound_of_an_inconclusive_claim_is_shown_to_be_below():
+    ends = {"value": "0.0405320", "low": "-0.000196", "high": "0.08126", "unit": "difference"}
+
+    assert of_line(ends | {"criterion": "not below the other"}, "value") == "+0.0405 [-0.0002, +0.0813]"
+    assert of_line(ends | {"criterion": "AUROC >= .0001 + MSP"}, "value") == "+0.0405 [-0.0002, +0.0813]"
+    assert of_line(ends, "value") == "+0.041 [0.000, +0.081]"  # no claim, so no bound
+
+
+def test_a_share_of_points_and_a_percentage_beside_its_bound():
+    share = {"value": "0.5", "low": "0.49996", "high": "0.6", "unit": "fraction", "criterion": "at least 50 %"}
+
+    assert of_line(share, "value") == "50.000 % [49.996, 60.000]"
