@@ -18,7 +18,8 @@ from importlib import import_module
 
 from touchstone import extras
 from touchstone.commands._command_line import Parser, WrongArguments
-from touchstone.pipeline.settings.files import printable
+from touchstone.messages import guard_terminal, printable, say, unguarded
+from touchstone.pipeline.settings.files import ParamsError
 
 COMMANDS = {
     "run": "run a study with Snakemake and show its progress",
@@ -53,13 +54,27 @@ def main(arguments: list[str] | None = None) -> int:
 
     0 done, 1 failed, 2 wrong arguments, 3 another run works in this folder, 4 nothing wrong but not everything checked,
     130 interrupted.
+
+    Nothing that a file holds reaches the terminal as a control character: stdout and stderr escape them.
     """
+    if arguments is None:
+        open_closed_streams()
+    streams = sys.stdout, sys.stderr
+    guard_terminal()
+    try:
+        return _run(arguments)
+    finally:
+        if arguments is not None:  # within another program; in a process of our own, tracebacks are escaped, too
+            sys.stdout, sys.stderr = streams
+
+
+def _run(arguments: list[str] | None) -> int:
     own_process = arguments is None
     if own_process:
-        open_closed_streams()
         atexit.register(drop_unread_output)
-    if own_process and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 lacks some letters
+    stdout = unguarded(sys.stdout)
+    if own_process and isinstance(stdout, io.TextIOWrapper):
+        stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 lacks some letters
     arguments = sys.argv[1:] if arguments is None else arguments
     word = next((word for word in arguments if word in COMMANDS), "")
     try:
@@ -75,6 +90,9 @@ def main(arguments: list[str] | None = None) -> int:
             return int(options.main(options))
     except WrongArguments as error:
         parser.commands[options.word].error(printable(str(error)))
+    except ParamsError as error:  # a line for each mistake, with line ends escaped
+        say(*f"touchstone: {error}".split("\n"), stream=sys.stderr)
+        return 1
     except ValueError as error:
         message = str(error)
     except BrokenPipeError:  # the reader of our output closed it: touchstone list | head
@@ -84,7 +102,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("touchstone: interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
-    print("touchstone:", "\n".join(map(printable, message.split("\n"))), file=sys.stderr)
+    first, *others = message.split("\n")
+    say(f"touchstone: {first}", *(f"  {line}" for line in others), stream=sys.stderr)  # none looks like one of ours
     return 1
 
 

@@ -10,6 +10,7 @@ from touchstone.assay import arguments, named_data, study_file
 from touchstone.assay.facts import Facts
 from touchstone.assay.study import Study, write
 from touchstone.assay.study_file import Place
+from touchstone.messages import say
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.orchestration import locks, study_run
@@ -51,13 +52,13 @@ def run_assay(options: Namespace) -> int:
     _announce(facts, study, name, place, options.cores)
     if options.dry_run:
         if warning := devices.warning(options.device):
-            print(f"touchstone: {warning}", file=sys.stderr)
+            say(f"touchstone: {warning}", stream=sys.stderr)
         return 0
     code = study_run.run(name, options.cores)
     if code == 0:
         _print_summary(name)
         if facts.published:
-            print(f"{facts.published.sentence()}.")
+            say(f"{facts.published.sentence()}.")
     return code
 
 
@@ -65,16 +66,14 @@ def _announce(facts: Facts, study: Study, name: str, place: Place, cores: str) -
     """Print what the model and the images showed, where the study is, and how long it may take."""
     channels, height, width = facts.model.input_shape
     kind = facts.model.kind.replace("_", " ")
-    print(f"Model: {kind}, {channels} x {height} x {width} pixels in, {facts.model.classes} classes out.")
-    for sentence in (*facts.notes, *study.left_out, *place.kept):
-        print(f"  - {sentence}")
+    say(f"Model: {kind}, {channels} x {height} x {width} pixels in, {facts.model.classes} classes out.")
+    say(*(f"  - {sentence}" for sentence in (*facts.notes, *study.left_out, *place.kept)))
     jobs = len(Plan(load(name)).jobs())
     used = min(processes.available_cores(), int(cores) if cores.isdigit() else 10**6)
     minutes = (jobs * JOB_SECONDS + study.passes * facts.model.seconds * OVERHEAD) / used / 60
-    print(
+    say(
         f"Study: {place.target}{', in place of the one written before' if place.replaces else ''}. {jobs} jobs, about"
-        f" {max(minutes, 1):.0f} min on {used} cores; an interrupted run continues where it stopped.",
-        flush=True,
+        f" {max(minutes, 1):.0f} min on {used} cores; an interrupted run continues where it stopped."
     )
 
 
@@ -91,5 +90,5 @@ def _print_summary(name: str) -> None:
         return
     for line in first_screen.table.lines:
         for number in filter(None, line.numbers):
-            print(f"{line.words[0]}: {number.text} {number.interval}")
-    print(first_screen.checks)
+            say(f"{line.words[0]}: {number.text} {number.interval}")
+    say(first_screen.checks)

@@ -12,6 +12,7 @@ import yaml
 from touchstone import registry
 from touchstone.claims.criteria import Criterion
 from touchstone.commands.claims import print_verdicts
+from touchstone.messages import say
 from touchstone.pipeline.orchestration import snakemake_run
 from touchstone.pipeline.provenance import code
 from touchstone.pipeline.settings.claim_roles import ABSENT
@@ -65,10 +66,10 @@ def check(written: str, cores: str | None) -> int:
     facts = [*published_unscaled(paper, criteria), *numbers_of_other_papers(paper, criteria)]
     questions = [*evaluations_unjudged(paper, criteria), *components_unused(paper), *roles_untried(paper, study)]
     for remark in [*_lines(facts, paper.folder / "paper.yaml"), *_lines(questions, paper.questions_file)]:
-        print(f"remark: {remark}")
+        say(f"remark: {remark}")
     _check_numbers(paper, criteria, settings)
     counts = [f"{part} {len(content.get(part) or {})}" for part, content in _parts(paper)]
-    print(f"{paper.name}: no mistakes; {', '.join(counts)}")
+    say(f"{paper.name}: no mistakes; {', '.join(counts)}")
     if cores is None:
         return 0
     print("Running it on tiny data: the verdicts only show that every number is there.")

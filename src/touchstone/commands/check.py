@@ -12,7 +12,7 @@ import yaml
 
 from touchstone.commands import _paper_check
 from touchstone.commands._command_line import add_cores, refuse_unused
-from touchstone.messages import nearest
+from touchstone.messages import nearest, say
 from touchstone.numerics import devices
 from touchstone.pipeline.orchestration import study_run
 from touchstone.pipeline.orchestration.snakemake_run import configuration
@@ -48,11 +48,10 @@ def main(options: argparse.Namespace) -> int:
         print(_entry(settings, options.entry), end="")
         return 0
     if warning := devices.warning(settings["study"]["device"]):
-        print(f"touchstone: {warning}", file=sys.stderr)
-    for remark in settings.remarks:
-        print(f"remark: {remark}")
+        say(f"touchstone: {warning}", stream=sys.stderr)
+    say(*(f"remark: {remark}" for remark in settings.remarks))
     for section in ("examples", "classifiers", "translators", "attacks", "margins", "detectors", "evaluations"):
-        print(f"{section:<12} {', '.join(settings[section]) or '-'}")
+        say(f"{section:<12} {', '.join(settings[section]) or '-'}")
     if not study_run.in_clone():
         print(f"\n{len(Plan(settings).jobs())} jobs, of which a run skips those whose files are current.")
         return 0

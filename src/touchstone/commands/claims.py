@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from rich import box
@@ -12,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from touchstone.commands._command_line import add_study
-from touchstone.messages import nearest
+from touchstone.messages import nearest, printable, say, unguarded
 from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.settings.study import load
 from touchstone.statistics.wording import of_line
@@ -42,11 +43,11 @@ def main(options: argparse.Namespace) -> int:
         name = load(options.study).name
     if options.say:
         path, lines = read_lines(name)
-        print(_sentences(lines, options.say, path), end="")
+        say(*_sentences(lines, options.say, path))
         return 0
     if options.markdown is not None:
         path, lines = read_lines(name)
-        print(_markdown(lines, options.markdown, path), end="")
+        say(*_markdown(lines, options.markdown, path))
         return 0
     if options.notes is not None:
         path, lines = read_lines(name)
@@ -63,12 +64,14 @@ def print_verdicts(study: str) -> int:
     path, lines = read_lines(study)
     judged = [line for line in lines if line["status"] != NOT_RUN]
     others = [line for line in lines if line not in judged]
-    Console().print(*([_judged(judged)] if judged else []), *([_others(NOT_RUN, others)] if others else []))
+    Console(file=unguarded(sys.stdout)).print(
+        *([_judged(judged)] if judged else []), *([_others(NOT_RUN, others)] if others else [])
+    )
     missing = [line["claim"] for line in lines if line["note"].startswith(MISSING)]
     without = f"; asked but without numbers: {', '.join(missing)}" if missing else ""
-    print(f"{len(lines)} claims, {len(judged)} with a verdict{without}. The table: {path}")
+    say(f"{len(lines)} claims, {len(judged)} with a verdict{without}. The table: {path}")
     if judged:
-        print(f"What a verdict rests on: touchstone claims {study} --notes {judged[0]['claim']}")
+        say(f"What a verdict rests on: touchstone claims {study} --notes {judged[0]['claim']}")
     return 1 if missing else 0
 
 
@@ -77,15 +80,16 @@ def read_lines(study: str) -> tuple[Path, Lines]:
     path = _table_of(study)
     if not path.is_file():
         raise ValueError(f"{path} is missing; run the study first: touchstone run {study}")
-    return path, report_tables.claims(path, path.read_bytes())
+    lines = report_tables.claims(path, path.read_bytes())
+    return path, [{name: printable(text) for name, text in line.items()} for line in lines]
 
 
 def _table_of(study: str) -> Path:
     return Path("reports") / study / report_tables.CLAIMS
 
 
-def _markdown(lines: Lines, wanted: list[str], path: Path) -> str:
-    """Return the wanted claims as a Markdown table, in that order; without any, all that were judged by a number."""
+def _markdown(lines: Lines, wanted: list[str], path: Path) -> list[str]:
+    """Return the lines of a Markdown table of the wanted claims; without any, of all that were judged by a number."""
     shown = _wanted(lines, wanted, path) or [line for line in lines if line["claim"][0] == "S" and line["measured"]]
     rows = [("paper", "claim", "published", "measured here", "verdict"), ("---",) * 5]
     for line in shown:
@@ -93,7 +97,7 @@ def _markdown(lines: Lines, wanted: list[str], path: Path) -> str:
         rows.append(
             (line["paper"], claim, line["published"] or "–", of_line(line, "measured") or "–", verdict_text(line))
         )
-    return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |\n" for row in rows)
+    return [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows]
 
 
 def _wanted(lines: Lines, wanted: list[str], path: Path) -> Lines:
@@ -104,10 +108,10 @@ def _wanted(lines: Lines, wanted: list[str], path: Path) -> Lines:
     return [by_id[name] for name in wanted]
 
 
-def _sentences(lines: Lines, wanted: list[str], path: Path) -> str:
+def _sentences(lines: Lines, wanted: list[str], path: Path) -> list[str]:
     """Return what the wanted claims found, one Markdown item each, with their verdicts."""
     shown = _wanted(lines, wanted, path)
-    return "".join(f"- {line['claim']}: {line['says'] or line['note']}. {verdict_text(line)}\n" for line in shown)
+    return [f"- {line['claim']}: {line['says'] or line['note']}. {verdict_text(line)}" for line in shown]
 
 
 def _judged(lines: Lines) -> Table:
@@ -115,13 +119,13 @@ def _judged(lines: Lines) -> Table:
     for line in lines:
         words = coloured(line["status"]), coloured(line["attacker"])
         measured = Text.assemble(of_line(line, "measured"), ("\n" + line["number"] if line["number"] else "", "dim"))
-        table.add_row(line["claim"], Text(line["setting"]), measured, *words)
+        table.add_row(Text(line["claim"]), Text(line["setting"]), measured, *words)
     return table
 
 
 def _print_notes(lines: Lines) -> None:
     """Print what each verdict rests on: the criterion, the number, and every note on a line of its own."""
-    console = Console()
+    console = Console(file=unguarded(sys.stdout))
     for line in lines:
         console.print(Text.assemble((line["claim"], "bold"), f"  {line['setting']}"))
         number = line["number"] or "measured"
@@ -142,7 +146,7 @@ def coloured(status: str) -> Text:
 def _others(status: str, lines: Lines) -> Table:
     table = Table(status, "because", box=box.SIMPLE)
     for line in lines:
-        table.add_row(line["claim"], Text(line["note"]), style="dim")
+        table.add_row(Text(line["claim"]), Text(line["note"]), style="dim")
     return table
 
 

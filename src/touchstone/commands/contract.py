@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from touchstone import plugins, registry
+from touchstone.messages import say
 
 TESTS = Path("tests/properties")
 SAME_TYPE = "convert the state to the type of the data: state[...].to(features)"
@@ -55,7 +56,7 @@ def main(options: argparse.Namespace) -> int:
     plugin = folder != plugins.PACKAGE
     plugins.use([folder] if plugin else [])
     component = registry.component(kind, name)
-    print(f"{kind}/{name}: takes {', '.join(component.call.data)}; settings {', '.join(component.settings) or 'none'}")
+    say(f"{kind}/{name}: takes {', '.join(component.call.data)}; settings {', '.join(component.settings) or 'none'}")
     tests = TESTS / f"test_{kind}.py"
     if not TESTS.is_dir():
         raise FileNotFoundError(f"{TESTS}: no such folder here; run this in a clone of touchstone")
@@ -67,7 +68,7 @@ def main(options: argparse.Namespace) -> int:
         raise ValueError("contract: needs pytest, which is not installed: make .venv/development")
     environment = os.environ | ({"TOUCHSTONE_PLUGINS": str(folder)} if plugin else {})
     passed = _passes(tests, name, environment, options.trace)
-    print(f"{kind}/{name}: {'keeps the contract' if passed else 'does not keep the contract'}")
+    say(f"{kind}/{name}: {'keeps the contract' if passed else 'does not keep the contract'}")
     return int(not passed)
 
 

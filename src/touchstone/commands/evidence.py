@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from touchstone.commands._command_line import add_study
+from touchstone.messages import say
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
 
@@ -34,9 +35,9 @@ def main(options: argparse.Namespace) -> int:
     if options.sign:
         attestation.check_key(Path(options.sign))
     written = study_evidence.write(selection, options.study, target, options.weights, options.points)
-    print(f"{target}: {len(written.entries):,} files, {target.stat().st_size / 1e6:,.1f} MB")
-    print(f"Evidence: {written.digest}. Root digest of the study: {written.about['root']}")
+    say(f"{target}: {len(written.entries):,} files, {target.stat().st_size / 1e6:,.1f} MB")
+    say(f"Evidence: {written.digest}. Root digest of the study: {written.about['root']}")
     if options.sign:
         for path in attestation.sign(target, written, Path(options.sign)):
-            print(path)
+            say(str(path))
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from touchstone.commands._paper_check import is_check
 from touchstone.commands.claims import coloured, read_lines
-from touchstone.messages import nearest
+from touchstone.messages import nearest, unguarded
 from touchstone.pipeline.settings.papers import shipped_facts
 from touchstone.pipeline.settings.study import load
 from touchstone.statistics.wording import of_line
@@ -40,7 +41,7 @@ def main(options: argparse.Namespace) -> int:
     verdicts = _verdicts()
     if options.paper is None:
         for name, facts in papers.items():
-            Console().print(_overview(name, facts, verdicts))
+            Console(file=unguarded(sys.stdout)).print(_overview(name, facts, verdicts))
     else:
         _print_in_full(papers[options.paper], verdicts)
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from safetensors import deserialize
 
-from touchstone.messages import nearest
+from touchstone.messages import nearest, say
 from touchstone.pipeline.auditing.findings import actual_digests, altered_bytes, no_such_file
 from touchstone.pipeline.provenance import chain, sidecar_files
 from touchstone.pipeline.provenance.addresses import Address
@@ -39,9 +39,9 @@ def main(options: argparse.Namespace) -> int:
         if options.out:
             raise ValueError(f"{path}: holds {len(members)} artefacts; name one of them, such as {path}#{members[0]}")
         shown = members if options.all else members[:SHOWN]
-        print("\n".join(str(Address(address.file, member)) for member in shown))
+        say(*(str(Address(address.file, member)) for member in shown))
         if len(members) > len(shown):
-            print(f"and {len(members) - len(shown)} more members (--all lists them)")
+            say(f"and {len(members) - len(shown)} more members (--all lists them)")
         return 0
     if address.member and address.member not in members:
         raise ValueError(f"{path}: has no member {address.member}.{nearest(address.member, members)}")
@@ -50,13 +50,13 @@ def main(options: argparse.Namespace) -> int:
         Path(options.out).write_bytes(sidecar_files.read_artefact(artefact))
         return 0
     record = sidecar_files.read_sidecar(artefact)
-    print(f"{address}  {record['artefact']}")
-    print(f"step: {record['step']}")
+    say(f"{address}  {record['artefact']}")
+    say(f"step: {record['step']}")
     for link in chain.links(record):
-        print(f"from: {link['file']}")
+        say(f"from: {link['file']}")
     if address.file.endswith((".safetensors", ".zip")):
         for name, array in sorted(deserialize(sidecar_files.read_artefact(artefact))):  # type: ignore[no-untyped-call]
-            print(f"array: {name} {array['dtype']} {array['shape']}")
+            say(f"array: {name} {array['dtype']} {array['shape']}")
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from touchstone import parsed_files
 from touchstone.commands._command_line import RAW, check_digest, positive, raw_folders
+from touchstone.messages import say
 from touchstone.numerics import devices
 from touchstone.pipeline.provenance import chain
 from touchstone.pipeline.settings.study import load
@@ -104,11 +105,11 @@ def _print(path: Path, result: Result) -> None:
         ("Not checked", result.unchecked),
     ):
         if lines:
-            print("\n".join([f"{title}:", *(f"  - {line}" for line in lines)]))
+            say(f"{title}:", *(f"  - {line}" for line in lines))
     if result.verdicts:
-        print("\n".join(["Verdicts, judged again:", *(f"  {claim}: {words}" for claim, words in result.verdicts)]))
+        say("Verdicts, judged again:", *(f"  {claim}: {words}" for claim, words in result.verdicts))
     if result.problems:
-        print("\n".join(["Forged or damaged:", *(f"  - {problem}" for problem in result.problems)]))
+        say("Forged or damaged:", *(f"  - {problem}" for problem in result.problems))
     word = (
         f"{len(result.problems)} finding{'s' * (len(result.problems) > 1)}"
         if result.problems
@@ -116,4 +117,4 @@ def _print(path: Path, result: Result) -> None:
         if result.unchecked
         else "verified"
     )
-    print(f"{path} ({result.evidence}): {word}, in {result.seconds:.0f} s")
+    say(f"{path} ({result.evidence}): {word}, in {result.seconds:.0f} s")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from touchstone.report.claim_table import ClaimNumber
 
 CLAIM = re.compile(r"\b([PS][a-z0-9]+-\d+)\b")  # the name of one
+WEB_ADDRESS = re.compile(r"https?://[^\s\x00-\x20\x7f-\xa0\\]+", re.IGNORECASE)
 WIDTH, HEIGHT = 180, 24  # of an interval, in pixels
 MARGIN = 0.12  # beyond the outermost of bound and interval, as a share of the distance between them
 
@@ -52,6 +53,17 @@ def breakable(text: str) -> Markup:
 def linked(text: str) -> Markup:
     """Return a text in which each claim's name leads to its line."""
     return Markup(CLAIM.sub(r'<a href="#claim-\1">\1</a>', str(escape(text))))
+
+
+def web_link(address: str, text: str = "") -> Markup:
+    """Return a text that leads to an address on the web; the text alone for any other address, which may be code.
+
+    Args:
+        address: as a paper's file has it.
+        text: to be shown; the address itself if it is empty.
+    """
+    text = text or address
+    return Markup('<a href="{}">{}</a>').format(address, text) if WEB_ADDRESS.fullmatch(address) else escape(text)
 
 
 def packed(part: str) -> Markup:

@@ -203,9 +203,8 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     filters = {"sections": sections, "typeset": typeset, "pack": _packed}
-    filters |= {
-        name: getattr(markup, name) for name in ("allowed", "breakable", "interval", "linked", "number", "packed")
-    }
+    pieces = ("allowed", "breakable", "interval", "linked", "number", "packed", "web_link")
+    filters |= {name: getattr(markup, name) for name in pieces}
     environment.filters.update(filters)
     environment.globals["NOT_RUN"] = NOT_RUN
     return environment

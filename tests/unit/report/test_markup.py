@@ -1,5 +1,6 @@
 import math
 import re
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +50,30 @@ def test_a_difference_is_drawn_around_0():
 
     assert rectangles["zero"][0] == markup.WIDTH / 2 - 0.5
     assert dot < markup.WIDTH / 2 and "band" not in rectangles
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "javascript:alert(1)", "JaVaScRiPt:alert(1)", " javascript:alert(1)", "java\tscript:alert(1)", "java\nscript:alert(1)",
+        "\x01javascript:alert(1)", "data:text/html,<script>alert(1)</script>", "vbscript:x", "file:///etc/passwd", "//a.org",
+        "blob:https://a.org", "javascript://a.org/%0aalert(1)", "https:a.org", "http:/\\a.org", "https://a.org/\x1b[2J", "",
+        "https://a.org x", "\u00a0https://a.org", "&#106;avascript:alert(1)", "x-javascript:https://a.org", "https://",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_not_on_the_web_becomes_no_link(address):
+    shown = str(markup.web_link(address, "text <b>"))
+
+    assert shown == "text &lt;b&gt;" and "<a" not in markup.web_link(address)
+
+
+def test_an_address_on_the_web_becomes_a_link_and_cannot_leave_its_attribute():
+    assert markup.web_link("https://a.org/b?c=d", "e") == '<a href="https://a.org/b?c=d">e</a>'
+    assert markup.web_link("HTTP://a.org") == '<a href="HTTP://a.org">HTTP://a.org</a>'
+    assert '"onclick' not in markup.web_link('https://a.org/"onclick="b')
+
+
+def test_every_template_that_prints_an_address_of_a_file_asks_whether_it_is_on_the_web():
+    for path in Path(markup.__file__).parent.glob("templates/*.html"):
+        for target in re.findall(r'(?:href|src|action)="([^"]*)"', path.read_text()):
+            assert re.match(r"#|figures/|[a-z.]+\.(csv|tex|csv\.gz)$", target), (path.name, target)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import digests
+from touchstone.messages import say
 from touchstone.pipeline.auditing import other_code, recomputation, report_pages
 from touchstone.pipeline.auditing.broken_links import Sidecars
 from touchstone.pipeline.auditing.findings import (
@@ -273,10 +274,9 @@ def run_audit(
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
-        for line in in_short(findings, CREATED, other_code.BUILT):
-            print(line)
+        say(*in_short(findings, CREATED, other_code.BUILT))
         if wrong:
-            print(f"{len(wrong)} finding{'s' * (len(wrong) > 1)}")
+            say(f"{len(wrong)} finding{'s' * (len(wrong) > 1)}")
         else:
-            print("Nothing is wrong, but not everything was checked" if unchecked else f"The chain is whole{stated}")
+            say("Nothing is wrong, but not everything was checked" if unchecked else f"The chain is whole{stated}")
     return 1 if wrong else chain.PARTLY if unchecked else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,9 +12,10 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from touchstone.messages import printable, say, unguarded
 from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.provenance import git
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
@@ -236,28 +238,30 @@ def _show(comparison: Comparison, reports: tuple[Report, Report], most: int) -> 
         _table(heading, differences.changed, most, first, second)
         for name, rows in ((first, differences.only_first), (second, differences.only_second)):
             for about in rows[:most]:
-                print(f"only in {name}: {about}")
+                say(f"only in {name}: {about}")
         if differences.columns:
-            print(f"{noun}: only one of the reports has the column {', '.join(differences.columns)}")
-        print(_summary(noun, differences, first, second))
+            say(f"{noun}: only one of the reports has the column {', '.join(differences.columns)}")
+        say(_summary(noun, differences, first, second))
 
 
 def _table(heading: str, changes: list[Change], most: int, first: str, second: str) -> None:
     if not changes:
         return
-    table = Table(heading, "column", first, second, "", box=box.SIMPLE)
+    table = Table(*(Column(_cell(each)) for each in (heading, "column", first, second, "")), box=box.SIMPLE)
     for change in changes[:most]:
         about = change.about
         for name, (before, after) in change.columns.items():
             shown = (_short(before), _short(after)) if name in NUMBERS else (before, after)
             move = f"{change.by:+.3g}, {change.verdict}" if name == "value" else ""
-            table.add_row(
-                Text(about), name, *map(Text, shown), Text(move, "bold red" if change.verdict == APART else "")
-            )
+            table.add_row(*map(_cell, (about, name, *shown)), Text(move, "bold red" if change.verdict == APART else ""))
             about = ""
-    Console().print(table)
+    Console(file=unguarded(sys.stdout)).print(table)
     if len(changes) > most:
         print(f"{most} of {len(changes)} shown (--most shows more)")
+
+
+def _cell(text: str) -> Text:
+    return Text(printable(text))
 
 
 def _short(number: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
+from touchstone.messages import unguarded
 from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.provenance.addresses import files_of
@@ -82,7 +84,7 @@ def computed_digests(paths: list[Path], quiet: bool) -> Iterator[Callable[[], di
     Yields:
         A function that waits for the digests and returns them.
     """
-    terminal = Console(stderr=True)
+    terminal = Console(file=unguarded(sys.stderr))
     shown = partial(
         track,
         description="checking bytes",

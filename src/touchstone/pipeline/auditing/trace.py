@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import digests
-from touchstone.messages import nearest
+from touchstone.messages import nearest, say
 from touchstone.pipeline.auditing import other_code, report_tables
 from touchstone.pipeline.auditing.findings import actual_digests, in_short, no_such_file
 from touchstone.pipeline.jobs import environment
@@ -61,14 +61,14 @@ def _run_trace(what: str | None, number: str | None, as_json: bool, picture: str
         files = _artefacts(str(what))
     else:
         files, description, table = _behind(number, _report(what))
-        print(description, file=sys.stderr if as_json else sys.stdout)
+        say(description, stream=sys.stderr if as_json else sys.stdout)
         if forged := _altered_page(table):
-            print(f"{table}: ALTERED: it is not the table that the report's sidecar lists", file=sys.stderr)
+            say(f"{table}: ALTERED: it is not the table that the report's sidecar lists", stream=sys.stderr)
     if study := _without_data(files[0]):
-        print(json.dumps(dict.fromkeys(files), indent=1) if as_json else "\n".join(files))
+        say(*(json.dumps(dict.fromkeys(files), indent=1).split("\n") if as_json else files))
         _print_other_code(what, [f"reports/{study}/report.html"])
         message = f"data/{study}: is not here, so these files can be named, but not followed to raw data"
-        print(f"{message}; {chain.how_to_get(study)}", file=sys.stderr)
+        say(f"{message}; {chain.how_to_get(study)}", stream=sys.stderr)
         return 1 if forged else chain.PARTLY
     sidecars = chain.reached(Path(), files)
     existing = [Path(name) for name in sidecars if sidecar_files.exists(Path(name))]
@@ -91,7 +91,7 @@ def _run_trace(what: str | None, number: str | None, as_json: bool, picture: str
         for level, line in (each for file in files for each in _tree(file, sidecars, seen, 0)):
             name = line.split("  ")[0]
             if depth is None or level <= depth or name in problems:
-                print("  " * level + line + (f"  {problems[name]}" if name in problems else ""))
+                say("  " * level + line + (f"  {problems[name]}" if name in problems else ""))
     _print_other_code(what, sidecars)
     return 1 if altered or forged else chain.PARTLY if problems else 0
 
@@ -103,8 +103,7 @@ def _print_other_code(what: str | None, files: Iterable[str]) -> None:
     with suppress(ValueError, OSError):
         load(what if what and Path(what).suffix in (".yaml", ".yml") else study)  # it locates the plugins
         records = [(file, sidecar_files.read_sidecar(Path(file))) for file in files]
-        for line in in_short(other_code.notes(records, Path()), other_code.BUILT):
-            print(line, file=sys.stderr)
+        say(*in_short(other_code.notes(records, Path()), other_code.BUILT), stream=sys.stderr)
 
 
 def _altered_page(page: Path) -> bool:

@@ -19,6 +19,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from touchstone import extras
+from touchstone.messages import unguarded
 from touchstone.pipeline.jobs import environment, processes, run_records, warm
 from touchstone.pipeline.orchestration import locks, recovery, remarks
 from touchstone.pipeline.planning.parts import Rule
@@ -82,7 +83,7 @@ def _show(done: int, total: int) -> None:
     """Show on a terminal how many jobs are done; the last line is removed."""
     if sys.stderr.isatty():
         line = f"{done} of {total} jobs"
-        print(f"\r{line if done < total else ' ' * len(line)}\r", end="", file=sys.stderr, flush=True)
+        print(f"\r{line if done < total else ' ' * len(line)}\r", end="", file=unguarded(sys.stderr), flush=True)
 
 
 class _Run:

@@ -21,6 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from touchstone.messages import printable, say, unguarded
 from touchstone.pipeline.jobs.progress import progress_folder
 from touchstone.pipeline.orchestration.events import RunState
 
@@ -41,7 +42,7 @@ def shown(logs: Path) -> Iterator[Show]:
 
     It draws bars if stderr is a terminal, and prints lines on stdout if not.
     """
-    terminal = Console(stderr=True)
+    terminal = Console(file=unguarded(sys.stderr))
     if not terminal.is_terminal:
         yield Lines(sys.stdout).show
         return
@@ -53,7 +54,7 @@ def shown(logs: Path) -> Iterator[Show]:
 def _bars(terminal: Console, logs: Path) -> Iterator[Show]:
     """Show one bar for all jobs, and one per running job that reports its progress."""
     columns = (
-        TextColumn("{task.description:<32}"),
+        TextColumn("{task.description:<32}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -71,7 +72,7 @@ def _bars(terminal: Console, logs: Path) -> Iterator[Show]:
                 progress.remove_task(running.pop(label))
             for label, (part, whole) in reported.items():
                 if label not in running:
-                    running[label] = progress.add_task(f"  {label}", total=whole)
+                    running[label] = progress.add_task(f"  {printable(label)}", total=whole)
                 progress.update(running[label], completed=part, total=whole)
 
         yield show
@@ -127,7 +128,7 @@ def print_failures(state: RunState) -> None:
     printed = set[str]()
     for failure in state.failures:
         tail = _tail(failure.log)
-        text = "\n".join(f"  {line}" for line in tail)
+        text = "\n".join(f"  {printable(line)}" for line in tail)
         if tail and text in printed:  # many jobs failed with the same message
             continue
         printed.add(text)
@@ -137,7 +138,7 @@ def print_failures(state: RunState) -> None:
         if Path(failure.log).is_file():
             print(f"{text}\n  (whole log: {failure.log})" if tail else f"  ({failure.log} is empty)", file=sys.stderr)
     if not state.failures:
-        print("\n".join(state.errors), file=sys.stderr)
+        say(*(line for error in state.errors for line in error.split("\n")), stream=sys.stderr)
 
 
 def _tail(log: str) -> list[str]:

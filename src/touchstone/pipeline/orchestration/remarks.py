@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from touchstone.messages import say
 from touchstone.numerics import devices
 from touchstone.pipeline.settings.study import Study
 
@@ -12,4 +13,4 @@ def print_remarks(study: Study) -> None:
     """Print a warning if the study's GPU is not on this machine, and the remarks on the user's own papers."""
     warning = devices.warning(study["study"]["device"])
     for line in filter(None, (warning, *study.remarks)):
-        print(f"touchstone: {line}", file=sys.stderr)
+        say(f"touchstone: {line}", stream=sys.stderr)

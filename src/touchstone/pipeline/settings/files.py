@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import yaml
 
 from touchstone import parsed_files
-from touchstone.messages import nearest
+from touchstone.messages import nearest, printable
 
 DEFAULT_STUDY = "digits"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -31,11 +31,6 @@ Place = tuple[str, ...]  # the keys that lead to a value; indices of lists are "
 
 class ParamsError(ValueError):
     """Everything that is wrong with the settings of a study, one line each."""
-
-
-def printable(text: str) -> str:
-    """Return a text with control characters escaped, line ends included."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 if TYPE_CHECKING:

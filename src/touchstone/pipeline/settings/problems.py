@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from touchstone.pipeline.settings.files import ParamsError, Place, lines_of, printable
+from touchstone.messages import printable
+from touchstone.pipeline.settings.files import ParamsError, Place, lines_of
 
 MOST_ERRORS, MOST_LETTERS = 50, 3_000  # errors in one message, letters in one error
 
