@@ -77,7 +77,7 @@ class _Guarded:
 
 def guard_terminal() -> None:
     """Escape control characters in all that is printed from now on, by whatever code, on stdout and stderr."""
-    sys.stdout, sys.stderr = (_Guarded(unguarded(each)) for each in (sys.stdout, sys.stderr))  # type: ignore[assignment]
+    sys.stdout, sys.stderr = (_Guarded(unguarded(each)) for each in (sys.stdout, sys.stderr))
 
 
 def unguarded(stream: TextIO) -> TextIO:

@@ -90,8 +90,8 @@ def run(*arguments):
         return main(list(arguments))
     except SystemExit as end:
         return end.code
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # its traceback is harmless, as another test shows
-        print(type(error))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        print(type(error))  # its traceback is harmless, as another test shows
         return 1
 
 

@@ -21,6 +21,7 @@ from touchstone.adversary.expectation import Expected
 from touchstone.adversary.losses import margin_loss
 from touchstone.adversary.perturbations import check_inputs
 from touchstone.api import calls, evaluation_evidence, suite_phases
+from touchstone.api.evaluation_checks import failed, log_odds
 from touchstone.attacks.attack_suite import attack_suite
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
@@ -29,7 +30,6 @@ from touchstone.contracts import Attack, Model
 from touchstone.numerics.tensors import RandomStreams, batches, frozen
 from touchstone.statistics import intervals
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.sanity_checks import CHECKS
 from touchstone.statistics.wording import bracketed, more_digits, written
 
 ATTACKS = 5  # that `evaluate` always runs
@@ -164,7 +164,7 @@ def evaluate(
         clean_accuracy=_rate(rows_hit["clean"]),
         robust_accuracy=_rate(rows_hit["robust"]),
         attacked=torch.cat(worst),
-        failed_checks=_failed(
+        failed_checks=failed(
             {name: float(values.double().mean()) for name, values in rows_hit.items()},
             noise=0.0 if draws == 1 else 3 * math.sqrt(0.5 / len(images)),
         ),
@@ -230,10 +230,10 @@ def _attacked(
         correct[name] = right(changed)
         fooled = robust & ~correct[name]
         chosen, robust = torch.where(fooled[:, None, None, None], changed, chosen), robust & ~fooled
-    before = _log_odds(logits, labels)
+    before = log_odds(logits, labels)
     correct["loss_rises"] = ~robust
     for changed in (followed, chosen):
-        correct["loss_rises"] = correct["loss_rises"] | (_log_odds(model(changed), labels) > before)
+        correct["loss_rises"] = correct["loss_rises"] | (log_odds(model(changed), labels) > before)
     correct["large_eps"] = robust.clone()
     for loss in ("cross_entropy", "margin"):  # the gradient of the first vanishes in float32 if a network is very sure
         rows = torch.nonzero(correct["large_eps"])[:, 0]
@@ -243,16 +243,6 @@ def _attacked(
             correct["large_eps"][rows] = model(large).argmax(1) == labels[rows]
     step()
     return correct | {"robust": robust}, chosen
-
-
-def _log_odds(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the log odds that the label is wrong, per row: they rise exactly if the cross-entropy rises.
-
-    The cross-entropy itself rounds to 0 in floats if the label leads by more than about 100.
-    """
-    logits = logits.double()
-    others = logits.scatter(1, labels[:, None], -torch.inf)
-    return others.logsumexp(1) - logits.gather(1, labels[:, None])[:, 0]
 
 
 def _pushed(
@@ -286,20 +276,3 @@ def _shown(rate: Interval) -> str:
 
 def _rate(hits: Tensor) -> Interval:
     return intervals.binomial(int(hits.sum()), len(hits))
-
-
-def _failed(shares: dict[str, float], noise: float) -> tuple[str, ...]:
-    """Return the checks that failed, in words; `noise` is what draws of the model may add to a value."""
-    values = {
-        "left_at_large_eps": shares["large_eps"],
-        "worse_than_single_step": shares["white_box"] - shares["single_step"],
-        "worse_than_noise": shares["white_box"] - shares["noise"],
-        "worse_than_black_box": shares["white_box"] - shares["black_box"],
-        "loss_rises": shares["loss_rises"],
-    }
-    allowed = {name: 0.0 if name == "left_at_large_eps" else noise for name in values}
-    return tuple(
-        f"{CHECKS[name].in_words(value)}, asked {CHECKS[name].asked}"
-        for name, value in values.items()
-        if not CHECKS[name].passed(value, allowed[name])
-    )
