@@ -1,7 +1,6 @@
 # Short names for commands. The tools that they call contain the logic.
 STUDY ?= digits
 CORES ?= all
-LOCK ?= keep
 PYTHON ?= 3.13
 SNAKEMAKE ?= 9.3.5
 KILLS ?= 20
@@ -9,12 +8,11 @@ SINCE ?= HEAD
 # Recipes read these from the environment, so that neither make nor a shell expands what a user typed.
 override STUDY := $(value STUDY)
 override CORES := $(value CORES)
-override LOCK := $(value LOCK)
 override PYTHON := $(value PYTHON)
 override SNAKEMAKE := $(value SNAKEMAKE)
 override KILLS := $(value KILLS)
 override SINCE := $(value SINCE)
-export STUDY CORES LOCK PYTHON SNAKEMAKE KILLS SINCE
+export STUDY CORES PYTHON SNAKEMAKE KILLS SINCE
 PYTHON3 := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 CLUSTER := slurm-wlm munge gcc libc6-dev python3.11-dev
@@ -24,8 +22,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: run setup cluster test quick test-library test-snakemake test-faults test-studies test-cluster check edition bench bench-full docs dvc ci tables locks
 
-run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all LOCK=keep
-	@$(BIN)/touchstone run --cores "$$CORES" --lock "$$LOCK" -- "$$STUDY"
+run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all
+	@$(BIN)/touchstone run --cores "$$CORES" -- "$$STUDY"
 
 setup: .venv/run-time                   ## make .venv from the hash-locked requirements
 

@@ -43,7 +43,7 @@ from touchstone.models.preact_resnet18 import preact_resnet18
 from touchstone.models.small_cnn import small_cnn
 from touchstone.networks import checkpoints
 from touchstone.numerics.tensors import RandomStreams, batches, frozen
-from touchstone.pipeline.provenance.code import code_digest, code_files
+from touchstone.pipeline.provenance import code
 from touchstone.pipeline.steps.train import train
 from touchstone.records.encoding import decode, encode
 from touchstone.records.nouns import Checkpoint, ExampleSet
@@ -119,7 +119,7 @@ class Network(NamedTuple):
 
 def our_code() -> str:
     """Return the digest of our suite's code."""
-    return code_digest(code_files(["attacks/attack_suite.py"]))
+    return code.code_from((("touchstone.attacks.attack_suite", "attack_suite"),)).digest
 
 
 def attacked(suite: str, network: Network, rows: Rows, norm: str, eps: float, keep: Path | None) -> Results:

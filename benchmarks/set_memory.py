@@ -24,7 +24,7 @@ import shard_memory
 from racing import Goal, Results
 from touchstone import digests
 from touchstone.pipeline.planning.parts import Rule
-from touchstone.pipeline.planning.plan import Plan, code_files
+from touchstone.pipeline.planning.plan import Plan, digests_of
 from touchstone.pipeline.settings.study import load
 
 STUDY = "whole"
@@ -97,7 +97,7 @@ def jobs(plan: Plan) -> list[tuple[Rule, dict[str, str]]]:
 def measured_job(root: Path, rule: Rule, wildcards: dict[str, str], plan: Plan) -> Results:
     """Do one job in a fork of this process; return its step, what it is about, its peak and its seconds."""
     tasks = plan.tasks(rule, **wildcards)
-    code_files(tasks)  # parsed here, once for all jobs, as before a run
+    digests_of(tasks)  # parsed here, once for all jobs, as before a run
     about = [wildcards[name] for name in ("examples", "evaluation") if name in wildcards]
     batch = [rule.batch.name] if rule.batch else []
     name = " ".join([rule.step, rule.detectors, *batch, *about]).replace("  ", " ")

@@ -24,7 +24,7 @@ from racing import Goal, Results
 from touchstone import digests
 from touchstone.pipeline.jobs import run
 from touchstone.pipeline.planning.parts import Rule, Task
-from touchstone.pipeline.planning.plan import Plan, code_files
+from touchstone.pipeline.planning.plan import Plan, digests_of
 from touchstone.pipeline.settings.study import load
 
 ROOT = racing.HERE.parent
@@ -98,7 +98,7 @@ def study(root: Path, images: int, shards: int, threads: int, steps: Sequence[st
         chosen = rule.step in STEPS and wildcards.get("examples", "noise") == "noise"
         if not chosen and (root / tasks[0].output).exists():
             continue
-        code_files(tasks)  # parsed here, once for all jobs, as before a run
+        digests_of(tasks)  # parsed here, once for all jobs, as before a run
         taken = racing.forked(job, root=root, tasks=tasks)
         if chosen:
             one = results.setdefault(rule.step, {"step": rule.step, "jobs": 0, "peak_bytes": 0, "seconds": 0.0})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import runpy
+import sys
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ class Room:
 
 def rooms() -> list[Room]:
     """Return every room of the package, lowest floor first."""
+    sys.path.insert(0, str(ROOT / "tests"))
     checks = runpy.run_path(str(ROOT / "tests" / "unit" / "test_imports.py"))
     imports: dict[str, set[str]] = {}
     for path in checks["modules"]():

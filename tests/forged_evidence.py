@@ -116,7 +116,7 @@ class Forger:
             if "members" in content and (bundle := Path(str(path).removesuffix(SIDECAR))).exists():
                 content["artefact"] = file_digest(bundle)
             if "members" in content:
-                content["records"] = sidecar_files.digest_of_records(content["members"], content["files"])
+                content["records"] = sidecar_files.digest_of_records(content["members"], content["definitions"])
             path.write_text(canonical(content) + "\n")
         root = file_digest(self.folder / f"reports/{self.study}/report.html{SIDECAR}")
         (self.folder / f"reports/{self.study}/ROOT").write_text(root + "\n")

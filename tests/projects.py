@@ -93,18 +93,15 @@ def copy_of_repository(target: Path) -> Project:
 PARSE = """
 import sys
 sys.path.insert(0, "src")
-from pathlib import Path
-from touchstone.pipeline.provenance import code
-from touchstone.pipeline.settings.study import load
-code.code_files(path.relative_to("src/touchstone").as_posix() for path in Path("src/touchstone").rglob("*.py"))
-load("tiny")
+from touchstone.commands.job import plan_ahead
+plan_ahead("tiny")
 """
 
 
 def compiled(project: Project) -> None:
     """Compile and parse the code and the settings once, as a first command would leave them for the hundreds that follow.
 
-    PYTHONDONTWRITEBYTECODE may keep them from leaving it compiled, and a plan parses 260 files to hash them.
+    PYTHONDONTWRITEBYTECODE may keep them from leaving it compiled, and a plan parses 300 files to hash them.
     """
     compileall.compile_dir(project.root / "src", quiet=1)
     (project.root / ".touchstone").mkdir()

@@ -65,14 +65,13 @@ METHODS = {method.name for method in workflow.deployment_settings.deployment_met
 RUN = rule_functions.command(STUDY, deployed=bool(METHODS))
 VALUES = rule_functions.constraints(PLAN)
 
-inputs, settings, code = (
+METHODS = {method.name for method in workflow.deployment_settings.deployment_method}
+inputs, settings = (
     partial(function, PLAN)
-    for function in (
-        rule_functions.inputs,
-        rule_functions.settings,
-        rule_functions.code,
-    )
+    for function in (rule_functions.inputs, rule_functions.settings)
 )
+# Under conda or in a container, jobs have the packages of the lock; otherwise those of this Python.
+code = partial(rule_functions.code, PLAN, ROOT / "requirements.lock" if METHODS else None)
 set_environment(str(ROOT), TORCH_THREADS)
 
 CORES = (
@@ -91,10 +90,7 @@ if "CONDA" in METHODS and workflow.is_main_process and which("conda") is None:
     )
 
 # After a clone or a checkout Snakemake's records are missing or wrong. The sidecars are stored with the files.
-LOCK = str(
-    config.get("lock", "keep")
-)  # or rerun: files that were created under another requirements.lock
-RESTORED = restore(PLAN, lock=LOCK) if workflow.is_main_process else None
+RESTORED = restore(PLAN) if workflow.is_main_process else None
 if workflow.is_main_process:
     try:
         # Check the sets that exist; the others are checked when they are prepared.

@@ -73,7 +73,7 @@ def test_sidecars_hold_no_clock_host_or_path_of_the_machine(tiny):
         assert str(tiny.root) not in path.read_text()
         assert set(json.loads(path.read_text())) <= {
             "members", "records",
-            "artefact", "step", "settings", "inputs", "code", "files", "lock", "python", "cpu", "device", "threads",
+            "artefact", "step", "settings", "inputs", "code", "definitions", "packages", "python", "cpu", "device", "threads",
         }  # fmt: skip
 
 

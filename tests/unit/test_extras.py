@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from core_packages import CORE
+from module_imports import imported
 from touchstone import extras
 from touchstone.__main__ import main
-from touchstone.pipeline.provenance import parsed_code
 
 PACKAGE = Path(extras.__file__).parent
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
@@ -45,7 +45,7 @@ def imports(path, lazy):
     tree = ast.parse(path.read_text())
     if not lazy:
         tree.body = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    return frozenset(parsed_code.imported(tree))
+    return frozenset(imported(tree))
 
 
 def names(requirements):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from touchstone import parsed_files, registry, signatures
-from touchstone.pipeline.provenance import parsed_code
+from touchstone.pipeline.provenance import code
 from touchstone.pipeline.settings import files
 from touchstone.registry import FOLDERS, component, names
 from touchstone.signatures import ComponentError, read_signature
@@ -38,13 +38,13 @@ def refuse(source):
 
 def kept():
     parsed_files.STORE.parent.mkdir(exist_ok=True)
-    parsed_code.save()
+    code.save()
     forget()
 
 
 def test_without_the_folder_of_a_run_nothing_is_written(tmp_path):
     assert parsed_files.remembered("length", b"four", len) == 4
-    parsed_code.save()
+    code.save()
 
     assert list(tmp_path.iterdir()) == []
 
@@ -66,7 +66,7 @@ def test_a_store_with_nothing_new_is_not_written_again():
     parsed_files.STORE.chmod(0o400)
     before = parsed_files.STORE.stat().st_ino
     parsed_files.remembered("length", b"four", len)
-    parsed_code.save()
+    code.save()
 
     assert parsed_files.STORE.stat().st_ino == before
     assert [path.name for path in parsed_files.STORE.parent.iterdir()] == [parsed_files.STORE.name]
@@ -101,7 +101,7 @@ def test_a_store_that_is_distrusted_is_neither_read_nor_written():
 
     assert parsed_files.remembered("length", b"four", lambda source: "parsed again") == "parsed again"
     assert parsed_files.remembered("length", b"four", refuse) == "parsed again"  # once in this process
-    parsed_code.save()
+    code.save()
     assert parsed_files.STORE.read_bytes() == before
 
 

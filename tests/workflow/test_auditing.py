@@ -119,7 +119,7 @@ def linked_anew(root):
                     link["sidecar"] = digest_of(link["file"])
                     link["artefact"] = sidecar_files.read_sidecar(root / link["file"])["artefact"]
             if "members" in content:
-                content["records"] = sidecar_files.digest_of_records(content["members"], content["files"])
+                content["records"] = sidecar_files.digest_of_records(content["members"], content["definitions"])
             path.write_text(digests.canonical(content) + "\n")
             done[file] = path
         return sidecar_files.record_digest(root / address)

@@ -6,7 +6,8 @@ import pytest
 
 import planned_outputs
 from touchstone.pipeline.planning.parts import Net, Set
-from touchstone.pipeline.planning.plan import Plan, code_files, digests_of
+from touchstone.pipeline.planning.plan import Plan, digests_of
+from touchstone.pipeline.provenance import code
 from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.settings.study import Study, load
 
@@ -125,7 +126,7 @@ def test_an_example_set_lies_where_its_address_says(plan, examples, path):
     ],
     ids=str,
 )
-def test_how_numbers_are_held_is_part_of_the_jobs_that_it_changes_and_so_is_its_code(plan, changed, where):
+def test_how_numbers_are_held_is_part_of_the_jobs_that_it_changes(plan, changed, where):
     study = plan.study.settings | {"study": plan.study["study"] | changed}
     other = Plan(Study(plan.study.name, study))
 
@@ -133,9 +134,6 @@ def test_how_numbers_are_held_is_part_of_the_jobs_that_it_changes_and_so_is_its_
         tasks = [made.tasks(made.rules[rule], **example_wildcards(made, made.rules[rule])) for made in (plan, other)]
         usual, asked = tasks[0][0], tasks[1][0]
         assert asked.settings == usual.settings | where.get(step, {})
-        assert set(code_files((asked,))) - set(code_files((usual,))) == (
-            {"numerics/precision.py"} if step in where else set()
-        )
 
 
 def test_transfer_is_the_outputs_of_one_network_on_the_attack_of_another(plan):
@@ -166,7 +164,7 @@ def test_static_networks_are_inputs_of_the_training_and_their_architectures_are_
     ]
     assert [block["use"] for block in task.settings["static_architectures"]] == ["models/small_cnn", "models/maxout"]
     assert "static_networks" not in task.settings["loop"]
-    assert "models/maxout.py" in code_files((task,))
+    assert "models.maxout.maxout" in code.code_of(task.step, task.settings).definitions
 
 
 def test_what_attacks_no_static_networks_has_none_in_its_job(plan):
@@ -418,12 +416,3 @@ def test_no_attack_is_made_on_a_certificate_and_it_is_calibrated_by_its_own_smal
     read = {file for task in fits.values() for file in task.input_files}
     assert any("few_calibration" in file for file in read)
     assert not any("digits_calibration" in file for file in read)
-
-
-def test_the_code_of_a_job_that_loads_a_network_includes_what_loads_it(plan):
-    """Evaluations read checkpoints as weights, and build no network."""
-    tasks = [task for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards)]
-    loading = [t for t in tasks if t.step != "evaluate" and any("/checkpoints/" in file for file in t.input_files)]
-
-    assert {"train", "attack", "translate", "infer", "measure", "fit", "score"} <= {task.step for task in loading}
-    assert [task.output for task in loading if "networks/checkpoints.py" not in code_files((task,))] == []

@@ -14,7 +14,8 @@ from touchstone import plugins, registry
 from touchstone.__main__ import main
 from touchstone.api.detector_scores import detector_scores
 from touchstone.commands import contract as contract_command
-from touchstone.pipeline.planning.plan import Plan, code_files
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import code
 from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.study import load
 
@@ -46,13 +47,15 @@ def test_a_detector_begun_with_one_command_is_used_like_ours(project, capsys):
     tasks = [
         t for rule, w in plan.jobs() if rule.step == "score" for t in plan.tasks(rule, **w) if "/spread/" in t.output
     ]
-    before = code_files((tasks[0],))
-    assert "detectors/spread.py" in before
+    before = code.code_of(tasks[0].step, tasks[0].settings)
+    assert "detectors.spread.spread" in before.definitions
     scores = registry.load("detectors/spread")(torch.tensor([[9.0, 0.0], [0.1, 0.0]]))
     assert scores[1] > scores[0]
     path = Path("mine/detectors/spread.py")
     path.write_text(path.read_text().replace("logsumexp(dim=1)", "amax(dim=1)"))
-    assert code_files((tasks[0],))["detectors/spread.py"] != before["detectors/spread.py"]
+    after = code.code_of(tasks[0].step, tasks[0].settings)
+    assert after.digest != before.digest
+    assert after.differences(before.definitions, before.packages) == ["detectors.spread.spread"]
 
 
 def snippets(page):

@@ -96,16 +96,16 @@ def make(tmp_path):
 
 @pytest.mark.parametrize("name", [*HOSTILE, "$(shell touch made)", "$$x", "a$", "#"])
 def test_make_passes_a_name_on_as_it_was_typed(make, name):
-    expected = ["run", "--cores", "all", "--lock", "keep", "--", name]
+    expected = ["run", "--cores", "all", "--", name]
 
     assert make("run", f"STUDY={name}") == expected
     assert make("run", STUDY=name) == expected
     assert make("dvc", f"STUDY={name}") == ["dvc", "--", name]
-    assert make("run", f"CORES={name}", f"LOCK={name}") == ["run", "--cores", name, "--lock", name, "--", "digits"]
+    assert make("run", f"CORES={name}") == ["run", "--cores", name, "--", "digits"]
 
 
 def test_make_without_a_word_runs_the_default_study(make):
-    assert make("run") == ["run", "--cores", "all", "--lock", "keep", "--", "digits"]
+    assert make("run") == ["run", "--cores", "all", "--", "digits"]
 
 
 @pytest.mark.parametrize("name", ["--output=made", "--output=made:digits", "-p"])
@@ -116,9 +116,8 @@ def test_a_revision_that_git_would_read_as_an_option_is_none(name):
     assert not (ROOT / "made").exists()
 
 
-def test_a_lock_is_configured_beside_the_study():
-    assert parse_config(configuration("tiny", "rerun")[1:]) == {"study": "tiny", "lock": "rerun"}
-    assert configuration("digits", "keep") == []
+def test_the_default_study_is_not_configured():
+    assert configuration("digits") == []
 
 
 def test_no_name_but_that_of_a_study_gets_into_the_commands_of_dvc(clone, study):

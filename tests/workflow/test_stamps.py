@@ -40,7 +40,7 @@ def now():
 def stamp(study="tiny"):
     plan = Plan(load(study))
     freshness.vouch(plan.study.name, freshness.workflow_digest())
-    stamps.Stamp(plan, study, "2", "keep").write()
+    stamps.Stamp(plan, study, "2").write()
 
 
 @pytest.fixture
@@ -57,11 +57,10 @@ def stamped(project):
 
 
 def test_an_unchanged_study_is_recognised_for_the_same_request_only(stamped):
-    assert stamps.unchanged("tiny", "2", "keep") == "tiny"
-    assert stamps.unchanged("tiny", "1", "keep") is None
-    assert stamps.unchanged("tiny", "2", "rerun") is None
-    assert stamps.unchanged("digits", "2", "keep") is None
-    assert stamps.unchanged("workflow/studies/tiny.yaml", "2", "keep") is None
+    assert stamps.unchanged("tiny", "2") == "tiny"
+    assert stamps.unchanged("tiny", "1") is None
+    assert stamps.unchanged("digits", "2") is None
+    assert stamps.unchanged("workflow/studies/tiny.yaml", "2") is None
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -75,28 +74,28 @@ def test_a_file_that_is_written_again_is_noticed_though_its_bytes_and_time_are_t
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"")
 
-    assert stamps.unchanged("tiny", "2", "keep") is None
+    assert stamps.unchanged("tiny", "2") is None
 
 
 @pytest.mark.parametrize("file", [CHECKPOINT, "reports/tiny/ROOT", "workflow/studies/tiny.yaml"])
 def test_a_file_that_is_gone_is_noticed(stamped, file):
     (stamped.root / file).unlink()
 
-    assert stamps.unchanged("tiny", "2", "keep") is None
+    assert stamps.unchanged("tiny", "2") is None
 
 
 def test_a_profile_in_the_environment_and_another_snakemake_are_noticed(stamped, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setenv("SNAKEMAKE_PROFILE", "mine")
-        assert stamps.unchanged("tiny", "2", "keep") is None
+        assert stamps.unchanged("tiny", "2") is None
     monkeypatch.setattr(freshness, "version", lambda name: "0")
-    assert stamps.unchanged("tiny", "2", "keep") is None
+    assert stamps.unchanged("tiny", "2") is None
 
 
 def test_another_copy_of_touchstone_plans_for_itself(stamped, monkeypatch):
     monkeypatch.setattr(plugins, "PACKAGE", plugins.PACKAGE.parent / "elsewhere")
 
-    assert stamps.unchanged("tiny", "2", "keep") is None
+    assert stamps.unchanged("tiny", "2") is None
 
 
 def test_a_study_of_other_files_watches_them_and_of_a_plug_in_folder_only_what_is_searched(
@@ -114,11 +113,11 @@ def test_a_study_of_other_files_watches_them_and_of_a_plug_in_folder_only_what_i
         stamp(str(overlay))
         other.parent.mkdir(parents=True, exist_ok=True)
         other.write_text("")
-        assert stamps.unchanged(str(overlay), "2", "keep") == "mine"
+        assert stamps.unchanged(str(overlay), "2") == "mine"
 
         path.write_bytes(path.read_bytes() if path.exists() else b"")
 
-        assert stamps.unchanged(str(overlay), "2", "keep") is None
+        assert stamps.unchanged(str(overlay), "2") is None
         monkeypatch.setattr(stamps, "STARTED", now())
 
 
@@ -128,7 +127,7 @@ def test_what_was_changed_while_the_process_ran_is_not_vouched_for(project, file
 
     stamp()
 
-    assert stamps.unchanged("tiny", "2", "keep") is None
+    assert stamps.unchanged("tiny", "2") is None
 
 
 def test_links_that_lead_nowhere_or_in_circles_do_no_harm(stamped):
@@ -136,7 +135,7 @@ def test_links_that_lead_nowhere_or_in_circles_do_no_harm(stamped):
     (stamped.root / "data/tiny/circle").symlink_to(".")
     stamp()
 
-    assert stamps.unchanged("tiny", "2", "keep") == "tiny"
+    assert stamps.unchanged("tiny", "2") == "tiny"
 
 
 def test_a_file_behind_a_linked_folder_is_noticed(project):
@@ -144,11 +143,11 @@ def test_a_file_behind_a_linked_folder_is_noticed(project):
     folder.rename(elsewhere)
     folder.symlink_to(elsewhere)
     stamp()
-    assert stamps.unchanged("tiny", "2", "keep") == "tiny"
+    assert stamps.unchanged("tiny", "2") == "tiny"
 
     (elsewhere / "cnn.0.safetensors").touch()
 
-    assert stamps.unchanged("tiny", "2", "keep") is None
+    assert stamps.unchanged("tiny", "2") is None
 
 
 def test_a_link_to_itself_lets_the_study_be_planned(project):
@@ -156,7 +155,7 @@ def test_a_link_to_itself_lets_the_study_be_planned(project):
 
     stamp()
 
-    assert stamps.unchanged("tiny", "2", "keep") is None
+    assert stamps.unchanged("tiny", "2") is None
 
 
 @pytest.mark.parametrize("content", ["{", "{}", "[]", '{"name": "tiny", "threads": "x", "files": ""}'])
@@ -164,4 +163,4 @@ def test_a_damaged_stamp_is_none(stamped, content):
     for path in stamps.STAMPS.glob("*"):
         path.write_text(content)
 
-    assert stamps.unchanged("tiny", "2", "keep") is None
+    assert stamps.unchanged("tiny", "2") is None

@@ -77,7 +77,7 @@ def settle(study: str, claim: str, cores: str, lock: str = "keep") -> int:
         print(f"Wrote {path}.")
     extension = Plan(load(path.stem))
     print(_announcement(plan, extension, claim))
-    return snakemake_run.run(path.stem, cores, lock)
+    return snakemake_run.run(path.stem, cores)
 
 
 def _criterion(claim: str, book: Book, study: Study) -> Criterion:

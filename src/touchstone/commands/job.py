@@ -14,6 +14,7 @@ from touchstone.pipeline.jobs.reader import JobError
 from touchstone.pipeline.planning.parts import Net
 from touchstone.pipeline.planning.patterns import NETWORKS, NUMBERS
 from touchstone.pipeline.planning.plan import Plan, digests_of, plan_of
+from touchstone.pipeline.provenance import code
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 
 
@@ -37,7 +38,9 @@ def plan_ahead(study: str) -> Plan:
         The plan, which `plan_of` also keeps.
     """
     plan = plan_of(study)
-    plan.jobs()  # now, because each child would forget it
+    tasks = (task for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards))  # kept for each child
+    for roots in {code.roots(task.step, task.settings) for task in tasks}:
+        code.code_from(roots)
     run_records.read_ahead()
     for with_torch in (False, True):  # the same before torch is imported and after
         code_paths(with_torch)
@@ -67,8 +70,8 @@ def _job(options: argparse.Namespace) -> int:
     _check_values(plan, wildcards)
     environment.prepare_process(rule.step, study["study"]["threads"])
     tasks = plan.tasks(rule, **wildcards)
-    settings, code = digests_of(tasks)
-    for expected, digest, what in ((planned, settings, "settings"), (options.code, code, "code")):
+    digests = zip((planned, options.code), digests_of(tasks), ("settings", "code"), strict=True)
+    for expected, digest, what in digests:
         if expected and expected != digest:
             raise ValueError(f"the {what} changed since this job was planned; run the study again")
     logs = Path("logs") / study.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from touchstone.commands._command_line import add_cores, add_study, refuse_unused
+from touchstone.commands._command_line import add_cores, add_study
 from touchstone.pipeline.orchestration import study_run
 
 
@@ -14,8 +14,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settle", metavar="CLAIM",
                         help="extend a finished study, once, by what settles this inconclusive claim")  # fmt: skip
     add_cores(parser)
-    parser.add_argument("--lock", choices=("keep", "rerun"), default="keep",
-                        help="what to do with files made under another requirements.lock (default: keep)")  # fmt: skip
 
 
 def main(options: argparse.Namespace) -> int:
@@ -23,12 +21,8 @@ def main(options: argparse.Namespace) -> int:
 
     In a clone Snakemake runs it, in any other folder touchstone itself, as `assay` does.
     """
-    if not study_run.in_clone():
-        refuse_unused(
-            {"--lock": options.lock != "keep"}, "is only for a clone of touchstone, which has a requirements.lock"
-        )
     if options.settle is not None:
         from touchstone.commands import _second_look  # it imports the plan and scipy
 
-        return _second_look.settle(options.study, options.settle, options.cores, options.lock)
-    return study_run.run(options.study, options.cores, options.lock)
+        return _second_look.settle(options.study, options.settle, options.cores)
+    return study_run.run(options.study, options.cores)

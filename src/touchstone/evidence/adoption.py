@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.evidence.selection import Selection
-from touchstone.pipeline.auditing.other_code import changed_code
-from touchstone.pipeline.planning.plan import code_files
+from touchstone.pipeline.auditing import other_code
 from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address, files_of
 
@@ -154,6 +153,5 @@ def _conflicts(files: list[str], folder: Path, root: Path) -> Iterator[str]:
 def _other_code(selection: Selection, files: list[str], folder: Path) -> Iterator[str]:
     """Yield the artefacts that today's code would make again."""
     for file in files:
-        record = sidecar_files.read_sidecar(folder / file)
-        if changed := changed_code(record["files"], code_files((selection.planned[file],))):
+        if changed := other_code.names(sidecar_files.read_sidecar(folder / file)):
             yield f"{file}: was created by other code than is installed here ({', '.join(changed)}); install that version"

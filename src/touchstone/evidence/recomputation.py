@@ -16,11 +16,11 @@ from touchstone import registry
 from touchstone.digests import canonical
 from touchstone.evidence import margin_points
 from touchstone.evidence.selection import TAKEN, Selection
-from touchstone.pipeline.jobs.adapters import carry_out
 from touchstone.pipeline.jobs.detector_tasks import scored_rows, scorer
 from touchstone.pipeline.jobs.job import Job
 from touchstone.pipeline.jobs.outputs import Outputs
 from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader
+from touchstone.pipeline.jobs.run import carry_out
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.steps.fit import spread_of

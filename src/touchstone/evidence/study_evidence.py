@@ -12,7 +12,6 @@ from touchstone.evidence.recomputation import Recomputation
 from touchstone.evidence.selection import Selection
 from touchstone.evidence_files import archive
 from touchstone.evidence_files.archive import Evidence
-from touchstone.pipeline.planning.plan import code_files
 from touchstone.pipeline.provenance import chain, code, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.settings.bases import read_sources
@@ -67,7 +66,7 @@ def write(
         "claims": list(selection.claims),
         "root": chain.root_digest(root / report),
         "touchstone": touchstone.__version__,
-        "verdict_code": code.code_digest(code_files((selection.report,))),
+        "verdict_code": code.code_of(selection.report.step, selection.report.settings).digest,
         "weights": weights,
     }
     files = [(name, file.read_bytes) for name, file in every.items()]

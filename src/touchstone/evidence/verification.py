@@ -24,7 +24,7 @@ from touchstone.evidence.selection import Selection
 from touchstone.evidence.study_evidence import OVERLAYS, PARAMS, about_study
 from touchstone.evidence_files import archive
 from touchstone.messages import first_line
-from touchstone.pipeline.planning.plan import Plan, code_files
+from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import code
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, read_yaml
 from touchstone.pipeline.settings.study import Study, load
@@ -132,7 +132,7 @@ def _check(selection: Selection, evidence: archive.Evidence, folder: Path, optio
     counts = check_artefacts(reader, result)
     verdict_checks.check_verdicts(selection, folder, result)
     _say_what_is_trusted(selection, records, options, counts, result)
-    if about["verdict_code"] != code.code_digest(code_files((selection.report,))):
+    if about["verdict_code"] != code.code_of(selection.report.step, selection.report.settings).digest:
         version = f"{about['touchstone'][:20]!a}, here it is {touchstone.__version__!r}"
         result.trusted.append(f"that no difference comes from other code: it was written by touchstone {version}")
 

@@ -133,9 +133,10 @@ def layer_graph(model: nn.Module, images: Tensor) -> list[Node]:
     try:
         graph = _Tracer().trace(model)
     except (fx.proxy.TraceError, TypeError, RuntimeError) as error:
-        kind = next(
-            (type(part).__name__ for part in model.modules() if type(part).__module__[:5] != "torch"), "network"
+        names = (
+            type(part).__name__ for part in model.modules() if getattr(nn, type(part).__name__, None) is not type(part)
         )
+        kind = next(names, "network")  # the first that is no layer of torch
         raise Unbounded(f"no linear bounds for {kind}: {str(error).splitlines()[0]}") from error
     modules = dict(model.named_modules())
     nodes: list[Node] = []

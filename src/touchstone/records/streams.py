@@ -13,8 +13,10 @@ from touchstone.records.encoding import METADATA_KEY, UNREADABLE, DamagedFile, e
 from touchstone.records.nouns import Array, Noun
 
 PIECE = 1 << 20  # bytes that are read at a time
-DTYPES = {"BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "F16": "<f2", "U32": "<u4", "I32": "<i4"}
-DTYPES |= {"F32": "<f4", "U64": "<u8", "I64": "<i8", "F64": "<f8"}
+DTYPES = {
+    **{"BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "F16": "<f2", "U32": "<u4", "I32": "<i4"},
+    **{"F32": "<f4", "U64": "<u8", "I64": "<i8", "F64": "<f8"},
+}
 
 
 def encoded(noun: Noun) -> Iterator[bytes | memoryview]:

@@ -22,7 +22,7 @@ class Maker(TypedDict):
 
     code: str
     code_files: list[str]
-    lock: str
+    packages: dict[str, str]
 
 
 class Source(TypedDict):

@@ -46,7 +46,7 @@ def test_a_member_that_left_the_study_leaves_its_bundle_and_the_others_stay(proj
     detector = Address.parse(Plan(load("digits")).layout.detector_of("cnn.0", "msp"))
     path, record = (
         project / detector.file,
-        {"step": "fit", "inputs": {}, "code": "sha256:c", "files": {"a.py": "sha256:a"}},
+        {"step": "fit", "inputs": {}, "code": "sha256:c", "definitions": {"a.f": "a1"}, "packages": {}},
     )
     with bundles.written(path) as bundle:
         for member in (detector.member, "gone"):

@@ -11,7 +11,7 @@ from touchstone.pipeline.jobs.outputs import Outputs
 
 BUNDLE = "data/digits/scores/cnn.0/all/test.zip"
 FACTS = {
-    "step": "score", "settings": {}, "code": "sha256:c", "files": {},
+    "step": "score", "settings": {}, "code": "sha256:c", "definitions": {}, "packages": {},
     "inputs": {"outputs": [{"file": "data/digits/outputs/cnn.0/test.zip#digits_test", "artefact": "sha256:o"}]},
 }  # fmt: skip
 

@@ -22,7 +22,6 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("run own --lock rerun", "argument --lock: is only for a clone of touchstone, which has a requirements.lock"),
         ("check own --no-run", "argument --no-run: is only for a paper, and own is a study"),
         ("check own --cores 2", "argument --cores: is only for a paper, and own is a study"),
         ("check ./mine --entry pgd", "argument --entry: is only for a study, and ./mine is a paper"),

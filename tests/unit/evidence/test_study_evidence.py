@@ -16,12 +16,11 @@ def test_an_older_file_stays_if_the_new_evidence_is_discarded(tmp_path, monkeypa
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("{}")
     plan = SimpleNamespace(study=SimpleNamespace(name="own", folders=()))
-    task = SimpleNamespace(output=report.as_posix())
+    task = SimpleNamespace(output=report.as_posix(), step="report", settings={})
     selection = SimpleNamespace(plan=plan, report=task, stated=(), tasks={}, claims=())
     times = count()
     monkeypatch.setattr(study_evidence, "_times", lambda files: dict.fromkeys(files, next(times)))
     monkeypatch.setattr(study_evidence, "_settings_files", lambda *_: ())
-    monkeypatch.setattr(study_evidence, "code_files", lambda tasks: {})
     monkeypatch.setattr(study_evidence.chain, "reached", lambda root, files: {})
     monkeypatch.setattr(study_evidence.chain, "root_digest", lambda page: "sha256:0")
     target = tmp_path / "own.evidence"

@@ -126,20 +126,19 @@ def test_every_job_starts_again_with_its_paths_and_threads_pinned_and_only_once(
 
 @pytest.mark.parametrize("step", ["prepare", "train", "evaluate", "report", "gather"])
 def test_the_sidecar_of_every_step_that_computes_names_the_paths(tmp_path, step):
-    (tmp_path / "requirements.lock").write_text("nothing\n")
     settings = {"device": "cpu", "threads": 1}
 
     facts = job.Job(Task(step, {}, "made", settings), reader.Reader(), outputs.Outputs(), tmp_path, tmp_path).facts
 
     assert "numpy=" in facts["cpu"]
     assert "blas=" in facts["cpu"]
-    assert code.CPU_PATHS in facts["files"]
+    assert "numerics.cpu_paths.pinned" in facts["definitions"]
 
 
-def test_what_is_fetched_is_the_same_on_every_processor_and_is_not_fetched_again_for_other_pins(tmp_path):
-    (tmp_path / "requirements.lock").write_text("nothing\n")
+def test_what_is_pinned_by_its_digest_is_the_same_on_every_processor_and_by_any_code(tmp_path):
 
-    facts = job.Job(Task("fetch", {}, "made", {}), reader.Reader(), outputs.Outputs(), tmp_path, tmp_path).facts
+    pinned = {"sha256": "sha256:00", "component": {"use": "sources/mnist"}}
+    facts = job.Job(Task("fetch", {}, "made", pinned), reader.Reader(), outputs.Outputs(), tmp_path, tmp_path).facts
 
     assert "cpu" not in facts
-    assert code.CPU_PATHS not in facts["files"]
+    assert facts["definitions"] == {}

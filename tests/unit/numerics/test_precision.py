@@ -149,7 +149,7 @@ def measured(monkeypatch, error, most, batch_size=256, **settings):
             raise error
         sidecar_files.write_with_sidecar(Path(job.task.output), b"done", job.facts)
 
-    monkeypatch.setitem(adapters.ADAPTERS, "measure", step)
+    monkeypatch.setattr(adapters, "run_measure", step)
     block = {"batch_size": batch_size, "device": "cpu", "threads": 1} | settings
     run.run((Task("measure", {}, "made", block),), Path(), Path())
     return tried
@@ -186,7 +186,7 @@ def test_training_that_runs_out_of_memory_names_the_setting_since_its_batch_is_p
     def step(job):
         raise NO_MEMORY[0]
 
-    monkeypatch.setitem(adapters.ADAPTERS, "train", step)
+    monkeypatch.setattr(adapters, "run_train", step)
 
     with pytest.raises(reader.JobError, match=r"made: memory ran out .*; give the entry a smaller batch_size"):
         run.run((Task("train", {}, "made", {"device": "cpu", "threads": 1, "loop": {}}),), Path(), Path())

@@ -25,7 +25,7 @@ from touchstone.pipeline.auditing.findings import (
 )
 from touchstone.pipeline.auditing.report_pages import ExpectedRoot
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import chain, code, sidecar_files
+from touchstone.pipeline.provenance import chain, sidecar_files
 from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.provenance.folders import files_below
 from touchstone.pipeline.settings.study import load
@@ -147,8 +147,6 @@ def _against_sidecar(
             if problem := sidecar_files.bundle_problem(path):
                 yield Finding(name, problem)
             return
-        if code.code_digest(record["files"]) != record["code"]:
-            yield Finding(name, "its sidecar was edited: the code digest does not match the files that it lists")
         for link in chain.links(record):
             today = inputs.record_digest(link["file"])
             if today is None:

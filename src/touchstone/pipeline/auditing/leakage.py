@@ -30,8 +30,8 @@ import numpy as np
 from touchstone import digests
 from touchstone.ingest.pixels import to_levels
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.planning.plan import Plan, code_files
-from touchstone.pipeline.provenance import chain, sidecar_files
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import chain, code, sidecar_files
 from touchstone.pipeline.provenance.cache import Cache
 from touchstone.pipeline.settings.sections import Section, sections
 from touchstone.pipeline.settings.study import Study
@@ -177,8 +177,9 @@ class Prepared:
             return False
         if (task := self._tasks.get(file)) is None:
             return True  # raw files
-        origin = digests.canonical(sidecar.get("settings")), sidecar.get("files"), set(inputs)
-        return origin == (digests.canonical(task.settings), code_files((task,)), set(task.input_files))
+        origin = digests.canonical(sidecar.get("settings")), sidecar.get("code"), set(inputs)
+        current = code.code_of(task.step, task.settings).digest
+        return origin == (digests.canonical(task.settings), current, set(task.input_files))
 
     def _read(self, path: Path) -> Array | None:
         """Return the rows of a set's file, if possible from the action cache."""

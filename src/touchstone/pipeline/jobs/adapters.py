@@ -1,4 +1,4 @@
-"""Call a step with the contents of its task's input files: one function per step."""
+"""Call a step with the contents of its task's input files: `run_STEP`, which `run.find_adapter` finds by its name."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from typing import Any
 
 from touchstone import registry
 from touchstone.numerics import precision
-from touchstone.pipeline.jobs import results
 from touchstone.pipeline.jobs.attack_budgets import check_declared_budget
-from touchstone.pipeline.jobs.detector_tasks import fit_detector, score_set
+from touchstone.pipeline.jobs.detector_tasks import run_fit as run_fit
+from touchstone.pipeline.jobs.detector_tasks import run_score as run_score
 from touchstone.pipeline.jobs.job import Job, bound
 from touchstone.pipeline.jobs.reader import JobError
+from touchstone.pipeline.jobs.results import run_evaluate as run_evaluate
+from touchstone.pipeline.jobs.results import run_report as run_report
 from touchstone.pipeline.provenance import sidecar_files
 
 
-def _fetch(job: Job) -> None:
+def run_fetch(job: Job) -> None:
+    """Download a source."""
     from touchstone.ingest import downloads
     from touchstone.pipeline.jobs import progress
     from touchstone.pipeline.steps.fetch import fetch
@@ -44,7 +47,8 @@ def _fetch(job: Job) -> None:
     sidecar_files.write_sidecar(target, digest, job.facts)
 
 
-def _prepare(job: Job) -> None:
+def run_prepare(job: Job) -> None:
+    """Prepare an example set."""
     from touchstone.pipeline.steps.prepare import prepare
 
     folder = job.task.inputs.get("folder")
@@ -62,7 +66,8 @@ def _prepare(job: Job) -> None:
     )
 
 
-def _convert(job: Job) -> None:
+def run_convert(job: Job) -> None:
+    """Read a network that was trained elsewhere."""
     from touchstone.pipeline.steps.convert import convert
 
     names = ("sha256", "input_shape", "classes", "mean", "std")
@@ -78,7 +83,8 @@ def _convert(job: Job) -> None:
     )
 
 
-def _train(job: Job) -> None:
+def run_train(job: Job) -> None:
+    """Train a network."""
     from touchstone.pipeline.jobs import progress
     from touchstone.pipeline.steps.train import train
 
@@ -130,29 +136,43 @@ def _static_networks(job: Job) -> list[Any]:
     return job.models("static_networks", "static_architectures")
 
 
-def _cut(job: Job) -> None:
+def run_cut(job: Job) -> None:
+    """Cut an example set into shards."""
     from touchstone.pipeline.steps.cut import cut
 
     (examples,) = job.rows("examples")
     job.write_pieces(cut(examples, **job.settings))
 
 
-def _gather(job: Job) -> None:
+def run_gather(job: Job) -> None:
+    """Put shards together."""
     from touchstone.pipeline.steps.gather import gather
 
     job.write_pieces(gather(job.rows("parts")))
 
 
-def _translate(job: Job) -> None:
+def run_translate(job: Job) -> None:
+    """Translate an example set."""
     from touchstone.pipeline.steps.translate import translate
 
     job.write(translate(job.noun("examples", "ExampleSet"), job.model(), batch_size=job.settings["batch_size"]))
 
 
-def _attack(job: Job) -> None:
-    from touchstone.pipeline.steps import attack, attack_part
+def run_attack(job: Job) -> None:
+    """Attack an example set."""
+    from touchstone.pipeline.steps.attack import attack
 
-    make = attack_part.attack_part if job.task.step == "attack_part" else attack.attack
+    _attack(job, attack)
+
+
+def run_attack_part(job: Job) -> None:
+    """Attack one part of an example set."""
+    from touchstone.pipeline.steps.attack_part import attack_part
+
+    _attack(job, attack_part)
+
+
+def _attack(job: Job, make: Callable[..., Any]) -> None:
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
     block, (model, defence) = job.settings["component"], attacked_model(job)
     component = registry.used(block["use"])
@@ -218,7 +238,8 @@ def _guarded(job: Job, model: Any, role: str = "detector") -> Any:
     )
 
 
-def _measure(job: Job) -> None:
+def run_measure(job: Job) -> None:
+    """Measure margins."""
     from touchstone.pipeline.steps.measure import measure
 
     block = job.settings["component"]
@@ -234,30 +255,9 @@ def _measure(job: Job) -> None:
     job.write(margins)
 
 
-def _infer(job: Job) -> None:
+def run_infer(job: Job) -> None:
+    """Record a network's outputs."""
     from touchstone.pipeline.steps.infer import infer
 
     settings = {key: job.settings[key] for key in ("confounding", "batch_size", "device")}
     job.write(infer(job.noun("examples", "ExampleSet"), _model(job), **settings))
-
-
-def carry_out(job: Job) -> bool:
-    """Run the step of a job's task; return whether it wrote what it should.
-
-    If an input was left out, so is the output, with the same reason.
-    """
-    from touchstone.records.nouns import LeftOut, LeftOutError
-
-    try:
-        ADAPTERS[job.task.step](job)
-    except LeftOutError as error:
-        job.write(LeftOut(str(error)))
-        return False
-    return True
-
-
-ADAPTERS: dict[str, Callable[[Job], None]] = {
-    "fetch": _fetch, "prepare": _prepare, "convert": _convert, "train": _train, "translate": _translate, "cut": _cut,
-    "attack": _attack, "attack_part": _attack, "measure": _measure, "infer": _infer, "gather": _gather, "fit": fit_detector,
-    "score": score_set, "evaluate": results.evaluate, "report": results.report,
-}  # fmt: skip

@@ -45,7 +45,7 @@ def _left_out(job: Job, reason: str) -> Exception:
     return LeftOutError(reason)
 
 
-def fit_detector(job: Job) -> None:
+def run_fit(job: Job) -> None:
     """Fit a detector, or leave it out if it cannot be fitted."""
     import torch
 
@@ -80,7 +80,7 @@ def _named(detector: str) -> str:
     return f"detector {address.member} of {Path(address.file).parent.name}"
 
 
-def score_set(job: Job) -> None:
+def run_score(job: Job) -> None:
     """Score a set with a fitted detector, or leave out its scores if they are not finite."""
     from touchstone.pipeline.steps.score import APART, columns_of
     from touchstone.records.nouns import ContractError

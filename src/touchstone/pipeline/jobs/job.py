@@ -14,9 +14,8 @@ from touchstone.numerics import cpu_paths, precision
 from touchstone.pipeline.jobs.outputs import Outputs, action_of
 from touchstone.pipeline.jobs.reader import JobError, Reader
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.planning.plan import code_files
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.provenance import code, sidecar_files
+from touchstone.pipeline.provenance import code
 from touchstone.pipeline.provenance.addresses import Address
 
 
@@ -24,14 +23,14 @@ class Job:
     """One task, with the reader and the outputs of its job.
 
     Attributes:
-        files: Digests of the code files, as they are when the job begins.
+        code: The task's code, as it is when the job begins.
         written: The bytes of the finished artefact, or the file that contains them.
         settings: The task's settings, with a smaller batch if memory ran out.
     """
 
     def __init__(self, task: Task, reader: Reader, outputs: Outputs, root: Path, logs: Path) -> None:
         self.task, self.reader, self.outputs, self.root, self.logs = task, reader, outputs, root, logs
-        self.files = code_files((task,))
+        self.code = code.code_of(task.step, task.settings)
         self.written: bytes | Path = Path(task.output)
         self.settings = task.settings
 
@@ -52,9 +51,9 @@ class Job:
             "step": self.task.step,
             "settings": self.task.settings,
             "inputs": {role: [self.reader.link(file) for file in files] for role, files in roles.items()},
-            "code": code.code_digest(self.files),
-            "files": self.files,
-            "lock": sidecar_files.lock_digest(self.root),
+            "code": self.code.digest,
+            "definitions": self.code.definitions,
+            "packages": self.code.packages,
             "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         }
         with_torch = STEPS[self.task.step].torch
@@ -75,7 +74,7 @@ class Job:
         Raises:
             JobError: The code was edited while the job ran, so the job may have imported other code than recorded.
         """
-        if code_files((self.task,)) != self.files:
+        if code.code_of(self.task.step, self.task.settings) != self.code:
             raise JobError(f"{self.task.output}: its code changed while the job ran; run the study again")
 
     def write(self, noun: Any) -> None:

@@ -21,8 +21,6 @@ ROLES = {
     "scores": "Scores",
     "margins": "Margins",
     "examples": "ExampleSet",
-}
-ROLES |= {
     "fit_outputs": "Outputs",
     "fit_margins": "Margins",
     "calibration_scores": "Scores",
@@ -62,20 +60,21 @@ def _cells(job: Job, cells: list[dict[str, Any]], data: tuple[str, ...] = ()) ->
     return by_role, left_out
 
 
-def evaluate(job: Job) -> None:
+def run_evaluate(job: Job) -> None:
     """Compute the metric rows of one evaluation."""
-    from touchstone.pipeline.steps.evaluate import evaluate as step
+    from touchstone.pipeline.steps.evaluate import evaluate
 
     block = job.settings["component"]
     data = registry.used(block["use"]).data
     by_role, left_out = _cells(job, job.settings["cells"], data)
-    job.write(step(job.settings["evaluation"], bound(block), [by_role[role] for role in data], left_out))
+    job.write(evaluate(job.settings["evaluation"], bound(block), [by_role[role] for role in data], left_out))
 
 
-def report(job: Job) -> None:
+def run_report(job: Job) -> None:
     """Write the report's pages, their sidecar and the root digest."""
     from touchstone.claims.judging import StudyClaims
-    from touchstone.pipeline.steps.report import report as step
+    from touchstone.pipeline.steps.report import report
+    from touchstone.report.origins import Maker
 
     metrics = {Path(str(file)).stem: job.reader.noun(str(file), METRICS) for file in job.task.inputs["metrics"]}
     figures: dict[str, Any] = {}
@@ -105,7 +104,7 @@ def report(job: Job) -> None:
         }
     behind = chain.reached(Path(), job.task.input_files)
     sources: dict[str, Any] = {file: _source(file, sidecar, job.settings["study"]) for file, sidecar in behind.items()}
-    pages = step(
+    pages = report(
         study=job.settings["study"],
         settings=job.settings["settings"],
         papers=job.settings["papers"],
@@ -115,7 +114,7 @@ def report(job: Job) -> None:
         figures=figures,
         provenance=sources,
         components=job.settings["components"],
-        maker={"code": job.facts["code"], "code_files": sorted(job.facts["files"]), "lock": job.facts["lock"]},
+        maker=Maker(code=job.facts["code"], code_files=modules_of(job.facts), packages=job.facts["packages"]),
     )
     job.check_code()
     folder = Path(job.task.output).parent
@@ -138,7 +137,12 @@ def _source(file: str, sidecar: dict[str, Any], study: str) -> dict[str, Any]:
         "step": sidecar["step"],
         "settings": json.dumps({k: v for k, v in sidecar["settings"].items() if k != "cells"}, sort_keys=True),
         "code": sidecar["code"],
-        "code_files": sorted(sidecar["files"]),
+        "code_files": modules_of(sidecar),
         "inputs": [link["file"] for link in chain.links(sidecar)],
         "command": f"snakemake --cores all --config study={study} --force {Address.parse(file).file}",
     }
+
+
+def modules_of(record: dict[str, Any]) -> list[str]:
+    """Return the modules and data files that a record's definitions stand in."""
+    return sorted({name if "/" in name else name.rpartition(".")[0] for name in record["definitions"]})

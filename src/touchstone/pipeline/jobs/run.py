@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 from touchstone.messages import first_line
 from touchstone.numerics import precision
 from touchstone.pipeline.jobs import warm
-from touchstone.pipeline.jobs.adapters import carry_out
 from touchstone.pipeline.jobs.environment import _set_up_torch
 from touchstone.pipeline.jobs.job import Job
 from touchstone.pipeline.jobs.outputs import Outputs
@@ -54,6 +55,28 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
                     _keep(store, job)
             reader.forget(file for file in task.input_files if last[file] == place)
     return reused
+
+
+def find_adapter(step: str) -> Callable[[Job], None]:
+    """Return the function that runs a step. The digest of a job's code starts from it, as from its components."""
+    adapters = importlib.import_module("touchstone.pipeline.jobs.adapters")
+    adapter: Callable[[Job], None] = getattr(adapters, f"run_{step}")
+    return adapter
+
+
+def carry_out(job: Job) -> bool:
+    """Run the step of a job's task; return whether it wrote what it should.
+
+    If an input was left out, so is the output, with the same reason.
+    """
+    from touchstone.records.nouns import LeftOut, LeftOutError
+
+    try:
+        find_adapter(job.task.step)(job)
+    except LeftOutError as error:
+        job.write(LeftOut(str(error)))
+        return False
+    return True
 
 
 def _reused(job: Job, store: cache.Cache | None) -> bool:

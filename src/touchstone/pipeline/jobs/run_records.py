@@ -3,7 +3,7 @@
 They are in logs/. They enter no digest and are no inputs of a job.
 
 The commit, and whether tracked files differ from it, are those of the run's start if the warm process runs the job, and
-otherwise those of the job's start. The digests in `source` are always those of the job's start.
+otherwise those of the job's start.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from touchstone import digests, plugins
 from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.planning.plan import code_files
 from touchstone.pipeline.provenance import git, whole_files
 
 FOLDER = "runs"
@@ -52,8 +50,6 @@ def recorded(logs: Path, rule: str, wildcards: dict[str, str], tasks: tuple[Task
         **_commit(Path.cwd()),
         "versions": {"python": platform.python_version(), **_versions()},
         "machine": platform.platform(),
-        # Digests of all bytes; a sidecar's digests of the same files ignore comments.
-        "source": {name: digests.file_digest(plugins.located(name) or Path(name)) for name in code_files(tasks)},
     }
     whole_files.write_whole(path, _encoded(record), lasting=False)
     try:

@@ -20,7 +20,7 @@ from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.orchestration import rules
 from touchstone.pipeline.orchestration.restore import checksum, params_of, record_name
 from touchstone.pipeline.orchestration.restored import Finished, Restored
-from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.planning.plan import Plan, settings_digest
 from touchstone.pipeline.provenance import whole_files
 
 INCOMPLETE = Path(".snakemake/incomplete")  # one file per output of a job that Snakemake started and did not see end
@@ -64,7 +64,8 @@ def _interrupted(restored: Restored, root: Path) -> bool:
 
 def _same_request(plan: Plan, job: Finished) -> bool:
     """Return whether the job would have the params and inputs of its record today."""
-    if job.record["params"] != params_of(job.rule, *rules.digests_of_job(plan, job.rule, job.wildcards)):
+    tasks, code = plan.tasks(job.rule, **job.wildcards), rules.code_of_job(plan, job.rule, job.wildcards)
+    if job.record["params"] != params_of(job.rule, settings_digest(tasks), code):
         return False
     return bool(job.record["input"] == sorted(rules.inputs(plan, job.rule)(job.wildcards)))
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from touchstone import digests
 from touchstone.pipeline.auditing.broken_links import Sidecars
-from touchstone.pipeline.orchestration.restored import KEEP, RERUN, Damage, Finished, Restored
+from touchstone.pipeline.orchestration.restored import Damage, Finished, Restored
 from touchstone.pipeline.planning.parts import Rule
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import code, sidecar_files, whole_files
@@ -31,7 +31,7 @@ FORMAT = 6  # of Snakemake 9.27.1; a test compares a restored record with one th
 TIMES = re.compile(rb'time": ([\d.e+-]+)')  # the only difference between Snakemake's records of one job's files
 
 
-def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = True) -> Restored:
+def restore(plan: Plan, root: Path = Path(), *, write: bool = True) -> Restored:
     """Write Snakemake's records that are missing or contradict the sidecars.
 
     Only the files of these jobs are hashed, and files that are newer than their sidecar. Some jobs get a record that
@@ -39,21 +39,14 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
 
     - Jobs with a damaged output. The damaged file is reported and left in place.
     - Jobs with a missing or changed input. Snakemake itself ignores a missing input as long as the outputs exist.
-    - With RERUN, jobs that ran under another requirements.lock.
 
     Args:
         plan: The plan of the study.
         root: The project's folder.
-        lock: KEEP or RERUN.
         write: Whether to write the records. A read-only folder needs False.
-
-    Raises:
-        ValueError: `lock` is neither KEEP nor RERUN.
     """
-    if lock not in (KEEP, RERUN):
-        raise ValueError(f"lock={lock}: must be {KEEP} or {RERUN}")
-    today, sidecars_of = sidecar_files.lock_digest(root), Sidecars(root)
-    done = Restored(0, [], lock=lock)
+    sidecars_of = Sidecars(root)
+    done = Restored(0, [])
     written, now = 0, time.time()
     broken_links: list[tuple[dict[str, str], str]] = []
     for rule, wildcards in plan.jobs():
@@ -71,10 +64,6 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
             # No job has such params, so Snakemake runs it again.
             record["params"] = [f"{links[0][0]['file']} is gone or another"]
             broken_links += links
-        others = [output for output, sidecar in sidecars.items() if sidecar.get("lock", today) != today]
-        done.other_lock.extend(others)
-        if others and lock == RERUN:
-            record["params"] = ["made under another lock"]
         files = [*outputs, *(output + sidecar_files.SIDECAR for output in outputs)]
         files += plan.layout.more_pages if rule.step == "report" else []
         kept = _kept(root, files, record)
@@ -202,13 +191,11 @@ def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], all_sidecars: Sid
         sidecars: {output: its record}, of this job.
         all_sidecars: Of the study, for the bundles that the job read.
     """
-    tasks, files, checksums = [], dict[str, str](), dict[str, str]()
-    edited = ""  # a code file of which the job's tasks had different versions
+    tasks, checksums = [], dict[str, str]()
     for output, sidecar in sidecars.items():
         links = sidecar["inputs"]
         inputs = {role: [link["file"] for link in group] for role, group in links.items()}
         tasks.append({"inputs": inputs, "output": output, "settings": sidecar["settings"]})
-        edited = next((name for name, one in sidecar["files"].items() if files.setdefault(name, one) != one), edited)
         for link in (link for group in links.values() for link in group):
             place = Address.parse(link["file"])
             beside = place.file + sidecar_files.SIDECAR
@@ -217,7 +204,7 @@ def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], all_sidecars: Sid
             elif beside not in checksums and (today := all_sidecars.record_digest(place.file)):
                 checksums[beside] = checksum(today)
     settings = digests.sha256(digests.canonical(tasks).encode())
-    code_digest = f"{edited} was edited" if edited else code.code_digest(dict(sorted(files.items())))
+    code_digest = code.job_digest(sidecar["code"] for sidecar in sidecars.values())
     return {
         "rule": rule.name,
         "input": sorted(checksums),

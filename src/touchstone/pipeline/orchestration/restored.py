@@ -8,7 +8,6 @@ from typing import Any
 from touchstone.pipeline.auditing.broken_links import RAW, Changed
 from touchstone.pipeline.planning.parts import Rule
 
-KEEP, RERUN = "keep", "rerun"  # files that were created under another requirements.lock
 MOST_NAMED = 5  # changed files that are named; the others are only counted
 
 
@@ -52,16 +51,12 @@ class Restored:
     Attributes:
         written: the number of records that were written.
         damaged: files whose bytes do not match their sidecar.
-        other_lock: files that were created under another requirements.lock.
-        lock: KEEP or RERUN, the treatment of `other_lock`.
         changed: files that changed together with their sidecar after others were created from them.
         finished: jobs whose files and sidecars exist.
     """
 
     written: int
     damaged: list[Damage]
-    other_lock: list[str] = field(default_factory=list)
-    lock: str = KEEP
     changed: list[Changed] = field(default_factory=list)
     finished: list[Finished] = field(default_factory=list, compare=False, repr=False)
 
@@ -70,7 +65,4 @@ class Restored:
         lines = [str(damage) for damage in self.damaged] + [str(changed) for changed in self.changed[:MOST_NAMED]]
         if more := self.changed[MOST_NAMED:]:
             lines.append(f"{len(more)} more files changed after others were created from them, such as {more[0].file}")
-        if self.other_lock:
-            action = "kept (lock=rerun recomputes them)" if self.lock == KEEP else "they will be recomputed"
-            lines.append(f"{len(self.other_lock)} files were created under another requirements.lock: {action}")
         return lines

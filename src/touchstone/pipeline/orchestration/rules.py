@@ -16,9 +16,9 @@ from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment
 from touchstone.pipeline.planning.parts import Rule
 from touchstone.pipeline.planning.patterns import NUMBERS, OPEN
-from touchstone.pipeline.planning.plan import Plan, code_roots, settings_digest
+from touchstone.pipeline.planning.plan import Plan, settings_digest
 from touchstone.pipeline.planning.shards import SHARD
-from touchstone.pipeline.provenance import code as code_files
+from touchstone.pipeline.provenance import code as job_code
 from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.provenance.sidecar_files import SIDECAR
 from touchstone.pipeline.settings.files import ParamsError
@@ -66,30 +66,30 @@ def settings(plan: Plan, rule: Rule) -> Callable[[Wildcards], str]:
 
     The param consists of the rule's name and a digest of only those settings that the job reads.
     """
-    return lambda wildcards: f"{rule.name}:{digests_of_job(plan, rule, wildcards)[0]}"
+    return lambda wildcards: f"{rule.name}:{settings_digest(plan.tasks(rule, **dict(wildcards.items())))}"
 
 
-def code(plan: Plan, rule: Rule) -> Callable[[Wildcards], str]:
-    """Return the function of a rule's `code` param, a digest of its job's code."""
-    return lambda wildcards: digests_of_job(plan, rule, wildcards)[1]
+def code(plan: Plan, lock: Path | None, rule: Rule) -> Callable[[Wildcards], str]:
+    """Return the function of a rule's `code` param, a digest of its job's code.
+
+    Args:
+        plan: The plan of the study.
+        lock: The requirements file of the environment in which jobs run; None for that of Snakemake.
+        rule: The rule.
+    """
+    return lambda wildcards: code_of_job(plan, rule, wildcards, lock)
 
 
-def digests_of_job(plan: Plan, rule: Rule, wildcards: Wildcards) -> tuple[str, str]:
-    """Return the digests of a job's settings and of its code."""
-    return _digests(plan, rule, tuple(wildcards.items()))
+def code_of_job(plan: Plan, rule: Rule, wildcards: Wildcards, lock: Path | None = None) -> str:
+    """Return the digest of a job's code."""
+    tasks = plan.tasks(rule, **dict(wildcards.items()))
+    return job_code.job_digest(_code_digest(job_code.roots(task.step, task.settings), lock) for task in tasks)
 
 
 @cache
-def _digests(plan: Plan, rule: Rule, wildcards: tuple[tuple[str, str], ...]) -> tuple[str, str]:
-    """Return both digests of a job, computed once for its two params."""
-    tasks = plan.tasks(rule, **dict(wildcards))
-    return settings_digest(tasks), _code_digest(tuple(code_roots(tasks)))
-
-
-@cache
-def _code_digest(roots: tuple[str, ...]) -> str:
-    """Return the digest of all code that these files import; many jobs share it."""
-    return code_files.code_digest(code_files.code_files(roots))
+def _code_digest(roots: tuple[job_code.Node, ...], lock: Path | None) -> str:
+    """Return the digest of all code that starts from these definitions; many jobs share it."""
+    return job_code.code_from(roots, lock).digest
 
 
 def command(study: str, *, deployed: bool) -> str:

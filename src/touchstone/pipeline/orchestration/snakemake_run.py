@@ -36,18 +36,17 @@ class Terminated(Exception):
     """This process received a signal to end."""
 
 
-def run(study: str, cores: str, lock: str = "keep") -> int:
+def run(study: str, cores: str) -> int:
     """Run a study; end with one line about the report, or about the failure and its log.
 
     Args:
         study: The name of a shipped study, or the path of a study file.
         cores: "all", or a number.
-        lock: What to do with files that were created under another requirements.lock: "keep" or "rerun".
 
     Returns:
         Snakemake's exit code; 3 if another run is active in this folder; 130 after an interrupt.
     """
-    if finished := stamps.unchanged(study, cores, lock):
+    if finished := stamps.unchanged(study, cores):
         return _report_finished(finished)
     plan = Plan(load(study))
     name = plan.study.name
@@ -55,7 +54,7 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
     try:
         recovery.check_writable(plan)
     except PermissionError:
-        if _is_finished(plan, study, cores, lock, write=False):
+        if _is_finished(plan, study, cores, write=False):
             return _report_finished(name)
         raise
     try:
@@ -65,11 +64,11 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
             for leftover in progress_folder(logs).glob("*.json"):
                 leftover.unlink()
             changed = own_sources.changed(plan.study)
-            if not changed and _is_finished(plan, study, cores, lock):
+            if not changed and _is_finished(plan, study, cores):
                 return _report_finished(name)
             remarks.print_remarks(plan.study)
             workflow = freshness.workflow_digest()
-            code = _run(study, cores, lock, logs, claim, plan.study["study"]["device"], changed)
+            code = _run(study, cores, logs, claim, plan.study["study"]["device"], changed)
             if code == 0:
                 freshness.vouch(name, workflow)
             if code > 128:
@@ -79,15 +78,15 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
         return locks.report_busy(error)
 
 
-def _is_finished(plan: Plan, study: str, cores: str, lock: str, write: bool = True) -> bool:
+def _is_finished(plan: Plan, study: str, cores: str, write: bool = True) -> bool:
     """Return whether Snakemake would have nothing to do; print the restore's warnings.
 
     Snakemake runs the same restore later.
     """
-    stamp = stamps.Stamp(plan, study, cores, lock)  # first, so that it differs from what changes meanwhile
-    restored = restore(plan, lock=lock, write=write)
+    stamp = stamps.Stamp(plan, study, cores)  # first, so that it differs from what changes meanwhile
+    restored = restore(plan, write=write)
     for message in restored.messages():
-        print(f"touchstone: {message.replace('lock=rerun', 'LOCK=rerun')}", file=sys.stderr)
+        print(f"touchstone: {message}", file=sys.stderr)
     comparable = freshness.vouched(plan.study.name) and freshness.enough_cores(cores, plan.study["study"]["threads"])
     finished = comparable and freshness.nothing_to_do(plan, restored)
     if finished and write and not restored.messages():
@@ -100,9 +99,7 @@ def _report_finished(name: str) -> int:
     return 0
 
 
-def _run(
-    study: str, cores: str, lock: str, logs: Path, claim: locks.Claim, device: str, forced: Sequence[str] = ()
-) -> int:
+def _run(study: str, cores: str, logs: Path, claim: locks.Claim, device: str, forced: Sequence[str] = ()) -> int:
     log, events = logs / "snakemake.log", EventFile(logs / "events.jsonl")
     command = [sys.executable, "-m", "snakemake", "--cores", cores, "--nocolor"]
     command += ["--logger", "touchstone", "--logger-touchstone-events", str(events.path)]
@@ -110,7 +107,7 @@ def _run(
         command += ["--resources", f"gpu={max(len(gpus.visible()), 1) * gpus.jobs_per_gpu()}"]
     if forced:
         command += ["--forcerun", *forced]
-    command += configuration(study, lock)
+    command += configuration(study)
     start = time.monotonic()
     with log.open("wb") as stream, _terminable():
         snakemake = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
@@ -134,15 +131,14 @@ def _run(
     return _conclude(snakemake.returncode, log, events, time.monotonic() - start)
 
 
-def configuration(study: str, lock: str = "keep") -> list[str]:
-    """Return Snakemake's arguments for a study and its `lock` option.
+def configuration(study: str) -> list[str]:
+    """Return Snakemake's arguments for a study.
 
     Snakemake strips quotes from both ends of a value and then parses it as YAML. So a path is quoted, with a space on
     both sides.
     """
     quoted = yaml.safe_dump(study, default_style='"', width=math.inf).strip()
-    words = ([f"study= {quoted} "] if study != DEFAULT_STUDY else []) + ([f"lock={lock}"] if lock != "keep" else [])
-    return ["--config", *words] if words else []
+    return ["--config", f"study= {quoted} "] if study != DEFAULT_STUDY else []
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,9 @@ class Stamp:
         plan: The plan of the study.
         study: Its name or path, as the user wrote it.
         cores: "all", or a number.
-        lock: What to do with files that were created under another requirements.lock.
     """
 
-    def __init__(self, plan: Plan, study: str, cores: str, lock: str) -> None:
+    def __init__(self, plan: Plan, study: str, cores: str) -> None:
         name, raw = plan.study.name, plan.layout.raw_folders
         results = [plan.folder, f"reports/{name}", *raw, *(folder + SIDECAR for folder in raw)]
         own_files = map(str, own_sources.locations(plan.study).values())
@@ -53,7 +53,7 @@ class Stamp:
         self._sources = [package, *PROJECT, *plan.study.files], others
         places = [*self._sources[0], *own_files, *results, *RECORDS]
         self._facts: dict[str, Any] = {
-            "request": _request(study, cores, lock),
+            "request": _request(study, cores),
             "name": name,
             "threads": plan.study["study"]["threads"],
             "places": places,
@@ -67,18 +67,17 @@ class Stamp:
             whole_files.write_whole(self._path, json.dumps(self._facts).encode(), lasting=False)
 
 
-def unchanged(study: str, cores: str, lock: str) -> str | None:
+def unchanged(study: str, cores: str) -> str | None:
     """Return the name of a study that was finished and has not changed since; None if it has to be planned.
 
     Args:
         study: Its name or path, as the user wrote it.
         cores: "all", or a number.
-        lock: What to do with files that were created under another requirements.lock.
     """
     try:
         stamp: dict[str, Any] = json.loads(_path(study).read_bytes())
         name, threads, files = str(stamp["name"]), int(stamp["threads"]), str(stamp["files"])
-        if stamp["request"] != _request(study, cores, lock) or not freshness.enough_cores(cores, threads):
+        if stamp["request"] != _request(study, cores) or not freshness.enough_cores(cores, threads):
             return None
         same = freshness.vouched(name) and _state(stamp["places"], stamp["plugins"]) == files
     except (OSError, ValueError, KeyError, TypeError):  # there is none, or another version wrote it
@@ -86,13 +85,14 @@ def unchanged(study: str, cores: str, lock: str) -> str | None:
     return name if same else None
 
 
-def _request(study: str, cores: str, lock: str) -> list[str]:
+def _request(study: str, cores: str) -> list[str]:
     """Return what an answer depends on apart from files.
 
-    These are the arguments of a run, the path of the copy of touchstone that handles it, and what `device: auto` means.
+    These are the arguments of a run, the path of the copy of touchstone that handles it, what `device: auto` means, and
+    when a package was last installed.
     """
     auto = os.environ.get(devices.VARIABLE) or ("cuda" if devices.DRIVER.exists() else "cpu")
-    return [study, cores, lock, str(plugins.PACKAGE), auto]
+    return [study, cores, str(plugins.PACKAGE), auto, str(Path(sysconfig.get_path("purelib")).stat().st_mtime_ns)]
 
 
 def _path(study: str) -> Path:

@@ -12,15 +12,12 @@ def in_clone() -> bool:
     return Path("Snakefile").is_file() and Path("params.yaml").is_file()
 
 
-def run(study: str, cores: str, lock: str = "keep") -> int:
-    """Run a study; arguments and exit codes are those of `snakemake_run.run`.
-
-    Outside a clone `lock` has no effect: no requirements.lock is there.
-    """
+def run(study: str, cores: str) -> int:
+    """Run a study; arguments and exit codes are those of `snakemake_run.run`."""
     if in_clone():
         from touchstone.pipeline.orchestration import snakemake_run  # it needs packages of the extra `workflow`
 
-        return snakemake_run.run(study, cores, lock)
+        return snakemake_run.run(study, cores)
     try:
         return direct_run.run(study, cores)
     except locks.Busy as error:

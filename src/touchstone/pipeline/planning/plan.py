@@ -10,10 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property, lru_cache
 from itertools import product
-from typing import Any
 
 from touchstone import digests
-from touchstone.numerics import precision
 from touchstone.pipeline.planning.batches import Batches
 from touchstone.pipeline.planning.layout import Layout
 from touchstone.pipeline.planning.parts import Batch, Rule, Set, Task
@@ -256,29 +254,9 @@ def digests_of(tasks: tuple[Task, ...]) -> tuple[str, str]:
 
     Snakemake reruns a job if one of them or an input changes.
     """
-    return settings_digest(tasks), code.code_digest(code_files(tasks))
+    return settings_digest(tasks), code.job_digest(code.code_of(task.step, task.settings).digest for task in tasks)
 
 
 def settings_digest(tasks: tuple[Task, ...]) -> str:
     """Return the digest of a job's settings and of its input and output addresses."""
     return digests.sha256(digests.canonical([task.as_json() for task in tasks]).encode())
-
-
-def code_files(tasks: tuple[Task, ...]) -> dict[str, str]:
-    """Return {file: digest of its code} of all code that these tasks of one step run."""
-    return code.code_files(code_roots(tasks))
-
-
-def code_roots(tasks: tuple[Task, ...]) -> list[str]:
-    """Return the code files that these tasks of one step start from."""
-    return roots_of(tasks[0].step, [task.settings for task in tasks])
-
-
-def roots_of(step: str, settings: list[dict[str, Any]]) -> list[str]:
-    """Return the code files that a job of this step with these settings, one block per task, starts from."""
-    unusual = ["numerics/precision.py"] if any(precision.SETTINGS & block.keys() for block in settings) else []
-    if any({"draws", "backward_architecture"} & block.keys() for block in settings):
-        unusual.append("adversary/expectation.py")
-    if any("architecture" in name for block in settings for name in block):  # the job loads a network
-        unusual.append("networks/checkpoints.py")
-    return [*unusual, *code.roots(step, settings)]

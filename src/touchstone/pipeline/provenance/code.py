@@ -1,86 +1,102 @@
-"""Digests of the code of steps and components, imports included.
-
-Comments and docstrings do not count.
-"""
+"""The code of a job: the definitions that it can reach, the data files that they open, the packages that they import."""
 
 from __future__ import annotations
 
-import ast
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
-from touchstone import plugins
+from touchstone import parsed_files, plugins
 from touchstone.digests import canonical, file_digest, sha256
-from touchstone.pipeline.provenance import parsed_code
+from touchstone.pipeline.provenance import definition_text, definitions, whole_files
+from touchstone.pipeline.provenance.reach import Node as Node
+from touchstone.pipeline.provenance.reach import Program, Reached, Unfollowed
 
 PACKAGE = plugins.PACKAGE
-# It determines the bytes of every artefact. Whole files are written by records/streams.py, which is in no job's digest;
-# tests/unit/records/test_streams.py checks that it writes the same bytes.
-ALWAYS = "records/encoding.py"
-CPU_PATHS = "numerics/cpu_paths.py"  # its pins determine the last bits of every number
-# These files are not Python, so no import leads to them. The page depends on them.
-TEMPLATES = {"report/page.py": "report/templates"}
+ADAPTERS = "touchstone.pipeline.jobs.adapters"
+# What every job runs: its environment is set, then its tasks run one after another.
+EVERY_JOB: tuple[Node, ...] = (
+    ("touchstone.pipeline.jobs.environment", "prepare_process"),
+    ("touchstone.pipeline.jobs.run", "run"),
+)
+OPTIONAL = ("fit", "companions", "METRICS")  # what may belong to a component besides what its file is named for
+DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+MISSING = "not installed"
 
 
-def source_digest(source: bytes) -> str:
-    """Return the digest of a Python file's code without its comments and docstrings.
+@dataclass(frozen=True)
+class Code:
+    """The code of a task.
+
+    Attributes:
+        digest: of everything below; names of files and of definitions do not count.
+        definitions: {name: digest of its text}, to say what differs; data files by their path below the package.
+        packages: {name: version} of the packages that the definitions import.
+    """
+
+    digest: str
+    definitions: dict[str, str]
+    packages: dict[str, str]
+
+    def differences(self, definitions: dict[str, str], packages: dict[str, str]) -> list[str]:
+        """Return the definitions and packages that are other than a record says: ["attacks.pgd.pgd", "torch 2.14.1"]."""
+        names = self.definitions.keys() | definitions.keys()
+        changed = sorted(name for name in names if self.definitions.get(name) != definitions.get(name))
+        others = (name for name in packages if self.packages.get(name, packages[name]) != packages[name])
+        return [*changed, *(f"{name} {packages[name]}" for name in sorted(others))]
+
+
+def code_of(step: str, settings: object, lock: Path | None = None) -> Code:
+    """Return the code of a task as it is now.
+
+    Args:
+        step: The step of the task.
+        settings: Its settings, which name components.
+        lock: The requirements file of the environment in which the task will run; None for this environment.
 
     Raises:
-        SyntaxError: The bytes are not Python code.
+        Unfollowed: A definition hides what it runs.
     """
-    return parsed_code.digest_of(ast.parse(source))
+    return code_from(roots(step, settings), lock)
 
 
-@cache
-def _parsed(path: Path, stamp: int) -> tuple[str, tuple[str, ...]]:
-    """Return the digest of a file's code, and the package files that it imports."""
-    try:
-        digest, modules = parsed_code.parsed(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    files = (Path(*module.split(".")[1:]).with_suffix(".py").as_posix() for module in modules)
-    return digest, tuple(file for file in files if plugins.located(file, PACKAGE) is not None)
+def code_from(roots: tuple[Node, ...], lock: Path | None = None) -> Code:
+    """Return the code that starts from these definitions, as `roots` returns them; otherwise as `code_of`."""
+    files = _current_files()
+    if roots not in files.reached:
+        found = (files.program.find(*node) for node in roots)
+        files.reached[roots] = files.program.reach(place for place in found if place is not None)
+        save()
+    reached = files.reached[roots]
+    names = sorted({DISTRIBUTIONS.get(name, name) for name in reached.libraries - sys.stdlib_module_names})
+    packages = {name: _installed(name) if lock is None else _locked(lock).get(name, MISSING) for name in names}
+    digest = sha256(canonical([reached.digest, packages]).encode())
+    return Code(digest, reached.definitions | reached.files, packages)
 
 
-def code_files(roots: Iterable[str]) -> dict[str, str]:
-    """Return {file: digest of its code} of the roots and their imports."""
-    waiting, digests = [ALWAYS, *roots], {}
-    while waiting:
-        name = waiting.pop()
-        if name in digests:
-            continue
-        path = plugins.located(name, PACKAGE) or PACKAGE / name
-        digests[name], imports = _parsed(path, path.stat().st_mtime_ns)
-        waiting.extend(imports)
-        if name in TEMPLATES:
-            for template in sorted((PACKAGE / TEMPLATES[name]).iterdir()):
-                if template.is_file() and template.suffix != ".py":
-                    digests[f"{TEMPLATES[name]}/{template.name}"] = file_digest(template)
-    parsed_code.save()
-    return dict(sorted(digests.items()))
+def job_digest(digests: Iterable[str]) -> str:
+    """Return one digest of the codes of a job's tasks."""
+    return sha256(canonical(sorted(set(digests))).encode())
 
 
-def code_digest(files: dict[str, str]) -> str:
-    """Return one digest of the result of `code_files`."""
-    return sha256(canonical(files).encode())
+def roots(step: str, settings: object) -> tuple[Node, ...]:
+    """Return the definitions that a task starts from, if they are there: of every job, of its step and its components.
 
-
-def computes(step: str) -> bool:
-    """Return whether a step computes numbers.
-
-    If so, its output may depend on the processor.
+    A download whose digest the settings pin starts from none, because no code can move its bytes.
     """
-    return step != "fetch"
+    if step == "fetch" and isinstance(settings, dict) and settings.get("sha256"):
+        return ()
+    components = (node for use in sorted(set(uses(settings))) for node in _component(use))
+    return (*EVERY_JOB, (ADAPTERS, f"run_{step}"), *components)
 
 
-def roots(step: str, settings: object) -> list[str]:
-    """Return the code files that a job starts from.
-
-    These are its step, its components and the pinned CPU paths.
-    """
-    pins = [CPU_PATHS] if computes(step) else []
-    return [f"pipeline/steps/{step}.py", *sorted(f"{use}.py" for use in set(uses(settings))), *pins]
+def _component(use: str) -> Iterator[Node]:
+    for defined in (use.partition("/")[2], *OPTIONAL):
+        yield f"touchstone.{use.replace('/', '.')}", defined
 
 
 def uses(value: object) -> Iterator[str]:
@@ -93,3 +109,120 @@ def uses(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from uses(item)
+
+
+def computes(step: str) -> bool:
+    """Return whether a step computes numbers.
+
+    If so, its output may depend on the processor.
+    """
+    return step != "fetch"
+
+
+@cache
+def _installed(name: str) -> str:
+    with suppress(PackageNotFoundError):
+        return version(name)
+    found = packages_distributions().get(name)
+    return version(found[0]) if found else MISSING
+
+
+@cache
+def _locked(lock: Path) -> dict[str, str]:
+    pins = (
+        line.split()[0].partition("==") for line in lock.read_text().splitlines() if "==" in line and line[0] != " "
+    )
+    return {name.lower(): number for name, _, number in pins}
+
+
+class _Files:
+    """The files that jobs can import, as they were when they were read."""
+
+    def __init__(self) -> None:
+        self.program = Program(self._read, self._data_files)
+        self.reached: dict[tuple[Node, ...], Reached] = {}
+        self._seen: dict[Path, tuple[int, int]] = {}
+        self._added = _plugin_files()
+
+    def are_current(self) -> bool:
+        """Return whether no file has changed since."""
+        try:
+            return self._added == _plugin_files() and all(_state(path) == state for path, state in self._seen.items())
+        except OSError:
+            return False
+
+    def _read(self, name: str) -> definitions.Module | None:
+        """Return the parts of a module of touchstone or of a plug-in folder; None if there is no such file."""
+        path = _located(name)
+        if path is None:
+            return None
+        self._seen[path] = _state(path)
+        parser = f"definitions {parsed_files.version(__file__, definitions.__file__, definition_text.__file__)}"
+        try:
+            values = parsed_files.remembered(
+                parser, path.read_bytes(), lambda source: definitions.parse(source).as_json()
+            )
+        except ValueError as error:  # a SyntaxError is a ValueError
+            raise Unfollowed(f"{path}: {error}") from None
+        return definitions.Module.from_json(values)
+
+    def _data_files(self, module: str, text: str) -> dict[str, str]:
+        """Return {path: digest} of the data files that a string names: beside the module, or below the package."""
+        path = _located(module)
+        assert path is not None
+        found = {}
+        for folder in (path.parent, PACKAGE):
+            place = folder / text
+            files = [place] if place.is_file() else sorted(place.rglob("*")) if "/" in text and place.is_dir() else []
+            for file in files:
+                if file.is_file() and file.suffix not in (".py", ".pyc"):
+                    self._seen[file] = _state(file)
+                    found[file.relative_to(folder).as_posix()] = file_digest(file)
+        return found
+
+
+_read: list[_Files] = []  # at most one
+
+
+def _current_files() -> _Files:
+    if not _read or not _read[0].are_current():
+        _read[:] = [_Files()]
+    return _read[0]
+
+
+def _state(path: Path) -> tuple[int, int]:
+    seen = path.stat()
+    return seen.st_mtime_ns, seen.st_size
+
+
+def _plugin_files() -> dict[Path, tuple[int, int]]:
+    return {path: _state(path) for folder in plugins.places()[1:] for path in plugins.python_files(folder)}
+
+
+def _located(name: str) -> Path | None:
+    """Return the file of a module of touchstone or of a plug-in folder; a name that somebody sent may be no module's."""
+    if not all(part.isidentifier() for part in name.split(".")):
+        return None
+    place = "/".join(name.split(".")[1:])
+    return (plugins.located(f"{place}.py") if place else None) or plugins.located(f"{place}/__init__.py".lstrip("/"))
+
+
+def _data_files(module: str, text: str) -> dict[str, str]:
+    """Return {path: digest} of the data files that a string names: beside the module, or below the package."""
+    path = _located(module)
+    assert path is not None
+    found = {}
+    for folder in (path.parent, PACKAGE):
+        place = folder / text
+        files = [place] if place.is_file() else sorted(place.rglob("*")) if "/" in text and place.is_dir() else []
+        for file in files:
+            if file.is_file() and file.suffix not in (".py", ".pyc"):
+                found[file.relative_to(folder).as_posix()] = file_digest(file)
+    return found
+
+
+def save() -> None:
+    """Write what files were parsed to, if there is news and the store's folder exists; ignore errors of the file system."""
+    if parsed_files.STORE.parent.is_dir() and (content := parsed_files.unsaved()) is not None:
+        with suppress(OSError):
+            whole_files.write_whole(parsed_files.STORE, content, lasting=False)

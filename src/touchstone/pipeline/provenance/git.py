@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from touchstone import digests
-from touchstone.pipeline.provenance import code
+from touchstone.pipeline.provenance import definitions
 
 FOLDER = "src/touchstone"
 DEEPEST = 500  # the most commits to examine; an audit of a long history has to end
@@ -23,36 +23,39 @@ def output(root: Path, *arguments: str) -> bytes | None:
 
 
 @cache
-def commit_of_code(root: Path, files: tuple[tuple[str, str | None], ...]) -> str | None:
-    """Return the newest commit whose package files have these code digests.
+def commit_of_code(root: Path, wanted: tuple[tuple[str, str | None], ...]) -> str | None:
+    """Return the newest commit that has these definitions.
 
     Args:
         root: The repository.
-        files: Pairs of a package file and its code digest; None if the commit does not contain the file.
+        wanted: Pairs of a definition, as records name it, and the digest of its text; None if the commit lacks it.
 
     Returns:
         The commit and its date; None if there is no such commit or no git. Only commits that change one of the files
         are examined.
     """
-    paths = [f"{FOLDER}/{name}" for name, _ in files]
+    paths = sorted({f"{FOLDER}/{_file_of(name)}" for name, _ in wanted})
     history = output(root, "log", f"-{DEEPEST}", "--format=%h %cs", "--", *paths)
     for line in (history or b"").decode().splitlines():
         commit, date = line.split()
-        if all(_digest(root, commit, name) == digest for name, digest in files):
+        if all(_digest(root, commit, name) == digest for name, digest in wanted):
             return f"{commit} of {date}"
     return None
 
 
+def _file_of(name: str) -> str:
+    """Return the file in which a definition stands; a data file stands for itself."""
+    return name if "/" in name else f"{name.rpartition('.')[0].replace('.', '/')}.py"
+
+
 @cache
 def _digest(root: Path, commit: str, name: str) -> str | None:
-    """Return the code digest of a package file at a commit.
-
-    It is computed as in `code.code_files`.
-    """
-    source = output(root, "show", f"{commit}:{FOLDER}/{name}")
-    if source is None:
-        return None
+    """Return the digest of a definition's text at a commit, as records have it."""
+    source = output(root, "show", f"{commit}:{FOLDER}/{_file_of(name)}")
+    if source is None or "/" in name:
+        return None if source is None else digests.sha256(source)
     try:
-        return code.source_digest(source) if name.endswith(".py") else digests.sha256(source)
-    except SyntaxError:
+        part = definitions.parse(source).part(name.rpartition(".")[2])
+    except ValueError:  # another Python's syntax
         return None
+    return None if part is None else part.digest()

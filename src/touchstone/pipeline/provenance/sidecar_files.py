@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -21,8 +20,10 @@ from touchstone.pipeline.provenance.addresses import Address
 from touchstone.pipeline.provenance.whole_files import write_whole
 
 SIDECAR = ".prov.json"
-COMPUTING = ("torch", "numpy", "scipy", "safetensors")  # the packages that every number depends on
-FACTS = {"artefact": str, "step": str, "settings": dict, "inputs": dict, "code": str, "files": dict}  # of a record
+FACTS = {  # of a record
+    **{"artefact": str, "step": str, "settings": dict, "inputs": dict},
+    **{"code": str, "definitions": dict, "packages": dict},
+}
 LINK = {"file", "artefact", "sidecar"}
 Record = dict[str, Any]
 
@@ -88,7 +89,7 @@ def record_of(path: Path, content: Record, member: str) -> Record:
     """
     try:
         record = content["members"][member]
-        return {**record, "files": content["files"][record["code"]]}
+        return {**record, "definitions": content["definitions"][record["code"]]}
     except (KeyError, TypeError):
         raise ValueError(f"{sidecar_path(path)}: has no record of the member {member}") from None
 
@@ -143,11 +144,8 @@ def record_digest(path: Path) -> str:
 
 
 def digest_of_record(record: Record) -> str:
-    """Return the digest of a member's record without its list of code files.
-
-    The record contains a digest of that list.
-    """
-    return sha256(canonical({name: value for name, value in record.items() if name != "files"}).encode())
+    """Return the digest of a member's record without its list of definitions, which serves only to say what differs."""
+    return sha256(canonical({name: value for name, value in record.items() if name != "definitions"}).encode())
 
 
 def digest_of_whole(record: Record) -> str:
@@ -219,19 +217,20 @@ def write_bundle_sidecar(path: Path, records: Mapping[str, Record]) -> None:
 
     Args:
         path: The bundle.
-        records: The record of each member. Members share lists of code files, so each list is written only once.
+        records: The record of each member. Members share lists of definitions, so each list is written only once.
     """
-    code = {record["code"]: record["files"] for record in records.values()}
-    short = {name: {key: record[key] for key in record if key != "files"} for name, record in records.items()}
-    write_sidecar(path, file_digest(path), {"members": short, "files": code, "records": digest_of_records(short, code)})
+    code = {record["code"]: record["definitions"] for record in records.values()}
+    short = {name: {key: record[key] for key in record if key != "definitions"} for name, record in records.items()}
+    facts = {"members": short, "definitions": code, "records": digest_of_records(short, code)}
+    write_sidecar(path, file_digest(path), facts)
 
 
-def digest_of_records(members: Any, files: Any) -> str:
+def digest_of_records(members: Any, definitions: Any) -> str:
     """Return the digest of all records in a bundle's sidecar.
 
     No link covers the record of a member that no job reads, so the sidecar contains this digest.
     """
-    return sha256(canonical([members, files]).encode())
+    return sha256(canonical([members, definitions]).encode())
 
 
 def bundle_problem(path: Path) -> str:
@@ -241,21 +240,13 @@ def bundle_problem(path: Path) -> str:
     """
     content = read_sidecar(path)
     used = {record["code"] for record in content["members"].values()}
-    keys = {"artefact", "members", "files", "records"}
+    keys = {"artefact", "members", "definitions", "records"}
     if sidecar_path(path).read_bytes() != _as_bytes(content) or set(content) != keys:
         return "its sidecar was edited: no job writes this form"
-    if content["records"] != digest_of_records(content["members"], content["files"]):
+    if content["records"] != digest_of_records(content["members"], content["definitions"]):
         return "its sidecar was edited: the digest of its records does not match them"
-    if used != set(content["files"]):
-        return "its sidecar was edited: its lists of code files do not match its members"
+    if used != set(content["definitions"]):
+        return "its sidecar was edited: its lists of definitions do not match its members"
     if sorted(bundles.names(path)) != sorted(content["members"]):
         return "its members are other members than its sidecar records"
     return ""
-
-
-def lock_digest(root: Path) -> str:
-    """Return the digest of requirements.lock; outside a clone, of the versions of the packages that compute."""
-    lock = root / "requirements.lock"
-    if lock.is_file():
-        return file_digest(lock)
-    return sha256("".join(f"{name}=={version(name)}\n" for name in COMPUTING).encode())

@@ -11,7 +11,7 @@ from touchstone import plugins
 from touchstone.claims.criteria import SHARED, Book
 from touchstone.messages import nearest
 from touchstone.numerics import devices, precision
-from touchstone.pipeline.provenance import parsed_code
+from touchstone.pipeline.provenance import code
 from touchstone.pipeline.settings import seeds
 from touchstone.pipeline.settings.claim_roles import resolve_claims
 from touchstone.pipeline.settings.defences import wrong_defences
@@ -138,7 +138,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     own = [paper for paper in files.papers if not paper.is_shipped]
     remarks = (*open_roles(own, draft.roles), *untested(own, files.book, resolved))
     read = (*(layer.file for layer in files.layers), *(paper.folder / "paper.yaml" for paper in own))
-    parsed_code.save()
+    code.save()
     return Study(name, resolved, (*folders, *files.plugins), remarks, first_seed, tuple(map(str, read)))
 
 

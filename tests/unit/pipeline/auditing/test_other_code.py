@@ -8,9 +8,10 @@ from touchstone.pipeline.auditing import other_code
 from touchstone.pipeline.provenance import code
 
 FILES = {
-    "records/encoding.py": "A = 1\n",
-    "numerics/cpu_paths.py": "PINNED = 1\n",
-    "pipeline/steps/attack.py": "STEP = 1\n",
+    "__init__.py": "",
+    "pipeline/jobs/run.py": "def run():\n    return 1\n",
+    "pipeline/jobs/environment.py": "def prepare_process():\n    return 1\n",
+    "pipeline/jobs/adapters.py": "def run_attack():\n    return 1\n",
     "attacks/pgd.py": "from touchstone.adversary.losses import loss\n\n\ndef pgd():\n    return loss()\n",
     "adversary/losses.py": "def loss():\n    return 4\n",
 }
@@ -19,19 +20,19 @@ SETTINGS = {"component": {"use": "attacks/pgd", "eps": 0.1}}
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
+    folder = tmp_path / "touchstone"
     for name, text in FILES.items():
-        (tmp_path / "touchstone" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "touchstone" / name).write_text(text)
-    monkeypatch.setattr(code, "PACKAGE", tmp_path / "touchstone")
-    code._parsed.cache_clear()
-    yield tmp_path / "touchstone"
-    code._parsed.cache_clear()
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    monkeypatch.setattr(code.plugins, "located", lambda name: folder / name if (folder / name).is_file() else None)
+    monkeypatch.setattr(code, "_read", [])
+    return folder
 
 
 def record_of(settings=SETTINGS):
-    files = code.code_files(code.roots("attack", settings))
+    made = code.code_of("attack", settings)
     record = {"artefact": "sha256:a", "step": "attack", "settings": settings, "inputs": {}}
-    return record | {"code": code.code_digest(files), "files": files}
+    return record | {"code": made.digest, "definitions": made.definitions, "packages": made.packages}
 
 
 def edit(path, text):
@@ -55,30 +56,43 @@ def test_a_comment_is_the_same_code(package):
     assert named(record, package) == []
 
 
-@pytest.mark.parametrize("file", ["attacks/pgd.py", "adversary/losses.py", "pipeline/steps/attack.py"])
+@pytest.mark.parametrize("file", ["attacks/pgd.py", "adversary/losses.py", "pipeline/jobs/run.py"])
 def test_changed_code_is_named(package, file):
     record = record_of()
 
     edit(package / file, FILES[file].replace("1", "2").replace("4", "5").replace("loss()\n", "2 * loss()\n"))
 
-    assert named(record, package) == [("data/s/x", f"built by other code: {file}; that code is in no commit here")]
+    name = {"attacks/pgd.py": "attacks.pgd.pgd", "adversary/losses.py": "adversary.losses.loss"}
+    wanted = name.get(file, "pipeline.jobs.run.run")
+    assert named(record, package) == [("data/s/x", f"built by other code: {wanted}; that code is in no commit here")]
 
 
-def test_a_new_import_is_named(package):
-    record, names = record_of(), ["adversary/goals.py", "attacks/pgd.py"]
+def test_a_new_definition_is_named(package):
+    record = record_of()
     (package / "adversary/goals.py").write_text("GOAL = 1\n")
-    edit(package / "attacks/pgd.py", f"from touchstone.adversary import goals\n{FILES['attacks/pgd.py']}")
+    edit(package / "attacks/pgd.py", "from touchstone.adversary.goals import GOAL\n\n\ndef pgd():\n    return GOAL\n")
 
-    assert named(record, package)[0][1].startswith(f"built by other code: {', '.join(names)};")
+    names = "adversary.goals.GOAL, adversary.losses.loss, attacks.pgd.pgd"
+    assert named(record, package)[0][1].startswith(f"built by other code: {names};")
+
+
+def test_another_version_of_a_package_is_named(package):
+    edit(package / "adversary/losses.py", "import numpy\n\n\ndef loss():\n    return numpy.pi\n")
+    record = record_of()
+
+    older = record | {"code": "sha256:0", "packages": record["packages"] | {"numpy": "1.0"}}
+
+    assert record["packages"].keys() == {"numpy"}
+    assert named(older, package)[0][1].startswith("built by other code: numpy 1.0;")
 
 
 def test_of_much_other_code_the_first_names_are_shown_and_the_rest_is_counted(package):
-    record = record_of()
-    record["files"] = record["files"] | {f"attacks/a{place}.py": "sha256:0" for place in range(9)}
+    record = record_of() | {"code": "sha256:0"}
+    record["definitions"] = record["definitions"] | {f"attacks.a{place}.f": "0" for place in range(9)}
 
     ((_, problem),) = named(record, package)
 
-    shown = ", ".join(f"attacks/a{place}.py" for place in range(other_code.SHOWN))
+    shown = ", ".join(f"attacks.a{place}.f" for place in range(other_code.SHOWN))
     assert problem.startswith(f"built by other code: {shown} and {9 - other_code.SHOWN} more;")
 
 
@@ -87,13 +101,13 @@ def test_a_record_cannot_name_code_outside_the_package(package, use):
     (package.parent / "hosts.py").write_text("not python at all(")
     record = record_of() | {"settings": {"component": {"use": use}}}
 
-    assert "attacks/pgd.py" in other_code.names(record)
+    assert "attacks.pgd.pgd" in other_code.names(record)
 
 
-@pytest.mark.parametrize("files", [{"a\0.py": "sha256:0"}, {"\x1b[2J.py": "sha256:0"}, {"a.py": ["no", "text"]}])
-def test_forged_names_and_digests_of_code_are_named_and_looked_up_nowhere(package, files):
-    record = record_of()
-    record["files"] = record["files"] | files
+@pytest.mark.parametrize("forged", [{"a\0.f": "0"}, {"\x1b[2J.f": "0"}, {"a.f": ["no", "text"]}])
+def test_forged_names_and_digests_of_code_are_named_and_looked_up_nowhere(package, forged):
+    record = record_of() | {"code": "sha256:0"}
+    record["definitions"] = record["definitions"] | forged
 
     ((_, problem),) = named(record, package)
 
@@ -111,6 +125,6 @@ def test_settings_without_an_end_are_named_as_other_code(package):
     ]
 
 
-@pytest.mark.parametrize("damage", [{"files": None}, {"settings": []}, {"step": 3}, {"code": None}])
+@pytest.mark.parametrize("damage", [{"definitions": None}, {"settings": []}, {"step": 3}, {"code": None}])
 def test_a_malformed_record_is_left_to_the_checks_of_records(package, damage):
     assert named(record_of() | damage, package) == []

@@ -65,7 +65,7 @@ def test_a_counter_claim_has_words_of_its_own(kind, word, problems, tmp_path):
 
 def three_files(root, cpu, scores=b"0.5", numpy=OF_NUMPY):
     """Write a chain of three: a raw file, a member that was computed from it with torch, and a report computed without."""
-    facts = {"step": "any", "settings": {}, "code": "sha256:c", "files": {"a.py": "sha256:a"}}
+    facts = {"step": "any", "settings": {}, "code": "sha256:c", "definitions": {"a.f": "a1"}, "packages": {}}
     images, bundle, report = root / "images", root / "scores.zip", root / "reports/tiny/report.html"
     member = root / "scores.zip#msp/test"
 

@@ -6,7 +6,7 @@ import pytest
 from touchstone.pipeline.jobs import adapters, job, run
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS, Step
-from touchstone.pipeline.provenance import cache, sidecar_files
+from touchstone.pipeline.provenance import cache, code, sidecar_files
 from touchstone.pipeline.steps import report
 from touchstone.records.encoding import encode
 from touchstone.records.metric_tables import Metrics
@@ -30,9 +30,7 @@ def test_a_job_holds_no_set_that_no_later_task_of_it_reads(files, tmp_path, monk
         assert one.noun("examples", "ExampleSet").source == one.task.inputs["examples"]
         held.append("".join(sorted(one.reader._nouns)))
 
-    monkeypatch.setattr(job, "code_files", lambda tasks: {})  # the step has no file
-
-    monkeypatch.setitem(adapters.ADAPTERS, "look", look)
+    monkeypatch.setattr(adapters, "run_look", look, raising=False)
     monkeypatch.setitem(STEPS, "look", Step("look", torch=False, cached=False))
     tasks = tuple(Task("look", {"examples": name}, f"of {name}", {}) for name in "abacb")
 
@@ -49,8 +47,7 @@ def test_a_job_holds_no_artefact_of_a_task_that_is_done(files, tmp_path, monkeyp
         held.append([task for task in done if task() is not None])
         done.append(weakref.ref(one))  # it holds what it has written
 
-    monkeypatch.setattr(job, "code_files", lambda tasks: {})
-    monkeypatch.setitem(adapters.ADAPTERS, "write", write)
+    monkeypatch.setattr(adapters, "run_write", write, raising=False)
     monkeypatch.setitem(STEPS, "write", Step("write", torch=False, cached=False))
 
     run.run(tuple(Task("write", {"examples": name}, f"of {name}", {}) for name in files), tmp_path, tmp_path)
@@ -61,8 +58,7 @@ def test_a_job_holds_no_artefact_of_a_task_that_is_done(files, tmp_path, monkeyp
 def test_an_output_that_gc_removes_while_a_job_copies_it_is_computed(files, tmp_path, monkeypatch):
     monkeypatch.setenv("TOUCHSTONE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(cache.Cache, "fetch", lambda store, key: tmp_path / "removed")
-    monkeypatch.setattr(job, "code_files", lambda tasks: {})
-    monkeypatch.setitem(adapters.ADAPTERS, "make", lambda one: one.write(Metrics(())))
+    monkeypatch.setattr(adapters, "run_make", lambda one: one.write(Metrics(())), raising=False)
     monkeypatch.setitem(STEPS, "make", Step("make", torch=False, cached=True))
 
     assert run.run((Task("make", {"examples": "a"}, "made", {}),), tmp_path, tmp_path) == 0
@@ -79,8 +75,8 @@ def test_code_that_is_edited_during_a_job_ends_it_before_anything_is_recorded(fi
         today["adversary/evasion.py"] = "after"
         write(one)
 
-    monkeypatch.setattr(job, "code_files", lambda tasks: dict(today))
-    monkeypatch.setitem(adapters.ADAPTERS, "edit", edit)
+    monkeypatch.setattr(job.code, "code_of", lambda *task: code.Code(str(today), dict(today), {}))
+    monkeypatch.setattr(adapters, "run_edit", edit, raising=False)
     monkeypatch.setitem(STEPS, "edit", Step("edit", torch=False, cached=False))
 
     with pytest.raises(job.JobError, match="of a: its code changed while the job ran; run the study again"):
@@ -99,7 +95,7 @@ def test_code_that_is_edited_while_a_report_is_drawn_leaves_the_report_before_as
         today["report/page.py"] = "after"
         return {"report.html": b"a new page"}
 
-    monkeypatch.setattr(job, "code_files", lambda tasks: dict(today))
+    monkeypatch.setattr(job.code, "code_of", lambda *task: code.Code(str(today), dict(today), {}))
     monkeypatch.setattr(report, "report", draw)
     settings = {key: {} for key in ("papers", "evaluations", "figures", "components")}
     settings |= {"study": "made", "claims": {"data": "digits", "components": {}, "claims": {}}}

@@ -23,7 +23,6 @@ def study(tmp_path, monkeypatch):
     """Outputs of a network whose features vary, and of one whose features do not."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TOUCHSTONE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(job, "code_files", lambda tasks: {})
     draw, labels, ids = np.random.default_rng(0), np.zeros(40, np.int64), np.arange(40)
     for name, scale in (("known", 1), ("flat", 0)):
         features = 1 + scale * draw.normal(size=(40, 6)).astype(np.float32)

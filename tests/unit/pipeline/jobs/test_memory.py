@@ -44,7 +44,7 @@ def noise(seed=0):
 
 
 def written(path, noun):
-    facts = {"step": "prepare", "settings": {}, "inputs": {}, "code": "sha256:c", "files": {}}
+    facts = {"step": "prepare", "settings": {}, "inputs": {}, "code": "sha256:c", "definitions": {}, "packages": {}}
     sidecar_files.write_sidecar(path, whole_files.write_pieces(path, streams.encoded(noun)), facts)
 
 

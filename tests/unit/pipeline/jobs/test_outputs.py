@@ -18,7 +18,8 @@ def facts(setting, sidecar="sha256:s"):
         "settings": setting,
         "inputs": {"of": [link]},
         "code": "sha256:c",
-        "files": {"a.py": "sha256:a"},
+        "definitions": {"a.f": "a1"},
+        "packages": {},
     }
 
 

@@ -11,7 +11,6 @@ from planted_networks import WEIGHTS, plant, write
 from touchstone import plugins
 from touchstone.pipeline.jobs import run
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.planning.plan import code_roots
 from touchstone.records.encoding import decode
 from touchstone.records.nouns import Checkpoint, ExampleSet, Outputs
 
@@ -98,12 +97,3 @@ def test_an_attack_of_no_size_changes_no_prediction_and_a_second_run_no_byte():
     assert clean == same < 0.8
     left("random_head", (13, -51, 51), eps=0.0, draws=4, output="again")
     assert Path("again.outputs").read_bytes() == first
-
-
-def test_the_code_that_draws_is_in_the_digest_of_the_jobs_that_use_it():
-    plain = Task("attack", {}, "x", {"component": {"use": "attacks/pgd"}})
-
-    assert "adversary/expectation.py" not in code_roots((plain,))
-    for more in ({"draws": 2}, {"backward_architecture": {}}):
-        task = Task("attack", {}, "x", plain.settings | more)
-        assert "adversary/expectation.py" in code_roots((task,))

@@ -122,7 +122,7 @@ def test_a_run_that_cannot_follow_snakemake_ends_it(tmp_path, monkeypatch):
     monkeypatch.setattr(snakemake_run, "_follow", torn)
 
     with pytest.raises(ValueError, match="a torn line"):
-        snakemake_run._run("x", "1", "keep", tmp_path, SimpleNamespace(name_snakemake=lambda pid: None), "cpu")
+        snakemake_run._run("x", "1", tmp_path, SimpleNamespace(name_snakemake=lambda pid: None), "cpu")
 
     assert started[0].returncode == -signal.SIGTERM
 
@@ -168,6 +168,6 @@ def test_an_interrupted_run_that_did_not_finish_ends_with_130(tmp_path, monkeypa
     monkeypatch.setattr(snakemake_run, "_follow_to_the_end", lambda *_: True)
     claim = SimpleNamespace(name_snakemake=lambda pid: None)
 
-    assert snakemake_run._run("digits", "1", "keep", tmp_path, claim, "cpu") == code
+    assert snakemake_run._run("digits", "1", tmp_path, claim, "cpu") == code
 
     assert "did not finish" not in capsys.readouterr().err

@@ -28,28 +28,28 @@ def stamped(tmp_path, monkeypatch):
         .replace("examples:\n", own + "\n")
         .replace("[tested, ", "[pets, tested, ")
     )
-    stamps.Stamp(Plan(load("sheet.yaml")), "sheet.yaml", "2", "keep").write()
+    stamps.Stamp(Plan(load("sheet.yaml")), "sheet.yaml", "2").write()
     monkeypatch.delenv(devices.VARIABLE)
     return tmp_path
 
 
 def test_a_gpu_that_was_added_changes_the_device_of_a_finished_study(stamped):
-    assert stamps.unchanged("sheet.yaml", "2", "keep") == "sheet"
+    assert stamps.unchanged("sheet.yaml", "2") == "sheet"
 
     devices.DRIVER.touch()
 
-    assert stamps.unchanged("sheet.yaml", "2", "keep") is None
+    assert stamps.unchanged("sheet.yaml", "2") is None
 
 
 def test_a_picture_that_was_added_to_the_folder_of_a_source_is_noticed(stamped):
-    assert stamps.unchanged("sheet.yaml", "2", "keep") == "sheet"
+    assert stamps.unchanged("sheet.yaml", "2") == "sheet"
 
     Path("pets/1.png").touch()
 
-    assert stamps.unchanged("sheet.yaml", "2", "keep") is None
+    assert stamps.unchanged("sheet.yaml", "2") is None
 
 
 def test_the_environment_can_name_the_device_of_a_finished_study(stamped, monkeypatch):
     monkeypatch.setenv(devices.VARIABLE, "cuda")
 
-    assert stamps.unchanged("sheet.yaml", "2", "keep") is None
+    assert stamps.unchanged("sheet.yaml", "2") is None

@@ -14,7 +14,14 @@ CODE = {"a.py": "sha256:a"}
 
 
 def record(data, **more):
-    return {"artefact": digests.sha256(data), "step": "score", "inputs": {}, "code": "sha256:c", "files": CODE, **more}
+    return {
+        "artefact": digests.sha256(data),
+        "step": "score",
+        "inputs": {},
+        "code": "sha256:c",
+        "definitions": CODE,
+        **more,
+    }
 
 
 def write(path, **members):
@@ -129,12 +136,12 @@ def test_what_no_job_writes_is_a_problem(tmp_path):
     assert sidecar_files.bundle_problem(path) == ""
 
     member = {**content["members"]["one"], "python": "4.0"}
-    more_files = {**content["files"], "sha256:x": {}}
+    more_files = {**content["definitions"], "sha256:x": {}}
     records = sidecar_files.digest_of_records(content["members"], more_files)
     for edited in (
         content | {"more": 1},
         content | {"members": {"one": member}},
-        content | {"files": more_files, "records": records},
+        content | {"definitions": more_files, "records": records},
     ):
         beside.write_text(digests.canonical(edited) + "\n")
         assert "edited" in sidecar_files.bundle_problem(path)

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from touchstone.pipeline.provenance import code, git
+from touchstone.pipeline.provenance import definitions, git
 
 
 @pytest.fixture
@@ -28,25 +28,29 @@ def history(tmp_path):
     return tmp_path, made
 
 
+def digest(source):
+    return definitions.parse(source).definitions["x"].digest()
+
+
 def test_the_commit_that_holds_the_code_is_named_with_its_date(history):
     root, (first, _) = history
-    digest = code.source_digest(b"x = 1  # another comment\n")
+    wanted = ("detectors.msp.x", digest(b"x = 1  # another comment\n"))
 
-    assert git.commit_of_code(root, (("detectors/msp.py", digest),)).startswith(f"{first} of 20")
+    assert git.commit_of_code(root, (wanted,)).startswith(f"{first} of 20")
 
 
 def test_code_that_was_never_committed_is_in_no_commit(history):
     root, _ = history
 
-    assert git.commit_of_code(root, (("detectors/msp.py", code.source_digest(b"x = 3\n")),)) is None
+    assert git.commit_of_code(root, (("detectors.msp.x", digest(b"x = 3\n")),)) is None
 
 
 def test_a_file_that_did_not_exist_yet_counts(history):
     root, (_, second) = history
-    files = (("detectors/msp.py", code.source_digest(b"x = 2\n")), ("detectors/knn.py", None))
+    files = (("detectors.msp.x", digest(b"x = 2\n")), ("detectors.knn.knn", None))
 
     assert git.commit_of_code(root, files).startswith(second)
 
 
 def test_without_git_there_is_no_commit(tmp_path):
-    assert git.commit_of_code(tmp_path, (("detectors/msp.py", "sha256:0"),)) is None
+    assert git.commit_of_code(tmp_path, (("detectors.msp.x", "0"),)) is None

@@ -1,0 +1,98 @@
+"""Run the jobs of a study in this process, and compare what they execute and open with the digest of their code.
+
+Run as `python executed_code.py STUDY` in a project whose raw files are there; prints what the digests miss.
+"""
+
+import ast
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+from touchstone import plugins
+from touchstone.pipeline.jobs import run
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import code, sidecar_files
+from touchstone.pipeline.settings.study import load
+
+PACKAGE = f"{plugins.PACKAGE}{os.sep}"
+
+
+@cache
+def definitions(path: str) -> list[tuple[int, int, list[str]]]:
+    """Return the first line, the last line and the names of each statement at the top of a file."""
+    found = []
+    for statement in ast.parse(Path(path).read_text()).body:
+        first = min([statement.lineno, *(one.lineno for one in getattr(statement, "decorator_list", []))])
+        names = [statement.name] if isinstance(statement, ast.FunctionDef | ast.ClassDef) else []
+        names += [
+            node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        ]
+        found.append((first, statement.end_lineno or first, names))
+    return found
+
+
+@cache
+def definition(executed: CodeType) -> str:
+    """Return the definition that a code object belongs to, as records name it; "" if it is none of touchstone's."""
+    path, line = executed.co_filename, executed.co_firstlineno
+    if not path.startswith(PACKAGE) or executed.co_name == "<module>":
+        return ""
+    module = path.removeprefix(PACKAGE).removesuffix(".py").replace(os.sep, ".").removesuffix(".__init__")
+    names = next((names for first, last, names in definitions(path) if first <= line <= last), [])
+    return f"{module}.{names[0]}" if names else ""
+
+
+class Watch:
+    """Notes the definitions of touchstone that are executed, and the files of the package that are opened."""
+
+    def __init__(self) -> None:
+        self.executed, self.opened, self.active = set[CodeType](), set[str](), False
+        sys.addaudithook(self._audit)
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.active and event == "open" and str(arguments[0]).startswith(PACKAGE):
+            self.opened.add(str(arguments[0]).removeprefix(PACKAGE))
+
+    def _profile(self, frame: FrameType, event: str, argument: object) -> None:
+        if event == "call":
+            self.executed.add(frame.f_code)
+
+    def __enter__(self) -> None:
+        self.executed.clear()
+        self.opened.clear()
+        self.active = True
+        sys.setprofile(self._profile)
+
+    def __exit__(self, *error: object) -> None:
+        sys.setprofile(None)
+        self.active = False
+
+
+def missing(study: str) -> tuple[list[str], int]:
+    """Return what the digests of a study's jobs miss, and how many executed definitions were looked up."""
+    plan, watch = Plan(load(study)), Watch()
+    left = [plan.tasks(rule, **wildcards) for rule, wildcards in plan.jobs() if rule.step != "fetch"]
+    found, looked_up = set[str](), set[str]()
+    while left:
+        ready = [
+            tasks for tasks in left if all(sidecar_files.exists(Path(f)) for task in tasks for f in task.input_files)
+        ]
+        for tasks in ready:
+            left.remove(tasks)
+            for task in tasks:
+                with watch:
+                    run.run((task,), Path(), Path("logs"))
+                reached = code.code_of(task.step, task.settings).definitions
+                executed = set(filter(None, map(definition, watch.executed)))
+                opened = {name for name in watch.opened if not name.endswith((".py", ".pyc"))}
+                looked_up |= executed | opened
+                found |= {f"{task.step}: {name}" for name in (executed | opened) - reached.keys()}
+    return sorted(found), len(looked_up)
+
+
+if __name__ == "__main__":
+    lines, number = missing(sys.argv[1])
+    print("\n".join([*lines, f"{number} executed"]))

@@ -1,0 +1,64 @@
+"""What a task's code starts from is there, and the installed packages count."""
+
+import pytest
+
+from touchstone.pipeline.planning.steps import STEPS
+from touchstone.pipeline.provenance import code
+
+LOCK = "numpy==2.0 \\\n    --hash=sha256:00\ntorch==9.9 \\\n    --hash=sha256:01\n"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_code_of_every_step_starts_from_what_every_job_runs_and_from_its_own_adapter(step):
+    found = code.code_of(step, {}).definitions
+
+    assert {"pipeline.jobs.run.run", "pipeline.jobs.environment.prepare_process"} <= found.keys()
+    assert any(name.endswith(f".run_{step}") for name in found)
+    assert any(name.startswith((f"pipeline.steps.{step}.", "pipeline.steps.")) for name in found)
+
+
+def test_a_component_brings_its_fit_and_what_it_names():
+    found = code.code_of("fit", {"component": {"use": "detectors/mahalanobis"}}).definitions
+
+    assert {"detectors.mahalanobis.mahalanobis", "detectors.mahalanobis.fit"} <= found.keys()
+
+
+def test_a_download_that_is_pinned_depends_on_no_code():
+    assert code.code_of("fetch", {"sha256": "sha256:00"}).definitions == {}
+    assert code.code_of("fetch", {"sha256": None}).definitions != {}
+
+
+def test_another_version_of_a_package_is_other_code(monkeypatch):
+    code._installed.cache_clear()
+    before = code.code_of("train", {})
+    monkeypatch.setattr(code, "version", lambda name: "9.9")
+    code._installed.cache_clear()
+    after = code.code_of("train", {})
+    code._installed.cache_clear()
+
+    assert before.packages.keys() == after.packages.keys() >= {"torch", "numpy"}
+    assert before.digest != after.digest
+    assert f"torch {before.packages['torch']}" in after.differences(before.definitions, before.packages)
+
+
+def test_in_another_environment_the_versions_are_those_of_its_lock(tmp_path):
+    (tmp_path / "requirements.lock").write_text(LOCK)
+
+    packages = code.code_of("train", {}, tmp_path / "requirements.lock").packages
+
+    assert (packages["torch"], packages["numpy"], packages["safetensors"]) == ("9.9", "2.0", code.MISSING)
+
+
+def test_a_plugin_that_hides_what_it_runs_is_refused_with_its_line(tmp_path):
+    from touchstone import plugins
+
+    (tmp_path / "detectors").mkdir()
+    (tmp_path / "detectors/sly.py").write_text(
+        "import importlib\n\n\ndef sly(logits):\n    return importlib.import_module('os').getpid() + logits\n"
+    )
+    plugins.use([tmp_path])
+    try:
+        with pytest.raises(ValueError, match=r"detectors/sly\.py: line 5: import_module hides what runs"):
+            code.code_of("score", {"component": {"use": "detectors/sly"}})
+    finally:
+        plugins.use([])
