@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from touchstone.api.components import components as components
     from touchstone.api.detector_scores import detector_scores as detector_scores
     from touchstone.api.detector_scores import evaluate_scores as evaluate_scores
+    from touchstone.api.gradient_norms import gradient_norms as gradient_norms
     from touchstone.api.robust_accuracy import EvaluationResult as EvaluationResult
     from touchstone.api.robust_accuracy import evaluate as evaluate
     from touchstone.api.studies import load_study as load_study
-    from touchstone.numerics.gradient_norms import gradient_norms as gradient_norms
     from touchstone.numerics.tensors import RandomStreams as RandomStreams
 
 __version__ = "0.1.0"
@@ -45,7 +45,7 @@ _ORIGINS = {  # each public name: the module that defines it, and its name there
     "detector_scores": ("api.detector_scores", "detector_scores"),
     "evaluate": ("api.robust_accuracy", "evaluate"),
     "evaluate_scores": ("api.detector_scores", "evaluate_scores"),
-    "gradient_norms": ("numerics.gradient_norms", "gradient_norms"),
+    "gradient_norms": ("api.gradient_norms", "gradient_norms"),
     "load_study": ("api.studies", "load_study"),
 }
 

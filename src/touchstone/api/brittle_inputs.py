@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from touchstone.api import calls
+from touchstone.api import gate
+from touchstone.api import progress as progress_line
+from touchstone.api.arguments import check_share, check_whole
 from touchstone.contracts import Model
 from touchstone.margins.nearest_classes import nearest_classes
-from touchstone.numerics.tensors import RandomStreams, batches, frozen
+from touchstone.numerics.tensors import RandomStreams, batches
 from touchstone.statistics.thresholds import catching_threshold
 
 
@@ -52,8 +54,8 @@ def brittle_inputs(
 
     Raises:
         TypeError: If images are not a tensor, or if the model returns none.
-        ValueError: If `eps` or `batch_size` is out of range, if images are out of range, or if the model does not take
-            them, has one class only or returns NaN.
+        ValueError: If `eps` or `batch_size` is out of range, if there are no images or they are out of range, if the model
+            does not take them, or if it returns anything but finite logits with a gradient.
 
     >>> import torch
     >>> weights = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
@@ -64,30 +66,29 @@ def brittle_inputs(
     2 1 0.005 0.02
     0 0 0.015 0.06
     """
-    calls.check_eps(eps)
+    check_share("eps", eps, "8 / 255")
     if not 0 < eps <= 1:
         raise ValueError(f"eps must be above 0 and at most 1, got {eps:g}: it is a share of the pixel range")
-    calls.check_batch_size(batch_size)
-    calls.check_tensors(images=images)
-    model = calls.without_modes(model)
+    check_whole(1, batch_size=batch_size)
     brittle: list[BrittleInput] = []
-    ids = torch.arange(len(images), device=images.device)
-    calls.check_logits(model, images)
-    calls.check_mode(model)
-    calls.check_no_probabilities(model, images)
-    calls.check_steady(model, images)
-    count = math.ceil(len(images) / batch_size)
-    with frozen(model), torch.no_grad(), calls.counted("brittle_inputs", count, progress) as step:
-        for batch, rows in batches(batch_size, images, ids):
-            predictions, leads = _decided(model, batch)
-            chosen = torch.ones_like(predictions, dtype=torch.bool) if threshold is None else leads <= threshold
-            if chosen.any():
-                draws = RandomStreams(seed, "attack", rows[chosen])
-                margins, _ = nearest_classes(model, batch[chosen], predictions[chosen], draws)
-                near = margins <= eps
-                columns = (rows[chosen][near], predictions[chosen][near], margins[near], leads[chosen][near])
-                brittle += [BrittleInput(*values) for values in zip(*(part.tolist() for part in columns), strict=True)]
-            step()
+    with gate.entered(model, images, batch_size=batch_size) as door:
+        gate.check_followed(door.model, door.images)
+        gate.check_steady(door.model, door.images)
+        ids = torch.arange(len(images), device=images.device)
+        count = math.ceil(len(images) / batch_size)
+        with torch.no_grad(), progress_line.counted("brittle_inputs", count, progress) as step:
+            for batch, rows in batches(batch_size, door.images, ids):
+                predictions, leads = _decided(door.model, batch)
+                chosen = torch.ones_like(predictions, dtype=torch.bool) if threshold is None else leads <= threshold
+                if chosen.any():
+                    draws = RandomStreams(seed, "attack", rows[chosen])
+                    margins, _ = nearest_classes(door.model, batch[chosen], predictions[chosen], draws)
+                    near = margins <= eps
+                    columns = (rows[chosen][near], predictions[chosen][near], margins[near], leads[chosen][near])
+                    brittle += [
+                        BrittleInput(*values) for values in zip(*(part.tolist() for part in columns), strict=True)
+                    ]
+                step()
     return sorted(brittle, key=lambda one: (one.input_margin, one.row))
 
 
@@ -112,7 +113,8 @@ def brittle_threshold(
     All other arguments are those of `brittle_inputs`.
 
     Raises:
-        ValueError: If `caught` is out of range, or if no input is brittle at `eps`.
+        TypeError: As for `brittle_inputs`.
+        ValueError: As for `brittle_inputs`, or if `caught` is out of range, or if no input is brittle at `eps`.
 
     References:
         Ngnawe et al. 2024, docs/papers/margin_consistency.md.
@@ -123,6 +125,7 @@ def brittle_threshold(
     >>> round(brittle_threshold(model, images, eps=0.1), 2)  # brittle are logit margins below twice eps
     0.18
     """
+    check_share("caught", caught, "0.95")
     if not 0 < caught <= 1:
         raise ValueError(f"caught must be above 0, at most 1, got {caught:g}")
     brittle = brittle_inputs(model, images, eps=eps, batch_size=batch_size, seed=seed, progress=progress)
@@ -134,6 +137,6 @@ def brittle_threshold(
 
 def _decided(model: Model, images: Tensor) -> tuple[Tensor, Tensor]:
     logits = model(images)
-    calls.check_no_nan(logits)
+    gate.check_finite_logits("the model", logits)
     top = logits.topk(2, dim=1)
     return top.indices[:, 0], top.values[:, 0] - top.values[:, 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,6 +11,13 @@ from touchstone import extras, registry
 from touchstone.messages import nearest
 from touchstone.pipeline.settings import values
 from touchstone.signatures import Setting, Signature, Type
+
+CALLED = (
+    "adaptive",
+    "attacks",
+    "detectors",
+    "margins",
+)  # folders whose components read images, with or without a network
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,8 @@ class BoundComponent:
 
     def __call__(self, *data: Any, **named: Any) -> Any:
         """Call the component's function, such as (model, images, labels, generator) for an attack."""
-        return self.function(*data, **named)
+        folder, name = self.use.split("/")
+        return _gated(self.use, self.function, registry.component(folder, name).call.data, *data, **named)
 
 
 def components(folder: str) -> tuple[str, ...]:
@@ -88,9 +96,21 @@ def component(use: str, **settings: Any) -> BoundComponent:
             use,
             checked,
             partial(registry.load(use), **_part(checked, signature.call)),
-            None if fit is None else partial(registry.load_fit(use), **_part(checked, fit)),
+            None
+            if fit is None
+            else partial(_gated, use, partial(registry.load_fit(use), **_part(checked, fit)), fit.data),
             None if companions is None else partial(registry.load_companions(use), **_part(checked, companions)),
         )
+
+
+def _gated(use: str, function: Callable[..., Any], names: Sequence[str], *data: Any, **named: Any) -> Any:
+    """Call a component's function, with checked data and a guarded model if it is one that users call themselves."""
+    if use.partition("/")[0] not in CALLED or len(data) > len(names):
+        return function(*data, **named)
+    from touchstone.api import component_gate  # it needs torch
+
+    with component_gate.passed(dict(zip(names, data, strict=False)) | named) as given:
+        return function(**given)
 
 
 def _part(settings: dict[str, Any], signature: Signature) -> dict[str, Any]:

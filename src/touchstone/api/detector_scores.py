@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from touchstone import registry
-from touchstone.api import calls
+from touchstone.api import gate
+from touchstone.api.arguments import check_alike, check_images, check_labels, check_whole, scores
 from touchstone.api.components import component
+from touchstone.api.model_guard import with_layers
 from touchstone.contracts import Model
 from touchstone.messages import first_line, nearest
 from touchstone.networks import penultimate
 from touchstone.networks.confounding import confounding_labels, confounding_norms
 from touchstone.networks.readouts import Confounding, read_out
-from touchstone.numerics.tensors import batches, check_finite, frozen
+from touchstone.numerics.tensors import batches, check_finite
 from touchstone.statistics import rank_intervals
 from touchstone.statistics.intervals import Interval
 
@@ -49,12 +51,11 @@ def evaluate_scores(
         detection_error: least mean of both error rates over all thresholds.
 
     Raises:
-        ValueError: If a set has no scores, or holds NaN.
+        TypeError: If scores are no numbers.
+        ValueError: If a set has no scores, is not (N,), or holds NaN.
     """
-    in_distribution, anomalous = (
-        np.asarray(scores.detach().cpu() if isinstance(scores, Tensor) else scores, dtype=np.float64)
-        for scores in (id_scores, ood_scores)
-    )
+    check_whole(1, resamples=resamples)
+    in_distribution, anomalous = scores("id_scores", id_scores), scores("ood_scores", ood_scores)
     metrics = rank_intervals.detection(in_distribution, anomalous, resamples=resamples, seed=seed)
     return {name: metric._replace(resampled=None) for name, metric in metrics.items()}  # else a thousand numbers each
 
@@ -92,32 +93,43 @@ def detector_scores(
         ValueError: If there is no such detector or setting, if there are no images, if the model does not take them, if
             something that the fit needs is missing, if the detector cannot be fitted, or if a score is NaN or infinite.
     """
-    calls.check_tensors(images=images, fit_images=fit_images, fit_labels=fit_labels, anomalous_images=anomalous_images)
-    calls.check_some(images=images, fit_images=fit_images, anomalous_images=anomalous_images)
-    calls.check_batch_size(batch_size)
+    sets = {"images": images, "fit_images": fit_images, "anomalous_images": anomalous_images}
+    for name, values in sets.items():
+        if values is not None or name == "images":
+            check_images(name, values)
+    if fit_labels is not None:
+        if fit_images is None:
+            raise ValueError("fit_labels are given without fit_images: give both")
+        check_labels("fit_labels", fit_labels, "fit_images", fit_images)
+    check_alike(**sets)
+    check_whole(1, batch_size=batch_size)
     bound = component(f"detectors/{detector}", **settings)
     signature = registry.component("detectors", detector)
     defaults = {name: setting.default for name, setting in signature.settings.items()}
     label = str((defaults | bound.settings).get("label", "softmax_all"))
     if label not in LABELS:
         raise ValueError(f"detectors/{detector}: label: expected one of {', '.join(LABELS)}.{nearest(label, LABELS)}")
-    model = calls.without_modes(model)
-    calls.first_logits(model, images)
-    _check_shown(model, detector, signature.call.data + (signature.fit.data if signature.fit is not None else ()))
-    with frozen(model):
+    data = signature.call.data + (signature.fit.data if signature.fit is not None else ())
+    reads = [kind for kind in ("features", "gradient_norms") if any(name.endswith(kind) for name in data)]
+    network = with_layers(f"detectors/{detector}", model, " and ".join(reads)) if reads else model
+    with gate.entered(network, images, batch_size=batch_size, full_precision=bool(reads)) as door:
+        if fit_labels is not None and fit_images is not None:
+            check_labels("fit_labels", fit_labels, "fit_images", fit_images, door.logits.shape[1])
+        gate.check_steady(door.model, door.images)
+        rows = {name: None if values is None else gate.usable(values) for name, values in sets.items()}
+        read = partial(_read, door.model, label=label, batch_size=batch_size)
         state = {}
         if bound.fit is not None and signature.fit is not None:
-            sources = {"fit": fit_images, "anomalous": anomalous_images}
             arguments: list[Any] = []
             for name in signature.fit.data:
                 kind, _, quantity = name.partition("_")
                 if name in ("seed", "model"):
-                    arguments.append({"seed": seed, "model": model}[name])
+                    arguments.append({"seed": seed, "model": door.model}[name])
                 elif name == "fit_labels":
-                    arguments.append(_required(fit_labels, detector, "fit_labels"))
+                    arguments.append(gate.usable(_required(fit_labels, detector, "fit_labels")))
                 else:
-                    source = _required(sources[kind], detector, f"{kind}_images")
-                    arguments.append(_read(model, source, (quantity,), label, batch_size)[quantity])
+                    source = _required(rows[f"{kind}_images"], detector, f"{kind}_images")
+                    arguments.append(read(source, f"{kind}_images", (quantity,))[quantity])
             with _named(f"detectors/{detector} cannot be fitted"):
                 for name, argument in zip(signature.fit.data, arguments, strict=True):
                     if isinstance(argument, Tensor):
@@ -126,15 +138,15 @@ def detector_scores(
                 for name, values in state.items():
                     check_finite(f"its {name}", values)
         names = tuple(name for name in signature.call.data if name not in ("model", "state"))
-        columns = _read(model, images, names, label, batch_size)
-        scores = []
+        columns = read(door.images, "images", names)
+        found = []
         for batch in batches(batch_size, *(columns[name] for name in names)):
-            row = dict(zip(names, batch, strict=True)) | {"model": model, "state": state}
+            row = dict(zip(names, batch, strict=True)) | {"model": door.model, "state": state}
             with _named(f"detectors/{detector} gives no scores"):
-                scores.append(bound(*(row[name] for name in signature.call.data)).detach())
-    found = torch.cat(scores)
-    check_finite(f"detectors/{detector} gives no finite scores for some images", found)
-    return found
+                found.append(bound.function(*(row[name] for name in signature.call.data)).detach())
+    result = torch.cat(found)
+    check_finite(f"detectors/{detector} gives no finite scores for some images", result)
+    return result
 
 
 @contextmanager
@@ -150,16 +162,6 @@ def _required(value: Tensor | None, detector: str, name: str) -> Tensor:
     if value is None:
         raise ValueError(f"detectors/{detector}: {name}: required, because this detector is fitted")
     return value
-
-
-def _check_shown(model: Model, detector: str, data: Sequence[str]) -> None:
-    """Raise TypeError if a detector reads layers or parameters of something that is no module."""
-    read = [kind for kind in ("features", "gradient_norms") if any(name.endswith(kind) for name in data)]
-    if read and not isinstance(model, nn.Module):
-        raise TypeError(
-            f"detectors/{detector}: it reads {' and '.join(read)} inside the network, and a function or a program of"
-            " torch.export shows none: give the nn.Module"
-        )
 
 
 def _check_features(model: nn.Module, images: Tensor) -> None:
@@ -180,20 +182,27 @@ def _gradient_norms(model: nn.Module, images: Tensor, classes: int, label: str) 
     return {f"gradient_norms.{label}": confounding_norms(model, images, targets, variant=settings["variant"])}
 
 
-def _read(model: Model, images: Tensor, names: Sequence[str], label: str, batch_size: int) -> dict[str, Tensor]:
+def _read(
+    model: nn.Module, images: Tensor, images_name: str, names: Sequence[str], *, label: str, batch_size: int
+) -> dict[str, Tensor]:
     """Return what a detector reads of all images, by name: one row per image, (N, ...)."""
     keys = {name: f"gradient_norms.{label}" if name == "gradient_norms" else name for name in names}
     computed = [key for key in keys.values() if key != "images"]
     parts: dict[str, list[Tensor]] = {name: [] for name in names}
-    if "features" in computed and isinstance(model, nn.Module):
+    if "features" in computed:
         _check_features(model, images[:2])
     for (batch,) in batches(batch_size, images):
-        if "features" in computed and isinstance(model, nn.Module):
-            read = read_out(model, batch, {label: LABELS[label]}, names=computed)
-        else:  # of any network, whatever its layers
-            read = {"logits": model(batch)} if computed else {}
-            if "gradient_norms" in names and isinstance(model, nn.Module):
+        read: dict[str, Tensor] = {}
+        if "features" in computed:
+            read = read_out(model, batch, {label: LABELS[label]}, names={*computed, "logits"})
+        elif computed:  # of any network, whatever its layers
+            with torch.no_grad():
+                read = {"logits": model(batch)}
+            if "gradient_norms" in names:
                 read |= _gradient_norms(model, batch, read["logits"].shape[1], label)
+        if read:
+            gate.check_finite_logits("the model", read["logits"], images_name)
         for name, key in keys.items():
-            parts[name].append(batch if name == "images" else read[key].detach())
+            values = batch if name == "images" else read[key].detach()
+            parts[name].append(values.to(torch.promote_types(values.dtype, torch.float32)))
     return {name: torch.cat(rows) for name, rows in parts.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,15 +19,17 @@ from torch import Tensor
 from touchstone.adversary.budgets import check_budget
 from touchstone.adversary.expectation import Expected
 from touchstone.adversary.losses import margin_loss
-from touchstone.adversary.perturbations import check_inputs
-from touchstone.api import calls, evaluation_evidence, suite_phases
+from touchstone.api import evaluation_evidence, foreign_attacks, gate, suite_phases
+from touchstone.api import progress as progress_line
+from touchstone.api.arguments import check_share, check_whole
 from touchstone.api.evaluation_checks import failed, log_odds
+from touchstone.api.torch_state import State
 from touchstone.attacks.attack_suite import attack_suite
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
 from touchstone.attacks.random_sign import random_sign
 from touchstone.contracts import Attack, Model
-from touchstone.numerics.tensors import RandomStreams, batches, frozen
+from touchstone.numerics.tensors import RandomStreams, batches
 from touchstone.statistics import intervals
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.wording import bracketed, more_digits, written
@@ -95,7 +97,8 @@ def evaluate(
         steps: of Auto-PGD on the cross-entropy.
         restarts: of Auto-PGD on margins; images far from the boundary get three.
         queries: of Square, for images that resist the rest; those near the boundary get a third.
-        attacks: further attacks. Each has to stay within `eps`.
+        attacks: further attacks, called as attack(model, images, labels, generator). Each has to stay within `eps`, and
+            returns images as a tensor or an array.
         draws: calls of the model per forward pass of an attack, for a model that draws random numbers: attacks follow the
             expectation of its probabilities. Both accuracies are then those of one fresh draw per image, and the checks
             allow for the noise of the draws.
@@ -107,75 +110,70 @@ def evaluate(
         evidence: a file to write, from which others can check the result: `touchstone verify FILE --model MODEL`.
 
     Raises:
-        TypeError: If images or labels are not tensors, if the model returns none, or if an attack is no function.
-        ValueError: If `eps`, `draws` or `batch_size` is out of range, if there are no images, if images, labels or
-            `backward` do not fit the model, if the model returns NaN, or if one of `attacks` leaves the budget or the pixel
-            range.
+        TypeError: If images or labels are not tensors, if the model returns none, or if an attack is no function or returns
+            no images.
+        ValueError: If a number is out of range, if there are no images, if images, labels or `backward` do not fit the
+            model, if it returns anything but finite logits with a gradient, or if one of `attacks` fails, or leaves the
+            budget or the pixel range.
     """
-    calls.check_tensors(images=images, labels=labels)
-    calls.check_eps(eps)
-    calls.check_attacks(attacks)
-    model, backward = calls.without_modes(model), backward and calls.without_modes(backward)
+    further = foreign_attacks.checked(attacks)
+    check_share("eps", eps, "8 / 255")
     if not 0 < eps < LARGE_EPS:
         raise ValueError(f"eps must be above 0 and below {LARGE_EPS}, got {eps:g}: it is a share of the pixel range")
-    if draws < 1:
-        raise ValueError(f"draws must be at least 1, got {draws}")
-    calls.check_batch_size(batch_size)
-    calls.check_some(images=images)
+    check_whole(1, draws=draws, batch_size=batch_size)
+    check_whole(0, steps=steps, restarts=restarts, queries=queries)
     if evidence is not None and draws > 1:
         raise ValueError(
             "a random model gives others other predictions, so there is no evidence to write: omit evidence"
         )
-    hits: dict[str, list[Tensor]] = {}
-    worst = []
-    ids = torch.arange(len(images), device=images.device)
-    calls.check_logits(model, images, backward)
-    with frozen(model):
-        check_inputs(model, images, labels)
-    calls.check_mode(model)
-    calls.check_no_probabilities(model, images)
-    if draws == 1:
-        calls.check_steady(model, images)
-    else:
-        calls.check_random(model, images)
-    seen = model if draws == 1 and backward is None else Expected(model, draws, backward)
-    count = (ATTACKS + len(attacks)) * math.ceil(len(images) / batch_size)
-    counting = calls.counted("evaluate", count, progress)
-    with frozen(model), frozen(backward), torch.no_grad(), _seeded(seed, draws), counting as step:
-        for part, part_labels, rows in batches(batch_size, images, labels, ids):
-            streams = RandomStreams(seed, "attack", rows)
-            correct, chosen = _attacked(
-                seen, part, part_labels, streams, eps, (steps, restarts, queries), attacks, step, steady=draws == 1
-            )
-            if draws > 1:
-                chosen = _pushed(seen, part, part_labels, streams, eps, steps, chosen)
-                # What was chosen on some draws is judged on another one.
-                correct |= {
-                    "clean": model(part).argmax(1) == part_labels,
-                    "robust": model(chosen).argmax(1) == part_labels,
-                }
-                correct["large_eps"] &= correct["robust"]
-                correct["loss_rises"] |= ~correct["robust"]
-            worst.append(chosen)
-            for name, correct_rows in correct.items():
-                hits.setdefault(name, []).append(correct_rows)
-    rows_hit = {name: torch.cat(parts) for name, parts in hits.items()}
-    result = EvaluationResult(
-        clean_accuracy=_rate(rows_hit["clean"]),
-        robust_accuracy=_rate(rows_hit["robust"]),
-        attacked=torch.cat(worst),
-        failed_checks=failed(
-            {name: float(values.double().mean()) for name, values in rows_hit.items()},
-            noise=0.0 if draws == 1 else 3 * math.sqrt(0.5 / len(images)),
-        ),
-    )
-    if evidence is not None:
-        with frozen(model):
+    with gate.entered(model, images, labels, batch_size=batch_size) as door, ExitStack() as stack:
+        stand_in = None if backward is None else stack.enter_context(gate.stand_in(door, backward))
+        gate.check_followed(door.model if stand_in is None else stand_in, door.images)
+        if draws == 1:
+            gate.check_steady(door.model, door.images)
+        else:
+            gate.check_random(door.model, door.images)
+        seen = door.model if draws == 1 and stand_in is None else Expected(door.model, draws, stand_in)
+        count = (ATTACKS + len(further)) * math.ceil(len(images) / batch_size)
+        counting = progress_line.counted("evaluate", count, progress)
+        with torch.no_grad(), _seeded(seed, draws), counting as step:
+            ids = torch.arange(len(images), device=images.device)
+            hits: dict[str, list[Tensor]] = {}
+            worst = []
+            for part, part_labels, rows in batches(batch_size, door.images, door.labels, ids):
+                streams = RandomStreams(seed, "attack", rows)
+                correct, chosen = _attacked(
+                    *(seen, part, part_labels, streams, eps, (steps, restarts, queries)),
+                    further, door.caller, step, steady=draws == 1,
+                )  # fmt: skip
+                if draws > 1:
+                    chosen = _pushed(seen, part, part_labels, streams, eps, steps, chosen)
+                    # What was chosen on some draws is judged on another one.
+                    correct |= {
+                        "clean": door.model(part).argmax(1) == part_labels,
+                        "robust": door.model(chosen).argmax(1) == part_labels,
+                    }
+                    correct["large_eps"] &= correct["robust"]
+                    correct["loss_rises"] |= ~correct["robust"]
+                worst.append(chosen)
+                for name, correct_rows in correct.items():
+                    hits.setdefault(name, []).append(correct_rows)
+        rows_hit = {name: torch.cat(parts) for name, parts in hits.items()}
+        result = EvaluationResult(
+            clean_accuracy=_rate(rows_hit["clean"]),
+            robust_accuracy=_rate(rows_hit["robust"]),
+            attacked=torch.cat(worst),
+            failed_checks=failed(
+                {name: float(values.double().mean()) for name, values in rows_hit.items()},
+                noise=0.0 if draws == 1 else 3 * math.sqrt(0.5 / len(images)),
+            ),
+        )
+        if evidence is not None:
             evaluation_evidence.write(
                 Path(evidence),
-                model,
-                images,
-                labels,
+                door.model,
+                door.images,
+                door.labels,
                 result.attacked,
                 eps=eps,
                 accuracies={"clean": result.clean_accuracy, "robust": result.robust_accuracy},
@@ -193,6 +191,7 @@ def _attacked(
     eps: float,
     effort: tuple[int, int, int],
     attacks: Sequence[Attack],
+    caller: State,
     step: Callable[[], None],
     steady: bool,
 ) -> tuple[dict[str, Tensor], Tensor]:
@@ -204,18 +203,22 @@ def _attacked(
 
     Args:
         effort: steps, restarts and queries of the suite.
+        attacks: further ones.
+        caller: torch's state for them.
         step: called after each attack.
         steady: whether the model draws no random numbers, so that an attack may stop at its first success.
     """
     steps, restarts, queries = effort
     every = torch.arange(len(images), device=images.device)
     logits = model(images)
-    calls.check_no_nan(logits)
+    gate.check_finite_logits("the model", logits)
     clean = logits.argmax(1) == labels
 
     def right(changed: Tensor) -> Tensor:
         step()
-        return clean & (model(changed).argmax(1) == labels)
+        logits = model(changed)
+        gate.check_finite_logits("the model", logits, "attacked images")
+        return clean & (logits.argmax(1) == labels)
 
     streams = draws.take(every)  # the second phase of the suite goes on where the first has left them
     followed = attack_suite(model, images, labels, streams, eps=eps, steps=steps, restarts=restarts, queries=0)
@@ -223,9 +226,11 @@ def _attacked(
     chosen = suite_phases.search_on(model, images, labels, streams, followed, eps=eps, queries=queries)
     robust = correct["black_box"] = right(chosen)
     within: dict[str, Attack] = {"single_step": partial(fgsm, eps=eps), "noise": partial(random_sign, eps=eps)}
-    within |= {f"attacks[{number}]": attack for number, attack in enumerate(attacks)}
+    for number, attack in enumerate(attacks):
+        name = f"attacks[{number}]"
+        within[name] = partial(foreign_attacks.attacked, name, attack, caller=caller)
     for name, attack in within.items():
-        changed = attack(model, images.clone(), labels, draws.take(every))  # it may work in place
+        changed = attack(model, images, labels, draws.take(every))
         check_budget(name, images, changed, eps)
         correct[name] = right(changed)
         fooled = robust & ~correct[name]

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from touchstone.adversary.expectation import Expected
-from touchstone.api.calls import are_probabilities
+from touchstone.api import gate
+from touchstone.api.model_guard import check_logits
 from touchstone.assay.class_order import Numbering, right_order
 from touchstone.assay.steadiness import check_steady, varies
 from touchstone.messages import first_line
@@ -77,6 +78,7 @@ def probe(
     model = tensors.with_normalisation(network, mean, std).eval()
     findings = Findings()
     some = images[:8]
+    _logits(model, images[:1])  # with as many images as classes, rows and columns look alike
     logits = _logits(model, some)
     findings.classes = logits.shape[1]
     scored, scored_labels = images[:SCORED], labels[:SCORED].numpy()
@@ -142,23 +144,13 @@ def _logits(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
             f"the model does not take your images, {shape} (channels x height x width): {reason.rstrip('.!')}."
             " --resize HEIGHTxWIDTH, --gray or --rgb change the images"
         ) from error
-    if not isinstance(logits, Tensor):
-        raise ValueError(
-            f"the model returns a {type(logits).__name__}; return only the logits, a tensor (images, classes)"
-        )
-    if logits.dim() != 2 or len(logits) != len(images) or logits.shape[1] < 2:
-        raise ValueError(
-            f"the model returns {tuple(logits.shape)} for {len(images)} images; expected logits (images, classes),"
-            " two classes or more"
-        )
+    try:
+        check_logits("the model", logits, images)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
     if logits.dtype != torch.float32:
         raise ValueError(f"the model returns {logits.dtype}; convert it to float32: model.float()")
-    if not bool(torch.isfinite(logits).all()):
-        rows = int((~torch.isfinite(logits)).any(1).sum())
-        raise ValueError(
-            f"the model returns NaN or infinity for {rows} of {len(images)} of your images; look at its weights and at"
-            " what it divides by"
-        )
+    gate.check_finite_logits("the model", logits, "of your images")
     return logits
 
 
@@ -187,13 +179,9 @@ def _sees(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> 
 
 def _unbounded(logits: Tensor, findings: Findings) -> None:
     """Raise ValueError for probabilities: their gradients vanish if the model is sure, which makes attacks fail."""
-    if are_probabilities(logits):
-        raise ValueError(
-            "the model returns probabilities (each row sums to 1): if it is sure, their gradients are zero, and attacks"
-            " would fail for that reason only. Remove the softmax at its end, so that it returns logits"
-        )
-    if bool((logits >= 0).all()) and bool((logits <= 1).all()):
-        findings.notes.append("all outputs are in [0, 1]: if the model ends with a sigmoid, remove it")
+    gate.check_no_probabilities("the model", logits)
+    if remark := gate.doubtful(logits):
+        findings.notes.append(remark)
     if bool((logits.logsumexp(1).abs() < 1e-4).all()):
         findings.notes.append(
             "its outputs are log-probabilities; attacks work all the same, but max_logit and energy say little"

@@ -49,7 +49,7 @@ def test_a_threshold_spares_attacks_and_loses_the_share_that_it_was_asked_to_los
 
 def test_nothing_is_brittle_where_nothing_changes_the_class():
     def constant(images):
-        return torch.stack([1 + 0 * images.flatten(1)[:, 0], 0 * images.flatten(1)[:, 0]], 1)
+        return torch.stack([2 + 0 * images.flatten(1)[:, 0], 0 * images.flatten(1)[:, 0]], 1)
 
     assert brittle_inputs(constant, IMAGES) == []
     with pytest.raises(ValueError, match="no input is brittle"):
@@ -68,5 +68,7 @@ def test_a_model_that_returns_nan_is_refused(model, call):
     def partly(images):
         return torch.where(images[:, :1, 0, 0] > 0.5, torch.nan, model.eval()(images))
 
-    with pytest.raises(ValueError, match=f"the model returns NaN for {(IMAGES[:, 0, 0, 0] > 0.5).sum()} of 40 images"):
+    with pytest.raises(
+        ValueError, match=f"the model returns NaN or infinity for {(IMAGES[:, 0, 0, 0] > 0.5).sum()} of 40 images"
+    ):
         call(partly, IMAGES)

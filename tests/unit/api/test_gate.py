@@ -1,23 +1,16 @@
 """The calls for notebooks: what they say to arrays, to networks in train mode, and while they take long."""
 
-import io
 import re
-import sys
-import threading
-import time
 import warnings
-from contextlib import contextmanager
 from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
-from touchstone.api import calls
 from touchstone.api.brittle_inputs import brittle_inputs, brittle_threshold
 from touchstone.api.detector_scores import detector_scores
 from touchstone.api.robust_accuracy import evaluate
-from touchstone.attacks.random_sign import random_sign
 from touchstone.numerics.tensors import seeded
 
 IMAGES, LABELS = torch.rand(12, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 3
@@ -105,10 +98,6 @@ def test_a_network_that_answers_the_same_each_time_causes_no_warning(call):
         call(MODEL.double().float())
 
 
-def test_no_images_have_no_brittle_inputs():
-    assert brittle_inputs(lambda images: MODEL(images), IMAGES[:0]) == []
-
-
 def test_a_result_is_printed_in_a_line():
     found = evaluate(MODEL, IMAGES, LABELS, eps=0.02, **FEW)
 
@@ -131,74 +120,12 @@ def test_a_result_that_failed_a_check_says_so_when_it_is_printed():
     assert "do not trust" in repr(found)
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-@pytest.fixture
-def fast(monkeypatch):
-    monkeypatch.setattr(calls, "AFTER", 0.1)
-    monkeypatch.setattr(calls, "EVERY", 0.05)
-
-
-@pytest.mark.usefixtures("fast")
-@pytest.mark.parametrize(
-    ("stream", "progress", "shown"),
-    [(Terminal, None, True), (Terminal, False, False), (io.StringIO, None, False), (io.StringIO, True, True)],
-)
-def test_what_takes_long_says_how_far_it_is_on_a_terminal(monkeypatch, stream, progress, shown):
-    monkeypatch.setattr(sys, "stderr", stream())
-
-    with calls.counted("words", 3, progress) as step:
-        step()
-        time.sleep(0.5)
-
-    text = sys.stderr.getvalue()
-    assert bool(re.search(r"\rwords: 1 of 3 steps, \d+ s", text)) is shown
-    assert (text == "") is not shown
-    assert text.endswith("\r") or not shown  # the line is cleared
-
-
-def test_what_is_quick_says_nothing(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", Terminal())
-
-    with calls.counted("words", 3, None) as step:
-        step()
-
-    assert sys.stderr.getvalue() == ""
-
-
-@pytest.mark.parametrize(
-    ("call", "expected"),
-    [
-        (lambda: evaluate(MODEL, IMAGES, LABELS, batch_size=5, progress=True, **FEW), 15),
-        (lambda: evaluate(MODEL, IMAGES, LABELS, attacks=[partial(random_sign, eps=0.01)], progress=True, **FEW), 6),
-        (lambda: brittle_inputs(MODEL, IMAGES, batch_size=5, progress=True), 3),
-        (lambda: brittle_inputs(MODEL, IMAGES, batch_size=5, threshold=-1.0, progress=True), 3),
-        (lambda: brittle_threshold(MODEL, IMAGES, eps=0.9, batch_size=5, progress=True), 3),
-    ],
-)
-def test_a_call_counts_to_its_end(monkeypatch, call, expected):
-    steps = []
-
-    @contextmanager
-    def counted(label, total, progress):
-        assert progress is True
-        yield lambda: steps.append(total)
-
-    monkeypatch.setattr(calls, "counted", counted)
-    call()
-
-    assert steps == [expected] * expected
-
-
 @pytest.mark.parametrize(
     ("answer", "error", "message"),
     [
         (lambda logits: (logits, logits), TypeError, "the model returns a tuple, expected logits (N, K)"),
         (lambda logits: logits[:, :1], ValueError, "return torch.cat([-z, z], 1)"),
-        (lambda logits: logits[:, 0], ValueError, "the model returns shape (1,), expected logits (N, K)"),
+        (lambda logits: logits[:, 0], ValueError, "the model returns shape (1,) for 1 image, expected logits (N, K)"),
         (lambda logits: logits.detach(), ValueError, "the logits have no gradient in the images"),
     ],
 )
@@ -208,24 +135,6 @@ def test_a_model_that_attacks_cannot_follow_is_refused_with_what_it_returns(answ
     for call in (lambda seen: evaluate(seen, IMAGES, 0 * LABELS), lambda seen: brittle_inputs(seen, IMAGES)):
         with pytest.raises(error, match=re.escape(message)):
             call(lambda images: answer(model(images)))
-
-
-def test_no_thread_is_left_behind():
-    with calls.counted("words", 1, True):
-        assert [thread for thread in threading.enumerate() if thread.name == "touchstone progress"]
-
-    assert not [thread for thread in threading.enumerate() if thread.name == "touchstone progress"]
-
-
-def test_a_call_that_fails_clears_its_line(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    monkeypatch.setattr(calls, "AFTER", 0.0)
-
-    with pytest.raises(ZeroDivisionError), calls.counted("words", 3, None):
-        time.sleep(0.1)
-        raise ZeroDivisionError
-
-    assert sys.stderr.getvalue().endswith("\r")
 
 
 CALLABLE = [
@@ -288,8 +197,8 @@ def test_an_attack_by_name_is_refused_before_any_attack_runs():
 
 
 @pytest.mark.parametrize("call", [*CALLS, lambda model: evaluate(model, IMAGES, LABELS, draws=2, **FEW)])
-def test_a_model_that_returns_probabilities_is_evaluated_with_a_warning(call):
-    with pytest.warns(UserWarning, match=r"the model returns probabilities \(each row sums to 1\)"):
+def test_a_model_that_returns_probabilities_is_refused(call):
+    with pytest.raises(ValueError, match=r"the model returns probabilities \(each row sums to 1\)"):
         call(nn.Sequential(MODEL, nn.Softmax(1)).eval())
 
 

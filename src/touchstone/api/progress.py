@@ -1,0 +1,46 @@
+"""A line of progress for calls from a notebook that take long."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+AFTER, EVERY = 3.0, 0.5  # seconds until the line of progress appears, and between its updates
+
+
+@contextmanager
+def counted(label: str, total: int, progress: bool | None) -> Iterator[Callable[[], None]]:
+    """Yield a function to call after each step, and show progress on stderr while the block takes long.
+
+    Args:
+        label: what the line begins with.
+        total: number of steps.
+        progress: whether to show progress; None: if stderr is a terminal.
+    """
+    done, start, end = 0, time.monotonic(), threading.Event()
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+
+    def show() -> None:
+        line, wait = "", AFTER
+        while not end.wait(wait):
+            line, wait = f"{label}: {done} of {total} steps, {time.monotonic() - start:.0f} s", EVERY
+            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+        if line:
+            print(f"\r{' ' * len(line)}\r", end="", file=sys.stderr, flush=True)
+
+    if not (sys.stderr.isatty() if progress is None else progress):
+        yield step
+        return
+    shown = threading.Thread(target=show, name="touchstone progress", daemon=True)
+    shown.start()
+    try:
+        yield step
+    finally:
+        end.set()
+        shown.join()
