@@ -100,6 +100,9 @@ def _as_images(name: str, returned: Any, images: Tensor) -> Tensor:
                 " these; foolbox returns them second, clipped to its budget"
             )
         returned = returned[places[0]]
-    if not isinstance(returned, Tensor) and not hasattr(returned, "__array__"):
-        raise TypeError(f"{name} returned {kind_of(returned)}, expected the attacked images (N, C, H, W), a tensor")
-    return torch.as_tensor(returned).detach().to(images.device, images.dtype)
+    try:
+        return torch.as_tensor(returned).detach().to(images.device, images.dtype)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name} returned {kind_of(returned)}, expected the attacked images (N, C, H, W), a tensor or an array"
+        ) from error

@@ -74,7 +74,8 @@ def with_layers(name: str, model: object, reads: str) -> nn.Module:
     """
     network = as_module("model", model)
     if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        return network.module
+        inner: nn.Module = network.module
+        return inner
     if isinstance(network, Closed):
         raise TypeError(
             f"{name}: it reads {reads} inside the network, and a function, a program of torch.export or TorchScript shows"
@@ -127,7 +128,8 @@ class Guard:
             self.refusal = error
             raise
         # A copy: a model may write its next logits into the same tensor. Half precision is too coarse for scores.
-        return logits.to(torch.promote_types(logits.dtype, torch.float32), copy=True)
+        copied: Tensor = logits.to(torch.promote_types(logits.dtype, torch.float32), copy=True)
+        return copied
 
 
 def check_logits(name: str, logits: Any, images: Tensor) -> None:

@@ -126,7 +126,7 @@ WRONG_IMAGES = {
     "array": (IMAGES.numpy(), TypeError, r"images: expected a torch.Tensor, got numpy.ndarray: torch.as_tensor\("),
     "list": (IMAGES.tolist(), TypeError, r"images: expected a torch.Tensor, got list"),
     "loader": ([(IMAGES, LABELS)], TypeError, r"images: expected a torch.Tensor, got list"),
-    "none": (None, TypeError, "images: expected a torch.Tensor, got NoneType|_images: required|give both"),
+    "none": (None, (TypeError, ValueError), "images: expected a torch.Tensor, got NoneType|_images: required|give both"),
     "bytes": ((IMAGES * 255).byte(), ValueError, r"images are torch.uint8, expected floats in \[0, 1\]: .*float\(\) / 255"),
     "half": (IMAGES.half(), ValueError, r"images are torch.float16, expected floats"),
     "bool": (IMAGES > 0.5, ValueError, r"images are torch.bool, expected floats"),
@@ -175,7 +175,7 @@ def test_an_attack_on_no_images_has_no_result(door):
 WRONG_LABELS = {
     "array": (LABELS.numpy(), TypeError, r"labels: expected a torch.Tensor, got numpy.ndarray"),
     "list": (LABELS.tolist(), TypeError, r"labels: expected a torch.Tensor, got list"),
-    "none": (None, TypeError, r"labels: expected a torch.Tensor, got NoneType|fit_labels: required"),
+    "none": (None, (TypeError, ValueError), r"labels: expected a torch.Tensor, got NoneType|fit_labels: required"),
     "int32": (LABELS.int(), ValueError, r"labels are torch.int32, expected int64: (fit_)?labels.long\(\)"),
     "float": (LABELS.float(), ValueError, r"labels are torch.float32, expected int64: (fit_)?labels.long\(\)"),
     "bool": (LABELS > 0, ValueError, r"labels are torch.bool, expected int64: (fit_)?labels.long\(\)"),
