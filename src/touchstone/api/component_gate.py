@@ -39,7 +39,7 @@ def passed(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
             guard = stack.enter_context(gate.guarded("the model", data["model"], caller))
             if isinstance(images, Tensor) and len(images):
                 logits = gate.first_logits(guard, data["model"], images[:1])
-                gate.check_no_probabilities("the model", gate.first_logits(guard, data["model"], images[:8]))
+                gate.check_proper("the model", gate.first_logits(guard, data["model"], images[:8]))
                 _check_labels(data, logits.shape[1])
         try:
             yield data

@@ -45,7 +45,7 @@ def first_logits(guard: Guard, model: nn.Module, images: Tensor, advice: str = "
 
     Raises:
         TypeError: If it returns no tensor.
-        ValueError: If it does not take such images, or returns anything but finite logits.
+        ValueError: If it does not take such images, or returns anything but logits.
     """
     try:
         with torch.no_grad():
@@ -58,7 +58,6 @@ def first_logits(guard: Guard, model: nn.Module, images: Tensor, advice: str = "
         raise ValueError(
             f"{guard.name} does not take your images ({kind}): {fault}{_remedy(model, images, advice)}"
         ) from error
-    check_finite_logits(guard.name, logits)
     return logits
 
 
@@ -83,6 +82,12 @@ def check_finite_logits(name: str, logits: Tensor, images_name: str = "images") 
             f"{name} returns NaN or infinity for {rows} of {len(logits)} {images_name}; look at its weights and at what it"
             " divides by"
         )
+
+
+def check_proper(name: str, logits: Tensor) -> None:
+    """Raise ValueError if logits (N, K) are not finite, or if they are probabilities."""
+    check_finite_logits(name, logits)
+    check_no_probabilities(name, logits)
 
 
 def check_no_probabilities(name: str, logits: Tensor) -> None:
@@ -198,7 +203,7 @@ def entered(
         if labelled:
             check_labels("labels", labels, "images", images, logits.shape[1])
         logits = first_logits(guard, module, images[:batch_size])
-        check_no_probabilities("the model", logits)
+        check_proper("the model", logits)
         if remark := doubtful(logits):
             warn(remark)
         yield Entered(module, images, labels, logits, caller)
@@ -214,7 +219,9 @@ def stand_in(door: Entered, backward: object) -> Iterator[nn.Module]:
     """
     module = as_module("backward", backward)
     with guarded("backward", module, door.caller) as guard:
-        own, shape = door.logits[:1].shape, first_logits(guard, module, door.images[:1]).shape
+        logits = first_logits(guard, module, door.images[:1])
+        check_finite_logits("backward", logits)
+        own, shape = door.logits[:1].shape, logits.shape
         if shape != own:
             raise ValueError(
                 f"backward returns shape {tuple(shape)}, and the model {tuple(own)}: both must return the logits of the same"

@@ -46,5 +46,5 @@ def gradient_norms(model: nn.Module, images: Tensor, loss: Loss, *, create_graph
     with torch_state.defaults() as caller, gate.guarded("the model", network, caller, full_precision=True) as guard:
         followed = images.clone() if images.is_inference() else images
         gate.first_logits(guard, network, followed[:1])
-        gate.check_no_probabilities("the model", gate.first_logits(guard, network, followed[:BATCH]))
+        gate.check_proper("the model", gate.first_logits(guard, network, followed[:BATCH]))
         return numerics.gradient_norms(network, followed, values, create_graph=create_graph)
