@@ -81,11 +81,12 @@ def test_a_command_that_does_not_exist_is_seen(tmp_path, capsys):
         test_every_command_in_a_block_is_one_that_touchstone_or_make_accepts(page)
 
 
-@pytest.mark.parametrize("page", ["own_data.md", "studies.md"])
+@pytest.mark.parametrize("page", ["own_data.md", "studies.md", "verdicts.md"])
 def test_the_study_on_a_page_can_be_planned(page, tmp_path, monkeypatch):
     studies = [block for language, block in BLOCK.findall((ROOT / "docs" / page).read_text()) if language == "yaml"]
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (tmp_path / "requirements.lock").touch()
+    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
     (tmp_path / "mine.yaml").write_text(studies[0])
     monkeypatch.chdir(tmp_path)
 

@@ -48,7 +48,7 @@ def contrasts(papers: Mapping[str, Mapping[str, Any]], study: StudyClaims, rows:
     criteria = {name: contrast_files.criterion(name, facts) for name, facts in blocks.items()}
     of = {name: facts["contrast"]["of"] for name, facts in blocks.items()}
     claims = {name: study.claims[claim] for name, claim in of.items() if claim in study.claims}
-    question = study._replace(claims=claims, second_look=())
+    question = study._replace(claims=claims)
     verdicts = judge(Book({}, criteria), question, rows)
     made = zip(blocks.values(), criteria.values(), verdicts, strict=True)
     return [

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from touchstone.claims.built_in_attacks import with_built_in_attacker
 from touchstone.claims.criteria import Book, Chosen, Criterion
 from touchstone.claims.judged_parts import judged_parts
-from touchstone.claims.measurements import Measured, at_confidence
+from touchstone.claims.measurements import Measured
 from touchstone.claims.multiplicity import with_holm
 from touchstone.claims.published_figures import published
 from touchstone.claims.verdicts import (
@@ -33,55 +33,34 @@ from touchstone.claims.verdicts import (
     weakness,
 )  # fmt: skip
 from touchstone.records.metric_tables import MetricRow
-from touchstone.statistics.power import SECOND_LOOK
-from touchstone.statistics.seed_intervals import CONFIDENCE
 
 
 class StudyClaims(NamedTuple):
     """What a study says about the claims.
 
     data: its in-distribution data, by which bounds differ. components: {evaluation: its component}. claims: {criterion:
-    the entries that play its roles, or the reason why the study does not ask it}. second_look: the claims that another
-    study left open and that this one extends; it judges no others. at_paper_scale: {criterion: the published figures
-    that the study measures on the paper's own data and network}. left_out: what could not be measured, with the reasons.
+    the entries that play its roles, or the reason why the study does not ask it}. at_paper_scale: {criterion: the
+    published figures that the study measures on the paper's own data and network}. left_out: what could not be measured,
+    with the reasons.
     """
 
     data: str
     components: Mapping[str, str]
     claims: Mapping[str, str | Chosen]
-    second_look: Collection[str] = ()
     at_paper_scale: Mapping[str, Collection[str]] = {}
     left_out: Collection[str] = ()
 
 
 def judge(book: Book, study: StudyClaims, rows: Iterable[MetricRow]) -> list[Verdict]:
-    """Return one verdict per claim, published ones first, in the order of the book.
-
-    A second look is judged by wider intervals. Whether its verdicts stand together with those of other claims is
-    unknown, because the other claims are judged in the study that it extends.
-    """
-    confidence = SECOND_LOOK if study.second_look else CONFIDENCE
-    if study.second_look:
-        rows = [at_confidence(row, confidence) for row in rows]
+    """Return one verdict per claim, published ones first, in the order of the book."""
     measured = Measured(rows, study.components)
     held = {name: _held(criterion, study, measured) for name, criterion in book.criteria.items()}
     breaks = {name: _break(verdict, study, measured) for name, verdict in held.items()}
     attacked = {
         name: _attacked(_with_own_break(verdict, breaks[name]), study, breaks) for name, verdict in held.items()
     }
-    if study.second_look:
-        verdicts = {name: _looked_at_again(verdict, confidence) for name, verdict in attacked.items()}
-    else:
-        verdicts = with_holm(attacked)
+    verdicts = with_holm(attacked)
     return [published(claim, verdicts.values()) for claim in book.published.values()] + list(verdicts.values())
-
-
-def _looked_at_again(verdict: Verdict, confidence: float) -> Verdict:
-    """Return the verdict of a second look, with a note that says so."""
-    if verdict.word == NOT_RUN:
-        return verdict
-    note = f"second look, judged by {100 * confidence:g} % intervals"
-    return replace(verdict, notes=(note, *verdict.notes), confidence=confidence)
 
 
 def _held(criterion: Criterion, study: StudyClaims, measured: Measured) -> Verdict:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from touchstone.claims.criteria import COMPLEMENT, Bound, Chosen, Condition, Criterion, RowQuery, assignments
 from touchstone.records.metric_tables import MetricRow
-from touchstone.statistics.rows import MEAN, ends_of
+from touchstone.statistics.rows import MEAN
 from touchstone.statistics.wording import more_digits
 
 EQUAL = "equals"  # of criteria.COMPARISONS
@@ -108,12 +107,6 @@ class Measured:
             seeds = f", which is not defined for seed {', '.join(map(str, undefined))}" if undefined else ""
             raise Missing(f"{metric} of {entry} on {examples}{budget}{seeds}")
         return fitting
-
-
-def at_confidence(row: MetricRow, confidence: float) -> MetricRow:
-    """Return a row with the ends of another confidence; unchanged if its numbers are no estimates."""
-    ends = ends_of(row, confidence)
-    return row if ends is None else replace(row, low=ends[0], high=ends[1])
 
 
 def _allowed(row: MetricRow, rows: RowQuery) -> bool:

@@ -15,7 +15,6 @@ from typing import NamedTuple
 from touchstone.claims.criteria import MET, Bound, Condition, Criterion, Published
 from touchstone.claims.measurements import EQUAL, Quantity
 from touchstone.messages import listed
-from touchstone.statistics.seed_intervals import CONFIDENCE
 from touchstone.statistics.wording import RANGE, bracketed, limit, written
 
 # Axis 1: does the claim hold here?
@@ -119,7 +118,6 @@ class Verdict:
         holm: whether the word stands if all of the study's paper claims together may err as often as one; None if it
             is no decision.
         judged_by: of a published figure, the criteria that scale it down.
-        confidence: of the intervals that decided.
         itself: of a criterion, the published figures that it measures on the paper's own data and network.
     """
 
@@ -130,7 +128,6 @@ class Verdict:
     attacker: str = DOES_NOT_APPLY
     holm: bool | None = None
     judged_by: tuple[str, ...] = ()
-    confidence: float = CONFIDENCE
     itself: tuple[str, ...] = ()
 
     @property

@@ -9,7 +9,6 @@ from touchstone.records.metric_tables import MetricRow
 
 SUBSET = "data/subset"
 IMAGE_BY_IMAGE = ("data/corruption", "data/natural_shift")  # components that make one image from each image of a set
-PLACE = ("of", "skip", "split_seed")  # the settings of a subset that say which images come next
 
 
 class LargerSets:
@@ -77,22 +76,6 @@ class LargerSets:
             int(other["skip"]) for other in others if all(other[key] == block[key] for key in ("of", "split_seed"))
         ]
         return max(end, min([size, *(start for start in reserved if start >= end)])) - first
-
-    def settings(self, name: str, count: int) -> dict[str, Any]:
-        """Return the settings with which a subset has `count` images: the count, and its place if it has to change."""
-        block = place = self._examples[name]
-        while self._is_subset(place["of"]) and count > self._examples[place["of"]]["count"]:
-            place = self._examples[place["of"]]
-        return {key: place[key] for key in PLACE if place[key] != block[key]} | {"count": count}
-
-    def growth(self, larger: Mapping[str, int]) -> dict[str, float]:
-        """Return {set: the factor by which it grows} if subsets get these counts, with the sets made from them."""
-        growing = {name: subset_behind(name, self._examples) for name in self._examples}
-        return {
-            name: larger[subset] / self._examples[subset]["count"]
-            for name, subset in growing.items()
-            if subset in larger
-        }
 
     def _is_subset(self, name: str) -> bool:
         return bool(self._examples[name]["use"] == SUBSET)

@@ -11,9 +11,9 @@ from typing import Any
 from touchstone.claims import paper_files
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import INCONCLUSIVE, Part, Verdict, required
-from touchstone.commands._extension_costs import Prices
 from touchstone.commands._larger_sets import LargerSets
 from touchstone.commands._row_inputs import RowInputs
+from touchstone.commands._size_costs import Prices
 from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow, row_of
@@ -25,7 +25,6 @@ from touchstone.statistics.wording import plain
 NO_SEEDS_HELP = "only an upper bound: a stronger attack or a certificate would settle it, no seeds and no images"
 SEED_BY_SEED = "judged seed by seed: each further network is one more that has to pass"
 NO_ESTIMATE = "no estimate: its ends are the least and the greatest network, whatever their number"
-EXTENDED = "extended once already: this study is its second look, and a third would confirm too much"
 OWN_ENTRIES = (
     "entries: each of its {now} networks is an entry of its own, such as a split of the classes, so there are no seeds to"
     " add; {needed} would do, in an overlay of your own that adds entries (docs/verdicts.md)"
@@ -81,12 +80,11 @@ class Settling:
         return bool(self.why_not), self.seeds_needed or 0, self.images_needed or 0
 
 
-def settlings(plan: Plan, claim: str = "", *, priced: bool = True) -> list[Settling]:
+def settlings(plan: Plan, *, priced: bool = True) -> list[Settling]:
     """Return what would settle each open number of a finished study, claim by claim.
 
     Args:
         plan: of the study.
-        claim: the only one to answer for; all if it is empty.
         priced: whether the run records of this machine choose the cheapest size. Otherwise it has the fewest seeds.
 
     Raises:
@@ -94,9 +92,8 @@ def settlings(plan: Plan, claim: str = "", *, priced: bool = True) -> list[Settl
     """
     rows = read_rows(plan.study.name)
     verdicts = judge(paper_files.book(plan.study["papers"]), StudyClaims(**plan.questions.claims()), rows)
-    chosen = [verdict for verdict in verdicts if claim in ("", verdict.claim.id)]
     designs = _Designs(plan, rows, priced=priced)
-    return [designs.settling(verdict.claim.id, part) for verdict, part in _open_numbers(chosen)]
+    return [designs.settling(verdict.claim.id, part) for verdict, part in _open_numbers(verdicts)]
 
 
 def read_rows(study: str) -> list[MetricRow]:
@@ -134,7 +131,6 @@ class _Designs:
         self._seeds: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
         for row in rows:
             self._seeds[row.evaluation, row.entry].update(row.seeds if row.seed is None else (row.seed,))
-        self._second_look = bool(plan.study["study"].get("second_look"))
 
     def settling(self, claim: str, part: Part) -> Settling:
         """Return what settles a number."""
@@ -146,8 +142,6 @@ class _Designs:
 
     def _excluded(self, part: Part, row: MetricRow) -> str:
         """Return why no size is computed for a number; "" if one is."""
-        if self._second_look:
-            return EXTENDED
         if part.stuck is not None:
             return NO_SEEDS_HELP
         if part.decider:
@@ -183,9 +177,7 @@ class _Designs:
         spread = seed_intervals.Spread(
             *now, row.seed_variance or 0.0, row.image_variance or 0.0, row.residual_variance or 0.0
         )
-        question = power.Question(
-            method, condition.comparison, part.bound or 0.0, condition.distance, power.SECOND_LOOK
-        )
+        question = power.Question(method, condition.comparison, part.bound or 0.0, condition.distance)
         price = self._prices.of(row) if self._prices else None
         cost = None if price is None else lambda seeds, images: price.seconds(now, (seeds, images))
         sets = self._inputs.sets(row)

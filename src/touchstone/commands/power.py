@@ -106,14 +106,15 @@ def _from_to(now: int | None, needed: int | None) -> str:
 
 def _notes(by_claim: Claims) -> str:
     """Return how many claims could be settled, and how to read the sizes."""
-    from touchstone.statistics.power import POWER, SECOND_LOOK
+    from touchstone.statistics.power import POWER
+    from touchstone.statistics.seed_intervals import CONFIDENCE
 
     settled = sum(not any(each.why_not for each in numbers) for numbers in by_claim.values())
     unknown = any(not each.why_not and each.minutes is None for numbers in by_claim.values() for each in numbers)
     return (
         f"Inconclusive claims: {len(by_claim)}. More seeds or images would settle {settled} of them. A size settles a claim"
-        f" with a chance of {100 * POWER:g} %, by a second look with a {100 * SECOND_LOOK:g} % interval, if the truth is as"
-        f" far from the bound as the distance says. Minutes are those of the jobs behind the number; an extension also runs"
-        f" what else its evaluations read, and `touchstone run --settle` first says how long all of it takes."
+        f" with a chance of {100 * POWER:g} %, by a {100 * CONFIDENCE:g} % interval, if the truth is as far from the bound"
+        f" as the distance says. Minutes are those of the jobs behind the number. Give this size to a study of networks that"
+        f" no run has judged (docs/verdicts.md)."
         f"{' A size without minutes has the fewest seeds: no run records here time all its jobs.' if unknown else ''}"
     )

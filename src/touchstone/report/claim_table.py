@@ -33,6 +33,7 @@ from touchstone.report import markup
 from touchstone.report.claim_files import criterion_of, kind_of, published_figures
 from touchstone.report.tables import Number, Numbers
 from touchstone.statistics.sanity_checks import Doubts
+from touchstone.statistics.seed_intervals import CONFIDENCE
 from touchstone.statistics.wording import RANGE, bracketed, what_brackets_are, written
 
 PAPER, COUNTER = KINDS[:2]
@@ -242,7 +243,7 @@ def _why(word: str, part: Part) -> str:
 def _number(part: Part, number: Number, verdict: Verdict, doubts: Doubts) -> Number:
     """Return the number with how it came about, and with the failed checks of the attacks behind it."""
     doubt = "; ".join(dict.fromkeys(filter(None, map(doubts.about, (part.quantity.row, *part.quantity.each)))))
-    title = f"{_how(part, verdict.confidence)}; n = {part.quantity.n}"
+    title = f"{_how(part)}; n = {part.quantity.n}"
     title += f"; a check of an attack behind it failed: {doubt}" if doubt else ""
     more = part.quantity.digits_beside(part.bound)
     text = written(part.quantity.value, part.quantity.unit, more)
@@ -251,9 +252,9 @@ def _number(part: Part, number: Number, verdict: Verdict, doubts: Doubts) -> Num
     return number._replace(text=text, title=title, doubt=doubt, interval=interval)
 
 
-def _how(part: Part, confidence: float) -> str:
+def _how(part: Part) -> str:
     """Return in words which numbers it is a mean of, and what its brackets show."""
-    interval = f"its {100 * confidence:g} % interval in brackets"
+    interval = f"its {100 * CONFIDENCE:g} % interval in brackets"
     seeds = len(part.quantity.seeds)
     if part.condition.comparison == EQUAL:
         return "in brackets the least and the greatest seed"

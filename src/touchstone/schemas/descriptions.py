@@ -70,7 +70,6 @@ SETTINGS = {
         "calibration": "the set of held-out images that gives every detection threshold",
         "absent": "sources that are not available; what needs them leaves the study",
         "first_seed": "added to every seed of the study, so that none of its networks is one of an earlier run",
-        "second_look": "claims that the base left open; only these are judged, by wider intervals (`run --settle`)",
         "attacked_false_positive_rate": "gives the threshold that adaptive attacks must stay below",
         "false_positive_rates": "for which thresholds are computed",
     },

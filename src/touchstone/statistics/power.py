@@ -19,8 +19,6 @@ from touchstone.statistics.seed_intervals import CONFIDENCE, LARGEST, SCORE, Spr
 Array = NDArray[Any]
 POWER = 0.80
 FEWEST_SEEDS, MOST_SEEDS = 3, 60
-# What a first look left open is judged a second time by an interval that errs half as often.
-SECOND_LOOK = 1 - (1 - CONFIDENCE) / 2
 UP, DOWN, BETWEEN, EQUAL = ("at_least", "above"), ("at_most", "below"), "between", "equals"
 UNLIMITED = 10**6  # seeds: so many that only the images limit what can be seen
 MOST_IMAGES = 10**7
@@ -37,14 +35,12 @@ class Question(NamedTuple):
         comparison: with its bound, as a criterion writes it: "at_least", "between", ...
         bound: one number; two for "between".
         distance: how far from the bound the truth has to be for an answer to be worth its price.
-        confidence: of the interval that decides.
     """
 
     method: str
     comparison: str
     bound: float | tuple[float, float]
     distance: float
-    confidence: float = CONFIDENCE
 
 
 class Design(NamedTuple):
@@ -229,9 +225,9 @@ def _halves(spread: Spread, question: Question) -> Array:
         spread._replace(seed_variance=max(float(each) - spread.residual_variance, 0.0))
         for each in (between if between.any() else between[:1])
     ]
-    t = special.stdtrit([each.df for each in drawn], (1 + question.confidence) / 2)
+    t = special.stdtrit([each.df for each in drawn], (1 + CONFIDENCE) / 2)
     half = np.asarray(t * np.sqrt([each.variance for each in drawn]))
     if question.method in LARGEST:
-        z = float(special.ndtri((1 + question.confidence) / 2))
+        z = float(special.ndtri((1 + CONFIDENCE) / 2))
         half = np.maximum(half, z * z / (spread.images + z * z))
     return half

@@ -8,8 +8,8 @@ import pytest
 from open_claims import criterion, files_behind, mean, record
 
 from touchstone.__main__ import main
-from touchstone.commands import _extension_costs, _settling
-from touchstone.commands._extension_costs import Price, Prices
+from touchstone.commands import _settling, _size_costs
+from touchstone.commands._size_costs import Price, Prices
 from touchstone.report import packing
 
 ENTRIES = ("cnn", "cnn_pgd", "mlp_pgd")
@@ -49,7 +49,7 @@ def test_a_claim_is_a_line_with_its_size_below_it_and_the_end_says_what_the_dist
     assert first == "Smine-1  robust_accuracy, asked ≥ 30 %"
     assert second.startswith("         distance 0.05: 3 ") and " 120 -> " in second and second.endswith(" minutes")
     assert "Inconclusive claims: 1. More seeds or images would settle 1 of them." in notes[-1]
-    assert "97.5 % interval" in notes[-1] and "without minutes" not in notes[-1]
+    assert " by a 95 % interval" in notes[-1] and "without minutes" not in notes[-1]
 
 
 def test_the_answers_fit_a_terminal_of_80_columns(project, monkeypatch, capsys):
@@ -116,7 +116,7 @@ def test_minutes_are_those_of_the_jobs_behind_the_number_per_seed(project):
 
     record(plan, from_cache=1)
     assert Prices(plan).of(row) is None
-    assert _extension_costs.NETWORK.findall("cnn_pgd.12") == ["12"]
+    assert _size_costs.NETWORK.findall("cnn_pgd.12") == ["12"]
 
 
 def test_without_records_the_minutes_are_unknown(project, capsys):
@@ -176,7 +176,7 @@ def test_networks_that_are_entries_of_their_own_have_no_seeds_to_add(project, ca
     splits, images = open_numbers(capsys).values()
 
     assert splits["why_not"].startswith("entries: each of its 3 networks is an entry of its own")
-    assert splits["seeds_needed"] is None and "; 5 would do, in an overlay of your own" in splits["why_not"]
+    assert splits["seeds_needed"] is None and "; 4 would do, in an overlay of your own" in splits["why_not"]
     assert images["seeds_needed"] == 3 and images["images_needed"] > 120  # more images need no seeds
 
 
@@ -206,7 +206,7 @@ def test_networks_that_were_run_but_lack_the_number_are_counted(project, capsys)
     )
 
 
-def test_a_number_of_other_settings_is_not_extended(project, capsys):
+def test_a_number_of_other_settings_gets_no_size(project, capsys):
     renamed = tuple(f"data/own/outputs/cnn_pgd.{seed}/gone.safetensors" for seed in (0, 1, 2))
     claims = {"Smine-1": (criterion(), "cnn_pgd")}
     project(claims, [lambda plan: [replace(mean(plan=plan, parts=(4e-4, 1e-6, 1e-6)), files=renamed)]])

@@ -14,8 +14,8 @@ PARTS = [(4e-4, 1e-4, 1e-4), (1e-4, 4e-4, 1e-4), (0.0, 2e-4, 6e-4), (9e-4, 1e-5,
 NOISE = 0.03  # three standard errors of a simulated chance near .8
 
 
-def question(distance=0.03, comparison="at_least", bound=0.8, method=PLAIN, confidence=0.95):
-    return Question(method, comparison, bound, distance, confidence)
+def question(distance=0.03, comparison="at_least", bound=0.8, method=PLAIN):
+    return Question(method, comparison, bound, distance)
 
 
 def settled(low, high, asked, above):
@@ -32,17 +32,14 @@ def simulated(spread, asked, above=True, repetitions=1600):
         values = truth + shared + own
         between = max(float(np.var(values, ddof=1)) - spread.residual_variance, 0.0)
         seen = spread._replace(seed_variance=between)
-        ends = seed_intervals.ends(
-            float(values.mean()), seen.variance, seen.df, spread.images, asked.method, asked.confidence
-        )
+        ends = seed_intervals.ends(float(values.mean()), seen.variance, seen.df, spread.images, asked.method)
         hits += settled(*ends, asked, above)
     return hits / repetitions
 
 
-@pytest.mark.parametrize("confidence", [0.95, power.SECOND_LOOK])
 @pytest.mark.parametrize("parts", PARTS)
-def test_the_design_has_its_chance_and_one_seed_fewer_has_not(parts, confidence):
-    start, asked = Spread(3, 400, *parts), question(confidence=confidence)
+def test_the_design_has_its_chance_and_one_seed_fewer_has_not(parts):
+    start, asked = Spread(3, 400, *parts), question()
 
     design = smallest(start, asked, 4000)
 
@@ -107,7 +104,7 @@ def test_the_design_of_a_share_holds_for_real_hits_and_misses(above):
 
 @pytest.mark.parametrize("method", [PLAIN, SIGNED, SCORE])
 @pytest.mark.parametrize("parts", PARTS)
-def test_more_seeds_images_and_distance_help_and_more_confidence_and_variance_do_not(parts, method):
+def test_more_seeds_images_and_distance_help_and_more_variance_does_not(parts, method):
     spread = Spread(5, 400, *parts)
     here = chance(spread, question(method=method))
 
@@ -115,7 +112,6 @@ def test_more_seeds_images_and_distance_help_and_more_confidence_and_variance_do
     # Where seeds vary most, fewer degrees of freedom take back what more images give.
     assert chance(grown(spread, 5, 900), question(method=method)) >= here - 0.01
     assert chance(spread, question(0.05, method=method)) > here
-    assert chance(spread, question(method=method, confidence=0.975)) < here
     for part in ("seed_variance", "image_variance", "residual_variance"):
         wider = spread._replace(**{part: getattr(spread, part) + 3e-4})
         assert chance(wider, question(method=method)) < here

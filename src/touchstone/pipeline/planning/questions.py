@@ -189,23 +189,15 @@ class Questions:
     def claims(self) -> dict[str, Any]:
         """Return the study's settings of the published claims.
 
-        They are the data, the components of the evaluations, the entry for each role, the claims that are looked at a
-        second time, and the published figures that the study measures itself.
+        They are the data, the components of the evaluations, the entry for each role, and the published
+        figures that the study measures itself.
         """
         calibration = self.study["examples"][self.study["study"]["calibration"]]
         components = {name: entry["use"].split("/")[1] for name, entry in self.study["evaluations"].items()}
-        settings = {
-            "data": calibration["use"].split("/")[1],
-            "components": components,
-            "claims": self.study["claims"],
-        }
-        more = {
-            "second_look": self.study["study"].get("second_look"),
-            "at_paper_scale": measured_figures(
-                self.study["papers"], self.study["claims"], settings["data"], self.study.settings
-            ),
-        }
-        return settings | {key: value for key, value in more.items() if value}
+        data = calibration["use"].split("/")[1]
+        settings = {"data": data, "components": components, "claims": self.study["claims"]}
+        at_scale = measured_figures(self.study["papers"], self.study["claims"], data, self.study.settings)
+        return settings | ({"at_paper_scale": at_scale} if at_scale else {})
 
 
 def _certificates(question: dict[str, Any], examples: str) -> list[str]:

@@ -200,7 +200,6 @@ STUDY_SETTINGS: dict[str, dict[str, Setting]] = {
         "calibration": _text,
         "absent": Setting(Type("list", item=Type("str")), []),  # sources that are not available
         "first_seed": Setting(_seed, 0),  # added to every seed
-        "second_look": Setting(Type("list", item=Type("str")), []),  # claims of the base that this study extends
         "attacked_false_positive_rate": Setting(Type("float", Interval(gt=0, le=1)), 0.05),
         "false_positive_rates": Setting(Type("list", item=Type("float", Interval(gt=0, le=1))), [0.01, 0.05, 0.5]),
     },

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import plugins
-from touchstone.claims.criteria import SHARED, Book
+from touchstone.claims.criteria import SHARED
 from touchstone.messages import nearest
 from touchstone.numerics import devices, precision
 from touchstone.pipeline.provenance import code
@@ -130,7 +130,6 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     problems.extend(unused(resolved, kinds))
     claims = draft.blocks.get("claims") or {}
     resolved["claims"] = resolve_claims(claims, files.papers, files.book, resolved, removed, problems)
-    _look_again(resolved, files.book, problems)
     resolved["papers"] = {paper.name: paper.facts for paper in files.papers}
     problems.stop()
     omit_defaults(resolved["classifiers"])
@@ -140,19 +139,6 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     read = (*(layer.file for layer in files.layers), *(paper.folder / "paper.yaml" for paper in own))
     code.save()
     return Study(name, resolved, (*folders, *files.plugins), remarks, first_seed, tuple(map(str, read)))
-
-
-def _look_again(resolved: dict[str, Any], book: Book, problems: Problems) -> None:
-    """Keep only the claims that a second look is about, so that no other claim is judged twice."""
-    looks = resolved["study"]["second_look"]
-    if not looks:
-        del resolved["study"]["second_look"]  # a first look does not mention it, so that its jobs stay the same
-        return
-    for name in looks:
-        if name not in resolved["claims"]:
-            problems.add(("study", "second_look"), f"no claim called {name}.{nearest(name, book.criteria)}")
-    reason = f"not asked: this study is the second look at {', '.join(looks)}"
-    resolved["claims"] = {name: cast if name in looks else reason for name, cast in resolved["claims"].items()}
 
 
 def _plug_in(files: Files, root: Path, problems: Problems) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,6 @@ from touchstone.records.metric_rows import seedless
 from touchstone.records.metric_tables import MetricRow
 
 NETWORK = re.compile(r"[a-z][a-z0-9_]*\.(\d+)")
-JOINING = ("evaluate", "report")  # steps whose jobs read every network
 
 Job = tuple[str, tuple[tuple[str, str], ...]]  # a rule and its wildcards
 
@@ -96,33 +95,6 @@ class Prices:
             kind.jobs.append(_key(rule.name, wildcards))
             kind.seeds |= _seeds_in(wildcards)
         return kinds
-
-
-def minutes_more(base: Plan, extension: Plan, growth: Mapping[str, float]) -> float | None:
-    """Return the minutes of an extension's own jobs together; None if the time of one cannot be taken from a similar job.
-
-    Args:
-        base: the plan of the study that is extended.
-        extension: that of the extension.
-        growth: by which factor a set of images grows, by its name.
-    """
-    known: dict[Job, list[float]] = {}
-    recorded = _recorded(Path("logs") / base.study.name)
-    there = {_key(rule.name, wildcards): _alike(rule, wildcards) for rule, wildcards in base.jobs()}
-    for job, seconds in recorded.items():
-        if job in there:
-            known.setdefault(there[job], []).append(seconds)
-    total = 0.0
-    for rule, wildcards in extension.jobs():
-        sets = [examples.examples for examples in rule.batch.sets] if rule.batch else []
-        factor = max((growth.get(name, 1.0) for name in sets), default=1.0)
-        if _key(rule.name, wildcards) in there and factor == 1.0 and rule.step not in JOINING:
-            continue  # its files come from the action cache
-        alike = known.get(_alike(rule, wildcards))
-        if alike is None:
-            return None
-        total += factor * sum(alike) / len(alike)
-    return total / 60
 
 
 def _alike(rule: Rule, wildcards: dict[str, str]) -> Job:
