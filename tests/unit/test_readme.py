@@ -127,7 +127,8 @@ def test_findings_name_the_claims_that_do_not_stand_if_all_are_tested_together()
     text = " ".join((ROOT / "docs" / "findings.md").read_text().split())
 
     for word in ("confirmed", "not confirmed"):
-        fall = [n for n, row in claims_of("fashion_mnist").items() if (row["status"], row["holm"]) == (word, WEAK)]
+        weak = [n for n, row in claims_of("fashion_mnist").items() if (row["status"], row["holm"]) == (word, WEAK)]
+        fall = [name for name in weak if name[1].isdigit()] or ["none"]  # an older table also has papers that left
         named = re.search(rf"{word.capitalize()}: ([^.]*)\. (?:Not|The column)", text)[1]
         assert set(re.split(", | and ", named)) == set(fall)
 

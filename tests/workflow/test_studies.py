@@ -18,8 +18,8 @@ from touchstone.pipeline.settings.study import load
 ROOT = Path(__file__).parents[2]
 PINNED = "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"  # of sklearn_digits
 JOBS = {
-    "fashion_mnist": 1976,
-    "fashion_mnist_resnet": 2939,
+    "fashion_mnist": 1670,
+    "fashion_mnist_resnet": 2475,
     "mnist": 261,
     "cifar10": 511,
     "cifar100": 231,

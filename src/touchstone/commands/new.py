@@ -12,7 +12,7 @@ import yaml
 from touchstone import registry
 from touchstone.commands._templates import rendered
 from touchstone.pipeline.settings.files import NAME
-from touchstone.pipeline.settings.papers import shipped, shipped_facts
+from touchstone.pipeline.settings.papers import shipped
 
 KINDS = ("detector", "attack", "paper")
 
@@ -74,11 +74,6 @@ def _paper_files(options: argparse.Namespace) -> dict[Path, str]:
         raise ValueError(f"new: {name}: a paper is named [a-z][a-z0-9_]*; --folder says where its folder goes")
     if name in shipped():
         raise ValueError(f"new: touchstone has a paper {name}; choose another name")
-    label = name.replace("_", "")
-    for shipped_name, facts in shipped_facts().items():
-        if f"P{label}-1" in facts["published"]:
-            reason = f"the paper {shipped_name} has a claim P{label}-1, and claim ids are unique in a study"
-            raise ValueError(f"new: {name}: {reason}; choose another name")
     if options.fitted or options.origin is not None:
         raise ValueError("new: --from and --fitted are for components, not for papers")
     folder = Path(options.folder or "") / name
@@ -88,7 +83,7 @@ def _paper_files(options: argparse.Namespace) -> dict[Path, str]:
             schema=schemas.comment(folder / f"{part}.yaml", schemas.FOLDER / f"{part}.json"),
             name=name,
             title=name.replace("_", " ").capitalize(),
-            label=label,
+            label=name.replace("_", ""),
         )
         for part in ("paper", "questions")
     }

@@ -13,7 +13,6 @@ from touchstone.pipeline.settings.files import read_yaml
 from touchstone.pipeline.settings.sections import sections
 
 HOW_MANY = {"P0": 8, "S0": 9, "P1": 5, "S1": 12, "P2": 8, "S2": 12, "P3": 18, "S3": 20, "P4": 4, "S4": 16}
-HOW_MANY |= {"Ptrades": 10, "Strades": 7, "Pebo": 10, "Sebo": 11, "Pfast": 10, "Sfast": 8}
 IDS = [f"{family}-{number}" for family, count in HOW_MANY.items() for number in range(1, count + 1)] + [
     *("S0-11", "S0-12"),
     "S1-13",
@@ -55,32 +54,6 @@ BOUNDS = {
     "S4-8": [("at_least", 0.1)],
     "S4-10": [("at_least", 0.05)],
     "S4-11": [("at_least", 0.2)],
-    "Strades-1": [("below", 0.0), ("above", 0.0)],
-    "Strades-2": [("above", 0.0)],
-    "Strades-3": [("at_most", -0.02), ("above", 0.0)],
-    "Strades-4": [("at_most", 0.18), ("at_most", 0.22)],
-    "Strades-5": [("at_least", 0.018), ("above", 0.18)],
-    "Strades-6": [("at_least", 0.022)],
-    "Strades-7": [("at_most", 0.022)],
-    "Sfast-1": [("at_most", 0.03)],
-    "Sfast-2": [("at_most", 0.03)],
-    "Sfast-3": [("at_least", 0.2), ("at_most", 0.05)],
-    "Sfast-4": [("at_least", 0.2), ("at_most", 0.05)],
-    "Sfast-5": [("above", 0.03)],
-    "Sfast-6": [("at_least", 0.014)],
-    "Sfast-7": [("at_most", 0.1), ("at_least", 0.23)],
-    "Sfast-8": [("at_least", 0.2), ("at_most", 0.05)],
-    "Sebo-1": [("at_most", -0.05)],
-    "Sebo-2": [("at_least", -0.02)],
-    "Sebo-3": [("at_most", 0.0)],
-    "Sebo-4": [("at_most", 0.0)],
-    "Sebo-5": [("at_most", {"cifar10": -0.09, "cifar100": -0.034})],
-    "Sebo-6": [("between", (-0.01, 0.01))],
-    "Sebo-7": [("at_most", 0.0)],
-    "Sebo-8": [("below", 0.5)],
-    "Sebo-9": [("below", 0.5)],
-    "Sebo-10": [("at_most", 0.005)],
-    "Sebo-11": [("at_least", 0.0)],
 }  # fmt: skip
 # Bounds of the second edition that the first did not have, or had otherwise.
 SINCE_THE_FIRST_EDITION = {
@@ -209,27 +182,13 @@ def test_every_published_figure_has_a_criterion_or_one_reason_why_nothing_bears_
 
     assert scaled | unmeasured == set(BOOK.published)
     assert scaled & unmeasured == set()
-    assert unmeasured == {"P0-2", "P0-4", "P0-6", "P3-5", "P3-14", "P3-17", "P4-4", "Pebo-8", "Pebo-9", "Pebo-10"} | {
-        *(f"Ptrades-{number}" for number in (5, 8, 9, 10)),
-        *(f"Pfast-{number}" for number in (7, 8, 9, 10)),
-    }
+    assert unmeasured == {"P0-2", "P0-4", "P0-6", "P3-5", "P3-14", "P3-17", "P4-4"}
     assert BOOK.criteria["S1-11"].scales == ("P1-4",) and BOOK.criteria["S3-15"].scales == ("P3-18",)
 
 
 def test_the_kinds_of_claims_are_the_papers_ours_against_it_checks_and_context():
-    assert of_kind("counter") == {
-        "S0-6",
-        "S4-6",
-        "S4-7",
-        "S4-11",
-        "S4-17",
-        "Strades-5",
-        "Sebo-8",
-        "Sebo-9",
-        "Sfast-5",
-        "Sfast-6",
-    }
-    assert {"S1-6", "S1-7", "S1-8", "S2-13", "S3-12", "Sebo-10"} == of_kind("check")
+    assert of_kind("counter") == {"S0-6", "S4-6", "S4-7", "S4-11", "S4-17"}
+    assert of_kind("check") == {"S1-6", "S1-7", "S1-8", "S2-13", "S3-12"}
     assert sum(len(of_kind(kind)) for kind in KINDS) == len(BOOK.criteria)
 
 
@@ -270,7 +229,7 @@ def shipped_questions(paper):
 def test_at_the_scale_of_a_paper_a_bound_is_for_the_papers_data_only():
     at_scale = {name: criterion for name, criterion in BOOK.criteria.items() if criterion.paper_scale}
 
-    assert at_scale.keys() == {"S2-10", "S3-5", "Sebo-5"}
+    assert at_scale.keys() == {"S2-10", "S3-5"}
     for criterion in at_scale.values():
         for scale in criterion.paper_scale.values():
             assert all(scale.data in test.bounds for test in scale.tests or criterion.tests)

@@ -46,7 +46,7 @@ def completed(tmp_path, *words, folder=ROOT):
         (("new", "p"), {"paper"}),
         (("papers", "al"), {"aloe"}),
         (("check", "ti"), {"tiny"}),
-        (("check", "tra"), {"translation", "trades"}),
+        (("check", "tra"), {"translation"}),
         (("check", "./doc"), {"./docs"}),
     ],
 )

@@ -234,7 +234,6 @@ def test_a_paper_is_a_shipped_name_or_a_folder(word, paper):
     ("words", "reason"),
     [
         (["aloe"], "touchstone has a paper aloe; choose another name"),
-        (["ebo"], "the paper energy has a claim Pebo-1, and claim ids are unique in a study; choose another name"),
         (["My-Paper"], r"a paper is named \[a-z\]\[a-z0-9_\]\*"),
         (["second", "--fitted"], "--from and --fitted are for components, not for papers"),
     ],

@@ -85,11 +85,11 @@ def test_the_questions_of_the_base_are_kept_unless_the_study_lists_its_own(proje
 
 @pytest.mark.parametrize("papers", ["", "[]"])
 def test_a_base_without_papers_leaves_them_to_the_study(project, papers):
-    root = project(first=f"papers: {papers}\nquestions: []", mine="base: first\npapers: [energy]")
+    root = project(first=f"papers: {papers}\nquestions: []", mine="base: first\npapers: [fgsm]")
 
     evaluations = load("mine", root)["evaluations"]
 
-    assert {entry["system"] for entry in evaluations.values()} == {"energy"}
+    assert {entry["system"] for entry in evaluations.values()} == {"fgsm"}
 
 
 def test_what_a_base_removed_can_come_back(project):

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from touchstone.pipeline.settings.files import ParamsError
-from touchstone.pipeline.settings.papers import SHIPPED, read_papers
+from touchstone.pipeline.settings.papers import read_papers
 from touchstone.pipeline.settings.problems import Problems
+
+ENERGY = Path(__file__).parents[4] / "examples/papers/energy"
 
 
 def test_a_paper_that_changes_is_read_as_it_is_now(tmp_path):
-    shutil.copytree(SHIPPED / "energy", tmp_path / "mine")
+    shutil.copytree(ENERGY, tmp_path / "mine")
     file = tmp_path / "mine/paper.yaml"
     right = file.read_text()
     assert right.count("\ncriteria:") == 1

@@ -11,7 +11,6 @@ from touchstone.pipeline.settings.unmeasured import STATISTICS, unmeasured
 from touchstone.statistics import estimators
 
 ROOT = Path(__file__).parents[4]
-LOOKS = sorted(path.stem for path in ROOT.glob("workflow/studies/fashion_mnist_settle_*.yaml"))
 
 
 def reasons(study, claim, book):
@@ -32,21 +31,22 @@ def test_the_statistics_are_those_that_evaluations_make():
     assert tuple(estimators.STATISTICS) == STATISTICS
 
 
-DAMAGES = {  # what is left out: (claim, evaluation, its setting, the new value, what is said)
+EXAMPLE = "examples/papers/three_papers.yaml"
+DAMAGES = {  # what is left out: (study, claim, evaluation, its setting, the new value, what is said)
     "the other side of a difference": (
-        "S0-2", "paired_detection", "against", ["softmax_network"], "no evaluation that uses paired_detection makes auroc_successes_minus_",
+        "fashion_mnist", "S0-2", "paired_detection", "against", ["softmax_network"], "no evaluation that uses paired_detection makes auroc_successes_minus_",
     ),
     "a statistic": (
-        "Sebo-1", "energy_differences", "statistics", ["auroc"], "no evaluation that uses paired_detection measures fpr95_id",
+        EXAMPLE, "Sebo-1", "energy_differences", "statistics", ["auroc"], "no evaluation that uses paired_detection measures fpr95_id",
     ),
-    "an attack": ("S3-4", "single_step", "attacks", [], "no evaluation that uses robustness names"),
-    "a detector": ("Sebo-1", "energy_differences", "detectors", ["msp"], "no evaluation that uses paired_detection names energy"),
+    "an attack": ("fashion_mnist", "S3-4", "single_step", "attacks", [], "no evaluation that uses robustness names"),
+    "a detector": (EXAMPLE, "Sebo-1", "energy_differences", "detectors", ["msp"], "no evaluation that uses paired_detection names energy"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("claim", "evaluation", "setting", "value", "words"), DAMAGES.values(), ids=DAMAGES)
-def test_a_number_that_the_settings_leave_out_is_found(claim, evaluation, setting, value, words):
-    whole = load("fashion_mnist", ROOT).settings
+@pytest.mark.parametrize(("name", "claim", "evaluation", "setting", "value", "words"), DAMAGES.values(), ids=DAMAGES)
+def test_a_number_that_the_settings_leave_out_is_found(name, claim, evaluation, setting, value, words):
+    whole = load(name, ROOT).settings
     book = paper_files.book(whole["papers"])
     study = copy.deepcopy(whole)
     use = study["evaluations"][evaluation]["use"]
