@@ -4,7 +4,7 @@
 
 Each seed has new images and new weights, and runs all steps from `prepare` to the verdicts in this process, with
 the steps' own code: fetch has nothing to fetch, and no page is written. Claims called Strue-N are true and Sfalse-N false
-by construction (src/touchstone/papers/known_answers/truths.py). Mutants judge the same numbers by the hull of the networks'
+by construction (benchmarks/known_truths/truths.py). Mutants judge the same numbers by the hull of the networks'
 intervals, without attacks that know a defence, or with thresholds from the test images. With --keep the numbers of each
 seed are stored in a folder and not measured again. Writes known_answers.json and .md into benchmarks/results/.
 """
@@ -26,12 +26,12 @@ from typing import Any
 import yaml
 
 import racing
+from known_truths import claims
 from racing import Goal, Results
 from touchstone.claims import paper_files
 from touchstone.claims.criteria import Book
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import BROKEN, CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED, NOT_RUN
-from touchstone.papers.known_answers import claims
 from touchstone.pipeline.jobs.run import run
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
@@ -41,7 +41,8 @@ from touchstone.report.tables import numbered
 from touchstone.statistics import intervals
 
 ROOT = Path(__file__).parents[1]
-STUDY, SEED_STEP = "known_answers", 100  # between the networks of two seeds
+WORLD = "benchmarks/known_truths"
+STUDY, SEED_STEP = f"{WORLD}/known_answers.yaml", 100  # between the networks of two seeds
 KINDS = {"true": "true", "false": "false", "planted": "planted, hides its gradient", "honest": "planted, honest"}
 WORDS = (CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED)
 JUDGE, HULL, OBLIVIOUS, TESTED = (
@@ -76,10 +77,10 @@ def rows_of_seed(seed: int) -> list[MetricRow]:
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         for name in ("params.yaml", "requirements.lock"):
             shutil.copy(ROOT / name, folder)
-        shutil.copytree(ROOT / "workflow", Path(folder) / "workflow")
-        name = f"{STUDY}_{seed}"
-        (Path("workflow/studies") / f"{name}.yaml").write_text(yaml.safe_dump(overlay(seed), sort_keys=False))
-        plan = Plan(load(name, Path()))
+        shutil.copytree(ROOT / WORLD, Path(folder) / WORLD)
+        study = Path(f"known_answers_{seed}.yaml")
+        study.write_text(yaml.safe_dump(overlay(seed), sort_keys=False))
+        plan = Plan(load(f"./{study}", Path()))
         jobs = [(rule.step, plan.tasks(rule, **wildcards)) for rule, wildcards in plan.jobs()]
         waiting = [tasks for step, tasks in jobs if step != "report"]
         while waiting:

@@ -62,13 +62,9 @@ def shipped() -> list[str]:
 
 
 def shipped_facts() -> dict[str, dict[str, Any]]:
-    """Return {paper: the content of its paper.yaml} of the shipped papers that publish figures, in the order of their ids.
-
-    The paper of known answers, which tests the judging of claims, publishes none.
-    """
+    """Return {paper: the content of its paper.yaml} of the shipped papers, in the order of their ids."""
     facts = {name: read_yaml(SHIPPED / name / "paper.yaml") for name in shipped()}
-    publishing = {name: content for name, content in facts.items() if content.get("published")}
-    return dict(sorted(publishing.items(), key=lambda item: min(item[1]["published"])))
+    return dict(sorted(facts.items(), key=lambda item: min(item[1]["published"])))
 
 
 def paper_folder(written: str, root: Path) -> Path:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
-from touchstone.papers.known_answers import planted
+from known_truths import planted
 from touchstone.pipeline.auditing import leakage
 from touchstone.pipeline.jobs.run import run
 from touchstone.pipeline.planning.plan import Plan
@@ -36,12 +36,14 @@ def planned(tmp_path, monkeypatch):
     """The plan of the study with some settings changed, in a folder of its own."""
     for name in ("params.yaml", "requirements.lock"):
         shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(ROOT / "workflow/studies", tmp_path / "workflow/studies")
+    shutil.copytree(ROOT / "benchmarks/known_truths", tmp_path / "benchmarks/known_truths")
     monkeypatch.chdir(tmp_path)
 
     def plan(**changes):
-        Path("workflow/studies/planted.yaml").write_text(yaml.safe_dump({"base": "known_answers", **changes}))
-        return Plan(load("planted", Path()))
+        Path("planted.yaml").write_text(
+            yaml.safe_dump({"base": "benchmarks/known_truths/known_answers.yaml", **changes})
+        )
+        return Plan(load("./planted.yaml", Path()))
 
     return plan
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from touchstone.papers.known_answers import truths
-from touchstone.papers.known_answers.world import DISTANCE, NEAR, SIGMA, rows
+from known_truths import truths
+from known_truths.world import DISTANCE, NEAR, SIGMA, rows
 
 HIDDEN = ("saturated_rule", "quantised_rule", "one_hot_rule", "stopped_rule", "hot_rule", "random_rule")
 LEFT, MARGIN = truths.linear_accuracy(DISTANCE, SIGMA, NEAR), 0.1

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import known_answers as bench
+from known_truths.world import DISTANCE, NEAR, SIGMA
 from touchstone.claims.judging import StudyClaims
 from touchstone.evaluations.detection import detection
 from touchstone.evaluations.evasion import evasion
 from touchstone.evaluations.robustness import robustness
-from touchstone.papers.known_answers.world import DISTANCE, NEAR, SIGMA
 from touchstone.records.nouns import Cell, Detector, Outputs, Scores
 from touchstone.statistics.thresholds import threshold_at
 

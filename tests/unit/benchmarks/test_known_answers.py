@@ -2,17 +2,16 @@
 
 import runpy
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from scipy import optimize, stats
 
+from known_truths import claims, truths, world
 from touchstone import plugins, registry
-from touchstone.papers.known_answers import claims, truths, world
 
-FOLDER = Path(__file__).parents[3] / "src/touchstone/papers/known_answers"
+FOLDER = claims.FOLDER
 IMAGES, DISTANCE, SIGMA, NEAR, WIDE = 400_000, 0.03, 0.08, 4 / 255, 6 / 255
 
 

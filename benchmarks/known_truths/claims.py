@@ -1,6 +1,6 @@
 """The claims of known answers: each quantity of the world, and bounds at chosen distances from its truth.
 
-`python -m touchstone.papers.known_answers.claims` writes paper.yaml, and the claims at the end of questions.yaml. A claim
+`PYTHONPATH=benchmarks python -m known_truths.claims` writes paper.yaml, and the claims at the end of questions.yaml. A claim
 called Strue-N is true and one called Sfalse-N is false, by construction.
 """
 
@@ -12,11 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from touchstone.papers.known_answers import truths
-from touchstone.papers.known_answers.planted import planted
-from touchstone.papers.known_answers.world import CALIBRATION, DISTANCE, NEAR, NUISANCE, RATE, SIGMA, WIDE, rows
+from known_truths import truths
+from known_truths.planted import planted
+from known_truths.world import CALIBRATION, DISTANCE, NEAR, NUISANCE, RATE, SIGMA, WIDE, rows
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "known_answers"
 
 
 class Quantity(NamedTuple):
@@ -203,8 +203,8 @@ def judged() -> Iterator[tuple[str, Quantity, str, float]]:
 
 # --- the files ----------------------------------------------------------------------------------------------------------
 
-HEAD = """# yaml-language-server: $schema=../../schemas/paper.json
-# Written by `python -m touchstone.papers.known_answers.claims`; change that instead. Strue-N is true and Sfalse-N false
+HEAD = """# yaml-language-server: $schema=../../../src/touchstone/schemas/paper.json
+# Written by `PYTHONPATH=benchmarks python -m known_truths.claims`; change that instead. Strue-N is true and Sfalse-N false
 # by construction: truths.py has the formulas. Splanted-N hides something and has to be broken, Shonest-N has to survive.
 name: Known answers
 title: Claims whose truth is known
