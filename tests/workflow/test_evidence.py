@@ -17,7 +17,7 @@ import pytest
 
 from touchstone.__main__ import main
 from touchstone.digests import file_digest
-from touchstone.evidence import adoption, artefact_checks, attestation, study_evidence, verification
+from touchstone.evidence import adoption, artefact_checks, study_evidence, verification
 from touchstone.evidence.recomputation import Recomputation
 from touchstone.evidence.selection import Selection
 from touchstone.evidence.verification import Options, verify
@@ -329,36 +329,6 @@ def test_what_no_computation_can_tell_is_caught_by_the_root_digest(honest, tmp_p
 
     assert verify(path, Options()).problems == []
     assert caught(verify(path, Options(root=root)), "root", root)
-
-
-def key(folder, name):
-    path = folder / name
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path], check=True)
-    return path
-
-
-def test_a_signature_says_who_wrote_it_and_catches_what_no_computation_can_tell(honest, tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    author, forger = key(tmp_path, "author"), key(tmp_path, "forger")
-    Path("signers").write_text(f"author@example.org {author.with_suffix('.pub').read_text()}")
-    Path("e").write_bytes(honest.with_suffix(".evidence").read_bytes())
-    manifest = archive.read_manifest(Path("e"))
-
-    def signed(who):
-        attestation.sign(Path("e"), manifest, who)
-        code = main(["verify", "e", "--signers", "signers"])
-        return code, capsys.readouterr().out
-
-    code, text = signed(author)
-    assert code == 0
-    assert "author@example.org signed it" in text
-    code, text = signed(forger)
-    assert code == 1
-    assert "signature: e.statement.json" in text
-    signed(author)
-    Path("e").write_bytes(forged_note(honest, tmp_path).read_bytes())
-    assert main(["verify", "e", "--signers", "signers"]) == 1
-    assert "other bytes" in capsys.readouterr().out
 
 
 # --- archives ---------------------------------------------------------------------------------------------------------

@@ -20,24 +20,18 @@ def add(parser: argparse.ArgumentParser) -> None:
                         help="include the networks; without them only who has them can verify")  # fmt: skip
     parser.add_argument("--points", action=argparse.BooleanOptionalAction, default=True,
                         help="search the points behind margins again and include them; they prove the margins")  # fmt: skip
-    parser.add_argument("--sign", metavar="KEY", help="also write a signed statement, with this SSH key")
     parser.set_defaults(threads=1)  # it computes in the environment of jobs
 
 
 def main(options: argparse.Namespace) -> int:
     """Write the evidence, and print its size, its digest and the study's root digest."""
     # They import scipy, and the completion script imports this file only for its arguments.
-    from touchstone.evidence import attestation, study_evidence
+    from touchstone.evidence import study_evidence
     from touchstone.evidence.selection import Selection
 
     selection = Selection(Plan(load(options.study)), tuple(options.claims))
     target = Path(options.out or f"build/{selection.plan.study.name}.evidence")
-    if options.sign:
-        attestation.check_key(Path(options.sign))
     written = study_evidence.write(selection, options.study, target, options.weights, options.points)
     say(f"{target}: {len(written.entries):,} files, {target.stat().st_size / 1e6:,.1f} MB")
     say(f"Evidence: {written.digest}. Root digest of the study: {written.about['root']}")
-    if options.sign:
-        for path in attestation.sign(target, written, Path(options.sign)):
-            say(str(path))
     return 0

@@ -29,7 +29,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--study", metavar="STUDY", help="a study of this project whose settings it must have")
     parser.add_argument("--raw", metavar="FOLDER", help=f"prepare the data again from here (default: {RAW})")
-    parser.add_argument("--signers", metavar="FILE", help="the keys that may have signed it, as ssh's allowed_signers")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--share", type=_share, default=1.0, metavar="SHARE",
                         help="compute only a random share of each file's rows again, such as 0.1")  # fmt: skip
@@ -43,7 +42,7 @@ def main(options: argparse.Namespace) -> int:
 
     Returns 0 if nothing is wrong, 1 if something is, 4 if nothing is wrong but not everything could be checked.
     """
-    from touchstone.evidence import attestation, evaluation_checks, verification
+    from touchstone.evidence import evaluation_checks, verification
     from touchstone.evidence_files import archive
 
     parsed_files.distrust()
@@ -67,7 +66,6 @@ def main(options: argparse.Namespace) -> int:
             share=options.share,
         )
         result = verification.verify(path, brought)
-    attestation.check(path, Path(options.signers) if options.signers else None, result)
     if options.json:
         print(json.dumps(asdict(result), indent=1))
     else:

@@ -16,7 +16,7 @@ from touchstone.records.nouns import LeftOutError
 
 # The checks, in the order in which they are made.
 BYTES, SETTINGS, CHAIN, PLAN, SPLITS = "bytes", "settings", "chain", "plan", "splits"
-BUDGET, RECOMPUTATION, CRITERIA, ROOT, SIGNATURE = "budget", "recomputation", "criteria", "root", "signature"
+BUDGET, RECOMPUTATION, CRITERIA, ROOT = "budget", "recomputation", "criteria", "root"
 # What a machine raises that lacks memory, space or open files, or whose disk fails.
 LACKING = {errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO}
 # What forged data makes readers raise.

@@ -53,7 +53,7 @@ class Evidence:
         kind: "study" or "evaluation": what the claims are about.
         about: what the kind needs besides its files, as JSON.
         entries: {name: entry} of its files.
-        digest: of the manifest's bytes. It covers every file, so it identifies the evidence; a signature signs it.
+        digest: of the manifest's bytes. It covers every file, so it identifies the evidence.
     """
 
     kind: str
