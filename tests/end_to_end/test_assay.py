@@ -136,7 +136,7 @@ def test_whoever_has_the_model_verifies_its_assay(assayed, evidence, tmp_path, m
     text = run.stdout
     assert run.returncode == 0, text + run.stderr
     assert f"predictions of own_model.0 are also what {model} gives" in text
-    assert "margins are distances of points with another prediction" in text
+    assert "are what the same search gives" in text
     assert main(["verify", file, "--model", f"another={model}"]) == 1
     assert "it has own_model.0" in capsys.readouterr().err
 

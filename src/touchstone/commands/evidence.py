@@ -18,9 +18,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", metavar="FILE", help="the file to write (default: build/STUDY.evidence)")
     parser.add_argument("--weights", action=argparse.BooleanOptionalAction, default=True,
                         help="include the networks; without them only who has them can verify")  # fmt: skip
-    parser.add_argument("--points", action=argparse.BooleanOptionalAction, default=True,
-                        help="search the points behind margins again and include them; they prove the margins")  # fmt: skip
-    parser.set_defaults(threads=1)  # it computes in the environment of jobs
 
 
 def main(options: argparse.Namespace) -> int:
@@ -31,7 +28,7 @@ def main(options: argparse.Namespace) -> int:
 
     selection = Selection(Plan(load(options.study)), tuple(options.claims))
     target = Path(options.out or f"build/{selection.plan.study.name}.evidence")
-    written = study_evidence.write(selection, options.study, target, options.weights, options.points)
+    written = study_evidence.write(selection, options.study, target, options.weights)
     say(f"{target}: {len(written.entries):,} files, {target.stat().st_size / 1e6:,.1f} MB")
     say(f"Evidence: {written.digest}. Root digest of the study: {written.about['root']}")
     return 0

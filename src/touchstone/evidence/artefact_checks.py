@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from touchstone.evidence import budget_checks, closeness, margin_points
-from touchstone.evidence.margin_points import Tally
+from touchstone.evidence import budget_checks, closeness
 from touchstone.evidence.problems import BUDGET, PLAN, RECOMPUTATION, Result, counted
 from touchstone.evidence.recomputation import BY_ROW, KINDS, Recomputation
 from touchstone.evidence.study_evidence import NETWORKS
@@ -16,8 +15,7 @@ from touchstone.numerics import cpu_paths
 from touchstone.pipeline.jobs.adapters import attacked_model
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
-from touchstone.records import encoding
-from touchstone.records.nouns import Array, ContractError, ExampleSet, LeftOut, LeftOutError
+from touchstone.records.nouns import Array, ContractError, LeftOut, LeftOutError
 from touchstone.records.selection import select_rows
 
 TRIALS = 16  # recomputations with nudged weights before a difference becomes a finding
@@ -35,8 +33,6 @@ class Counts:
         exact: Recomputed artefacts that are equal to the last bit.
         close: Recomputed artefacts that are equal within their tolerance.
         ties: Predictions that rounding decides.
-        margins: What the points of margins prove.
-        lower: Certified lower bounds that were computed again.
         misfitted: Detectors and probes that come out otherwise if they are trained here.
         unfitted: Detectors and probes that were not drawn to be trained here.
         sampled: Recomputed artefacts of which only a sample of the rows was computed.
@@ -49,8 +45,6 @@ class Counts:
     exact: int = 0
     close: int = 0
     ties: int = 0
-    margins: Tally = field(default_factory=Tally)
-    lower: int = 0
     misfitted: int = 0
     unfitted: int = 0
     sampled: int = 0
@@ -103,8 +97,6 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
             bounded = budget_checks.compare(stated, clean, task.settings["component"])
             counts.files["bounded" if bounded else "free"] += 1
             _check_notes(reader, stated, clean, task, counts)
-        elif margin_points.upper(task):
-            counts.margins += _check_margins(reader, stated, task)
         elif task.output in reader.fitted:
             if not _check_fitted(reader, stated, task, counts):
                 return
@@ -119,7 +111,6 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
             trials = TRIALS if task.step in BY_ROW and len(result.problems) < MOST_PROBLEMS else 0
             counts.compared(_compare_with_recomputation(reader, stated, task, rows, trials))
             counts.files["prepared"] += task.step == "prepare"
-            counts.lower += len(stated.found) if task.step == "measure" else 0
         counts.rows[task.step] += len(getattr(stated, "example_ids", ()))
         counts.files[task.step] += 1
 
@@ -220,21 +211,6 @@ def _check_fitted(reader: Recomputation, stated: Any, task: Task, counts: Counts
     return True
 
 
-def _check_margins(reader: Recomputation, stated: Any, task: Task) -> Tally:
-    """Check margins that an attack found: whose they are, and by their points that they are upper bounds."""
-    job = reader.job(task)
-    examples, model, block = job.noun("examples", "ExampleSet"), job.model(), task.settings["component"]
-    method, norm = block["use"].split("/")[1], block.get("norm", "linf")
-    if (stated.method, stated.norm) != (method, norm):
-        raise ValueError(f"is of {stated.method} in {stated.norm}, the settings name {method} in {norm}")
-    for what in ("example_ids", "labels"):
-        budget_checks.check_rows(what, getattr(stated, what), getattr(examples, what))
-    points = reader.folder / margin_points.name_of(task.output)
-    held = encoding.decode(points.read_bytes(), ExampleSet) if points.is_file() else examples
-    tolerance = _tolerance(reader, task)
-    return margin_points.check(stated, held, examples, model, tolerance, task.settings["batch_size"])
-
-
 def _say_what_is_unchecked(counts: Counts, result: Result) -> None:
     if counts.absent:
         names = ", ".join(Path(file).stem for file in sorted(counts.absent))
@@ -265,22 +241,12 @@ def _say_what_was_proved(counts: Counts, result: Result) -> None:
         "infer": f"{rows['infer']:,} predictions in {counted(files['infer'], 'file')} are what the networks give{tied}",
         "fit": f"the thresholds of {counted(files['fit'], 'detector')} are the calibration images' quantiles",
         "score": f"{rows['score']:,} scores in {counted(files['score'], 'file')} are what the detectors give",
-        "measure": _margins(counts),
+        "measure": f"{rows['measure']:,} margins in {counted(files['measure'], 'file')} are what the same search gives",
         "evaluate": f"the rows of {counted(files['evaluate'], 'evaluation')} follow from predictions, scores and margins",
     }
-    result.proved += [sentence for step, sentence in steps.items() if files[step] and sentence]
+    result.proved += [sentence for step, sentence in steps.items() if files[step]]
     if counts.exact + counts.close:
         others = ", the others within the tolerance for another processor" if counts.close else ""
         recomputed = counted(counts.exact + counts.close, "recomputed file")
         paths = cpu_paths.record(torch=True)
         result.proved.append(f"{counts.exact:,} of {recomputed} are equal to the last bit{others} (here: {paths})")
-
-
-def _margins(counts: Counts) -> str:
-    tally = counts.margins
-    tied = f" ({tally.ties:,} so close to the boundary that rounding decides)" if tally.ties else ""
-    upper = f"{counted(tally.proved, 'margin')} are distances of points with another prediction{tied}" * bool(
-        tally.proved
-    )
-    lower = f"{counted(counts.lower, 'certified lower bound')} were computed again" * bool(counts.lower)
-    return "; ".join(filter(None, (upper, lower)))

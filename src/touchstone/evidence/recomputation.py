@@ -14,7 +14,6 @@ import numpy as np
 
 from touchstone import registry
 from touchstone.digests import canonical
-from touchstone.evidence import margin_points
 from touchstone.evidence.selection import TAKEN, Selection
 from touchstone.pipeline.jobs.detector_tasks import scored_rows, scorer
 from touchstone.pipeline.jobs.job import Job
@@ -131,9 +130,7 @@ class Recomputation(Reader):
             raise JobError(f"{file}: {error}") from error
 
     def computable(self, task: Task) -> bool:
-        """Return whether a task can be run again without an attack, a training run or a download."""
-        if task.step == "measure":
-            return not margin_points.upper(task)  # lower bounds need no search
+        """Return whether a task can be run again without an attack on a set, a training run or a download."""
         if task.step == "prepare":
             return "folder" not in task.inputs or Path(str(task.inputs["folder"])).name in self.raw
         return task.step not in TAKEN

@@ -13,7 +13,7 @@ from touchstone.pipeline.auditing import leakage
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.plan import Plan
 
-TAKEN = ("fetch", "prepare", "convert", "train", "attack", "measure")  # verification needs few of their inputs, or none
+TAKEN = ("fetch", "prepare", "convert", "train", "attack")  # verification needs few of their inputs, or none
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,7 @@ class Selection:
         task = self.tasks[output]
         if task.step not in TAKEN:
             return task.input_files
-        roles = {"attack": ("examples",), "prepare": ("examples",), "measure": ("examples", "checkpoint")}
-        return [str(task.inputs[role]) for role in roles.get(task.step, ()) if role in task.inputs]
+        return [str(task.inputs["examples"])] if task.step in ("attack", "prepare") and "examples" in task.inputs else []
 
     @cached_property
     def stated(self) -> set[str]:

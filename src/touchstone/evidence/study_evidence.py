@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import touchstone
-from touchstone.evidence import margin_points
-from touchstone.evidence.recomputation import Recomputation
 from touchstone.evidence.selection import Selection
 from touchstone.evidence_files import archive
 from touchstone.evidence_files.archive import Evidence
@@ -17,7 +15,6 @@ from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.settings.bases import read_sources
 from touchstone.pipeline.settings.files import NAME, study_file
 from touchstone.pipeline.settings.problems import Problems
-from touchstone.records import encoding
 from touchstone.report import packing
 
 KIND = "study"
@@ -27,9 +24,7 @@ NETWORKS = ("train", "convert")  # the steps that return weights
 PAGES = (packing.METRICS, "claims.csv", chain.ROOT)  # of the report, besides its sidecar
 
 
-def write(
-    selection: Selection, written: str, path: Path, weights: bool = True, points: bool = True, root: Path = Path()
-) -> Evidence:
+def write(selection: Selection, written: str, path: Path, weights: bool = True, root: Path = Path()) -> Evidence:
     """Write the evidence of a study's claims.
 
     Args:
@@ -37,7 +32,6 @@ def write(
         written: The study as the user wrote it: a name, or the path of its file.
         path: The file to write.
         weights: Whether to include the networks. Without them a verifier needs them from elsewhere.
-        points: Whether to search the points behind margins again, and to include them.
         root: The project's folder.
 
     Returns:
@@ -70,9 +64,8 @@ def write(
         "weights": weights,
     }
     files = [(name, file.read_bytes) for name, file in every.items()]
-    searched = list(_points(selection, root)) if points else []
     with whole_files.replaced(path) as temporary:
-        evidence = archive.write(temporary, KIND, about, files + searched)
+        evidence = archive.write(temporary, KIND, about, files)
         if changed := [name for name, time in _times(every).items() if time != times[name]]:
             raise ValueError(
                 f"{changed[0]}: changed while the evidence was written; wait until no run is active, and repeat"
@@ -83,16 +76,6 @@ def write(
 def _times(files: dict[str, Path]) -> dict[str, int]:
     """Return when each file was last changed; 0 if it is missing."""
     return {name: file.stat().st_mtime_ns if file.exists() else 0 for name, file in files.items()}
-
-
-def _points(selection: Selection, root: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Yield the files of the points behind margins, each with the function that searches them."""
-    device = str(selection.plan.study["study"]["device"])
-    reader = Recomputation(selection, root, device, {})
-    for file in selection.addresses:
-        if margin_points.upper(task := selection.tasks[file]):
-            job = reader.job(task)
-            yield margin_points.name_of(file), lambda job=job: encoding.encode(margin_points.search(job))  # type: ignore[misc]
 
 
 def _settings_files(written: str, folders: tuple[str, ...], root: Path) -> Iterator[tuple[str, Path]]:

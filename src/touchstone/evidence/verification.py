@@ -11,7 +11,7 @@ from typing import Any
 
 import touchstone
 from touchstone.evidence import chain_checks, own_models, verdict_checks
-from touchstone.evidence.artefact_checks import Counts, check_artefacts
+from touchstone.evidence.artefact_checks import check_artefacts
 from touchstone.evidence.problems import (
     BYTES,
     SETTINGS,
@@ -28,6 +28,7 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import code
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, read_yaml
 from touchstone.pipeline.settings.study import Study, load
+from touchstone.statistics.margin_cells import CERTIFIED
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,9 @@ def _check(selection: Selection, evidence: archive.Evidence, folder: Path, optio
     reader = Recomputation(selection, folder, options.device, options.raw, options.share)
     for name, path in options.networks.items():
         own_models.check(reader, name, path, records, result)
-    counts = check_artefacts(reader, result)
+    check_artefacts(reader, result)
     verdict_checks.check_verdicts(selection, folder, result)
-    _say_what_is_trusted(selection, records, options, counts, result)
+    _say_what_is_trusted(selection, records, options, result)
     if about["verdict_code"] != code.code_of(selection.report.step, selection.report.settings).digest:
         version = f"{about['touchstone'][:20]!a}, here it is {touchstone.__version__!r}"
         result.trusted.append(f"that no difference comes from other code: it was written by touchstone {version}")
@@ -145,7 +146,7 @@ def _other_study(selection: Selection, study: Study) -> str:
 
 
 def _say_what_is_trusted(
-    selection: Selection, records: chain_checks.Records, options: Options, counts: Counts, result: Result
+    selection: Selection, records: chain_checks.Records, options: Options, result: Result
 ) -> None:
     tasks = [selection.tasks[file] for file in selection.addresses]
     steps = Counter(task.step for task in tasks)
@@ -164,15 +165,9 @@ def _say_what_is_trusted(
         say(f"that the clean images and labels are those of {', '.join(absent)}: bring the raw files, --raw FOLDER")
     if any(task.settings["component"]["use"] == "evaluations/effort" for task in tasks if task.step == "evaluate"):
         say("the numbers of passes that attacks took: only the attacks counted them")
-    if counts.margins.proved:
-        say("that no search finds nearer points: each margin is an upper bound, as a robust number is")
-    if counts.margins.infinite:
-        say(
-            f"that the search crossed no boundary for {counted(counts.margins.infinite, 'image')}: an infinite margin has"
-            " no point that could prove or refute it"
-        )
-    if counts.margins.without:
-        say(f"{counted(counts.margins.without, 'margin')}: the evidence holds no point at their distance")
+    methods = {task.settings["component"]["use"].split("/")[1] for task in tasks if task.step == "measure"}
+    if not all(method.startswith(CERTIFIED) for method in methods):
+        say("that no other search finds nearer points: each margin is an upper bound, as a robust number is")
     if other := len(selection.plan.study["evaluations"]) - len(selection.evaluations):
         say(
             f"the rows of {counted(other, 'evaluation')} of other claims: Holm's correction is over all claims of a paper"

@@ -27,7 +27,7 @@ def test_an_older_file_stays_if_the_new_evidence_is_discarded(tmp_path, monkeypa
     target.write_bytes(b"older")
 
     with pytest.raises(ValueError, match="changed while the evidence was written"):
-        study_evidence.write(selection, "own", target, points=False, root=tmp_path)
+        study_evidence.write(selection, "own", target, root=tmp_path)
 
     assert target.read_bytes() == b"older"
     assert [path.name for path in tmp_path.iterdir() if "evidence" in path.name] == ["own.evidence"]
