@@ -6,12 +6,10 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-import mlcroissant
 import pytest
 from rocrate.rocrate import ROCrate
 
 from touchstone import digests
-from touchstone.__main__ import main
 from touchstone.commands import crate
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import bundles
@@ -154,26 +152,3 @@ def test_a_file_that_its_sidecar_does_not_vouch_for_is_not_packed(copied, tmp_pa
     with pytest.raises(ValueError, match=r"data/tiny/checkpoints/cnn.0.safetensors: its bytes do not match"):
         crate.write(plan_of(copied), tmp_path / "x.zip", copied.root)
     assert not (tmp_path / "x.zip").exists()
-
-
-def test_croissant_metadata_names_every_example_set_with_its_digest_and_licence(tiny, tmp_path, monkeypatch):
-    monkeypatch.chdir(tiny.root)
-
-    assert main(["crate", "tiny", "--croissant", str(tmp_path / "croissant.json")]) == 0
-    content = json.loads((tmp_path / "croissant.json").read_text())
-    files = {entity["contentUrl"]: entity["sha256"] for entity in content["distribution"]}
-    expected = sorted(Path("data/tiny/examples").glob("*.safetensors"))
-    assert files == {str(path): digests.file_digest(path).removeprefix("sha256:") for path in expected}
-    assert "CC BY 4.0" in content["license"]
-
-
-def test_mlcroissant_accepts_the_metadata_and_refuses_a_file_without_a_digest(tiny, tmp_path, monkeypatch):
-    monkeypatch.chdir(tiny.root)
-    main(["crate", "tiny", "--croissant", str(tmp_path / "whole.json")])
-    content = json.loads((tmp_path / "whole.json").read_text())
-    del content["distribution"][0]["sha256"]
-    (tmp_path / "broken.json").write_text(json.dumps(content))
-
-    mlcroissant.Dataset(jsonld=tmp_path / "whole.json")
-    with pytest.raises(mlcroissant.ValidationError, match="sha256"):
-        mlcroissant.Dataset(jsonld=tmp_path / "broken.json")

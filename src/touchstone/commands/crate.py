@@ -17,7 +17,6 @@ from typing import Any
 from touchstone import digests
 from touchstone.commands._command_line import add_study
 from touchstone.commands._crate_metadata import METADATA, metadata
-from touchstone.commands._croissant import croissant
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import bundles, chain, git, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address, files_of
@@ -39,19 +38,12 @@ SOURCES = (
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `crate`."""
     add_study(parser)
-    target = parser.add_mutually_exclusive_group()
-    target.add_argument("--out", help="the zip to write (default: build/STUDY.crate.zip)")
-    target.add_argument("--croissant", metavar="FILE", help="only write Croissant metadata of the example sets")
+    parser.add_argument("--out", help="the zip to write (default: build/STUDY.crate.zip)")
 
 
 def main(options: argparse.Namespace) -> int:
     """Write the zip and print its size."""
     plan = Plan(load(options.study))
-    if options.croissant:
-        text = croissant(plan, published(Path(), plan))
-        whole_files.write_whole(Path(options.croissant), text)
-        print(f"{options.croissant}: {len(plan.study['examples'])} example sets")
-        return 0
     target = Path(options.out or f"build/{plan.study.name}.crate.zip")
     files = write(plan, target)
     print(f"{target}: {files} files, {target.stat().st_size / 1e6:.0f} MB")

@@ -26,7 +26,6 @@ def folder(tmp_path, monkeypatch):
         ("check own --cores 2", "argument --cores: is only for a paper, and own is a study"),
         ("check ./mine --entry pgd", "argument --entry: is only for a study, and ./mine is a paper"),
         ("check ./mine --no-run --cores 2", "argument --cores: not allowed with argument --no-run"),
-        ("crate own --croissant a.json --out b.zip", "argument --out: not allowed with argument --croissant"),
         ("trace a --json --depth 1", "argument --depth: not allowed with argument --json"),
         (f"audit {ARTEFACT} --no-render", f"argument --no-render: is only for a study, and {ARTEFACT} is a file"),
         (f"audit {ARTEFACT} --recompute 1", f"argument --recompute: is only for a study, and {ARTEFACT} is a file"),
