@@ -44,8 +44,10 @@ COMMANDS = {
     "power": "print what would settle each inconclusive claim",
     "compare": "show which numbers and verdicts differ between two reports",
     "dvc": "write a study's DVC stages, so that DVC carries its files",
-    "completion": "print the script that completes commands in a shell",
     "job": "run one job of the workflow, as its rules call it",
+}
+REMOVED = {  # a command of earlier versions: what replaces it
+    "completion": "touchstone --help lists the commands",
 }
 
 
@@ -80,6 +82,8 @@ def _run(arguments: list[str] | None) -> int:
     try:
         with extras.explained(f"touchstone {word}".strip()):
             parser = command_line(word)
+            if (typed := next((word for word in arguments if not word.startswith("-")), "")) in REMOVED:
+                parser.error(f"{typed}: there is no such command any more; {REMOVED[typed]}")
             options, unknown = parser.parse_known_args(arguments)
             if unknown:
                 parser.commands[options.word].refuse(unknown)
@@ -132,7 +136,6 @@ def command_line(word: str | None = None) -> Parser:
     word: the command that is typed. Only its file is imported then, and only it gets its arguments.
     """
     parser = Parser(prog="touchstone", description="Is that robustness claim real?")
-    parser.set_defaults(command_line=command_line)  # `completion` reads the parser of every command
     words = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for name, text in COMMANDS.items():
         command = parser.commands[name] = words.add_parser(name, help=text, description=text)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from touchstone import commands
-from touchstone.__main__ import COMMANDS, command_line, main
+from touchstone.__main__ import COMMANDS, REMOVED, command_line, main
 from touchstone.commands import list as list_command
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -17,9 +17,14 @@ SOURCE = Path(__file__).parents[2] / "src"
 
 def imported_by(arguments):
     """The modules that a command has imported when it ends."""
+    return imported_after(f"main({arguments!r})")
+
+
+def imported_after(statement):
+    """The modules that are imported after a statement about the command line."""
     code = (
-        f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from touchstone.__main__ import main\n"
-        f"try: main({arguments!r})\n"
+        f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from touchstone.__main__ import command_line, main\n"
+        f"try: {statement}\n"
         "except SystemExit: pass\n"
         "print(*sys.modules, file=sys.stderr)"
     )
@@ -54,9 +59,9 @@ def test_list_prints_components_with_their_settings(capsys):
     assert "eps: float from 0 to 1 (default 0.1)" in out
 
 
-def test_list_and_the_completion_script_never_import_torch_or_scipy():
-    for arguments in (["list"], ["completion", "bash"]):
-        assert not {"torch", "scipy"} & imported_by(arguments)
+def test_list_and_the_help_of_each_command_never_import_torch_or_scipy():
+    for statement in ("main(['list'])", "command_line()"):
+        assert not {"torch", "scipy"} & imported_after(statement)
 
 
 def test_a_flag_before_the_word_is_answered_by_the_command(capsys):
@@ -103,6 +108,21 @@ def test_a_wrong_word_is_answered_with_the_nearest_and_exit_code_2(capsys, argum
         main(arguments)
 
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", REMOVED)
+def test_a_removed_command_is_answered_with_what_replaces_it(capsys, word):
+    with pytest.raises(SystemExit, match="2"):
+        main([word, "digits", "--notes"])
+
+    assert f"{word}: there is no such command any more; {REMOVED[word]}" in capsys.readouterr().err
+
+
+def test_what_replaces_a_removed_command_is_no_removed_command():
+    words = set(re.findall(r"touchstone (\w+)", " ".join(REMOVED.values())))
+
+    assert words <= COMMANDS.keys()
+    assert not REMOVED.keys() & COMMANDS.keys()
 
 
 def test_outside_the_repository_it_says_where_to_run(tmp_path, monkeypatch, capsys):

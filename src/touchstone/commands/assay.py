@@ -50,7 +50,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Write the study and run it; return Snakemake's exit code."""
-    # It imports scipy, and the completion script imports this file only for its arguments.
+    # It imports scipy, which --help does not need.
     from touchstone.assay.run_assay import run_assay
 
     return run_assay(options)

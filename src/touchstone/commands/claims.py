@@ -58,7 +58,7 @@ def main(options: argparse.Namespace) -> int:
 
 def print_verdicts(study: str) -> int:
     """Print every claim of a finished study with its verdict; return 1 if a claim has no figures."""
-    # It imports scipy, and the completion script imports this file only for its arguments.
+    # It imports scipy, which --help does not need.
     from touchstone.claims.verdicts import MISSING, NOT_RUN
 
     path, lines = read_lines(study)

@@ -22,7 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Write the evidence, and print its size, its digest and the study's root digest."""
-    # They import scipy, and the completion script imports this file only for its arguments.
+    # They import scipy, which --help does not need.
     from touchstone.evidence import study_evidence
     from touchstone.evidence.selection import Selection
 

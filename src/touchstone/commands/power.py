@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from touchstone.commands._command_line import add_study
 from touchstone.pipeline.settings.study import load
 
-if TYPE_CHECKING:  # it imports scipy and the plan, and the completion script imports this file only for its arguments
+if TYPE_CHECKING:  # it imports scipy and the plan, which --help does not need
     from touchstone.commands._settling import Settling
 
 Claims = dict[str, list["Settling"]]  # the open numbers of each claim

@@ -33,7 +33,7 @@ def main(options: argparse.Namespace) -> int:
         ValueError: the report does not have a name; the message suggests the nearest one. Or the report is from a version
             whose means had no intervals.
     """
-    # These import scipy, and the completion script imports this file only for its arguments.
+    # These import scipy, which --help does not need.
     from touchstone.statistics.rows import measured
     from touchstone.statistics.threats import seedless
 

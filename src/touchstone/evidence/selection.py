@@ -117,7 +117,9 @@ class Selection:
         task = self.tasks[output]
         if task.step not in TAKEN:
             return task.input_files
-        return [str(task.inputs["examples"])] if task.step in ("attack", "prepare") and "examples" in task.inputs else []
+        return (
+            [str(task.inputs["examples"])] if task.step in ("attack", "prepare") and "examples" in task.inputs else []
+        )
 
     @cached_property
     def stated(self) -> set[str]:

@@ -145,9 +145,7 @@ def _other_study(selection: Selection, study: Study) -> str:
     return f"its settings are not those of your study {study.name}: {differing}" if differing else ""
 
 
-def _say_what_is_trusted(
-    selection: Selection, records: chain_checks.Records, options: Options, result: Result
-) -> None:
+def _say_what_is_trusted(selection: Selection, records: chain_checks.Records, options: Options, result: Result) -> None:
     tasks = [selection.tasks[file] for file in selection.addresses]
     steps = Counter(task.step for task in tasks)
     say = result.trusted.append

@@ -120,7 +120,7 @@ def _shown(page: str, folder: Path) -> Iterator[str]:
 
     Lines of metrics.csv.gz are counted from 1, the header's.
     """
-    # It imports scipy, and the completion script imports this file only for the arguments of `audit`.
+    # It imports scipy, which `audit --help` does not need.
     from touchstone.report.claim_table import AGAINST, COUNTER
 
     rows = packing.rows_of((folder / packing.METRICS).read_bytes())
