@@ -11,12 +11,10 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import combinations
 from operator import or_
-from pathlib import Path
 
 import pytest
 
 from touchstone import digests
-from touchstone.commands import gc
 from touchstone.pipeline.orchestration import restore
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import bundles, code, sidecar_files
@@ -403,17 +401,3 @@ def test_a_change_reruns_exactly_its_jobs(own, graph, changes):
 def test_the_table_is_about_a_study_of_many_jobs(graph):
     assert len(graph.jobs) >= 100
     assert all(graph.downstream(change.wanted) for change in TABLE if change.edits and "a constant" in change.name)
-
-
-def test_the_files_of_a_removed_entry_are_listed_by_gc_and_not_touched(own, capsys, monkeypatch):
-    for edit in REMOVED.edits:
-        own.edit(*edit)
-    monkeypatch.chdir(own.root)
-
-    gc.collect("digits", limit_gb=20, delete=False)
-
-    listed = {line for line in capsys.readouterr().out.splitlines() if line.startswith("data/")}
-    files = (path for path in (own.root / "data").rglob("*") if path.is_file() and not path.name.endswith(".json"))
-    left = {path.relative_to(own.root).as_posix() for path in files if "margin_pgd" in path.as_posix()}
-    assert {Path(file).suffix for file in left} == {".safetensors", ".zip"}
-    assert listed == left

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 import planned_outputs
-from touchstone.commands import gc
 from touchstone.pipeline.auditing import audit
 from touchstone.pipeline.planning.plan import Plan, digests_of
 from touchstone.pipeline.planning.shards import shard_of
@@ -231,17 +230,6 @@ def test_audit_follows_a_gathered_file_through_its_shards_and_names_one_that_was
     (own.root / shard).write_bytes(data)
 
     assert shard in {finding.file for finding in audit.audit_file(file, quiet=True)}
-
-
-def test_gc_keeps_the_shards_of_a_study_and_lists_them_when_it_is_no_longer_cut(own):
-    shard = f"{DATA}/shards/outputs/cnn.0/tested/digits_test/0.safetensors"
-    kept = gc.left_behind(Plan(load("tiny", own.root)), own.root)
-
-    own.edit("workflow/studies/tiny.yaml", f"limit: 60, shards: {SHARDS}", "limit: 60")
-    own.edit("workflow/studies/tiny.yaml", f"count: 40, shards: {SHARDS}", "count: 40")
-
-    assert shard not in kept
-    assert shard in gc.left_behind(Plan(load("tiny", own.root)), own.root)
 
 
 def test_more_shards_than_batches_end_the_run_in_words_before_any_job_on_a_shard(own):

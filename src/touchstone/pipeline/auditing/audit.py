@@ -190,7 +190,7 @@ def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
             names = [address_of(Path(name), root) for name in sidecar_files.addresses(path)] if path.exists() else []
             for name in names:
                 if name not in current:
-                    yield Finding(name, "is not part of the study; touchstone gc removes it")
+                    yield Finding(name, "is not part of the study; delete its file and run the study again")
 
 
 def _older_report(plan: Plan, root: Path) -> Iterator[Finding]:

@@ -91,7 +91,7 @@ def _reused(job: Job, store: cache.Cache | None) -> bool:
         return False
     try:
         stream = cached.open("rb")
-    except FileNotFoundError:  # `touchstone gc` has just removed it
+    except FileNotFoundError:  # somebody has just deleted the cache
         return False
     with stream:
         job.outputs.write_pieces(job.task.output, iter(lambda: stream.read(PIECE), b""), job.facts)

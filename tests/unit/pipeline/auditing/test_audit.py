@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from touchstone.pipeline.auditing import audit
+from touchstone.pipeline.jobs.outputs import Outputs
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
 
@@ -39,3 +40,17 @@ def test_files_behind_a_link_are_seen(tmp_path):
 
     named = [finding.file for finding in findings if finding.problem.startswith("has no sidecar")]
     assert named == ["data/digits/checkpoints/deep/cnn.0.safetensors"]
+
+
+@pytest.mark.parametrize("address", ["attacked/digits_test/cnn.0/old.safetensors", "scores/cnn.0/old.zip#msp/old"])
+def test_a_file_that_the_study_no_longer_makes_is_named_with_what_to_do(address, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    facts = {"step": "attack", "settings": {}, "code": "sha256:c", "files": {}, "inputs": {}}
+    with Outputs() as outputs:
+        outputs.write(f"data/digits/{address}", b"old", facts)
+
+    findings = audit.audit(Plan(load("digits", ROOT)), tmp_path, quiet=True)
+
+    assert (f"data/digits/{address}", "is not part of the study; delete its file and run the study again") in [
+        (finding.file, finding.problem) for finding in findings
+    ]
