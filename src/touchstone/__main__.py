@@ -36,7 +36,6 @@ COMMANDS = {
     "evidence": "write what others need to verify a study's claims, one file",
     "verify": "check claims from an evidence file, trusting nobody",
     "adopt": "take verified results of another machine into a study",
-    "costs": "print what a study's jobs cost, and write a page of it",
     "papers": "list the papers, their claims and the verdicts so far",
     "claims": "print the verdicts of a finished study",
     "table": "print numbers of a report as a Markdown table",
@@ -46,6 +45,7 @@ COMMANDS = {
     "job": "run one job of the workflow, as its rules call it",
 }
 REMOVED = {  # a command of earlier versions: what replaces it
+    "costs": "snakemake --report times.html --config study=STUDY shows when each job ran, and for how long",
     "gc": "touchstone audit STUDY names the files that the study does not make; delete them, and .touchstone/cache",
     "completion": "touchstone --help lists the commands",
 }

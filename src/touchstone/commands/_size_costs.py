@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from touchstone.commands._row_inputs import RowInputs
-from touchstone.commands.costs import costs
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.planning.parts import Rule
 from touchstone.pipeline.planning.plan import Plan
@@ -118,4 +117,4 @@ def _recorded(logs: Path) -> dict[Job, float]:
         for record in run_records.read(logs)
         if "end" in record and not record.get("failed") and not record.get("from_cache")
     )
-    return {_key(record["rule"], record["wildcards"]): costs([record])[-1].seconds for record in whole}
+    return {_key(record["rule"], record["wildcards"]): run_records.seconds(record) for record in whole}

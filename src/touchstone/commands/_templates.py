@@ -1,4 +1,4 @@
-"""The files of templates/, rendered: new components with their tests, and the costs page."""
+"""The files of templates/, rendered: new components with their tests."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from typing import Any
 
 
 def rendered(template: str, **values: Any) -> str:
-    """Render a file of templates/, given its name without `.jinja`; an HTML page escapes its values."""
+    """Render a file of templates/, given its name without `.jinja`."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("touchstone.commands"),
-        autoescape=template.endswith(".html"),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,

@@ -103,6 +103,11 @@ def _versions() -> dict[str, str]:
     return versions
 
 
+def seconds(record: dict[str, Any]) -> float:
+    """Return how long a finished job took, from its record."""
+    return (datetime.fromisoformat(record["end"]) - datetime.fromisoformat(record["start"])).total_seconds()
+
+
 def read(logs: Path) -> list[dict[str, Any]]:
     """Return a study's complete run records, sorted by rule and wildcards."""
     records = []
