@@ -1,13 +1,16 @@
 """Rewrite the tables of README and of these pages, each by the command above it: make tables.
 
-A table is between `<!-- touchstone COMMAND -->` and `<!-- end -->`; a test fails if it differs from the output of the
-command. In docs/papers, `<!-- published of PAPER -->` and `<!-- criteria of PAPER -->` come from the papers' paper.yaml.
+A table is between `<!-- COMMAND -->` and `<!-- end -->`; a test fails if it differs from the output of the command. The
+command is `touchstone ...`, `table STUDY EVALUATION METRIC [--entries ...] [--examples ...]` for numbers of a report, or
+`sentences STUDY CLAIM ...` for what claims found. In docs/papers, `<!-- published of PAPER -->` and
+`<!-- criteria of PAPER -->` come from the papers' paper.yaml.
 `<!-- five papers in STUDY: CLAIM ... -->` takes each paper's sentence from docs/papers/index.md, the rest from the study's
 report in git, which may be older than the papers.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import re
@@ -16,14 +19,17 @@ import sys
 from pathlib import Path
 
 from touchstone.__main__ import main
-from touchstone.commands.claims import read_lines, verdict_text
+from touchstone.commands._number_table import number_table
+from touchstone.commands._verdicts import read_lines, verdict_text, wanted_lines
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.settings import papers
 from touchstone.pipeline.settings.files import read_yaml
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-TABLE = re.compile(r"<!-- touchstone (?P<command>[^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
+TABLE = re.compile(
+    r"<!-- (?P<command>(?:touchstone|table|sentences) [^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
+)
 CLAIMS = re.compile(
     r"<!-- (?P<part>published|criteria) of (?P<paper>\w+) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
 )
@@ -37,17 +43,36 @@ READ = {"P": "text", "C": "code", "R": "review thread", "K": "notes"}  # where a
 
 
 def printed(command: str) -> str:
-    """Return the output of `touchstone COMMAND`; ValueError if it fails."""
+    """Return what belongs below a command; ValueError if it fails."""
+    word, *arguments = shlex.split(command)
+    if word == "table":
+        return number_table(**vars(_table_arguments().parse_args(arguments)))
+    if word == "sentences":
+        return sentences(arguments[0], arguments[1:])
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        if main(shlex.split(command)) != 0:
-            raise ValueError(f"touchstone {command} failed")
+        if main(arguments) != 0:
+            raise ValueError(f"{command} failed")
     return output.getvalue()
 
 
 def reads_settings(command: str) -> bool:
     """Return whether a command reads the settings of a study too, which may be newer than the study's report in git."""
-    return command.startswith("power ")
+    return command.startswith("touchstone power ")
+def _table_arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("table")
+    for name in ("study", "evaluation", "metric"):
+        parser.add_argument(name)
+    for name in ("--entries", "--examples"):
+        parser.add_argument(name, nargs="+", default=[])
+    return parser
+
+
+def sentences(study: str, wanted: list[str]) -> str:
+    """Return what claims of a study found, one Markdown item each, with their verdicts."""
+    path, lines = read_lines(study)
+    shown = wanted_lines(lines, wanted, path)
+    return "".join(f"- {line['claim']}: {line['says'] or line['note']}. {verdict_text(line)}\n" for line in shown)
 
 
 def claims_of(part: str, paper: str) -> str:
@@ -105,9 +130,7 @@ def rewritten(text: str) -> str:
         ),
         text,
     )
-    return TABLE.sub(
-        lambda match: f"<!-- touchstone {match['command']} -->\n\n{printed(match['command'])}\n<!-- end -->", text
-    )
+    return TABLE.sub(lambda match: f"<!-- {match['command']} -->\n\n{printed(match['command'])}\n<!-- end -->", text)
 
 
 if __name__ == "__main__":

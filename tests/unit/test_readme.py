@@ -162,11 +162,9 @@ def test_what_a_page_shows_is_what_its_command_prints(page, command, table, monk
 def test_a_table_that_is_out_of_date_is_written_anew(monkeypatch):
     monkeypatch.setitem(TABLES["rewritten"].__globals__, "printed", lambda command: f"what {command} prints\n")
 
-    page = "before\n<!-- touchstone table x -->\n\nold\n\n<!-- end -->\nafter"
+    page = "before\n<!-- table x -->\n\nold\n\n<!-- end -->\nafter"
 
-    assert TABLES["rewritten"](page) == (
-        "before\n<!-- touchstone table x -->\n\nwhat table x prints\n\n<!-- end -->\nafter"
-    )
+    assert TABLES["rewritten"](page) == ("before\n<!-- table x -->\n\nwhat table x prints\n\n<!-- end -->\nafter")
 
 
 def tracked(*folders):

@@ -68,16 +68,16 @@ def test_a_paper_outside_the_repository_is_checked_run_judged_and_traced(clone, 
     checked = clone.forked_touchstone("check", paper, "--cores", "2").stdout
     (clone.root / "workflow/studies/own.yaml").write_text(STUDY.replace("PAPER", paper))
     ran = clone.forked_touchstone("run", "own", "--cores", "2").stdout
-    claims = clone.forked_touchstone("claims", "own", "--markdown").stdout
+    claims = clone.forked_touchstone("show", "own", "--number", "Sspread-1").stdout
     traced = clone.forked_touchstone("trace", "own", "--number", "Sspread-1").stdout
-    listed = clone.forked_touchstone("papers", "spread", "--study", "own").stdout
+    listed = clone.forked_touchstone("show", "own", "--paper", "spread").stdout
 
     assert "spread: no mistakes; published 1, criteria 1, evaluations 1" in checked
     assert "2 claims, 2 with a verdict" in checked
     assert "The report: reports/own/report.html" in ran
-    assert "| Spread | Sspread-1: spread of the logits" in claims
+    assert "Sspread-1  spread of the logits" in claims
     assert "data/own/scores/cnn.0/" in traced and "data/raw/sklearn_digits" in traced
-    assert "Pspread-1" in listed and "check_spread" not in listed
+    assert [line.split()[0] for line in listed.splitlines()[1:3]] == ["Pspread-1", "Sspread-1"]
     page = (clone.root / "reports/own/report.html").read_text()
     assert "The spread of logits" in page and "Sspread-1" in page
 

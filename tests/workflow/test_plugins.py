@@ -346,5 +346,5 @@ def test_every_beginning_runs_in_an_evaluation_as_the_how_to_page_shows_it(bare,
     seen = numbers["spread_seen"]
     assert seen["cnn+spread"] == seen["cnn+energy"]
     assert seen["cnn+scatter"]["uniform"]["auroc"] > 0.5
-    table = project.forked_touchstone("table", "mine", "nudged", "robust_accuracy").stdout
+    table = project.forked_touchstone("show", "mine", "--table", "nudged", "robust_accuracy").stdout
     assert "nudge" in table

@@ -23,7 +23,7 @@ def tutorial(made_once, tiny):
 
 
 def test_the_page_and_its_setting_are_those_of_the_study(tutorial):
-    assert [command.split()[0] for command, _ in SHOWN] == ["table", "trace", "audit", "check", "assay"]
+    assert [command.split()[0] for command, _ in SHOWN] == ["show", "trace", "audit", "check", "assay"]
     assert SETTING[1] in PAGE and SETTING[1] in (tutorial.root / SETTING[0]).read_text()
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from touchstone import registry
 from touchstone.claims.criteria import Criterion
-from touchstone.commands.claims import print_verdicts
+from touchstone.commands._verdicts import print_verdicts
 from touchstone.messages import say
 from touchstone.pipeline.orchestration import snakemake_run
 from touchstone.pipeline.provenance import code

@@ -33,8 +33,11 @@ def folder(tmp_path, monkeypatch):
         (f"audit {ARTEFACT} --cpu x", f"argument --cpu: is only for a study, and {ARTEFACT} is a file"),
         ("audit own --cpu x", "argument --cpu: needs --root DIGEST"),
         ("audit own --seed 0", "argument --seed: needs --recompute N"),
-        ("claims own --say P1-1 --markdown P1-1", "argument --markdown: not allowed with argument --say"),
-        ("claims own --notes --markdown", "argument --markdown: not allowed with argument --notes"),
+        ("show own --paper a --number P1-1", "argument --number: not allowed with argument --paper"),
+        ("show own --out x", "argument --out: is only for an artefact, and own is a study"),
+        ("show own --all", "argument --all: is only for an artefact, and own is a study"),
+        (f"show {ARTEFACT} --number P1-1", f"argument --number: is only for a study, and {ARTEFACT} is an artefact"),
+        (f"show {ARTEFACT} --table a b", f"argument --table: is only for a study, and {ARTEFACT} is an artefact"),
     ],
 )
 def test_an_option_without_an_effect_is_refused(capsys, line, message):

@@ -1,13 +1,18 @@
-"""`touchstone table` prints one metric of a report, means over seeds with their own intervals."""
+"""`touchstone show STUDY --table` prints one metric of a report, means over seeds with their own intervals."""
 
 import csv
 import io
+import re
+from pathlib import Path
 
 import pytest
 
 from touchstone.__main__ import main
+from touchstone.commands._number_table import number_table
 from touchstone.records.metric_tables import METRIC_COLUMNS
 from touchstone.report import packing
+
+ROOT = Path(__file__).parents[3]
 
 
 def row(value, **more):
@@ -19,6 +24,7 @@ def row(value, **more):
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     rows = [
         row(0.5, seed=0),
         row(0.7, seed=1),
@@ -36,7 +42,7 @@ def project(tmp_path, monkeypatch):
 
 
 def test_a_line_per_entry_and_a_column_per_set(project, capsys):
-    assert main(["table", "digits", "main", "accuracy"]) == 0
+    assert main(["show", "digits", "--table", "main", "accuracy"]) == 0
 
     assert capsys.readouterr().out.splitlines() == [
         "| accuracy | test/pgd | test |",
@@ -46,13 +52,10 @@ def test_a_line_per_entry_and_a_column_per_set(project, capsys):
     ]
 
 
-def test_lines_and_columns_can_be_chosen(project, capsys):
-    assert main(["table", "digits", "main", "accuracy", "--entries", "mlp", "--examples", "test", "test/pgd"]) == 0
+def test_lines_and_columns_can_be_chosen(project):
+    table = number_table("digits", "main", "accuracy", ["mlp"], ["test", "test/pgd"])
 
-    assert capsys.readouterr().out.splitlines()[0::2] == [
-        "| accuracy | test | test/pgd |",
-        "| mlp | 90.0 % [80.0, 100.0] | 0.250 |",
-    ]
+    assert table.splitlines()[0::2] == ["| accuracy | test | test/pgd |", "| mlp | 90.0 % [80.0, 100.0] | 0.250 |"]
 
 
 def test_a_table_whose_means_have_no_intervals_is_refused(project, capsys):
@@ -64,32 +67,30 @@ def test_a_table_whose_means_have_no_intervals_is_refused(project, capsys):
     writer.writerows(old)
     path.write_bytes(packing.compressed(text.getvalue().encode()))
 
-    assert main(["table", "digits", "main", "accuracy"]) == 1
+    assert main(["show", "digits", "--table", "main", "accuracy"]) == 1
 
     assert "has no intervals of means; run the study again: touchstone run digits" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("typed", "message"),
+    ("asked", "message"),
     [
         (["digits", "mian", "accuracy"], "no evaluation called mian. Did you mean main?"),
         (["digits", "main", "acuracy"], "no metric of main called acuracy. Did you mean accuracy? There are accuracy"),
-        (["digits", "main", "accuracy", "--entries", "mpl"], "main has no entry mpl. Did you mean mlp?"),
-        (["digits", "main", "accuracy", "--examples", "tset"], "main has no examples tset. Did you mean test?"),
+        (["digits", "main", "accuracy", ["mpl"]], "main has no entry mpl. Did you mean mlp?"),
+        (["digits", "main", "accuracy", [], ["tset"]], "main has no examples tset. Did you mean test?"),
         (["other", "main", "accuracy"], "run the study first: touchstone run other"),
-        (["digit", "main", "accuracy"], "run the study first: touchstone run digit. Did you mean digits?"),
     ],
 )
-def test_a_missing_name_is_answered_with_the_nearest(project, capsys, typed, message):
-    assert main(["table", *typed]) == 1
-
-    assert message in capsys.readouterr().err
+def test_a_missing_name_is_answered_with_the_nearest(project, asked, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        number_table(*asked)
 
 
 def test_a_damaged_table_is_named_with_what_restores_it(project, capsys):
     table = project / "reports/digits" / packing.METRICS
     table.write_bytes(table.read_bytes()[:-9])
 
-    assert main(["table", "digits", "main", "accuracy"]) == 1
+    assert main(["show", "digits", "--table", "main", "accuracy"]) == 1
     assert f"reports/digits/{packing.METRICS}: not a whole gzipped table" in (said := capsys.readouterr().err)
     assert "run the study again, or restore the file with git" in said

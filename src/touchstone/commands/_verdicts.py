@@ -1,0 +1,112 @@
+"""The verdicts of a finished study, from its table of claims: a line each, and what one rests on."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from touchstone.messages import nearest, printable, say
+from touchstone.pipeline.auditing import report_tables
+
+Lines = list[dict[str, str]]  # of claims.csv
+HEADS = ("claim", "holds?", "attacker", "measured")
+INDENT = "    "
+
+
+def read_lines(study: str) -> tuple[Path, Lines]:
+    """Return the path of a finished study's table of claims, and its lines.
+
+    Raises:
+        ValueError: The study has not run, or its table is damaged.
+    """
+    path = table_of(study)
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; run the study first: touchstone run {study}")
+    lines = report_tables.claims(path, path.read_bytes())
+    return path, [{name: printable(text) for name, text in line.items()} for line in lines]
+
+
+def table_of(study: str) -> Path:
+    """Return the path of a study's table of claims."""
+    return Path("reports") / study / report_tables.CLAIMS
+
+
+def wanted_lines(lines: Lines, wanted: list[str], path: Path) -> Lines:
+    """Return the lines of the wanted claims, in that order.
+
+    Raises:
+        ValueError: There is no such claim; the message suggests the nearest one.
+    """
+    by_id = {line["claim"]: line for line in lines}
+    for name in wanted:
+        if name not in by_id:
+            raise ValueError(f"{path}: no claim {name}.{nearest(name, by_id)}")
+    return [by_id[name] for name in wanted]
+
+
+def print_verdicts(study: str, paper: str | None = None) -> int:
+    """Print every claim of a finished study with its verdict, a line each; return 1 if a claim has no figures.
+
+    Args:
+        study: Its name.
+        paper: Print only the claims of the paper of this title.
+    """
+    from touchstone.claims.verdicts import MISSING, NOT_RUN
+
+    path, lines = read_lines(study)
+    lines = [line for line in lines if paper in (None, line["paper"])]
+    rows = [HEADS, *map(_cells, lines)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    judged = [line for line in lines if line["status"] != NOT_RUN]
+    missing = [line["claim"] for line in lines if line["note"].startswith(MISSING)]
+    without = f"; asked but without numbers: {', '.join(missing)}" if missing else ""
+    say(f"{len(lines)} claims, {len(judged)} with a verdict{without}. The table: {path}")
+    if judged:
+        say(f"What a verdict rests on: touchstone show {study} --number {judged[0]['claim']}")
+    return 1 if missing else 0
+
+
+def _cells(line: dict[str, str]) -> tuple[str, ...]:
+    from touchstone.claims.verdicts import DOES_NOT_APPLY
+    from touchstone.statistics.wording import of_line
+
+    attacker = "" if line["attacker"] == DOES_NOT_APPLY else line["attacker"]
+    return line["claim"], line["status"], attacker, of_line(line, "measured")
+
+
+def print_in_full(study: str, wanted: list[str]) -> None:
+    """Print what the verdicts on some claims rest on.
+
+    Args:
+        study: A finished study.
+        wanted: The claims.
+    """
+    path, lines = read_lines(study)
+    width = shutil.get_terminal_size().columns
+    for line in wanted_lines(lines, wanted, path):
+        for place, text in enumerate(_parts(line)):
+            print(textwrap.fill(text, width, initial_indent=INDENT * (place > 0), subsequent_indent=INDENT * 2))
+
+
+def _parts(line: dict[str, str]) -> Iterator[str]:
+    """Yield a claim and its setting, its verdict, the criterion, the numbers, and each note."""
+    from touchstone.statistics.wording import of_line
+
+    yield f"{line['claim']}  {line['setting']}"
+    yield verdict_text(line).replace("**", "")
+    number = line["number"] or "measured"
+    about = {"asked": line["criterion"], "published": line["published"], number: of_line(line, "measured")}
+    yield from (f"{name}: {text}" for name, text in (about | {"found": line["says"]}).items() if text)
+    yield from filter(None, line["note"].split("; "))
+
+
+def verdict_text(line: dict[str, str]) -> str:
+    """Return a line's words in Markdown: "**confirmed**; attacker who knows: broken"."""
+    from touchstone.claims.verdicts import DOES_NOT_APPLY
+
+    attacker = "" if line["attacker"] == DOES_NOT_APPLY else f"; attacker who knows: {line['attacker']}"
+    return f"**{line['status']}**{attacker}"

@@ -1,0 +1,160 @@
+"""`touchstone show STUDY`: both words of every claim, what a verdict rests on, and what it ends with."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hand_made_claims import ASKED, asks, book, networks
+
+from touchstone.__main__ import main
+from touchstone.claims.judging import StudyClaims, judge
+from touchstone.commands import _verdicts
+from touchstone.commands._verdicts import read_lines
+from touchstone.report import packing
+from touchstone.report.claim_files import claims_csv
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
+
+
+def written(project, rows, **changes):
+    """Write the table of a finished study with the claims S9-1 and S9-2."""
+    made = book(S9_1=asks(at_least=0.8) | changes, S9_2=asks("SR", metric="evasion_rate", above=0.5))
+    claims = {"S9-1": ASKED, "S9-2": ASKED if changes else "Not here."}
+    found = judge(made, StudyClaims("digits", {"main": "robustness"}, claims), rows)
+    (project / "reports" / "digits").mkdir(parents=True)
+    (project / "reports" / "digits" / "claims.csv").write_bytes(claims_csv(made, found))
+
+
+def broken(project):
+    """Write a table with a claim that is confirmed and broken."""
+    written(project, [*networks(0.9), *networks(0.7, metric="evasion_rate")], broken_by=["S9-2"])
+
+
+@pytest.mark.parametrize("value", [0.5, 0.9])
+def test_the_verdicts_are_printed_and_the_command_ends_well_whatever_they_are(project, capsys, value):
+    written(project, networks(value))
+
+    assert main(["show"]) == 0
+
+    assert "3 claims, 1 with a verdict. The table: reports/digits/claims.csv" in capsys.readouterr().out
+
+
+def test_each_claim_is_a_line_with_a_word_for_each_axis(project, capsys):
+    broken(project)
+
+    assert main(["show"]) == 0
+
+    heads, *lines = capsys.readouterr().out.splitlines()[:4]
+    assert heads.split() == ["claim", "holds?", "attacker", "measured"]
+    assert [line.split()[0] for line in lines] == ["P9-1", "S9-1", "S9-2"]
+    assert lines[1].index("confirmed") == heads.index("holds?")
+    assert lines[1].index("broken") == heads.index("attacker")
+    assert lines[1].endswith("90.0 % [88.0, 92.0]")
+
+
+@pytest.mark.parametrize("study", ["digits", "fashion_mnist"])
+def test_the_lines_of_a_study_fit_a_terminal_of_80_columns(project, capsys, study):
+    (project / "reports" / study).mkdir(parents=True)
+    shutil.copy(ROOT / "reports" / study / "claims.csv", project / "reports" / study)
+
+    _verdicts.print_verdicts(study)
+
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_the_claims_of_one_paper_are_printed(project, capsys):
+    (project / "reports/digits").mkdir(parents=True)
+    shutil.copy(ROOT / "reports/digits/claims.csv", project / "reports/digits")
+
+    assert main(["show", "digits", "--paper", "fgsm"]) == 0
+
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert {line[:2] for line in lines[:-2]} == {"P3", "S3"}
+    assert "rests on: touchstone show digits --number P3-1" in lines[-1]
+
+
+def test_a_paper_that_the_study_does_not_list_is_answered_with_the_nearest(project, capsys):
+    written(project, networks(0.9))
+
+    assert main(["show", "digits", "--paper", "fgms"]) == 1
+
+    assert "--paper fgms: digits has no such paper; it has gradient_detection" in (said := capsys.readouterr().err)
+    assert "Did you mean fgsm?" in said
+
+
+def test_it_ends_in_1_where_a_figure_is_missing(project, capsys):
+    written(project, [])
+
+    assert main(["show"]) == 1
+
+    assert "asked but without numbers: S9-1" in capsys.readouterr().out
+
+
+def test_what_a_verdict_rests_on_has_every_note_on_a_line_of_its_own(project, capsys):
+    broken(project)
+
+    assert main(["show", "digits", "--number", "S9-1"]) == 0
+
+    head, *lines = (line.strip() for line in capsys.readouterr().out.splitlines())
+    (claim,) = (line for line in read_lines("digits")[1] if line["claim"] == "S9-1")
+    assert head.startswith("S9-1 ")
+    assert lines[0] == "confirmed; attacker who knows: broken"
+    assert f"asked: {claim['criterion']}" in lines
+    assert claim["note"]
+    assert set(claim["note"].split("; ")) <= set(lines)
+
+
+def test_what_a_verdict_rests_on_has_the_whole_published_figure_and_the_sentence(project, capsys):
+    (project / "reports/digits").mkdir(parents=True)
+    shutil.copy(ROOT / "reports/digits/claims.csv", project / "reports/digits")
+
+    assert main(["show", "digits", "--number", "S0-7", "S3-1"]) == 0
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert "published: P0-3: gradients .838; softmax .677; OpenMax .695; C2AE .895; CGDL .903 (best)" in said
+    assert "found: " in said[said.index("S3-1 ") :]
+
+
+def test_a_claim_that_is_not_there_is_told_with_the_nearest(project, capsys):
+    written(project, networks(0.9))
+
+    assert main(["show", "digits", "--number", "S9-11"]) == 1
+
+    assert "no claim S9-11. Did you mean S9-1?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("study", ["digits", "workflow/studies/digits.yaml"])
+def test_the_claims_of_a_report_are_printed_though_its_settings_are_gone_or_wrong(project, capsys, study):
+    written(project, networks(0.9))
+    (project / "params.yaml").write_text("attacks: {pgd: {use: no_such_attack}}\n")
+
+    assert main(["show", study, "--number", "S9-1"]) == 0
+
+    assert "S9-1  " in capsys.readouterr().out
+
+
+def test_before_a_run_it_says_what_to_do(project, capsys):
+    assert main(["show"]) == 1
+
+    assert "run the study first: touchstone run digits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["show", "digits"], ["trace", "digits", "--number", "S9-2"], ["compare", "digits", "digits"]]
+)
+def test_a_damaged_table_of_claims_is_named_with_what_restores_it(project, capsys, command):
+    written(project, networks(0.9))
+    table = project / "reports/digits/claims.csv"
+    table.write_text(table.read_text().rstrip()[:-5].rpartition(",")[0])
+    (table.parent / packing.METRICS).write_bytes(packing.compressed(b"evaluation\n"))
+
+    assert main(command) == 1
+    assert "claims.csv: is damaged: not every row has all columns; run the study again" in capsys.readouterr().err
