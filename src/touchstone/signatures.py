@@ -45,7 +45,7 @@ class Type:
     """The values that a setting may have.
 
     Attributes:
-        base: int, float, bool, str, word, digest, list or nested.
+        base: int, float, bool, str, word, digest, list, nested, or mapping: settings of another library.
         bounds: of a number.
         words: the choices of a word.
         item: the type of a list's items.
@@ -66,6 +66,7 @@ class Type:
             "digest": "sha256: and 64 hexadecimal digits",
             "list": f"list of {self.item}",
             "nested": f"block with its own use: from {self.folder}/",
+            "mapping": "block of words, numbers, true and false by name",
         }.get(self.base, self.base)
         if self.bounds:
             text += f" {range_text(self.bounds)}"
@@ -117,8 +118,7 @@ def range_text(bounds: Interval) -> str:
 
 
 def _limits(bounds: Interval) -> dict[str, float]:
-    limits = {name: getattr(bounds, name) for name in COMPARISONS}
-    return {name: limit for name, limit in limits.items() if limit is not None}
+    return {name: limit for name in COMPARISONS if (limit := getattr(bounds, name)) is not None}
 
 
 def _literal(node: ast.expr, where: str) -> Any:
@@ -179,6 +179,8 @@ def _type(node: ast.expr, where: str) -> Type:
             return Type("word", words=words)
         case ast.Subscript(value=ast.Name(id="list")):
             return Type("list", item=_type(node.slice, where))
+        case ast.BinOp(left=ast.Subscript(value=ast.Name(id="dict")), op=ast.BitOr(), right=ast.Constant(value=None)):
+            return Type("mapping", optional=True)
         case ast.BinOp(op=ast.BitOr(), right=ast.Constant(value=None)):
             inner = _type(node.left, where)
             return Type(inner.base, inner.bounds, inner.words, inner.item, inner.folder, optional=True)
@@ -198,7 +200,7 @@ def _fits(value: Any, kind: Type) -> bool:
         case "list":
             return isinstance(value, list) and all(kind.item and _fits(item, kind.item) for item in value)
         case _:
-            return isinstance(value, {"bool": bool, "str": str, "nested": dict}[kind.base])
+            return isinstance(value, {"bool": bool, "str": str, "nested": dict, "mapping": dict}[kind.base])
 
 
 def _signature(function: ast.FunctionDef | ast.ClassDef, where: str, strict: bool) -> Signature:
@@ -256,9 +258,8 @@ def read_signature(path: Path, name: str, strict: bool = True) -> Signature | No
 
 def _type_of(values: dict[str, Any]) -> Type:
     """Return a type from what `asdict` made of it."""
-    item, bounds = values["item"], values["bounds"]
-    words = tuple(values["words"])
-    return Type(**values | {"words": words, "item": item and _type_of(item), "bounds": bounds and Interval(**bounds)})
+    bounds, words, item = values["bounds"], tuple(values["words"]), values["item"]
+    return Type(**values | {"bounds": bounds and Interval(**bounds), "words": words, "item": item and _type_of(item)})
 
 
 def read_words(path: Path, name: str) -> tuple[str, ...]:

@@ -12,12 +12,12 @@ from module_imports import imported
 PACKAGE = Path(__file__).parents[2] / "src" / "touchstone"
 FLOORS = [  # lowest first
     {"contracts", "digests", "extras", "messages", "parsed_files", "plugins"},
-    {"numerics", "records", "signatures"},
+    {"numerics", "records", "signatures", "wrapped_classes"},
     {"ingest", "networks", "pipeline/provenance", "registry", "statistics"},
     {"adversary", "claims", "data", "evaluations", "network_files", "sources"},
     {
         *("adaptive", "attacks", "detectors", "margins", "models", "pipeline/settings", "pretrained", "report"),
-        *("evidence_files", "third_party", "training"),
+        *("evidence_files", "training"),
     },
     {"api", "figures", "pipeline/planning", "pipeline/steps", "schemas"},
     {"pipeline/jobs"},

@@ -21,9 +21,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `new`."""
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("name", metavar="NAME")
-    parser.add_argument(
-        "--from", dest="origin", metavar="CLASS", help="wrap torchattacks.PGD, pytorch_ood.MaxLogit, ..."
-    )
     parser.add_argument("--fitted", action="store_true", help="a detector that is fitted on in-distribution data")
     parser.add_argument(
         "--folder", help="where to write it (default: plugins); a paper becomes FOLDER/NAME (default: here)"
@@ -55,7 +52,7 @@ def _next_steps(options: argparse.Namespace, path: Path) -> str:
         return f"Edit both, then: touchstone check {paper}\nIn a study: papers: [{paper}]"
     folder = path.parent.parent
     entry = f"{{use: {name}, fit: EXAMPLES}}" if options.fitted else f"{{use: {name}}}"
-    test = "" if options.origin else f"python -m pytest {_test(folder, name)} && "
+    test = f"python -m pytest {_test(folder, name)} && "
     study = f"plugins: [{folder}/]; under {kind}: {name}: {entry}; and in an evaluation {kind}: [{name}]"
     return f"Edit it, then: {test}touchstone contract {path}\nIn a study: {study}"
 
@@ -74,8 +71,8 @@ def _paper_files(options: argparse.Namespace) -> dict[Path, str]:
         raise ValueError(f"new: {name}: a paper is named [a-z][a-z0-9_]*; --folder says where its folder goes")
     if name in shipped():
         raise ValueError(f"new: touchstone has a paper {name}; choose another name")
-    if options.fitted or options.origin is not None:
-        raise ValueError("new: --from and --fitted are for components, not for papers")
+    if options.fitted:
+        raise ValueError("new: --fitted is for detectors, not for papers")
     folder = Path(options.folder or "") / name
     return {
         folder / f"{part}.yaml": rendered(
@@ -98,13 +95,9 @@ def _component_files(options: argparse.Namespace) -> dict[Path, str]:
         raise ValueError(f"new: {name}: a study reads this word as true, false or null; choose another name")
     if name in registry.names(kind):
         raise ValueError(f"new: {kind}/{name}.py is touchstone's own; choose another name")
-    if options.fitted and (kind != "detectors" or options.origin is not None):
+    if options.fitted and kind != "detectors":
         raise ValueError("new: --fitted is for a detector of your own")
     path = folder / kind / f"{name}.py"
-    if options.origin is not None:
-        from touchstone.commands import _library_adapters  # it imports torch
-
-        return {path: _library_adapters.adapter(kind, name, options.origin)}
     template = f"fitted_{options.kind}" if options.fitted else options.kind
     others = rendered(f"{template}.py", name="_")  # the names that the file has besides this one
     if keyword.iskeyword(name) or re.search(rf"import .*\b{name}\b|def {name}\(", others):

@@ -23,7 +23,13 @@ NAME = files.NAME.pattern
 ENTRY = f"^\\$?{NAME}$"  # the name of an entry, or a role
 PUBLISHED_ID, CRITERION_ID = (f"^{CLAIM[part].pattern}$" for part in ("published", "criteria"))
 BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
-PLAIN = {"int": ["integer"], "float": ["number", "string"], "bool": ["boolean"], "str": ["string"]}
+PLAIN = {
+    "int": ["integer"],
+    "float": ["number", "string"],
+    "bool": ["boolean"],
+    "str": ["string"],
+    "mapping": ["object"],
+}
 
 # Definitions of words: pattern, and what editors say about a word that does not match it.
 WORDS = {

@@ -235,7 +235,7 @@ def test_a_paper_is_a_shipped_name_or_a_folder(word, paper):
     [
         (["aloe"], "touchstone has a paper aloe; choose another name"),
         (["My-Paper"], r"a paper is named \[a-z\]\[a-z0-9_\]\*"),
-        (["second", "--fitted"], "--from and --fitted are for components, not for papers"),
+        (["second", "--fitted"], "--fitted is for detectors, not for papers"),
     ],
 )
 def test_a_new_paper_with_a_wrong_name_or_flag_is_not_begun(project, capsys, words, reason):

@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from touchstone import registry
+from touchstone import registry, wrapped_classes
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import NAME, Place
 from touchstone.pipeline.settings.limits import most, wrong_name
@@ -80,6 +80,8 @@ class EntryReader:
                 resolved[key] = self._value((*place, key), setting.default, setting.type)
             else:
                 resolved[key] = setting.default
+        for keys, reason in wrapped_classes.problems(resolved.get("use", ""), resolved):
+            self.problems.add((*place, *keys), reason)
         return resolved
 
     def _unknown_setting(self, place: Place, allowed: dict[str, Setting], component: Component | None) -> None:

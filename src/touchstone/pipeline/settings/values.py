@@ -41,6 +41,10 @@ def read(path: Place, value: Any, kind: Type) -> tuple[Any, str]:
         case "int" | "float":
             value = _number(value) if kind.base == "float" else value
             return value, _out_of_range(path, value, kind)
+        case "mapping":
+            if isinstance(value, dict) and all(isinstance(each, bool | int | float | str) for each in value.values()):
+                return {key: _arithmetic(each) for key, each in value.items()}, ""
+            return value, f"expected {kind}, got {shown(value)}"
         case "word":
             right = value in kind.words
         case "digest":
@@ -61,6 +65,11 @@ def _out_of_range(path: Place, value: Any, kind: Type) -> str:
         return f"expected {kind}, from {-ceiling:,} to {ceiling:,}, got {shown(value)}"
     most = f", at most {ceiling:,}" if kind.bounds.le is None else ""
     return f"expected {kind}{most}, got {shown(value)}"
+
+
+def _arithmetic(value: Any) -> Any:
+    """Return the number of a text such as "8/255"; any other value as it is, so that a whole number stays one."""
+    return _number(value) if isinstance(value, str) else value
 
 
 def _number(value: Any) -> Any:
