@@ -6,7 +6,6 @@ import pytest
 
 from touchstone import parsed_files, registry, signatures
 from touchstone.pipeline.provenance import code
-from touchstone.pipeline.settings import files
 from touchstone.registry import FOLDERS, component, names
 from touchstone.signatures import ComponentError, read_signature
 
@@ -28,8 +27,6 @@ def forget():
     parsed_files._added.clear()
     registry._component.cache_clear()
     signatures._statements.cache_clear()
-    files._content.cache_clear()
-    files._lines.cache_clear()
 
 
 def refuse(source):
@@ -123,17 +120,6 @@ def test_every_component_is_the_same_from_the_store(monkeypatch):
 
     assert [component(*one) for one in everything] == parsed
     assert len(parsed) > 150
-
-
-def test_every_file_of_settings_has_the_same_content_from_the_store(monkeypatch):
-    paths = [ROOT / "params.yaml", *sorted((ROOT / "workflow/studies").glob("*.yaml"))]
-    paths += sorted((ROOT / "src/touchstone/papers").glob("*/*.yaml"))
-    parsed = [files.read_yaml(path) for path in paths]
-    kept()
-    monkeypatch.setattr(files.yaml, "load", refuse)
-
-    assert [files.read_yaml(path) for path in paths] == parsed
-    assert len(paths) > 15
 
 
 def test_what_is_refused_is_refused_again(tmp_path):

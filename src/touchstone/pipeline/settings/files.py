@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
-from touchstone import parsed_files
 from touchstone.messages import nearest, printable
 
 DEFAULT_STUDY = "digits"
@@ -185,30 +183,18 @@ def _lines(path: Path, text: str) -> dict[Place, int]:
         return _Walk(path, text).lines
 
 
-@lru_cache(KEPT)  # a command may read a paper twice, and unpickling takes a fraction of the time of reading or copying
-def _content(path: Path, text: str) -> bytes:
-    """Return the pickled content of a YAML file."""
-
-    def parse(source: bytes) -> dict[str, Any]:
-        _lines(path, text)
-        with _as_params_error(path):
-            content = yaml.load(text, _Plain)
-        if not isinstance(content, dict):
-            what = "the file is empty" if content is None else f"it contains a {type(content).__name__}"
-            raise ParamsError(f"{path}: expected sections, such as study: {{title: Mine}}, but {what}")
-        return content
-
-    reader = f"settings {parsed_files.version(__file__, yaml.__file__)}"
-    return pickle.dumps(parsed_files.remembered(reader, text.encode(), parse))
-
-
 def content_of(path: Path, text: str) -> dict[str, Any]:
     """Return the mapping in the text of a YAML file.
 
     Raises:
         ParamsError: with file and line, if it is no plain YAML, or no mapping.
     """
-    content: dict[str, Any] = pickle.loads(_content(path, text))
+    _lines(path, text)
+    with _as_params_error(path):
+        content = yaml.load(text, _Plain)
+    if not isinstance(content, dict):
+        what = "the file is empty" if content is None else f"it contains a {type(content).__name__}"
+        raise ParamsError(f"{path}: expected sections, such as study: {{title: Mine}}, but {what}")
     return content
 
 
