@@ -19,6 +19,8 @@ NAMED = {name for text in PAGES.values() for name in re.findall(r"`([a-z_]+/[a-z
 BUILT = ("attacks", "adaptive", "margins", "training", "detectors", "models", "data")
 THE_USERS_OWN = "reads what the user brings, no paper's method"
 EXCEPTIONS = {
+    "attacks/torchattacks": "another library's classes, by name: own_detector.md",
+    "detectors/pytorch_ood": "another library's classes, by name: own_detector.md",
     "data/own_images": THE_USERS_OWN,
     "models/exported_program": THE_USERS_OWN,
     "models/torchscript_program": THE_USERS_OWN,
