@@ -59,6 +59,8 @@ def printed(command: str) -> str:
 def reads_settings(command: str) -> bool:
     """Return whether a command reads the settings of a study too, which may be newer than the study's report in git."""
     return command.startswith("touchstone power ")
+
+
 def _table_arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("table")
     for name in ("study", "evaluation", "metric"):
