@@ -80,6 +80,7 @@ def missing(study: str) -> tuple[list[str], int]:
         ready = [
             tasks for tasks in left if all(sidecar_files.exists(Path(f)) for task in tasks for f in task.input_files)
         ]
+        assert ready, f"nothing makes an input of {left[0][0].output}"
         for tasks in ready:
             left.remove(tasks)
             for task in tasks:

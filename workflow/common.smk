@@ -71,7 +71,9 @@ inputs, settings = (
     for function in (rule_functions.inputs, rule_functions.settings)
 )
 # Under conda or in a container, jobs have the packages of the lock; otherwise those of this Python.
-code = partial(rule_functions.code, PLAN, ROOT / "requirements.lock" if METHODS else None)
+code = partial(
+    rule_functions.code, PLAN, ROOT / "requirements.lock" if METHODS else None
+)
 set_environment(str(ROOT), TORCH_THREADS)
 
 CORES = (

@@ -58,8 +58,7 @@ def test_every_claim_with_a_verdict_is_measured(name):
     lines = committed_reports.claims(name).values()
     judged = [line["claim"] for line in lines if line["claim"] in book.criteria and line["status"] != "not run"]
 
-    looks = study["study"].get("second_look")  # a second look judges nothing else
-    assert judged == looks if looks else len(judged) > 30
+    assert len(judged) > 30
     asked = {claim: study["claims"][claim] for claim in judged if not isinstance(study["claims"][claim], str)}
     assert {claim for claim, roles in asked.items() if list(unmeasured(book.criteria[claim], roles, study))} == set()
 
