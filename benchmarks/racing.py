@@ -52,8 +52,7 @@ def parser(doc: str | None, *, rounds: int) -> argparse.ArgumentParser:
 
 def begin(threads: int) -> None:
     """Continue in the environment that the pipeline gives its jobs (threads, code paths, allocator)."""
-    if environment.set_environment(threads):
-        os.execv(sys.executable, [sys.executable, *sys.argv])
+    environment.prepare_command(threads)
     torch.set_num_threads(threads)
 
 

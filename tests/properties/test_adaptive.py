@@ -93,14 +93,15 @@ def keeps_the_contract(attack, on_scores=False):
     before = [parameter.clone() for parameter in defence.model.parameters()]
 
     found = attack(defence, images, labels, RandomStreams(0, "attack", torch.arange(len(images))), eps=0.1, steps=20)
-    alone = attack(defence, images[:1], labels[:1], RandomStreams(0, "attack", torch.arange(1)), eps=0.1, steps=20)
+    # Two rows: some processors round a product with one row otherwise, and the defence has ties that this decides.
+    few = attack(defence, images[:2], labels[:2], RandomStreams(0, "attack", torch.arange(2)), eps=0.1, steps=20)
     still = attack(defence, images, labels, RandomStreams(0, "attack", torch.arange(len(images))), eps=0.0, steps=3)
 
     assert (found - images).abs().max() <= 0.1 + 1e-6
     assert found.min() >= 0
     assert found.max() <= 1
     assert torch.equal(still, images)
-    assert torch.allclose(alone, found[:1], atol=1e-6)
+    assert torch.allclose(few, found[:2], atol=1e-6)
     assert all(torch.equal(a, b) for a, b in zip(before, defence.model.parameters(), strict=True))
     if on_scores:
         moved = defence.read(found)[1] - images.mean((1, 2, 3))

@@ -153,7 +153,7 @@ def test_a_number_of_a_claim_says_how_it_came_about_and_that_an_attack_behind_it
     )
     assert (
         line.numbers[0].number.doubt
-        == "leaves more than random noise does, by +1.5\u202fpoints (asked ≤ 0.5 points, n = 500)"
+        == "leaves more than random noise does, by +1.5 points (asked ≤ 0.5 points, n = 500)"
     )
 
 

@@ -45,7 +45,7 @@ def test_files_behind_a_link_are_seen(tmp_path):
 @pytest.mark.parametrize("address", ["attacked/digits_test/cnn.0/old.safetensors", "scores/cnn.0/old.zip#msp/old"])
 def test_a_file_that_the_study_no_longer_makes_is_named_with_what_to_do(address, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    facts = {"step": "attack", "settings": {}, "code": "sha256:c", "files": {}, "inputs": {}}
+    facts = {"step": "attack", "settings": {}, "code": "sha256:c", "definitions": {}, "packages": {}, "inputs": {}}
     with Outputs() as outputs:
         outputs.write(f"data/digits/{address}", b"old", facts)
 

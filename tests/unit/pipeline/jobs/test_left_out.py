@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from touchstone.evidence import artefact_checks
-from touchstone.pipeline.jobs import adapters, detector_tasks, job, results, run
+from touchstone.pipeline.jobs import detector_tasks, job, results, run
 from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
@@ -144,7 +144,7 @@ class Evidence(Reader):
         made = []
         one = job.Job(task, self, None, self.folder, self.folder)
         one.write = made.append
-        adapters.carry_out(one)
+        run.carry_out(one)
         return made[0]
 
 
