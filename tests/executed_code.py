@@ -83,14 +83,14 @@ def missing(study: str) -> tuple[list[str], int]:
         assert ready, f"nothing makes an input of {left[0][0].output}"
         for tasks in ready:
             left.remove(tasks)
-            for task in tasks:
-                with watch:
-                    run.run((task,), Path(), Path("logs"))
-                reached = code.code_of(task.step, task.settings).definitions
-                executed = set(filter(None, map(definition, watch.executed)))
-                opened = {name for name in watch.opened if not name.endswith((".py", ".pyc"))}
-                looked_up |= executed | opened
-                found |= {f"{task.step}: {name}" for name in (executed | opened) - reached.keys()}
+            with watch:
+                run.run(tasks, Path(), Path("logs"))
+            codes = [code.code_of(task.step, task.settings) for task in tasks]
+            executed = set(filter(None, map(definition, watch.executed)))
+            opened = {name for name in watch.opened if not name.endswith((".py", ".pyc"))}
+            looked_up |= executed | opened
+            missed = (executed | opened).difference(*(one.definitions for one in codes))
+            found |= {f"{tasks[0].step}: {name}" for name in missed}
     return sorted(found), len(looked_up)
 
 

@@ -342,7 +342,7 @@ MISTAKES = {
     "unknown name": (lambda p, t: ["resnet81", t / "pictures"], "no network of torchvision. Did you mean resnet18?"),
     "NaN": (
         lambda p, t: [exported(p / "nan.pt2", Broken(Log())), t / "pictures"],
-        "returns NaN or infinity for 8 of 8 of your images",
+        "returns NaN or infinity for 1 of 1 tried images",
     ),
     "no gradient": (lambda p, t: [exported(p / "round.pt2", Broken(Rounded())), t / "pictures"], "zero everywhere"),
     "blind": (lambda p, t: [exported(p / "blind.pt2", Broken(Blind())), t / "pictures"], "ignores its input"),

@@ -380,7 +380,7 @@ RETURN = ("    return ", "    unused = 1\n    return ")  # another digest, and t
 def own_code(copied, monkeypatch):
     """A copy of the project whose own code is the code here."""
     monkeypatch.setattr(code, "PACKAGE", copied.root / "src/touchstone")
-    code._parsed.cache_clear()
+    code._read.clear()
     monkeypatch.chdir(copied.root)
     return copied
 
@@ -392,7 +392,7 @@ def test_files_that_other_code_built_are_named_with_it_in_notes(own_code):
 
     problems = {finding.file: finding.problem for finding in found}
     assert all(finding.note for finding in found)
-    assert problems[MSP] == "built by other code: detectors/msp.py; that code is in no commit here"
+    assert problems[MSP] == "built by other code: detectors.msp.msp; that code is in no commit here"
     assert MSP.replace("#msp", "#pixel_mahalanobis") not in problems
 
 
@@ -405,7 +405,7 @@ def test_a_whole_chain_of_other_code_is_whole_and_its_report_is_built_again(own_
     *notes, last = capsys.readouterr().out.splitlines()
     assert last.startswith("The chain is whole")
     assert re.fullmatch(
-        r"data/tiny/\S+ and \d+ other files: built by other code: pipeline/steps/score\.py; that code .*",
+        r"data/tiny/\S+ and \d+ other files: built by other code: pipeline\.steps\.score\..*; that code .*",
         notes[0],
     )
     assert len(notes) == 1
@@ -418,7 +418,7 @@ def test_a_report_of_other_code_cannot_be_built_again_and_an_audit_says_so(own_c
 
     said = capsys.readouterr().out
     assert "reports/tiny/report.html: was not rebuilt (it is missing, or named above)" in said
-    assert "reports/tiny/report.html: built by other code: report/page.py; that code is in no commit here" in said
+    assert "reports/tiny/report.html: built by other code: report.page." in said
 
 
 def test_other_code_hides_no_flipped_bit(own_code, capsys):
@@ -458,7 +458,7 @@ def test_in_a_clone_a_report_of_other_code_and_settings_is_named_in_notes(own_co
     report = "reports/tiny/report.html"
     assert lines[0].startswith("data/tiny: is not here")
     assert lines[1] == f"{report}: built under other settings, papers or claims than those here"
-    assert lines[2] == f"{report}: built by other code: attacks/pgd.py; that code is in no commit here"
+    assert lines[2] == f"{report}: built by other code: attacks.pgd.pgd; that code is in no commit here"
     assert lines[3:] == ["Nothing is wrong, but not everything was checked"]
 
 
@@ -517,7 +517,7 @@ def test_the_command_prints_json_and_ends_in_1_where_something_is_wrong(copied, 
 @pytest.fixture(autouse=True)
 def fresh_code_cache():
     yield
-    code._parsed.cache_clear()
+    code._read.clear()
 
 
 def test_one_file_is_audited_back_to_raw_data_and_nothing_else(copied, monkeypatch, capsys):

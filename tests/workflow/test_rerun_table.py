@@ -280,7 +280,7 @@ TABLE = [
     Change("a setting of a detector", [(PARAMS, "energy: {use: energy}", "energy: {use: energy, temperature: 2}")], wanted=of_the_entry_energy),
     Change(
         "an edit in a shared module",
-        [("src/touchstone/margins/_hyperplanes.py", "\nfrom touchstone", "\nUNUSED = 1\nfrom touchstone")],
+        [("src/touchstone/margins/_hyperplanes.py", "weight = slope.abs()", "weight = 1 * slope.abs()")],
         wanted=either(uses("margins/nearest_classes"), uses("margins/minimal_pgd")),
         with_one_before=True,
     ),
@@ -325,7 +325,7 @@ TABLE = [
     Change(
         "what runs every job",
         [("src/touchstone/pipeline/jobs/run.py", "ready, reused = False, 0", "ready, reused = False, 0 + 0")],
-        wanted=lambda *_: True,
+        wanted=lambda rule, *_: rule.step != "fetch",
     ),
     Change("what no job runs", [("src/touchstone/commands/job.py", "return 0", "return 0 + 0")]),
     Change("with conda", done=conda, options=("--use-conda",)),
@@ -333,7 +333,7 @@ TABLE = [
         "with conda, another torch",
         [("requirements.lock", "\ntorch==2", "\ntorch==3")],
         done=conda,
-        wanted=lambda *_: True,
+        wanted=lambda rule, *_: rule.step != "fetch",
         options=("--use-conda",),
     ),
 ]  # fmt: skip

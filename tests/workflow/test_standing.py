@@ -116,12 +116,3 @@ def test_the_first_run_starts_snakemake_and_runs_plan_until_nothing_was_to_do_an
 
     assert started == [True, False, False, False, False]
     assert planned == [True, True, False, True, False]
-
-
-def test_what_a_run_has_to_say_each_time_is_said_each_time(copied):
-    with (copied.root / "requirements.lock").open("a") as lock:
-        lock.write("# changed\n")
-
-    words = [run(copied)[0] for _ in range(3)]
-
-    assert all("were created under another requirements.lock" in each for each in words)

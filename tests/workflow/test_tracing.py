@@ -141,14 +141,14 @@ def test_without_data_a_trace_names_the_files_and_says_how_to_get_them(
 def other_code(copied, monkeypatch):
     """A copy of the project in which the code of an attack changed after its run."""
     monkeypatch.setattr(code, "PACKAGE", copied.root / "src/touchstone")
-    code._parsed.cache_clear()
+    code._read.clear()
     copied.edit("src/touchstone/attacks/pgd.py", "steps: PositiveInt = 40", "steps: PositiveInt = 41")
     monkeypatch.chdir(copied.root)
     yield copied
-    code._parsed.cache_clear()
+    code._read.clear()
 
 
-BUILT = "built by other code: attacks/pgd.py; that code is in no commit here"
+BUILT = "built by other code: attacks.pgd.pgd; that code is in no commit here"
 
 
 def test_files_of_a_chain_that_other_code_built_are_named(other_code, capsys):

@@ -150,7 +150,7 @@ def _logits(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         raise ValueError(str(error)) from error
     if logits.dtype != torch.float32:
         raise ValueError(f"the model returns {logits.dtype}; convert it to float32: model.float()")
-    gate.check_finite_logits("the model", logits, "of your images")
+    gate.check_finite_logits("the model", logits, "tried images")
     return logits
 
 

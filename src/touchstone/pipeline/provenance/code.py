@@ -73,7 +73,7 @@ def code_from(roots: tuple[Node, ...], lock: Path | None = None) -> Code:
         save()
     reached = files.reached[roots]
     names = sorted({DISTRIBUTIONS.get(name, name) for name in reached.libraries - sys.stdlib_module_names})
-    packages = {name: _installed(name) if lock is None else _locked(lock).get(name, MISSING) for name in names}
+    packages = {name: _installed(name) if lock is None else _locked(lock, name) for name in names}
     digest = sha256(canonical([reached.digest, packages]).encode())
     return Code(digest, reached.definitions | reached.files, packages)
 
@@ -128,11 +128,16 @@ def _installed(name: str) -> str:
 
 
 @cache
-def _locked(lock: Path) -> dict[str, str]:
+def _locked(lock: Path, name: str) -> str:
     pins = (
         line.split()[0].partition("==") for line in lock.read_text().splitlines() if "==" in line and line[0] != " "
     )
-    return {name.lower(): number for name, _, number in pins}
+    return next((number for pinned, _, number in pins if _normal(pinned) == _normal(name)), MISSING)
+
+
+def _normal(name: str) -> str:
+    """Return a package's name as all its spellings have it: annotated_types, Annotated-Types."""
+    return name.lower().replace("_", "-").replace(".", "-")
 
 
 class _Files:
@@ -204,7 +209,8 @@ def _located(name: str) -> Path | None:
     if not all(part.isidentifier() for part in name.split(".")):
         return None
     place = "/".join(name.split(".")[1:])
-    return (plugins.located(f"{place}.py") if place else None) or plugins.located(f"{place}/__init__.py".lstrip("/"))
+    module = plugins.located(f"{place}.py", PACKAGE) if place else None
+    return module or plugins.located(f"{place}/__init__.py".lstrip("/"), PACKAGE)
 
 
 def _data_files(module: str, text: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ def package(tmp_path, monkeypatch):
     for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    monkeypatch.setattr(code.plugins, "located", lambda name: folder / name if (folder / name).is_file() else None)
+    monkeypatch.setattr(code, "PACKAGE", folder)
     monkeypatch.setattr(code, "_read", [])
     return folder
 

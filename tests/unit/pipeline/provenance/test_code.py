@@ -5,7 +5,7 @@ import pytest
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import code
 
-LOCK = "numpy==2.0 \\\n    --hash=sha256:00\ntorch==9.9 \\\n    --hash=sha256:01\n"
+LOCK = "annotated-types==0.1\nnumpy==2.0 \\\n    --hash=sha256:00\ntorch==9.9 \\\n    --hash=sha256:01\n"
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -46,6 +46,7 @@ def test_in_another_environment_the_versions_are_those_of_its_lock(tmp_path):
 
     packages = code.code_of("train", {}, tmp_path / "requirements.lock").packages
 
+    assert packages["annotated_types"] == "0.1"
     assert (packages["torch"], packages["numpy"], packages["safetensors"]) == ("9.9", "2.0", code.MISSING)
 
 
