@@ -4,11 +4,12 @@ Run as `python executed_code.py STUDY` in a project whose raw files are there; p
 """
 
 import ast
+import inspect
 import os
 import sys
 from functools import cache
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 from touchstone import plugins
@@ -35,10 +36,9 @@ def definitions(path: str) -> list[tuple[int, int, list[str]]]:
 
 
 @cache
-def definition(executed: CodeType) -> str:
-    """Return the definition that a code object belongs to, as records name it; "" if it is none of touchstone's."""
-    path, line = executed.co_filename, executed.co_firstlineno
-    if not path.startswith(PACKAGE) or executed.co_name == "<module>":
+def definition(path: str, line: int) -> str:
+    """Return the definition that the code at a line of a file belongs to, as records name it; "" if it is none of ours."""
+    if not path.startswith(PACKAGE) or not path.endswith(".py"):  # jinja compiles templates
         return ""
     module = path.removeprefix(PACKAGE).removesuffix(".py").replace(os.sep, ".").removesuffix(".__init__")
     names = next((names for first, last, names in definitions(path) if first <= line <= last), [])
@@ -49,7 +49,7 @@ class Watch:
     """Notes the definitions of touchstone that are executed, and the files of the package that are opened."""
 
     def __init__(self) -> None:
-        self.executed, self.opened, self.active = set[CodeType](), set[str](), False
+        self.executed, self.opened, self.active = set[tuple[str, int]](), set[str](), False
         sys.addaudithook(self._audit)
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -57,8 +57,11 @@ class Watch:
             self.opened.add(str(arguments[0]).removeprefix(PACKAGE))
 
     def _profile(self, frame: FrameType, event: str, argument: object) -> None:
-        if event == "call":
-            self.executed.add(frame.f_code)
+        executed = frame.f_code  # not kept itself: equal code of two files is equal
+        if (
+            event == "call" and executed.co_flags & inspect.CO_OPTIMIZED
+        ):  # no body of a module or class, which an import runs
+            self.executed.add((executed.co_filename, executed.co_firstlineno))
 
     def __enter__(self) -> None:
         self.executed.clear()
@@ -86,7 +89,7 @@ def missing(study: str) -> tuple[list[str], int]:
             with watch:
                 run.run(tasks, Path(), Path("logs"))
             codes = [code.code_of(task.step, task.settings) for task in tasks]
-            executed = set(filter(None, map(definition, watch.executed)))
+            executed = set(filter(None, (definition(*place) for place in watch.executed)))
             opened = {name for name in watch.opened if not name.endswith((".py", ".pyc"))}
             looked_up |= executed | opened
             missed = (executed | opened).difference(*(one.definitions for one in codes))
