@@ -14,7 +14,8 @@ from touchstone import parsed_files, plugins
 from touchstone.digests import canonical, file_digest, sha256
 from touchstone.pipeline.provenance import definition_text, definitions, whole_files
 from touchstone.pipeline.provenance.reach import Node as Node
-from touchstone.pipeline.provenance.reach import Program, Reached, Unfollowed
+from touchstone.pipeline.provenance.reach import Program, Reached
+from touchstone.pipeline.provenance.reach import Unfollowed as Unfollowed
 
 PACKAGE = plugins.PACKAGE
 ADAPTERS = "touchstone.pipeline.jobs.adapters"
@@ -90,13 +91,14 @@ def roots(step: str, settings: object) -> tuple[Node, ...]:
     """
     if step == "fetch" and isinstance(settings, dict) and settings.get("sha256"):
         return ()
-    components = (node for use in sorted(set(uses(settings))) for node in _component(use))
-    return (*EVERY_JOB, (ADAPTERS, f"run_{step}"), *components)
+    return (*EVERY_JOB, (ADAPTERS, f"run_{step}"), *components(settings))
 
 
-def _component(use: str) -> Iterator[Node]:
-    for defined in (use.partition("/")[2], *OPTIONAL):
-        yield f"touchstone.{use.replace('/', '.')}", defined
+def components(settings: object) -> Iterator[Node]:
+    """Yield the definitions that may belong to the components which settings name."""
+    for use in sorted(set(uses(settings))):
+        for defined in (use.partition("/")[2], *OPTIONAL):
+            yield f"touchstone.{use.replace('/', '.')}", defined
 
 
 def uses(value: object) -> Iterator[str]:

@@ -150,7 +150,7 @@ class Program:
     def _refuse_unfollowed(self, node: Node) -> None:
         if node not in FIND_BY_NAME:
             for sentence in self._part(node).unfollowed:
-                raise Unfollowed(f"{node[0].replace('.', '/')}.py: {sentence}")
+                raise Unfollowed(f"{node[0].removeprefix(f'{OURS}.').replace('.', '/')}.py: {sentence}")
 
     def _files(self, node: Node) -> dict[str, str]:
         found = dict[str, str]()

@@ -137,8 +137,19 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     own = [paper for paper in files.papers if not paper.is_shipped]
     remarks = (*open_roles(own, draft.roles), *untested(own, files.book, resolved))
     read = (*(layer.file for layer in files.layers), *(paper.folder / "paper.yaml" for paper in own))
+    _check_code(resolved)
     code.save()
     return Study(name, resolved, (*folders, *files.plugins), remarks, first_seed, tuple(map(str, read)))
+
+
+def _check_code(resolved: dict[str, Any]) -> None:
+    """Refuse a component of a plug-in folder that hides what it runs from the digest of its code."""
+    if len(plugins.places()) == 1:
+        return
+    try:
+        code.code_from(tuple(code.components(resolved)))
+    except code.Unfollowed as error:
+        raise ParamsError(f"plugins: {error}") from None
 
 
 def _plug_in(files: Files, root: Path, problems: Problems) -> None:

@@ -1,10 +1,13 @@
 """What a task's code starts from is there, and the installed packages count."""
 
+from pathlib import Path
+
 import pytest
 
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import code
 
+ROOT = Path(__file__).parents[4]
 LOCK = "annotated-types==0.1\nnumpy==2.0 \\\n    --hash=sha256:00\ntorch==9.9 \\\n    --hash=sha256:01\n"
 
 
@@ -48,6 +51,24 @@ def test_in_another_environment_the_versions_are_those_of_its_lock(tmp_path):
 
     assert packages["annotated_types"] == "0.1"
     assert (packages["torch"], packages["numpy"], packages["safetensors"]) == ("9.9", "2.0", code.MISSING)
+
+
+def test_a_study_with_a_plugin_that_hides_what_it_runs_is_refused_before_any_job(tmp_path):
+    from touchstone import plugins
+    from touchstone.pipeline.settings.files import ParamsError
+    from touchstone.pipeline.settings.study import load
+
+    (tmp_path / "mine/detectors").mkdir(parents=True)
+    (tmp_path / "mine/detectors/sly.py").write_text(
+        "from torch import Tensor\n\n\ndef sly(logits: Tensor) -> Tensor:\n    return eval('-logits.amax(1)')\n"
+    )
+    overlay = tmp_path / "own.yaml"
+    overlay.write_text(f"base: tiny\nplugins: [{tmp_path}/mine]\ndetectors: {{sly: {{use: sly}}}}\n")
+    try:
+        with pytest.raises(ParamsError, match=r"plugins: detectors/sly\.py: line 5: eval hides what runs"):
+            load(str(overlay), ROOT)
+    finally:
+        plugins.use([])
 
 
 def test_a_plugin_that_hides_what_it_runs_is_refused_with_its_line(tmp_path):
