@@ -251,7 +251,6 @@ def twelve_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
     """A function that puts twelve images of a shape, of three classes, into the file `images` of a working folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
-    Path("requirements.lock").write_text("nothing\n")
 
     def put(shape: tuple[int, ...]) -> None:
         images = np.random.default_rng(0).random((12, *shape)).astype(np.float32)

@@ -200,7 +200,7 @@ class Recomputation(Reader):
         inputs = task.inputs
         if "folder" in inputs:
             inputs = inputs | {"folder": str(self.raw[Path(str(inputs["folder"])).name])}
-        return _Task(replace(task, settings=settings, inputs=inputs), self, Outputs(), self.folder, self.folder)
+        return _Task(replace(task, settings=settings, inputs=inputs), self, Outputs(), self.folder)
 
 
 def _fits(task: Task) -> bool:

@@ -128,7 +128,7 @@ def test_every_job_starts_again_with_its_paths_and_threads_pinned_and_only_once(
 def test_the_sidecar_of_every_step_that_computes_names_the_paths(tmp_path, step):
     settings = {"device": "cpu", "threads": 1}
 
-    facts = job.Job(Task(step, {}, "made", settings), reader.Reader(), outputs.Outputs(), tmp_path, tmp_path).facts
+    facts = job.Job(Task(step, {}, "made", settings), reader.Reader(), outputs.Outputs(), tmp_path).facts
 
     assert "numpy=" in facts["cpu"]
     assert "blas=" in facts["cpu"]
@@ -138,7 +138,7 @@ def test_the_sidecar_of_every_step_that_computes_names_the_paths(tmp_path, step)
 def test_what_is_pinned_by_its_digest_is_the_same_on_every_processor_and_by_any_code(tmp_path):
 
     pinned = {"sha256": "sha256:00", "component": {"use": "sources/mnist"}}
-    facts = job.Job(Task("fetch", {}, "made", pinned), reader.Reader(), outputs.Outputs(), tmp_path, tmp_path).facts
+    facts = job.Job(Task("fetch", {}, "made", pinned), reader.Reader(), outputs.Outputs(), tmp_path).facts
 
     assert "cpu" not in facts
     assert facts["definitions"] == {}

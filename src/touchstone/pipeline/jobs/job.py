@@ -28,8 +28,8 @@ class Job:
         settings: The task's settings, with a smaller batch if memory ran out.
     """
 
-    def __init__(self, task: Task, reader: Reader, outputs: Outputs, root: Path, logs: Path) -> None:
-        self.task, self.reader, self.outputs, self.root, self.logs = task, reader, outputs, root, logs
+    def __init__(self, task: Task, reader: Reader, outputs: Outputs, logs: Path) -> None:
+        self.task, self.reader, self.outputs, self.logs = task, reader, outputs, logs
         self.code = code.code_of(task.step, task.settings)
         self.written: bytes | Path = Path(task.output)
         self.settings = task.settings

@@ -37,7 +37,7 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
     ready, reused = False, 0
     last = {file: place for place, task in enumerate(tasks) for file in task.input_files}
     with Outputs() as outputs:
-        jobs = deque(Job(task, reader, outputs, root, logs) for task in tasks)
+        jobs = deque(Job(task, reader, outputs, logs) for task in tasks)
         for place, task in enumerate(tasks):
             missing = [file for file in task.input_files if not sidecar_files.exists(Path(file))]
             if missing:

@@ -215,20 +215,6 @@ def _located(name: str) -> Path | None:
     return module or plugins.located(f"{place}/__init__.py".lstrip("/"), PACKAGE)
 
 
-def _data_files(module: str, text: str) -> dict[str, str]:
-    """Return {path: digest} of the data files that a string names: beside the module, or below the package."""
-    path = _located(module)
-    assert path is not None
-    found = {}
-    for folder in (path.parent, PACKAGE):
-        place = folder / text
-        files = [place] if place.is_file() else sorted(place.rglob("*")) if "/" in text and place.is_dir() else []
-        for file in files:
-            if file.is_file() and file.suffix not in (".py", ".pyc"):
-                found[file.relative_to(folder).as_posix()] = file_digest(file)
-    return found
-
-
 def save() -> None:
     """Write what files were parsed to, if there is news and the store's folder exists; ignore errors of the file system."""
     if parsed_files.STORE.parent.is_dir() and (content := parsed_files.unsaved()) is not None:

@@ -117,7 +117,7 @@ def test_cells_of_sets_only_are_left_out_too(study, tmp_path):
     sidecar_files.write_with_sidecar(
         tmp_path / "gone", encode(LeftOut("it was left out")), {"step": "fit", "inputs": {}}
     )
-    one = job.Job(fits()[0], Reader(), None, tmp_path, tmp_path)
+    one = job.Job(fits()[0], Reader(), None, tmp_path)
     cells = [{"role": "examples", "file": "examples"}, {"role": "examples", "file": "gone", "attack": "pgd"}]
 
     by_role, left_out = results._cells(one, cells, results.SETS_ONLY)
@@ -142,7 +142,7 @@ class Evidence(Reader):
 
     def compute(self, task):
         made = []
-        one = job.Job(task, self, None, self.folder, self.folder)
+        one = job.Job(task, self, None, self.folder)
         one.write = made.append
         run.carry_out(one)
         return made[0]
