@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
-from touchstone.pipeline.jobs import warm
-
-# Before the imports that a job needs and its handing over does not.
-if __name__ == "__main__" and (exit_code := warm.pass_on(sys.argv[1:])) is not None:
-    sys.exit(exit_code)
-
 import atexit
 import io
 import os
 import signal
+import sys
 from importlib import import_module
 
 from touchstone import extras

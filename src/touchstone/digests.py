@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 SNAKEMAKE_MARK = ".snakemake_timestamp"  # an empty file that Snakemake writes into every folder it creates
 
 

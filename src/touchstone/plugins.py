@@ -15,6 +15,7 @@ from pathlib import Path
 import touchstone
 
 PACKAGE = Path(__file__).parent
+VARIABLE = "TOUCHSTONE_PLUGINS"  # the plug-in folders of the study whose jobs run
 _folders: list[Path] = []
 _files: dict[Path, tuple[int, int]] = {}  # the files in them, with their last seen time and size
 

@@ -1,44 +1,45 @@
-# Raw files from their sources, and the example sets that are created from them.
+# Raw files from their sources, and the example sets that are made of them.
 
 
 rule fetch:
+    input:
+        jobs=STUDY.inputs("fetch"),
+        files=STUDY.own_files,
     output:
         folder=directory("data/raw/{source}"),
         sidecar="data/raw/{source}.prov.json",
     log:
         "logs/fetch/{source}.log",
-    priority: 1  # before networks, so that a leaking set is detected before anything is trained
     conda:
         "../envs/touchstone.yaml"
     threads: 1
     resources:
-        **PLAIN_RESOURCES,
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        settings=settings(PLAN.rules["fetch"]),
-        code=code(PLAN.rules["fetch"]),
+        plan=STUDY.digest("fetch"),
     message:
         "Fetch {wildcards.source}"
     shell:
-        RUN
+        JOB
 
 
 rule prepare:
     input:
-        inputs(PLAN.rules["prepare"]),
+        jobs=STUDY.inputs("prepare"),
     output:
-        with_sidecars(PLAN.files(PLAN.rules["prepare"])),
+        directory(f"{RESULTS}/prepare/{NAME}"),
     log:
-        f"{LOGS}/prepare/{{examples}}.log",
-    priority: 1
+        f"{LOGS}/prepare.log",
     conda:
         "../envs/touchstone.yaml"
     threads: 1
     resources:
-        **PLAIN_RESOURCES,
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        settings=settings(PLAN.rules["prepare"]),
-        code=code(PLAN.rules["prepare"]),
+        plan=STUDY.digest("prepare"),
     message:
-        "Prepare {wildcards.examples}"
+        "Prepare the example sets"
     shell:
-        RUN
+        JOB

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any, NoReturn
 
+from touchstone.digests import DIGEST
 from touchstone.messages import nearest
-from touchstone.pipeline.provenance.cache import DIGEST
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 
 RAW = "data/raw"  # the folder of a project with the raw files of each source

@@ -1,113 +1,66 @@
-"""`touchstone job RULE WILDCARDS`: run one job of the workflow, as its rules call it."""
+"""`touchstone job PLAN`: run one job of the workflow, as its rules call it."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
 
-from touchstone.messages import nearest
-from touchstone.pipeline.jobs import environment, processes, run, run_records
-from touchstone.pipeline.jobs.job import code_paths
-from touchstone.pipeline.jobs.reader import JobError
-from touchstone.pipeline.planning.parts import Net
-from touchstone.pipeline.planning.patterns import NETWORKS, NUMBERS
-from touchstone.pipeline.planning.plan import Plan, digests_of, plan_of
-from touchstone.pipeline.provenance import code
-from touchstone.pipeline.settings.files import DEFAULT_STUDY
+from touchstone import plugins
+from touchstone.pipeline.jobs import environment, job_plan, processes, run_records, warm
+from touchstone.pipeline.jobs.artefacts import Artefacts
+from touchstone.pipeline.jobs.job_plan import JobError
+from touchstone.pipeline.planning.steps import STEPS
+from touchstone.pipeline.provenance.store import Store
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `job`."""
-    parser.add_argument(
-        "rule", help="the rule's name; RULE:DIGEST refuses to run if the job's settings have another digest"
-    )
-    parser.add_argument("wildcards", nargs="?", default="", help="the rule's wildcards: net=cnn.0,victim=cnn.0")
-    parser.add_argument("--study", default=DEFAULT_STUDY)
-    parser.add_argument("--code", help="refuse to run if the job's code has another digest")
-
-
-def plan_ahead(study: str) -> Plan:
-    """Plan a study, and compute what all its jobs record, before they are forked from this process.
-
-    Args:
-        study: The name of a study, or the path of its file.
-
-    Returns:
-        The plan, which `plan_of` also keeps.
-    """
-    plan = plan_of(study)
-    tasks = (task for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards))  # kept for each child
-    for roots in {code.roots(task.step, task.settings) for task in tasks}:
-        code.code_from(roots)
-    run_records.read_ahead()
-    for with_torch in (False, True):  # the same before torch is imported and after
-        code_paths(with_torch)
-    return plan
+    parser.add_argument("plan", help="the digest of the job's plan")
+    parser.add_argument("--input", nargs="*", default=[], help="the folders of the jobs that it reads")
+    parser.add_argument("--output", required=True, help="the folder that it makes; of a report, the page")
+    parser.add_argument("--threads", type=int, default=1, help="the number of torch's threads")
+    parser.add_argument("--recompute", action="store_true", help="compute also what the store has")
 
 
 def main(options: argparse.Namespace) -> int:
-    """Run the job's tasks and write its run record; ValueError says why a job cannot run."""
+    """Run the job; ValueError says why it cannot run.
+
+    A job looks its tasks up in the store before it imports torch. Only if one is missing, it continues in a fork of a
+    process that has torch already, if there is one.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the run that started this job: the job finishes
     try:
-        return _job(options)
+        plan = job_plan.load(options.plan, options.input, options.output)
+        artefacts = Artefacts(plan, Store(plan.study))
+        if options.recompute or plan.rule == "prepare" or not all(map(artefacts.find, plan.tasks)):
+            if not warm.is_fork() and (status := warm.run(sys.argv[1:], options.threads)) is not None:
+                return status
+            environment.prepare_process(options.threads)
+            plugins.use(filter(None, os.environ.get(plugins.VARIABLE, "").split(os.pathsep)))
+            artefacts = Artefacts(plan, Store(plan.study))
+        _run(artefacts, Path(options.output), options.recompute)
     except JobError as error:
         raise ValueError(str(error)) from error
-
-
-def _job(options: argparse.Namespace) -> int:
-    name, _, planned = options.rule.partition(":")
-    if planned:  # Ctrl-C is meant for the run that started this job: the job finishes, as in the warm process
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    plan = plan_of(options.study)
-    study = plan.study
-    rule = plan.rules.get(name)
-    if rule is None:
-        raise ValueError(f"study {study.name} has no rule {name}.{nearest(name, plan.rules)}")
-    wildcards = dict(pair.partition("=")[::2] for pair in options.wildcards.split(",") if pair)
-    if sorted(wildcards) != sorted(rule.wildcards):
-        raise ValueError(f"the rule {rule.name} takes {', '.join(rule.wildcards)}, got {options.wildcards!r}")
-    _check_values(plan, wildcards)
-    environment.prepare_process(rule.step, study["study"]["threads"])
-    tasks = plan.tasks(rule, **wildcards)
-    digests = zip((planned, options.code), digests_of(tasks), ("settings", "code"), strict=True)
-    for expected, digest, what in digests:
-        if expected and expected != digest:
-            raise ValueError(f"the {what} changed since this job was planned; run the study again")
-    logs = Path("logs") / study.name
-    with processes.leaving_at_sigterm(), run_records.recorded(logs, rule.name, wildcards, tasks) as record:
-        stop = logs / run_records.LEAK
-        if stop.is_file() and rule.step not in ("fetch", "prepare"):
-            raise ValueError(f"not started: {stop.read_text(encoding='utf-8')}")
-        record["from_cache"] = run.run(tasks, Path(), logs)
-        if rule.step == "prepare":
-            _check_leaks(plan, wildcards["examples"], stop)
     return 0
 
 
-def _check_values(plan: Plan, wildcards: dict[str, str]) -> None:
-    """Refuse what the study does not define; a network may have a seed that the study does not name."""
-    for wildcard, value in wildcards.items():
-        if wildcard in NUMBERS:
-            continue
-        values = plan.wildcard_values[wildcard]
-        entry, seed = Net.parse_open(value)
-        if wildcard in NETWORKS:
-            what, known = "network", seed.isdecimal() and entry in {Net.parse(name).entry for name in values}
-        else:
-            what, known = wildcard, value in values
-        if not known:
-            raise ValueError(f"study {plan.study.name} has no {what} called {value}.{nearest(value, values)}")
+def _run(artefacts: Artefacts, output: Path, recompute: bool) -> None:
+    """Compute what the store lacks, fill the job's folder, and write the job's run record."""
+    plan = artefacts.plan
+    logs, computed = Path("logs") / plan.study, 0
+    with processes.leaving_at_sigterm(), run_records.recorded(logs, plan) as record:
+        if len(artefacts.made) < len(plan.tasks):
+            from touchstone.pipeline.jobs import run
 
+            computed = run.run(artefacts, logs, recompute=recompute)
+        if plan.rule == "prepare":
+            from touchstone.pipeline.jobs import leak_check
 
-def _check_leaks(plan: Plan, examples: str, stop: Path) -> None:
-    """Compare a new example set with the others; if images leak, write `stop`, so that no other job of this run starts."""
-    from touchstone.pipeline.auditing import leakage  # only jobs of `prepare` need it
-
-    try:
-        for note in leakage.check(plan, among=[examples]):
-            print(f"touchstone: {note}", file=sys.stderr)
-    except leakage.Leak as leak:
-        # Otherwise Snakemake would go on with jobs that do not need this set.
-        stop.write_text(str(leak).splitlines()[0], encoding="utf-8")
-        raise
+            leak_check.check(artefacts)
+        if STEPS[plan.tasks[0].step].cached:
+            artefacts.finish(output)
+        record["computed"] = computed
+    print(f"{plan.rule} {plan.name}: {computed} computed, {len(plan.tasks) - computed} in the store")

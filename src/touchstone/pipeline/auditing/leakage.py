@@ -18,24 +18,16 @@ Images that only look alike (shifted, or compressed again) are not recognised.
 from __future__ import annotations
 
 import hashlib
-import io
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from touchstone import digests
 from touchstone.ingest.pixels import to_levels
-from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import chain, code, sidecar_files
-from touchstone.pipeline.provenance.cache import Cache
 from touchstone.pipeline.settings.sections import Section, sections
 from touchstone.pipeline.settings.study import Study
-from touchstone.records.encoding import decode
 from touchstone.records.nouns import Array, ExampleSet
 
 # The settings of an evaluation that name learners.
@@ -61,7 +53,6 @@ class Overlap:
     tested: str
     learned: str
     reason: str  # why the sets must share no image
-    file: str  # of the tested set
     rows: tuple[int, ...]  # example_ids in the tested set
     kind: str  # "the same rows of ...", "the same pixels in rows"
     leaks: bool  # False: duplicates within one source
@@ -136,92 +127,51 @@ def _roles(study: Study, question: dict[str, Any], kinds: dict[str, Section]) ->
 
 
 class Prepared:
-    """The example sets in a study's folder: the current ones, or with `stale` all.
+    """The example sets of a study that are prepared.
 
-    A set is current if today's settings and code would create the same bytes from the same inputs.
+    Args:
+        examples: Their entries in the settings.
+        settings: Returns the settings of the task that prepares a set.
+        read: Returns a set; None if it cannot be read.
+        raw: Returns the digest of a source's raw files; None if it is unknown.
     """
 
-    def __init__(self, plan: Plan, root: Path, stale: bool = False) -> None:
-        self.plan, self.root, self.stale = plan, root, stale
+    def __init__(
+        self,
+        examples: dict[str, Any],
+        settings: Callable[[str], dict[str, Any]],
+        read: Callable[[str], ExampleSet | None],
+        raw: Callable[[str], str | None],
+    ) -> None:
+        self.examples, self._settings, self._read, self._raw = examples, settings, read, raw
         self._rows: dict[str, Array | None] = {}
-        self._current: dict[str, bool] = {}
-
-    @cached_property
-    def _tasks(self) -> dict[str, Task]:
-        rule = self.plan.rules["prepare"]
-        tasks = {name: self.plan.tasks(rule, examples=name) for name in self.plan.study["examples"]}
-        return {task.output: task for (task,) in tasks.values()}
 
     def rows(self, name: str) -> Array | None:
-        """Return a set's rows, sorted by pixels; None if it is not prepared or not current."""
+        """Return a set's rows, sorted by pixels; None if it cannot be read."""
         if name not in self._rows:
-            file = self.plan.layout.file("examples", name)
-            usable = (self.root / file).is_file() if self.stale else self._is_current(file)
-            self._rows[name] = self._read(self.root / file) if usable else None
+            examples = self._read(name)
+            self._rows[name] = None if examples is None else rows_of(examples)
         return self._rows[name]
-
-    def _is_current(self, file: str) -> bool:
-        if file not in self._current:
-            self._current[file] = (self.root / file).exists() and self._matches_today(file)
-        return self._current[file]
-
-    def _matches_today(self, file: str) -> bool:
-        """Return whether a file's sidecar matches today's settings, code and inputs."""
-        try:
-            sidecar = sidecar_files.read_sidecar(self.root / file)
-            inputs = {link["file"]: link["artefact"] for link in chain.links(sidecar)}
-            today = {name: sidecar_files.read_sidecar(self.root / name)["artefact"] for name in inputs}
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return False
-        if inputs != today or not all(map(self._is_current, inputs)):
-            return False
-        if (task := self._tasks.get(file)) is None:
-            return True  # raw files
-        origin = digests.canonical(sidecar.get("settings")), sidecar.get("code"), set(inputs)
-        current = code.code_of(task.step, task.settings).digest
-        return origin == (digests.canonical(task.settings), current, set(task.input_files))
-
-    def _read(self, path: Path) -> Array | None:
-        """Return the rows of a set's file, if possible from the action cache."""
-        try:
-            artefact = sidecar_files.read_sidecar(path)["artefact"]
-            key = digests.sha256(digests.canonical({"rows of": artefact, "as": ROW.descr}).encode())
-            store = Cache.at(self.root)
-            if store is not None and (kept := store.fetch(key)) is not None:
-                stored: Array = np.load(kept)
-                return stored
-            rows = rows_of(decode(data := path.read_bytes(), ExampleSet))
-            if store is not None and digests.sha256(data) == artefact:  # other bytes have other rows
-                buffer = io.BytesIO()
-                np.save(buffer, rows)
-                store.keep(key, buffer.getvalue())
-        except (ValueError, OSError):  # a damaged file: the job that reads it reports it
-            return None
-        return rows
 
     def _origin(self, name: str) -> tuple[str, str]:
         """Return two keys of a set: for comparable ids, and for duplicates in one source.
 
         Ids are comparable if source and component are the same. Ids of generated images need equal settings, too.
         """
-        root = root_of(name, self.plan.study["examples"])
-        settings = self._tasks[self.plan.layout.file("examples", root)].settings
+        root = root_of(name, self.examples)
+        settings = self._settings(root)
         making = {key: value for key, value in settings["component"].items() if key not in CHOOSING}
-        source = self.plan.study["examples"][root]["source"]
+        source = self.examples[root]["source"]
         if source is None:
             return digests.canonical(settings), digests.canonical(making)
-        try:
-            raw = sidecar_files.read_sidecar(self.root / "data/raw" / source)["artefact"]
-        except ValueError:
-            raw = source
-        return digests.canonical([making["use"], raw]), digests.canonical(making)
+        return digests.canonical([making["use"], self._raw(source) or source]), digests.canonical(making)
 
     def overlaps(self, tested: str, learned: str, reason: str) -> Iterator[Overlap]:
         """Yield the images that two sets share, by rows and by pixels."""
         first, second = self.rows(tested), self.rows(learned)
         if first is None or second is None:
             return
-        file, examples = self.plan.layout.file("examples", tested), self.plan.study["examples"]
+        examples = self.examples
         origins, makings = zip(*map(self._origin, (tested, learned)), strict=True)
         same_rows = first["id"][np.isin(first["id"], second["id"])] if origins[0] == origins[1] else first["id"][:0]
         duplicates = origins[0] == origins[1] and makings[0] == makings[1]
@@ -231,13 +181,13 @@ class Prepared:
             kind = f"the same rows of sources.{source}" if source else "the same generated images"
             if duplicates and not (entry["of"] or examples[learned]["of"] or np.isin(first, second).any()):
                 kind = f"{entry['use']}.py gives other images the same example_ids; they must be rows of the source"
-            yield Overlap(tested, learned, reason, file, tuple(sorted(same_rows.tolist())), kind, leaks=True)
+            yield Overlap(tested, learned, reason, tuple(sorted(same_rows.tolist())), kind, leaks=True)
         places = np.searchsorted(second["pixels"], first["pixels"]).clip(max=len(second) - 1)
         alike = (second["pixels"][places] == first["pixels"]) & (second["more"][places] == first["more"])
         alike &= (first["pixels"] != BLANK) & ~np.isin(first["id"], same_rows)
         if alike.any():
             rows = tuple(sorted(first["id"][alike].tolist()))
-            yield Overlap(tested, learned, reason, file, rows, "the same pixels in rows", leaks=not duplicates)
+            yield Overlap(tested, learned, reason, rows, "the same pixels in rows", leaks=not duplicates)
 
 
 def rows_of(examples: ExampleSet) -> Array:
@@ -267,34 +217,25 @@ def root_of(name: str, examples: dict[str, Any]) -> str:
 # --- the check ---------------------------------------------------------------------------------------------------------
 
 
-def overlaps(plan: Plan, root: Path = Path(), among: Collection[str] = (), stale: bool = False) -> list[Overlap]:
+def overlaps(apart: Iterable[tuple[str, str, str]], prepared: Prepared) -> list[Overlap]:
     """Return the images that prepared sets share although they must not.
 
     Args:
-        plan: The plan of the study.
-        root: The project's folder.
-        among: Only pairs with one of these sets; all pairs if empty.
-        stale: Also read sets that are not current.
+        apart: (tested set, learned set, why they must share no image).
+        prepared: The sets.
     """
-    prepared = Prepared(plan, root, stale)
-    selected = ((pair, reason) for pair, reason in pairs(plan.study).items() if not among or set(pair) & set(among))
-    return [overlap for pair, reason in selected for overlap in prepared.overlaps(*pair, reason)]
+    return [overlap for tested, learned, why in apart for overlap in prepared.overlaps(tested, learned, why)]
 
 
-def check(plan: Plan, root: Path = Path(), among: Collection[str] = ()) -> list[str]:
+def check(apart: Iterable[tuple[str, str, str]], prepared: Prepared) -> list[str]:
     """Return a note for each pair of sets with duplicates of one source.
 
-    Args:
-        plan: The plan of the study.
-        root: The project's folder.
-        among: Only pairs with one of these sets; all pairs if empty.
-
     Raises:
-        Leak: Sets share images that they must not share. The message lists files, sets and rows.
+        Leak: Sets share images that they must not share. The message lists sets and rows.
     """
-    every = overlaps(plan, root, among)
-    leaks = [f"{overlap.file}: {overlap}" for overlap in every if overlap.leaks]
+    every = overlaps(apart, prepared)
+    leaks = [str(overlap) for overlap in every if overlap.leaks]
     if leaks:
         more = [f"and {len(leaks) - MOST_PAIRS} more pairs of sets"] if len(leaks) > MOST_PAIRS else []
         raise Leak("\n".join([*leaks[:MOST_PAIRS], *more, REMEDY]))
-    return [f"note: {overlap.file}: {overlap}. Duplicates within one source are kept" for overlap in every]
+    return [f"note: {overlap}. Duplicates within one source are kept" for overlap in every]

@@ -6,7 +6,6 @@ import functools
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from touchstone.pipeline.jobs.attack_budgets import check_declared_budget
 from touchstone.pipeline.jobs.detector_tasks import run_fit as run_fit
 from touchstone.pipeline.jobs.detector_tasks import run_score as run_score
 from touchstone.pipeline.jobs.job import Job, bound
-from touchstone.pipeline.jobs.reader import JobError
+from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.jobs.results import run_evaluate as run_evaluate
 from touchstone.pipeline.jobs.results import run_report as run_report
 from touchstone.pipeline.provenance import sidecar_files
@@ -28,7 +27,7 @@ def run_fetch(job: Job) -> None:
     from touchstone.pipeline.jobs import progress
     from touchstone.pipeline.steps.fetch import fetch
 
-    target = Path(job.task.output)
+    target = job.output
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
@@ -51,14 +50,13 @@ def run_prepare(job: Job) -> None:
     """Prepare an example set."""
     from touchstone.pipeline.steps.prepare import prepare
 
-    folder = job.task.inputs.get("folder")
     block = job.settings["component"]
     job.write(
         prepare(
             bound(block),
             registry.used(block["use"]).data,
             name=block["use"],
-            folder=Path(str(folder)) if folder else None,
+            folder=job.folder(),
             sha256=job.settings.get("sha256"),
             examples=job.noun("examples", "ExampleSet"),
             seed=job.settings["seed"],
@@ -73,7 +71,7 @@ def run_convert(job: Job) -> None:
     names = ("sha256", "input_shape", "classes", "mean", "std")
     job.write(
         convert(
-            Path(str(job.task.inputs["folder"])),
+            job.folder(),
             reader=bound(job.settings["component"]),
             name=job.settings["component"]["use"],
             architecture=bound(job.settings["architecture"]),
@@ -96,8 +94,8 @@ def run_train(job: Job) -> None:
     objective = bound(block, tuple(component.call.settings))
     if "static_networks" in component.data:  # bound like settings, because they are not trained
         objective = functools.partial(objective, static_networks=_static_networks(job))
-    with progress.reported(job.task.output, job.logs) as report:
-        state = progress.Resume(job.task.output, job.logs, job.action)
+    unfinished = progress.Unfinished(job.artefacts.key(job.task))
+    with unfinished.locked(), progress.reported(job.task.output, job.logs) as report:
         checkpoint = train(
             job.noun("train", "ExampleSet"),
             job.noun("validation", "ExampleSet"),
@@ -108,14 +106,14 @@ def run_train(job: Job) -> None:
             objective=precision.objective(objective, job.settings),
             companions=companions,
             device=job.settings["device"],
-            resume=state.read(),
-            keep=state.keep,
+            resume=unfinished.read(),
+            keep=unfinished.keep,
             progress=report,
             seed=job.settings["seed"],
             **job.settings["loop"],
         )
-    job.write(checkpoint)
-    state.done()
+        job.write(checkpoint)
+        unfinished.done()
 
 
 def _static_networks(job: Job) -> list[Any]:
@@ -127,28 +125,13 @@ def _static_networks(job: Job) -> list[Any]:
     examples = job.noun("train", "ExampleSet")
     shape, classes = examples.images.shape[1:], int(examples.labels.max()) + 1
     for file in job.task.inputs["static_networks"]:
-        checkpoint = job.reader.noun(file, "Checkpoint")
+        checkpoint = job.artefacts.noun(file, "Checkpoint")
         if checkpoint.input_shape != shape or checkpoint.classes < classes:
             raise JobError(
                 f"{file}: has {checkpoint.classes} classes of images {checkpoint.input_shape}, but"
                 f" {job.task.inputs['train']} has {classes} of {shape}; use a static network for the same data"
             )
     return job.models("static_networks", "static_architectures")
-
-
-def run_cut(job: Job) -> None:
-    """Cut an example set into shards."""
-    from touchstone.pipeline.steps.cut import cut
-
-    (examples,) = job.rows("examples")
-    job.write_pieces(cut(examples, **job.settings))
-
-
-def run_gather(job: Job) -> None:
-    """Put shards together."""
-    from touchstone.pipeline.steps.gather import gather
-
-    job.write_pieces(gather(job.rows("parts")))
 
 
 def run_translate(job: Job) -> None:
@@ -162,17 +145,6 @@ def run_attack(job: Job) -> None:
     """Attack an example set."""
     from touchstone.pipeline.steps.attack import attack
 
-    _attack(job, attack)
-
-
-def run_attack_part(job: Job) -> None:
-    """Attack one part of an example set."""
-    from touchstone.pipeline.steps.attack_part import attack_part
-
-    _attack(job, attack_part)
-
-
-def _attack(job: Job, make: Callable[..., Any]) -> None:
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
     block, (model, defence) = job.settings["component"], attacked_model(job)
     component = registry.used(block["use"])
@@ -180,7 +152,7 @@ def _attack(job: Job, make: Callable[..., Any]) -> None:
         raise JobError(f"{job.task.output}: {block['use']} attacks only defences; give it a defence as victim")
     settings["known"] = "in_distribution" if "in_distribution" in component.call.data else "labels"
     examples = job.noun("examples", "ExampleSet")
-    attacked = make(examples, model, defence=defence, perturb=bound(block), **settings)
+    attacked = attack(examples, model, defence=defence, perturb=bound(block), **settings)
     try:
         check_declared_budget(block, examples, attacked)
     except ValueError as error:

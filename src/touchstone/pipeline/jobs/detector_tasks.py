@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from touchstone import registry
 from touchstone.messages import first_line
 from touchstone.pipeline.jobs.independent_rows import check_independent_rows
 from touchstone.pipeline.jobs.job import Job, bound
-from touchstone.pipeline.provenance.addresses import Address
+from touchstone.pipeline.provenance.job_folders import name_of
 
 
 def scored_rows(job: Job) -> tuple[Any, Any]:
@@ -75,9 +74,9 @@ def run_fit(job: Job) -> None:
 
 
 def _named(detector: str) -> str:
-    """Return the words for a detector at an address: the entry, and its network."""
-    address = Address.parse(detector)
-    return f"detector {address.member} of {Path(address.file).parent.name}"
+    """Return the words for a detector: the entry, and its network."""
+    _, network, entry = name_of(detector).split("/")
+    return f"detector {entry} of {network}"
 
 
 def run_score(job: Job) -> None:
@@ -89,7 +88,7 @@ def run_score(job: Job) -> None:
     try:
         scores = score(*rows)
     except ContractError as error:
-        examples = Address.parse(job.task.output).member.partition("/")[2]
+        examples = name_of(job.task.output).split("/", 3)[3]
         detector = _named(str(job.task.inputs["detector"]))
         raise _left_out(job, f"{detector} has no scores of {examples}: {first_line(error)}") from error
     block = job.settings["component"]

@@ -9,12 +9,16 @@ from typing import Any
 
 from touchstone import plugins
 from touchstone.numerics import cpu_paths, precision
-from touchstone.pipeline.jobs import gpus, warm
-from touchstone.pipeline.jobs.reader import JobError
-from touchstone.pipeline.planning.steps import STEPS
+from touchstone.pipeline.jobs import gpus
+from touchstone.pipeline.jobs.job_plan import JobError
 
 # Keep freed memory in the process: without this, gradient norms took twice as long.
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
+# Snakemake sets these to a job's threads. numpy's BLAS starts its threads when it is imported.
+THREADS = (
+    *(f"{name}_NUM_THREADS" for name in ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")),
+    "VECLIB_MAXIMUM_THREADS",
+)
 # Settings of libraries and of Python that change what a job computes or draws, or that stop it.
 CHANGES_JOBS = re.compile(
     r"(OMP|GOMP|KMP|GOTO|OPENBLAS|BLIS|MKL|VECLIB|NUMEXPR|NPY|NUMPY|SCIPY|SKLEARN|PANDAS|ATEN|ONEDNN|DNNL|CUBLAS|CUDNN)_.*"
@@ -28,9 +32,9 @@ RECORDED = {"ONEDNN_MAX_CPU_ISA"}  # a user's choice that sidecars name
 def environment(threads: int) -> dict[str, str]:
     """Return the environment variables of every job: threads, CPU paths, allocator, backend of matplotlib.
 
-    The thread variables are those that Snakemake sets, so the warm process accepts jobs of either kind of run.
+    The thread variables are those that Snakemake sets.
     """
-    counts = dict.fromkeys(warm.THREADS, str(threads))
+    counts = dict.fromkeys(THREADS, str(threads))
     return cpu_paths.pinned() | ALLOCATOR | counts | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "MPLBACKEND": "agg"}
 
 
@@ -55,12 +59,12 @@ def set_environment(threads: int) -> bool:
     return dict(os.environ) != before
 
 
-def prepare_process(step: str, threads: int) -> None:
+def prepare_process(threads: int) -> None:
     """Restart the process in its job's environment unless it is already set.
 
     numpy and torch read these variables when they are imported.
     """
-    if set_environment(threads if STEPS[step].torch else 1):
+    if set_environment(threads):
         os.execv(sys.executable, [sys.executable, "-m", "touchstone", *sys.argv[1:]])
 
 

@@ -4,58 +4,59 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from touchstone import registry
 from touchstone.numerics import cpu_paths, precision
-from touchstone.pipeline.jobs.outputs import Outputs, action_of
-from touchstone.pipeline.jobs.reader import JobError, Reader
+from touchstone.pipeline.jobs.artefacts import Artefacts
+from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import code
-from touchstone.pipeline.provenance.addresses import Address
 
 
 class Job:
-    """One task, with the reader and the outputs of its job.
+    """One task of a job, with what it reads and writes.
 
     Attributes:
-        code: The task's code, as it is when the job begins.
-        written: The bytes of the finished artefact, or the file that contains them.
         settings: The task's settings, with a smaller batch if memory ran out.
     """
 
-    def __init__(self, task: Task, reader: Reader, outputs: Outputs, logs: Path) -> None:
-        self.task, self.reader, self.outputs, self.logs = task, reader, outputs, logs
-        self.code = code.code_of(task.step, task.settings)
-        self.written: bytes | Path = Path(task.output)
+    def __init__(self, task: Task, artefacts: Artefacts, logs: Path) -> None:
+        self.task, self.artefacts, self.logs = task, artefacts, logs
         self.settings = task.settings
 
     def noun(self, role: str, kind: str) -> Any:
         """Return the noun of a role; None if the task has no such input."""
         file = self.task.inputs.get(role)
-        return None if file is None else self.reader.noun(str(file), kind)
+        return None if file is None else self.artefacts.noun(str(file), kind)
 
     def nouns(self, role: str, kind: str) -> list[Any]:
         """Return the nouns of a role with several files."""
-        return [self.reader.noun(file, kind) for file in self.task.inputs.get(role, [])]
+        return [self.artefacts.noun(file, kind) for file in self.task.inputs.get(role, [])]
+
+    def folder(self) -> Path | None:
+        """Return the folder of raw files that the task reads; None if it reads none."""
+        folder = self.task.inputs.get("folder")
+        return self.artefacts.path(str(folder)) if folder else None
+
+    @property
+    def output(self) -> Path:
+        """Where the job's own file or folder lies, for steps whose results are not in the store."""
+        return self.artefacts.plan.place(self.task.output)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The facts of the artefact's record, without the digest of its bytes."""
+        return self.artefacts.facts(self.task) | self.computer
 
     @functools.cached_property
-    def facts(self) -> dict[str, Any]:
-        """The facts of the sidecar, without the artefact's digest."""
-        roles = self.task.as_json()["inputs"]
-        facts: dict[str, Any] = {
-            "step": self.task.step,
-            "settings": self.task.settings,
-            "inputs": {role: [self.reader.link(file) for file in files] for role, files in roles.items()},
-            "code": self.code.digest,
-            "definitions": self.code.definitions,
-            "packages": self.code.packages,
-            "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-        }
+    def computer(self) -> dict[str, Any]:
+        """The facts of the artefact's record that this computer decides."""
+        facts: dict[str, Any] = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
         with_torch = STEPS[self.task.step].torch
         if code.computes(self.task.step):
             facts["cpu"] = code_paths(with_torch)
@@ -63,41 +64,23 @@ class Job:
             facts |= {key: self.task.settings[key] for key in ("device", "threads")}
         return facts
 
-    @functools.cached_property
-    def action(self) -> str:
-        """The task's key in the action cache."""
-        return action_of(self.facts)
-
     def check_code(self) -> None:
         """Check, before an artefact is written, that the code is still the code that its record names.
 
         Raises:
-            JobError: The code was edited while the job ran, so the job may have imported other code than recorded.
+            JobError: The code was edited since the job was planned, so the job may have imported other code than recorded.
         """
-        if code.code_of(self.task.step, self.task.settings) != self.code:
-            raise JobError(f"{self.task.output}: its code changed while the job ran; run the study again")
+        if code.code_of(self.task.step, self.task.settings).digest != self.task.code:
+            raise JobError(f"{self.task.output}: its code is not the code that was planned; run the study again")
 
     def write(self, noun: Any) -> None:
         """Write the task's artefact and its record."""
-        from touchstone.records import encoding, metric_tables, streams
+        from touchstone.records import encoding, metric_tables, nouns
 
-        if not isinstance(noun, metric_tables.Metrics) and not Address.parse(self.task.output).member:
-            self.write_pieces(streams.encoded(noun))
-            return
         self.check_code()
         data = metric_tables.encode(noun) if isinstance(noun, metric_tables.Metrics) else encoding.encode(noun)
-        self.written = self.outputs.write(self.task.output, data, self.facts)
-
-    def write_pieces(self, pieces: Iterable[bytes | memoryview]) -> None:
-        """Write the task's artefact piece by piece, and its sidecar."""
-        self.check_code()
-        self.outputs.write_pieces(self.task.output, pieces, self.facts)
-
-    def rows(self, role: str) -> list[Any]:
-        """Return the files of a role as Rows, without reading their arrays."""
-        from touchstone.records.rows import Rows
-
-        return [Rows.at(Path(file)) for file in self.task.as_json()["inputs"][role]]
+        left_out = {"left_out": True} if isinstance(noun, nouns.LeftOut) else {}
+        self.artefacts.keep(self.task, data, self.computer | left_out)
 
     def model(self, role: str = "checkpoint", architecture: str = "architecture") -> Any:
         """Return the network of a checkpoint; None if the task has none.
@@ -142,7 +125,7 @@ class Job:
     def _network(self, file: str, block: dict[str, Any]) -> Any:
         from touchstone.networks import checkpoints
 
-        checkpoint = self.reader.noun(file, "Checkpoint")
+        checkpoint = self.artefacts.noun(file, "Checkpoint")
         if checkpoint.architecture != block:
             raise JobError(f"{file}: has the architecture {checkpoint.architecture}, expected {block}")
         try:

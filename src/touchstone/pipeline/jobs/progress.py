@@ -1,6 +1,6 @@
 """Progress files of long jobs, and saved states to resume trainings from.
 
-Both are in logs/ and are no inputs of a job.
+Neither is an input of a job.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from touchstone import digests
 from touchstone.pipeline.provenance import whole_files
 
+UNFINISHED = Path(".touchstone/unfinished")
 INTERVAL = 0.5  # seconds between two writes of a progress file
 
 
@@ -51,20 +52,28 @@ def reported(label: str, logs: Path) -> Iterator[Callable[[int, int], None]]:
             path.unlink()
 
 
-class Resume:
-    """Stores a training's state between epochs.
+class Unfinished:
+    """The state of a training between epochs.
 
-    A killed job resumes from it and ends with the same bytes.
+    A killed job resumes from it and ends with the same bytes. It does not lie in the job's folder, because Snakemake empties
+    that before a job starts.
 
     Args:
-        artefact: The checkpoint that the training creates.
-        logs: The study's log folder.
-        key: The key of the action. A state with another key is ignored.
+        key: The key of the task in the store.
     """
 
-    def __init__(self, artefact: str, logs: Path, key: str) -> None:
-        self.path = logs / "resume" / (Path(artefact).stem + ".safetensors")
+    def __init__(self, key: str) -> None:
+        self.path = UNFINISHED / f"{key}.safetensors"
         self.key = key
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Wait inside the block's start until no other job trains the same network."""
+        from filelock import FileLock
+
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.path.with_suffix(".lock")):
+            yield
 
     def read(self) -> Any:
         """Return the state with the same key; None if there is none or it is damaged."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import digests, registry
+from touchstone.pipeline.jobs.artefacts import METRICS
 from touchstone.pipeline.jobs.job import Job, bound
-from touchstone.pipeline.jobs.reader import METRICS
 from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
-from touchstone.pipeline.provenance.addresses import Address
+from touchstone.pipeline.provenance.job_folders import job_of, name_of, split
 
 ROLES = {
     "checkpoints": "Checkpoint",
@@ -29,34 +29,21 @@ ROLES = {
 }
 
 
-SETS_ONLY = ("examples",)  # what an evaluation reads that looks at example sets, one after the other
-
-
-def _cells(job: Job, cells: list[dict[str, Any]], data: tuple[str, ...] = ()) -> tuple[dict[str, list[Any]], list[str]]:
-    """Return {role: cells} with the noun of each cell, and why cells that were left out are missing.
-
-    If `data`, the roles that are read, are example sets only, the sets are not in memory together.
-    """
-    from touchstone.pipeline.jobs.late_cells import late_cell
+def _cells(job: Job, cells: list[dict[str, Any]]) -> tuple[dict[str, list[Any]], list[str]]:
+    """Return {role: cells} with the noun of each cell, and why cells that were left out are missing."""
     from touchstone.records.nouns import Cell, LeftOutError
 
+    paths = {name_of(file): file for file in job.task.input_files}
     left_out: list[str] = []
     by_role: dict[str, list[Any]] = {role: [] for role in ROLES}
     for cell in cells:
         facts = {key: value for key, value in cell.items() if key != "role"}
-        file, kind = cell["file"], ROLES[cell["role"]]
         try:
-            if data != SETS_ONLY:
-                made = Cell(noun=job.reader.noun(file, kind), **facts)
-            else:
-                read = functools.partial(job.reader.passing_noun, file, kind)
-                if cell.get("attack"):  # only a set that was attacked may be left out
-                    read()
-                made = late_cell(read, **facts)
+            noun = job.artefacts.noun(paths[cell["file"]], ROLES[cell["role"]])
         except LeftOutError as error:
             left_out.append(str(error))
         else:
-            by_role[cell["role"]].append(made)
+            by_role[cell["role"]].append(Cell(noun=noun, **facts))
     return by_role, left_out
 
 
@@ -66,7 +53,7 @@ def run_evaluate(job: Job) -> None:
 
     block = job.settings["component"]
     data = registry.used(block["use"]).data
-    by_role, left_out = _cells(job, job.settings["cells"], data)
+    by_role, left_out = _cells(job, job.settings["cells"])
     job.write(evaluate(job.settings["evaluation"], bound(block), [by_role[role] for role in data], left_out))
 
 
@@ -76,7 +63,7 @@ def run_report(job: Job) -> None:
     from touchstone.pipeline.steps.report import report
     from touchstone.report.origins import Maker
 
-    metrics = {Path(str(file)).stem: job.reader.noun(str(file), METRICS) for file in job.task.inputs["metrics"]}
+    metrics = {Path(file).stem: job.artefacts.noun(file, METRICS) for file in job.task.roles["metrics"]}
     figures: dict[str, Any] = {}
     methods = {name for part in ("classifiers", "defences", "detectors") for name in job.settings["settings"][part]}
     questions = job.settings["settings"]["evaluations"]
@@ -100,10 +87,10 @@ def run_report(job: Job) -> None:
             ],
             "settings": json.dumps({key: value for key, value in block.items() if key != "use"}, sort_keys=True),
             "files": [cell["file"] for cell in figure["cells"]]
-            or [f"data/{job.settings['study']}/metrics/{evaluation}.csv" for evaluation in evaluations],
+            or [f"metrics/{evaluation}" for evaluation in evaluations],
         }
-    behind = chain.reached(Path(), job.task.input_files)
-    sources: dict[str, Any] = {file: _source(file, sidecar, job.settings["study"]) for file, sidecar in behind.items()}
+    behind = chain.reached(job.artefacts.plan.place, job.task.input_files)
+    sources = {name_of(file): _source(file, record, job.settings["study"]) for file, record in behind.items()}
     pages = report(
         study=job.settings["study"],
         settings=job.settings["settings"],
@@ -117,7 +104,7 @@ def run_report(job: Job) -> None:
         maker=Maker(code=job.facts["code"], code_files=modules_of(job.facts), packages=job.facts["packages"]),
     )
     job.check_code()
-    folder = Path(job.task.output).parent
+    folder = job.output.parent
     shutil.rmtree(folder / "figures", ignore_errors=True)
     (folder / "figures").mkdir(parents=True)  # the rule has this output even in a study without figures
     for name, data in pages.items():
@@ -125,7 +112,7 @@ def run_report(job: Job) -> None:
     page_digests = {name: digests.sha256(data) for name, data in sorted(pages.items())}
     facts = job.facts | {"pages": page_digests}
     sidecar_files.write_sidecar(folder / "report.html", page_digests["report.html"], facts)
-    root = chain.root_digest(Path(job.task.output))
+    root = chain.root_digest(job.output)
     whole_files.write_whole(folder / chain.ROOT, f"{root}\n".encode())
 
 
@@ -133,14 +120,20 @@ def _source(file: str, sidecar: dict[str, Any], study: str) -> dict[str, Any]:
     """Return the report's facts about a file, and the command to recreate it."""
     return {
         "digest": sidecar["artefact"],
-        "sidecar": sidecar_files.record_digest(Path(file)),
+        "sidecar": sidecar_files.digest_of_record(sidecar),
         "step": sidecar["step"],
         "settings": json.dumps({k: v for k, v in sidecar["settings"].items() if k != "cells"}, sort_keys=True),
         "code": sidecar["code"],
         "code_files": modules_of(sidecar),
-        "inputs": [link["file"] for link in chain.links(sidecar)],
-        "command": f"snakemake --cores all --config study={study} --force {Address.parse(file).file}",
+        "inputs": [name_of(link["file"]) for link in chain.links(sidecar)],
+        "command": f"snakemake --cores all --config study={study} recompute={job_of(file)[0]} --force {_target(file)}",
     }
+
+
+def _target(file: str) -> str:
+    """Return what Snakemake makes: the folder of the job that makes an artefact."""
+    place = split(file)
+    return place[0].as_posix() if place else file
 
 
 def modules_of(record: dict[str, Any]) -> list[str]:

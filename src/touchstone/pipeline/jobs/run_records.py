@@ -1,9 +1,6 @@
 """Run records: when, where, by which process and at what cost a job ran.
 
 They are in logs/. They enter no digest and are no inputs of a job.
-
-The commit, and whether tracked files differ from it, are those of the run's start if the warm process runs the job, and
-otherwise those of the job's start.
 """
 
 from __future__ import annotations
@@ -22,28 +19,24 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.pipeline.jobs import processes
-from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.jobs.job_plan import JobPlan
 from touchstone.pipeline.provenance import git, whole_files
 
 FOLDER = "runs"
-LEAK = "leak.txt"  # names a data leak; it stops all further jobs of the run
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "scikit-image", "pandas", "safetensors", "snakemake")
 
 
 @contextmanager
-def recorded(logs: Path, rule: str, wildcards: dict[str, str], tasks: tuple[Task, ...]) -> Iterator[dict[str, Any]]:
+def recorded(logs: Path, plan: JobPlan) -> Iterator[dict[str, Any]]:
     """Write a job's run record before and after the block; yield it for more facts.
 
     The record of a job that kill -9 ended has no `end`.
     """
-    name = "_".join(wildcards.values()) or "all"
-    path = logs / FOLDER / rule / f"{name.replace('/', '_')}.json"
+    path = logs / FOLDER / plan.rule / f"{plan.name}.json"
     process = processes.this_process()
     record: dict[str, Any] = {
-        "rule": rule,
-        "step": tasks[0].step,
-        "wildcards": wildcards,
-        "outputs": [task.output for task in tasks],
+        "rule": plan.rule,
+        "name": plan.name,
         "start": _now(),
         "host": socket.gethostname(),
         "process": {"pid": process.pid, "start": process.start, "command": list(process.command)},
@@ -59,12 +52,6 @@ def recorded(logs: Path, rule: str, wildcards: dict[str, str], tasks: tuple[Task
         record.setdefault("failed", True)
         ended = record | {"end": _now(), **_used()}
         whole_files.write_or_warn(path, _encoded(ended), "Only this record of the job is incomplete.")
-
-
-def read_ahead() -> None:
-    """Read the commit and the versions, so that the jobs which are forked from this process need not."""
-    _commit(Path.cwd())
-    _versions()
 
 
 def _encoded(record: dict[str, Any]) -> bytes:

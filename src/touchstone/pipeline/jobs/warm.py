@@ -1,225 +1,184 @@
-"""The warm process of a run imports packages once and forks a child for each job, so jobs start at once.
+"""Forks of a process that has imported torch run the jobs of one workflow on this machine.
 
-It works only on Linux, and only if the run starts its jobs on this machine. If anything fails, a job runs without it.
+`start` in the workflow's `onstart` lets its jobs share such a process, and `run` in a job uses it. The first job that has
+to compute starts it, with the job's own Python, so a conda environment has one of its own. It watches the workflow's
+process and ends with it. The fork of a job ends with the job. Jobs of a cluster, of a workflow that is a module, or of a
+system without pidfd are ordinary processes.
+
+The process runs no torch operation: after an operation with several threads, a fork would hang.
 """
 
 from __future__ import annotations
 
-import contextlib
+import array
+import fcntl
+import hashlib
 import json
 import os
+import select
+import selectors
+import shutil
 import signal
 import socket
+import struct
+import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
 
-if TYPE_CHECKING:  # every job imports this file first, so it imports little
-    import subprocess
-    from types import FrameType
-
-VARIABLE = "TOUCHSTONE_WARM"  # the path of the warm process's socket, or OFF to start no warm process
+VARIABLE = "TOUCHSTONE_WARM"  # the folder of the sockets and the process of the workflow; OFF for none
 OFF = "off"
-MISSING = "missing"  # in a child: the warm process has not yet imported what the job needs in order to compute
-TO_COMPUTE = 79  # such a child exits with this code when it has to compute
-FOLDER = ".touchstone"
-LONGEST = 1 << 20  # bytes of a message
-LOADED = 60.0  # seconds that a job waits for torch to be imported
-GONE = 10.0  # seconds that the kernel may take to end a child with its parent
-# Snakemake sets these to a job's threads. numpy's BLAS starts its threads when it is imported.
-THREADS = (
-    *(f"{name}_NUM_THREADS" for name in ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")),
-    "VECLIB_MAXIMUM_THREADS",
-)
+FORK = "TOUCHSTONE_FORK"  # set in the fork of a job
+PACKAGES = ("numpy", "scipy.special", "safetensors.numpy", "torch", "torch.func", "torch.nn.attention", "torch._dynamo")
+PATIENCE = 5.0  # seconds between SIGTERM and SIGKILL
 
 
-def identity() -> list[Any]:
-    """Return the properties of Python that a job and the warm process must share."""
-    return [sys.version, sys.prefix, os.path.realpath(sys.executable), list(sys.flags)]
+def start() -> None:
+    """Let the jobs of this workflow share processes, one for each Python."""
+    if os.environ.get(VARIABLE) != OFF and hasattr(os, "pidfd_open"):
+        os.environ[VARIABLE] = json.dumps([tempfile.mkdtemp(prefix="touchstone"), os.getpid()])
 
 
-# --- the run: start it ----------------------------------------------------------------------------------------------
+def is_fork() -> bool:
+    """Return whether this process is the fork of a job."""
+    return FORK in os.environ
 
 
-def start() -> subprocess.Popen[bytes] | None:
-    """Start the warm process, and set its address for the jobs of this process.
-
-    It ends with this process, however that ends. It serves jobs of one thread only, because a process whose libraries
-    have started threads must not fork. If a study gives its torch jobs more threads, they run by themselves.
-
-    Returns:
-        The process; None if there can be none.
-    """
-    import atexit
-    import subprocess
-
-    if sys.platform != "linux" or os.environ.get(VARIABLE) == OFF:
-        return None
-    os.environ.pop(VARIABLE, None)
-    try:
-        listener, path = _listener()
-        with listener:
-            descriptor = str(listener.fileno())
-            process = subprocess.Popen(
-                [sys.executable, "-m", "touchstone.pipeline.jobs.warm_server", descriptor, str(os.getpid()), path],
-                env=os.environ | dict.fromkeys(THREADS, "1"),
-                pass_fds=[listener.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is meant for the run, not for the jobs
-            )
-    except OSError as error:  # some file systems have no sockets
-        print(
-            f"touchstone: cannot start the warm process, so each job imports torch itself, which is slower: {error}",
-            file=sys.stderr,
-        )
-        return None
-    atexit.register(_stop, process, os.getpid())
-    os.environ[VARIABLE] = path
-    return process
-
-
-def _listener() -> tuple[socket.socket, str]:
-    """Return a socket that only this user can connect to, and its short path.
-
-    The sockets of this user's killed runs are removed.
-    """
-    from pathlib import Path
-
-    folder = Path(FOLDER)
-    folder.mkdir(exist_ok=True)
-    for left in folder.glob("warm.*.socket"):
-        with contextlib.suppress(PermissionError, FileNotFoundError):  # another user's, or removed meanwhile
-            try:
-                _connected(str(left)).close()
-            except ConnectionRefusedError:
-                left.unlink()
-    path = folder / f"warm.{os.getpid()}.socket"
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    listener.bind(str(path))
-    path.chmod(0o600)  # before anybody can connect
-    listener.listen(128)
-    return listener, str(path)
-
-
-def _stop(process: subprocess.Popen[bytes], starter: int) -> None:
-    if os.getpid() == starter:  # a forked copy of this process must not end the warm process
-        process.terminate()
-        process.wait()
-
-
-# --- a job: hand it over --------------------------------------------------------------------------------------
-
-
-def pass_on(arguments: list[str]) -> int | None:
-    """Hand a job over to the warm process, and wait for it.
-
-    A SIGTERM is passed on; Ctrl-C in the run's terminal is not, so the job finishes. If a signal ended the job, the same
-    signal ends this process.
+def run(arguments: list[str], threads: int) -> int | None:
+    """Run `touchstone` with these arguments in a fork, and wait for it.
 
     Args:
         arguments: The command line, without the program.
+        threads: The threads of the job. With several, it needs a process of its own, because a process whose libraries
+            have started threads must not fork.
 
     Returns:
-        The exit code of the job; None if this process has to run it itself.
+        The exit code; None if this process has to run the job itself.
     """
-    path = os.environ.get(VARIABLE, OFF)
-    if path == OFF or arguments[:1] != ["job"] or None in (sys.stdin, sys.stdout, sys.stderr):  # None: it is closed
+    announced = os.environ.get(VARIABLE, OFF)
+    if announced == OFF or threads != 1:
         return None
-    received: list[int] = []
-
-    def pass_signal(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        with contextlib.suppress(OSError):
-            server.send(json.dumps({"signal": number}).encode())
-
+    folder, owner = json.loads(announced)
+    path = Path(folder, hashlib.sha256(sys.executable.encode()).hexdigest()[:12])
     try:
-        with _connected(path) as server:
-            before = {
-                signal.SIGTERM: signal.signal(signal.SIGTERM, pass_signal),
-                signal.SIGINT: signal.getsignal(signal.SIGINT),
-            }
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            try:
-                status = _status(server, arguments)
-            finally:
-                for number, handler in before.items():
-                    signal.signal(number, handler)
-    except OSError:
-        status = None
-    if status is None and received:
-        _end_by(received[0])
-    if status is not None and os.WIFSIGNALED(status):
-        _end_by(os.WTERMSIG(status))
-    return None if status is None else os.waitstatus_to_exitcode(status)
+        with socket.socket(socket.AF_UNIX) as connection:
+            if not _connect(connection, path, owner):
+                return None
+            body = json.dumps([arguments, str(Path.cwd()), dict(os.environ)]).encode()
+            socket.send_fds(connection, [struct.pack("!I", len(body))], [0, 1, 2])
+            connection.sendall(body)
+            answer = connection.recv(4, socket.MSG_WAITALL)
+    except OSError:  # the workflow has ended, or ran on another machine
+        return None
+    return struct.unpack("!i", answer)[0] if len(answer) == 4 else 1
 
 
-def _connected(path: str) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    try:
-        connection.settimeout(LOADED)
-        connection.connect(path)
-    except BaseException:
+def _connect(connection: socket.socket, path: Path, owner: int) -> bool:
+    """Connect to the process of this Python, and start it before if there is none; return whether there is one."""
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(OSError):
+            connection.connect(str(path))
+            return True
+        from touchstone.pipeline.jobs import environment
+
+        environment.set_environment(1)
+        server = subprocess.Popen(
+            [sys.executable, "-m", "touchstone.pipeline.jobs.warm", str(path), str(owner)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is meant for the workflow
+        )
+        assert server.stdout is not None
+        if server.stdout.readline() != b"ready\n":  # the job runs here, and says why if it fails
+            return False
+        connection.connect(str(path))
+        return True
+
+
+# --- the process ------------------------------------------------------------------------------------------------------
+
+
+def serve(path: Path, owner: int) -> NoReturn:
+    """Import what jobs need, and fork for each connection until the workflow ends."""
+    from importlib import import_module
+
+    for name in (*PACKAGES, "touchstone.pipeline.jobs.adapters", "touchstone.commands.job"):
+        import_module(name)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(64)
+    waiting = selectors.DefaultSelector()
+    waiting.register(listener, selectors.EVENT_READ)
+    waiting.register(os.pidfd_open(owner), selectors.EVENT_READ)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no child is waited for
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    print("ready", flush=True)
+    os.dup2(0, 1)
+    while True:
+        for key, _ in waiting.select():
+            if key.fileobj is not listener:
+                shutil.rmtree(path.parent, ignore_errors=True)
+                os.killpg(0, signal.SIGKILL)
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                _supervise(connection)
+            connection.close()
+
+
+def _supervise(connection: socket.socket) -> NoReturn:
+    """In a fork: fork again for the job, end it if the process that waits for it ends, and send its exit code."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    head, descriptors, *_ = socket.recv_fds(connection, 4, 3)
+    body, size = b"", struct.unpack("!I", head)[0]
+    while len(body) < size and (part := connection.recv(size - len(body))):
+        body += part
+    arguments, folder, environment = json.loads(body)
+    if (job := os.fork()) == 0:
         connection.close()
-        raise
-    return connection
+        _become(arguments, folder, environment, descriptors)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    ended = os.pidfd_open(job)
+    ready, _, _ = select.select([ended, connection], [], [])
+    if ended not in ready:
+        os.kill(job, signal.SIGTERM)
+        if not select.select([ended], [], [], PATIENCE)[0]:
+            os.kill(job, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(job, 0)[1])
+    with suppress(OSError):
+        connection.sendall(struct.pack("!i", status if status >= 0 else 128 - status))
+    os._exit(0)
 
 
-def _status(server: socket.socket, arguments: list[str]) -> int | None:
-    """Return the wait status of the child that ran the job.
-
-    None if there was no child or the warm process ended early.
-    """
-    request = {
-        "arguments": arguments,
-        "folder": os.getcwd(),  # noqa: PTH109
-        "environment": dict(os.environ),
-        "python": identity(),
-    }
-    socket.send_fds(server, [json.dumps(request).encode()], [0, 1, 2])
-    watched = None
+def _become(arguments: list[str], folder: str, environment: dict[str, str], descriptors: array.array[int]) -> NoReturn:
+    """Run a job in this process as if it had been started with these arguments, folder, environment and streams."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment | {FORK: "1"})
+    sys.argv[1:] = arguments
+    sys.stdout, sys.stderr = (open(os.dup(number), "w", buffering=1) for number in (1, 2))  # noqa: PTH123, SIM115
+    code = 1
     try:
-        answer = _received(server)
-        while (child := answer.get("pid")) is not None:  # a second one if the first was forked too early to compute
-            if watched is not None:
-                os.close(watched)
-            try:
-                watched = os.pidfd_open(child)
-            except ProcessLookupError:
-                watched = None
-            server.settimeout(None)
-            answer = _received(server)
-        status = answer.get("status")
-        if status is None and watched is not None:
-            import select
+        from touchstone.__main__ import main
 
-            select.select([watched], [], [], GONE)  # until the child has ended: the job must not run twice at once
-        return status
-    finally:
-        if watched is not None:
-            os.close(watched)
+        code = main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException as error:  # noqa: BLE001
+        sys.excepthook(type(error), error, error.__traceback__)
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
-def ready_to_compute() -> None:
-    """End this process if it is a child of a warm process that has not imported what the job needs.
-
-    The warm process then imports it and forks again. So a run that computes nothing spends no time on torch.
-    """
-    if os.environ.get(VARIABLE) == MISSING:
-        sys.exit(TO_COMPUTE)
-
-
-def _received(server: socket.socket) -> dict[str, int]:
-    """Return the next message; empty if the warm process is gone or refuses."""
-    try:
-        data = server.recv(LONGEST)
-    except ConnectionError:
-        return {}
-    answer: dict[str, int] = json.loads(data) if data else {}
-    return answer
-
-
-def _end_by(number: int) -> None:
-    signal.signal(number, signal.SIG_DFL) if number != signal.SIGKILL else None
-    os.kill(os.getpid(), number)
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), int(sys.argv[2]))

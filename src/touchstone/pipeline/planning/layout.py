@@ -1,4 +1,4 @@
-"""Where the artefacts of a study are, and which entries it handles together."""
+"""Where the artefacts of a study are: which job makes each, and under which name."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ from functools import cached_property
 from typing import Any
 
 from touchstone.pipeline.planning.parts import Net, Set
-from touchstone.pipeline.provenance.addresses import BUNDLE, Address
+from touchstone.pipeline.provenance.job_folders import RESULTS
 from touchstone.pipeline.settings.sections import on_detectors, on_pipelines
 from touchstone.pipeline.settings.study import Study
 from touchstone.report import packing
 
 SUFFIX = ".safetensors"
+RAW = "data/raw"
 
 
 class Layout:
-    """The networks of a study, its groups, and the address of each artefact."""
+    """The networks of a study, and the path of each artefact.
+
+    A path names the job that makes the artefact. An artefact belongs to the job of the network that it is about, and
+    that of an attack on a whole defence to the job of the defence. So no two jobs wait for each other.
+    """
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self.folder = f"data/{study.name}"
+        self.folder = f"{RESULTS}/{study.name}"
+        self.made_by: dict[str, tuple[str, tuple[Any, ...]]] = {}  # path -> the step that makes it, and what it is about
 
     def nets(self, section: str) -> list[Net]:
         """Return the networks or defences of a section, one per entry and seed.
@@ -40,7 +46,7 @@ class Layout:
     @cached_property
     def raw_folders(self) -> frozenset[str]:
         """The folders of raw files, one per source."""
-        return frozenset(f"data/raw/{source}" for source in self.study["sources"])
+        return frozenset(f"{RAW}/{source}" for source in self.study["sources"])
 
     @property
     def unpinned(self) -> list[str]:
@@ -55,70 +61,85 @@ class Layout:
             for name in (packing.METRICS, "metrics.json", "claims.csv", "claims.tex", "ROOT", "figures")
         ]
 
-    def file(self, kind: str, *parts: object) -> str:
-        """Return the path of an artefact in the study's folder."""
-        ending = ".csv" if kind == "metrics" else SUFFIX
-        return "/".join([self.folder, kind, *map(str, parts)]) + ending
+    # --- artefacts: each has a path in the folder of the job that makes it ---
+
+    def raw(self, source: str) -> str:
+        """Return the folder of a source's raw files, which all studies share."""
+        return self._made_by(f"{RAW}/{source}", "fetch", source)
 
     def set_file(self, examples: Set) -> str:
         """Return the path of an example set."""
-        return self.file(examples.kind, examples.address)
+        if examples.kind == "examples":
+            return self._artefact("prepare", self.study.name, f"examples/{examples.address}", "prepare", examples.examples)
+        if self._is_defence(examples.victim):
+            rule, job = "defend", examples.victim
+        elif examples.translator:
+            rule, job = "translate", examples.translator.rpartition(".")[2]
+        else:
+            rule, job = ("detect" if examples.guard[0] else "attack"), examples.victim.partition("+")[0]
+        step = "translate" if examples.translator else "attack"
+        return self._artefact(rule, job, f"{examples.kind}/{examples.address}", step, examples)
 
-    def outputs_of(self, net: object, examples: Set) -> str:
-        """Return the address of a network's outputs on an example set."""
-        return self._bundled(("outputs", net), examples, examples.address)
+    def network(self, net: Net) -> str:
+        """Return the path of a trained network or translator."""
+        return self._artefact("train", net, f"networks/{net}", "train", net)
 
-    def margins_of(self, net: object, margin: str, examples: Set) -> str:
-        """Return the address of a set's distances to a network's decision boundary."""
-        return self._bundled(("margins", net, margin), examples, examples.address)
+    def outputs_of(self, net: Net, examples: Set) -> str:
+        """Return the path of a network's outputs on an example set."""
+        if self._is_defence(examples.victim):
+            rule, job = "defend", examples.victim
+        elif net.entry in self.study["defences"]:
+            rule, job = "defend", str(net)
+        else:
+            rule, job = ("detect" if net.entry in self.with_detectors else "measure"), str(net)
+        return self._artefact(rule, job, f"outputs/{net}/{examples.address}", "infer", net, examples)
 
-    def scores_of(self, net: object, detector: str, examples: Set) -> str:
-        """Return the address of a detector's scores on an example set."""
-        group = self.group_of("detectors", detector)
-        return self._bundled(("scores", net, group), examples, f"{detector}/{examples.address}")
+    def margins_of(self, net: Net, margin: str, examples: Set) -> str:
+        """Return the path of a set's distances to a network's decision boundary."""
+        name = f"margins/{net}/{margin}/{examples.address}"
+        return self._artefact("measure", net, name, "measure", net, margin, examples)
 
-    def detector_of(self, net: object, detector: str) -> str:
-        """Return the address of a detector that is fitted on a network."""
-        return str(Address(self._bundle("detectors", net, self.group_of("detectors", detector)), detector))
+    def detector_of(self, net: Net, detector: str) -> str:
+        """Return the path of a detector that is fitted on a network."""
+        return self._artefact("detect", net, f"detectors/{net}/{detector}", "fit", net, detector)
 
-    def _bundle(self, *parts: object) -> str:
-        return "/".join([self.folder, *map(str, parts)]) + BUNDLE
+    def scores_of(self, net: Net, detector: str, examples: Set) -> str:
+        """Return the path of a detector's scores on an example set."""
+        rule, job = ("defend", examples.victim) if self._is_defence(examples.victim) else ("detect", str(net))
+        name = f"scores/{net}/{detector}/{examples.address}"
+        return self._artefact(rule, job, name, "score", net, detector, examples)
 
-    def _bundled(self, parts: tuple[object, ...], examples: Set, member: str) -> str:
-        """Return the address of one set's result, a member of its job's bundle.
+    def metrics(self, evaluation: str) -> str:
+        """Return the path of the table of an evaluation."""
+        paper = self.study["evaluations"][evaluation]["system"]
+        return self._artefact("evaluate", paper, f"metrics/{evaluation}", "evaluate", evaluation, ending=".csv")
 
-        Args:
-            parts: The path of the bundle, up to its batch.
-            examples: The example set.
-            member: The name of the member.
-        """
-        return str(Address(self._bundle(*parts, self._batch_of(examples)), member))
+    @property
+    def page(self) -> str:
+        """The path of the report's page."""
+        return self._made_by(f"reports/{self.study.name}/report.html", "report")
 
-    def _batch_of(self, examples: Set) -> str:
-        """Return the set's batch as a path: its groups, then the victim and the translator's seed if there are any."""
-        detector, translator = examples.guard[0], Net.parse_open(examples.translator)
-        groups = [
-            self.group_of("examples", examples.examples),
-            *([self.group_of("attacks", examples.attack)] if examples.attack else []),
-            *([self.group_of("detectors", detector)] if detector else []),
-            *([self.group_of("translators", translator[0])] if examples.translator else []),
-        ]
-        victim = [examples.victim] if examples.victim and not detector else []
-        return "/".join(["_".join(groups), *victim, *([translator[1]] if examples.translator else [])])
+    def _artefact(self, rule: str, job: object, name: str, step: str, *about: object, ending: str = SUFFIX) -> str:
+        return self._made_by(f"{self.folder}/{rule}/{job}/{name}{ending}", step, *about)
 
-    def group_of(self, section: str, entry: str) -> str:
-        """Return the name of the group that contains an entry."""
-        return self._groups[section, entry]
+    def _made_by(self, path: str, step: str, *about: object) -> str:
+        self.made_by[path] = (step, about)
+        return path
+
+    def _is_defence(self, victim: str) -> bool:
+        return bool(victim) and Net.parse(victim).entry in self.study["defences"]
 
     @cached_property
-    def _groups(self) -> dict[tuple[str, str], str]:
-        sections: dict[str, dict[str, list[str]]] = self.study["groups"]
-        group_names: dict[tuple[str, str], str] = {}
-        for section, groups in sections.items():
-            for name, members in groups.items():
-                for entry in members:
-                    group_names.setdefault((section, entry), name)
-        return group_names
+    def with_detectors(self) -> frozenset[str]:
+        """The entries of networks on which detectors are fitted."""
+        entries = {
+            name
+            for question in self.study["evaluations"].values()
+            if question["detectors"] or question["certificates"]
+            for name in (*question["classifiers"], *question["rivals"])
+        }
+        routed = (net for net in self.nets("defences") if self.study["defences"][net.entry]["router"])
+        return frozenset(entries - self.study["defences"].keys()) | {self.router_of(net).entry for net in routed}
 
     def adaptive(self, attack: str) -> bool:
         """Return whether an attack targets a network behind a detector."""
@@ -130,11 +151,6 @@ class Layout:
         An attack on a pipeline needs a defence.
         """
         return not on_pipelines(self.study["attacks"][attack]) or victim in self.study["defences"]
-
-    def shards_of(self, group: list[str]) -> int:
-        """Return the number of shards of every example set in a group."""
-        shards: int = self.study["examples"][group[0]]["shards"]
-        return shards
 
     def guarded(self, net: object, detector: str) -> str:
         """Return the name of a guarded network, as in NET+DETECTOR@FPR.

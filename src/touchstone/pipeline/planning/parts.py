@@ -1,33 +1,54 @@
-"""The parts of a plan: tasks, networks, example sets, batches, rules, cells."""
+"""The parts of a plan: tasks, jobs, networks, example sets, cells."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Task:
-    """One artefact to create: its step, inputs by role, output and settings."""
+    """One artefact to create: its step, the paths of its inputs by role, its own path, and the settings of the step."""
 
     step: str
     inputs: dict[str, str | list[str]]
     output: str
     settings: dict[str, Any]
+    code: str = ""  # the digest of the code that makes it, in the plan of a job
 
     @property
     def input_files(self) -> list[str]:
-        """The addresses of all inputs, in order."""
+        """The paths of all inputs, in order."""
         return [file for files in self.inputs.values() for file in ([files] if isinstance(files, str) else files)]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the task as JSON.
+        """Return the task as JSON, as a job reads it."""
+        return asdict(self)
 
-        Snakemake reruns a job if the digest of this form changes. The sidecar of the output records all of it.
-        """
-        inputs = {role: [files] if isinstance(files, str) else files for role, files in self.inputs.items()}
-        return {"inputs": inputs, "output": self.output, "settings": self.settings}
+    @property
+    def roles(self) -> dict[str, list[str]]:
+        """The inputs, a list for each role."""
+        return {role: [files] if isinstance(files, str) else files for role, files in self.inputs.items()}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the workflow.
+
+    Attributes:
+        rule: The rule that starts it.
+        name: What it works on: a source, a study, a network, a seed, a defence or a paper.
+        tasks: Its tasks; a task stands behind those that make its inputs.
+        inputs: The jobs whose artefacts it reads, each as rule/name.
+    """
+
+    rule: str
+    name: str
+    tasks: tuple[Task, ...]
+    inputs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.rule}/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -41,7 +62,7 @@ class Set:
 
     @property
     def address(self) -> str:
-        """The set's part of a path: entry/victim/attack/translator, if not empty."""
+        """The set's part of a name: entry/victim/attack/translator, if not empty."""
         return "/".join(part for part in (self.examples, self.victim, self.attack, self.translator) if part)
 
     @property
@@ -55,78 +76,6 @@ class Set:
         """The folder that contains the set."""
         return "translated" if self.translator else "attacked" if self.attack else "examples"
 
-    def of(self, wildcards: Mapping[str, str]) -> Set:
-        """Return the set with {victim} and the translator's {seed} filled in."""
-        return replace(self, victim=self.victim.format(**wildcards), translator=self.translator.format(**wildcards))
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Example sets that one job processes together.
-
-    A batch is a group of entries, optionally attacked by a group of attacks, then optionally translated by a group of
-    translators.
-
-    Attributes:
-        name: The names of the groups.
-        sets: The example sets, perhaps with wildcards.
-        detectors: For adaptive attacks, the group of detectors; each detector guards one victim.
-        shards: The number of parts that each set is cut into.
-    """
-
-    name: str
-    sets: tuple[Set, ...]
-    detectors: str = ""
-    shards: int = 1
-
-    @property
-    def wildcards(self) -> tuple[str, ...]:
-        """The wildcards of its jobs, besides the network: the victim, the seed."""
-        parts = {"victim": self.sets[0].victim, "seed": self.sets[0].translator}
-        return tuple(name for name, part in parts.items() if f"{{{name}}}" in part)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule of the workflow: a step, and the wildcards that distinguish its jobs.
-
-    Attributes:
-        name: The name of the rule.
-        step: The step that its jobs run.
-        wildcards: The names of its wildcards.
-        batch: The batch that its jobs process, if any.
-        detectors: The group of detectors that its jobs fit or score, if any.
-        gathers: For a gather rule, the step whose shards it merges.
-    """
-
-    name: str
-    step: str
-    wildcards: tuple[str, ...] = ()
-    batch: Batch | None = None
-    detectors: str = ""
-    gathers: str = ""
-
-    @property
-    def shards(self) -> int:
-        """The number of shards of each of its files."""
-        return self.batch.shards if self.batch else 1
-
-    @property
-    def batch_label(self) -> str:
-        """The batch in a job's message, with the shard if the rule has that wildcard."""
-        name = self.batch.name if self.batch else ""
-        return f"{name}, shard {{wildcards.shard}}" if "shard" in self.wildcards else name
-
-    @property
-    def wildcard_label(self) -> str:
-        """The wildcards in a job's message."""
-        return " ".join(f"{{wildcards.{name}}}" for name in self.wildcards)
-
-    @property
-    def slots(self) -> str:
-        """The wildcards as a path, such as {net}/{victim}."""
-        return "/".join(f"{{{name}}}" for name in self.wildcards)
-
 
 @dataclass(frozen=True)
 class Net:
@@ -137,12 +86,6 @@ class Net:
 
     def __str__(self) -> str:
         return f"{self.entry}.{self.seed}"
-
-    @staticmethod
-    def parse_open(text: str) -> tuple[str, str]:
-        """Return a network's entry and seed. The seed may be a wildcard; both are "" if the text is empty."""
-        entry, _, seed = text.rpartition(".")
-        return entry, seed
 
     @classmethod
     def parse(cls, text: str) -> Net:

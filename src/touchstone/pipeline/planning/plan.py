@@ -1,262 +1,176 @@
-"""The graph of a study: which step creates which file from which files.
+"""The plan of a study: every task behind its report, and the jobs that hold them.
 
-A Task creates one artefact: a file, or a member of its job's bundle. A job of the workflow does the tasks of one batch,
-so it imports torch only once for many files. A plan depends only on the settings and on a job's wildcards.
+A plan is made once, by the process that starts the jobs. It writes the plan of each job to a file, so that a job knows
+nothing of studies, papers or settings files.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache, cached_property, lru_cache
-from itertools import product
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
 
 from touchstone import digests
-from touchstone.pipeline.planning.batches import Batches
+from touchstone.pipeline.auditing import leakage
 from touchstone.pipeline.planning.layout import Layout
-from touchstone.pipeline.planning.parts import Batch, Rule, Set, Task
-from touchstone.pipeline.planning.patterns import OPEN, as_pattern, starred
+from touchstone.pipeline.planning.parts import Job, Task
 from touchstone.pipeline.planning.questions import Questions
-from touchstone.pipeline.planning.readers import Readers, find_readers
-from touchstone.pipeline.planning.shards import SHARD, cutting, gathering, on_shard, shard_of, sharded
+from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.planning.tasks import Tasks
-from touchstone.pipeline.provenance import code
-from touchstone.pipeline.provenance.addresses import Address, files_of
-from touchstone.pipeline.settings.study import Study, load
+from touchstone.pipeline.provenance import code, whole_files
+from touchstone.pipeline.provenance.job_folders import job_of, name_of
+from touchstone.pipeline.settings.files import ParamsError
+from touchstone.pipeline.settings.study import Study
+
+FOLDER = Path(".touchstone/plan")
+RULES = ("fetch", "prepare", "train", "attack", "translate", "measure", "detect", "defend", "evaluate", "report")
 
 
 class Plan:
-    """The plan of a study: its rules, and the jobs behind its report."""
+    """The tasks and jobs behind the report of a study.
+
+    Attributes:
+        tasks: The task that makes each artefact, by its path.
+        jobs: Each job, by its rule and name, in the order of the rules.
+    """
 
     def __init__(self, study: Study) -> None:
-        self.study, self.folder = study, f"data/{study.name}"
+        self.study = study
         self.layout = Layout(study)
-        self.batches = Batches(self.layout)
-        steps = Tasks(self.layout)
-        self.questions = Questions(self.layout, steps)
-        self._tasks_of: dict[str, Callable[..., Iterator[Task]]] = {
-            "fetch": steps.fetch,
-            "prepare": steps.prepare,
-            "train": steps.train,
-            "attack": steps.attack,
-            "translate": steps.translate,
-            "infer": steps.infer,
-            "measure": steps.measure,
-            "fit": steps.fit,
-            "score": steps.score,
-            "cut": self._cut,
-            "evaluate": self.questions.evaluate,
-            "report": self.questions.report,
-        }
-        self._cached = lru_cache(maxsize=None)(self._tasks)
-        self._used = lru_cache(maxsize=None)(lambda *job: self._readers.used(self._cached(*job)))
+        self._makers = Tasks(self.layout)
+        self.questions = Questions(self.layout, self._makers)
+        self.folder = self.layout.folder
 
     @cached_property
-    def rules(self) -> dict[str, Rule]:
-        """The rules of the workflow by name. No two rules create the same file."""
-        rules = [
-            Rule("fetch", "fetch", ("source",)),
-            Rule("prepare", "prepare", ("examples",)),
-            Rule("train", "train", ("trained",)),
-            *(Rule(f"cut_{b.name}", "cut", (), b) for b in self.batches.clean_batches() if b.shards > 1),
-        ]
-        for batch in self.batches.attacked_batches():
-            rules += self._batch_rules("attack", batch, *(["net"] if batch.detectors else []))
-        for batch in self.batches.translated_batches():
-            rules += self._batch_rules("translate", batch)
-        for batch in self.batches.all_batches():
-            rules += self._batch_rules("infer", batch, "net")
-        for batch in self.batches.clean_batches():
-            rules += self._batch_rules("measure", batch, "net", "margin")
-        for detectors in self.study["groups"]["detectors"]:
-            rules.append(Rule(f"fit_{detectors}", "fit", ("net",), detectors=detectors))
-            for batch in self.batches.all_batches():
-                if batch.detectors in ("", detectors):
-                    name = f"score_{detectors}_{batch.name}"
-                    rules.append(Rule(name, "score", ("net", *batch.wildcards), batch, detectors))
-        rules += [Rule("evaluate", "evaluate", ("evaluation",)), Rule("report", "report")]
-        return {rule.name: rule for rule in rules}
-
-    @staticmethod
-    def _batch_rules(step: str, batch: Batch, *names: str) -> list[Rule]:
-        rule = Rule(f"{step}_{batch.name}", step, (*names, *batch.wildcards), batch)
-        return [rule] if batch.shards == 1 else sharded(rule)
-
-    def rules_of(self, step: str) -> list[Rule]:
-        """Return the rules of one step."""
-        return [rule for rule in self.rules.values() if rule.step == step]
+    def tasks(self) -> dict[str, Task]:
+        """Every task behind the report, by the path of what it makes."""
+        tasks: dict[str, Task] = {}
+        waiting = [self.layout.page]
+        while waiting:
+            path = waiting.pop()
+            if path not in tasks:
+                step, about = self.layout.made_by[path]
+                maker: Callable[..., Task] = getattr(self._makers, step, None) or getattr(self.questions, step)
+                tasks[path] = maker(*about)
+                waiting += tasks[path].input_files
+        return _without_unread_labels(tasks)
 
     @cached_property
-    def wildcard_values(self) -> dict[str, list[str]]:
-        """The values of each wildcard."""
-        sections = ("classifiers", "translators", "defences")
-        networks = {section: [str(net) for net in self.layout.nets(section)] for section in sections}
-        return {
-            "source": list(self.study["sources"]),
-            "examples": list(self.study["examples"]),
-            "trained": networks["classifiers"] + networks["translators"],
-            "net": networks["classifiers"] + networks["defences"],
-            "victim": networks["classifiers"] + networks["defences"],
-            "seed": sorted({str(net.seed) for net in self.layout.nets("translators")}),
-            "margin": list(self.study["margins"]),
-            "evaluation": list(self.study["evaluations"]),
-            SHARD: [str(shard) for shard in range(max(entry["shards"] for entry in self.study["examples"].values()))],
-        }
+    def jobs(self) -> dict[tuple[str, str], Job]:
+        """The jobs of the study.
 
-    def jobs(self) -> list[tuple[Rule, dict[str, str]]]:
-        """Return every job that the report depends on, in the order of the rules.
+        Raises:
+            ParamsError: Two jobs wait for each other.
+        """
+        members: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for path in self.tasks:
+            members[job_of(path)].append(path)
+        order = {step: place for place, step in enumerate(STEPS)}
+        jobs = {}
+        for rule, name in sorted(members, key=lambda job: (RULES.index(job[0]), job[1])):
+            own = sorted(members[rule, name], key=lambda path: (order[self.tasks[path].step], path))
+            tasks = tuple(self.tasks[path] for path in _in_order(own, self.tasks))
+            # A report names the origin of every file behind it.
+            behind = members if rule == "report" else (job_of(file) for task in tasks for file in task.input_files)
+            read = dict.fromkeys(behind)
+            inputs = sorted(read.keys() - {(rule, name)}, key=lambda job: (RULES.index(job[0]), job[1]))
+            jobs[rule, name] = Job(rule, name, tasks, tuple("/".join(job) for job in inputs))
+        _refuse_cycles(jobs.values())
+        return jobs
+
+    def write(self, lock: Path | None = None) -> dict[tuple[str, str], str]:
+        """Write the plan of each job to a file that is named by its digest.
+
+        A plan with other settings adds files and changes none.
+
+        Args:
+            lock: The requirements file of the environment in which jobs will run; None for this environment.
 
         Returns:
-            Pairs of a rule and its wildcards' values.
+            The digest of each job's plan. Snakemake reruns a job if it changes.
         """
-        return self._jobs
-
-    @cached_property
-    def _jobs(self) -> list[tuple[Rule, dict[str, str]]]:
-        order = {name: place for place, name in enumerate(self.rules)}
-        behind = self.jobs_behind([f"reports/{self.study.name}/report.html"])
-        return sorted(behind, key=lambda job: (order[job[0].name], *job[1].values()))
-
-    def jobs_behind(self, files: Iterable[str]) -> list[tuple[Rule, dict[str, str]]]:
-        """Return every job that makes one of these files or something that they depend on, each job once.
-
-        Raises:
-            KeyError: the study does not make one of the files.
-        """
-        waiting, done = set(files), set[str]()
-        jobs: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[Rule, dict[str, str]]] = {}
-        while waiting:
-            rule, wildcards = self.maker(waiting.pop())
-            jobs[rule.name, tuple(wildcards.items())] = rule, wildcards
-            tasks = self.tasks(rule, **wildcards)
-            done.update(files_of(task.output for task in tasks))
-            waiting |= set(files_of(name for task in tasks for name in task.input_files))
-            waiting -= done
-        return list(jobs.values())
-
-    @cached_property
-    def _readers(self) -> Readers:
-        def made_with(address: str) -> tuple[Task, ...]:
-            rule, wildcards = self.maker(address)
-            return self._cached(rule, tuple(sorted(wildcards.items())))
-
-        return find_readers(f"reports/{self.study.name}/report.html", made_with)
-
-    def maker(self, file: str) -> tuple[Rule, dict[str, str]]:
-        """Return the rule that creates a file, and its wildcards' values.
-
-        The study need not contain the networks in the file's name.
-
-        Raises:
-            KeyError: No rule creates the file.
-        """
-        file = Address.parse(file).file
-        for rule, fixed, pattern in self._makers.get(starred(file), []):
-            if match := re.fullmatch(as_pattern(pattern), file):
-                values = fixed | match.groupdict()
-                return rule, {name: values[name] for name in rule.wildcards}
-        raise KeyError(file)
-
-    @cached_property
-    def _makers(self) -> dict[str, list[tuple[Rule, dict[str, str], str]]]:
-        """The rules by their files; networks and shards in these stay wildcards."""
-        values = self.wildcard_values
-        makers: dict[str, list[tuple[Rule, dict[str, str], str]]] = {}
-        for rule in self.rules.values():
-            closed = [name for name in rule.wildcards if name not in OPEN]
-            for chosen in product(*(values[name] for name in closed)):
-                fixed = dict(zip(closed, chosen, strict=True))
-                filled = fixed | {name: f"{{{name}}}" for name in OPEN}
-                for output in self.files(rule):
-                    pattern = output.format(**filled)
-                    makers.setdefault(starred(pattern), []).append((rule, fixed, pattern))
-        return makers
-
-    def outputs(self, rule: Rule) -> list[str]:
-        """Return the addresses of a rule's outputs, with wildcards, in task order."""
-        if rule.step == "cut" and rule.batch:
-            files = [self.layout.set_file(examples) for examples in rule.batch.sets]
-            return [shard_of(file, shard) for file in files for shard in range(rule.shards)]
-        files = self._whole_outputs(rule, rule.gathers or rule.step)
-        return [shard_of(file, f"{{{SHARD}}}") for file in files] if SHARD in rule.wildcards else files
-
-    def files(self, rule: Rule) -> list[str]:
-        """Return the files that a rule writes, with wildcards."""
-        return files_of(self.outputs(rule))
-
-    def _whole_outputs(self, rule: Rule, step: str) -> list[str]:
-        sets = rule.batch.sets if rule.batch else ()
-        match step:
-            case "attack" | "translate":
-                return [self.layout.set_file(examples) for examples in sets]
-            case "infer":
-                return [self.layout.outputs_of("{net}", examples) for examples in sets]
-            case "measure":
-                return [self.layout.margins_of("{net}", "{margin}", examples) for examples in sets]
-            case "fit":
-                return [self.layout.detector_of("{net}", name) for name in self.members(rule)]
-            case "score":
-                return [self.layout.scores_of("{net}", *pair) for pair in self._scored(rule.batch, rule.detectors)]
-        plain = {
-            "fetch": "data/raw/{source}",
-            "prepare": self.layout.file("examples", "{examples}"),
-            "train": self.layout.file("checkpoints", "{trained}"),
-            "evaluate": self.layout.file("metrics", "{evaluation}"),
-            "report": f"reports/{self.study.name}/report.html",
-        }
-        return [plain[step]]
-
-    def _scored(self, batch: Batch | None, detectors: str) -> Iterator[tuple[str, Set]]:
-        """Yield (detector, set) for each set that a detector of the group scores.
-
-        These are all sets except those that target another detector.
-        """
-        for name in self.study["groups"]["detectors"][detectors]:
-            for examples in batch.sets if batch else ():
-                if examples.guard[0] in ("", name):
-                    yield name, examples
-
-    def members(self, rule: Rule) -> list[str]:
-        """Return the detectors of a rule's group."""
-        members: list[str] = self.study["groups"]["detectors"][rule.detectors]
-        return members
-
-    def tasks(self, rule: Rule, **wildcards: str) -> tuple[Task, ...]:
-        """Return the tasks of one job, in the order of its outputs; for a bundle, only those that the report needs."""
-        return self._used(rule, tuple(sorted(wildcards.items())))
-
-    def _tasks(self, rule: Rule, items: tuple[tuple[str, str], ...]) -> tuple[Task, ...]:
-        wildcards = dict(items)
-        shard = wildcards.pop(SHARD, None)
-        if rule.detectors:
-            wildcards["detectors"] = rule.detectors
-        batch = () if rule.batch is None else (rule.batch,)
-        tasks: Iterator[Task] = self._tasks_of[rule.gathers or rule.step](*batch, **wildcards)
-        if rule.gathers:
-            tasks = (gathering(task, rule.shards) for task in tasks)
-        elif shard is not None:
-            tasks = (on_shard(task, shard) for task in tasks)
-        return tuple(tasks)
-
-    def _cut(self, batch: Batch) -> Iterator[Task]:
-        for examples in batch.sets:
-            yield from cutting(self.layout.set_file(examples), batch.shards, self.study["study"]["batch_size"])
+        codes: dict[tuple[code.Node, ...], code.Code] = {}
+        written = {}
+        for key, job in self.jobs.items():
+            tasks = []
+            for task in job.tasks:
+                roots = code.roots(task.step, task.settings)
+                if roots not in codes:
+                    codes[roots] = code.code_from(roots, lock)
+                tasks.append(replace(task, code=codes[roots].digest).as_json())
+            facts = {"study": self.study.name, "rule": job.rule, "name": job.name, "inputs": list(job.inputs)}
+            if job.rule == "prepare":
+                apart = [[*pair, reason] for pair, reason in leakage.pairs(self.study).items()]
+                facts |= {"examples": self.study["examples"], "apart": apart}
+            written[key] = _write_by_digest(FOLDER, {**facts, "tasks": tasks})
+        for found in codes.values():
+            path = FOLDER / "code" / f"{found.digest.removeprefix('sha256:')}.json"
+            if not path.exists():
+                facts = {"definitions": found.definitions, "packages": found.packages}
+                whole_files.write_whole(path, json.dumps(facts, sort_keys=True).encode(), lasting=False)
+        return written
 
 
-@cache
-def plan_of(study: str) -> Plan:
-    """Return the plan of a study in this folder; each process reads the settings only once."""
-    return Plan(load(study))
+def _write_by_digest(folder: Path, content: dict[str, Any]) -> str:
+    text = digests.canonical(content)
+    digest = digests.sha256(text.encode()).removeprefix("sha256:")
+    path = folder / f"{digest}.json"
+    if path.exists():
+        os.utime(path)
+    else:
+        whole_files.write_whole(path, text.encode(), lasting=False)
+    return digest
 
 
-def digests_of(tasks: tuple[Task, ...]) -> tuple[str, str]:
-    """Return the digests of a job's settings and of its code.
+def _in_order(paths: list[str], tasks: dict[str, Task]) -> Iterable[str]:
+    """Return the artefacts of one job, each behind those that it is made from."""
+    own = set(paths)
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for path in paths:
+        sorter.add(path, *(file for file in tasks[path].input_files if file in own))
+    return sorter.static_order()
 
-    Snakemake reruns a job if one of them or an input changes.
-    """
-    return settings_digest(tasks), code.job_digest(code.code_of(task.step, task.settings).digest for task in tasks)
+
+def _refuse_cycles(jobs: Iterable[Job]) -> None:
+    """Raise ParamsError if jobs wait for each other. Snakemake itself accepts that once their outputs exist."""
+    try:
+        TopologicalSorter({str(job): job.inputs for job in jobs}).prepare()
+    except CycleError as error:
+        waiting = " waits for ".join(reversed(error.args[1]))
+        message = f"these jobs wait for each other: {waiting}; fit the detectors of one network on the other's outputs"
+        raise ParamsError(f"{message}, or of the other on the one's, not both") from None
 
 
-def settings_digest(tasks: tuple[Task, ...]) -> str:
-    """Return the digest of a job's settings and of its input and output addresses."""
-    return digests.sha256(digests.canonical([task.as_json() for task in tasks]).encode())
+def _without_unread_labels(tasks: dict[str, Task]) -> dict[str, Task]:
+    """Return the tasks, where a network's gradient norms are computed only for confounding labels that something reads."""
+    read: dict[str, set[str]] = defaultdict(set)
+    for task in tasks.values():
+        for file in task.input_files:
+            if tasks[file].step == "infer":
+                read[file] |= labels_read(task, file)
+    return {path: _with_labels(task, read[path]) if task.step == "infer" else task for path, task in tasks.items()}
+
+
+def _with_labels(task: Task, names: set[str]) -> Task:
+    labels = {name: block for name, block in task.settings["confounding"].items() if name in names}
+    return replace(task, settings=task.settings | {"confounding": labels})
+
+
+def labels_read(task: Task, path: str) -> set[str]:
+    """Return the confounding labels whose gradient norms a task reads from a network's outputs."""
+    match task.step:
+        case "score" | "fit" | "evaluate":
+            blocks = [task.settings["component"]]
+        case "report":
+            figures = task.settings["figures"].values()
+            name = name_of(path)
+            blocks = [one["component"] for one in figures if any(cell["file"] == name for cell in one["cells"])]
+        case _:
+            return set(task.settings.get("confounding", {}))
+    return {block["label"] for block in blocks if block.get("label")}

@@ -11,6 +11,7 @@ from touchstone.claims.paper_scales import measured_figures
 from touchstone.pipeline.planning.layout import Layout
 from touchstone.pipeline.planning.parts import CellPlan, Net, Set, Task
 from touchstone.pipeline.planning.tasks import Tasks
+from touchstone.pipeline.provenance.job_folders import name_of
 from touchstone.pipeline.settings.sections import on_pipelines
 
 
@@ -77,12 +78,12 @@ class Questions:
 
         nets = self._nets(question, "classifiers")
         for name in question["examples"] if "examples" in roles else []:
-            add("examples", self.layout.file("examples", name), Set(name))
+            add("examples", self.layout.set_file(Set(name)), Set(name))
         translators = [
             n for name in question["translators"] for n in self.layout.nets("translators") if n.entry == name
         ]
         for net in translators if "checkpoints" in roles else []:
-            add("checkpoints", self.layout.file("checkpoints", net), Set("", translator=str(net)), seed=net.seed)
+            add("checkpoints", self.layout.network(net), Set("", translator=str(net)), seed=net.seed)
         for net in nets:
             network: dict[str, Any] = {"entry": net.entry, "seed": net.seed}
             if defence := self.study["defences"].get(net.entry):
@@ -96,7 +97,7 @@ class Questions:
                     read, router = self.layout.router_of(net), defence["router"]
                     add("calibration_scores", *self._calibration(read, router), **network, detector=router)
             elif "checkpoints" in roles:
-                add("checkpoints", self.layout.file("checkpoints", net), Set(""), **network)
+                add("checkpoints", self.layout.network(net), Set(""), **network)
             for detector in question["detectors"] if "detectors" in roles else []:
                 # A detector's name need not show on which anomalous data it was fitted.
                 trained = {"anomalous": self.study["detectors"][detector]["anomalous"]}
@@ -141,17 +142,18 @@ class Questions:
         return [net for net in nets if question["seeds"] is None or net.seed in question["seeds"]]
 
     def _cells_task(self, cells: list[CellPlan]) -> tuple[list[str], list[dict[str, Any]]]:
-        return [cell.file for cell in cells], [{"role": cell.role, "file": cell.file, **cell.facts} for cell in cells]
+        named = [{"role": cell.role, "file": name_of(cell.file), **cell.facts} for cell in cells]
+        return [cell.file for cell in cells], named
 
-    def evaluate(self, evaluation: str) -> Iterator[Task]:
-        """Yield the task that computes the metric rows of an evaluation."""
+    def evaluate(self, evaluation: str) -> Task:
+        """Return the task that computes the metric rows of an evaluation."""
         component = self.tasks.component_block("evaluations", evaluation)
         files, cells = self._cells_task(self.cells(evaluation, registry.used(component["use"]).call.data))
         settings = {"evaluation": evaluation, "component": component, "cells": cells}
-        yield Task("evaluate", {"cells": files}, self.layout.file("metrics", evaluation), settings)
+        return Task("evaluate", {"cells": files}, self.layout.metrics(evaluation), settings)
 
-    def report(self) -> Iterator[Task]:
-        """Yield the task that writes the report."""
+    def report(self) -> Task:
+        """Return the task that writes the report."""
         figures, files = {}, []
         for name, entry in self.study["figures"].items():
             component = self.tasks.component_block("figures", name)
@@ -163,7 +165,7 @@ class Questions:
                 "component": component, "cells": cells, "caption": entry["caption"], "evaluation": entry["evaluation"],
                 "also": entry["also"],
             }  # fmt: skip
-        metrics = [self.layout.file("metrics", name) for name in self.study["evaluations"]]
+        metrics = [self.layout.metrics(name) for name in self.study["evaluations"]]
         settings = {
             "study": self.study.name,
             "settings": {name: block for name, block in self.study.settings.items() if name != "papers"},
@@ -178,7 +180,7 @@ class Questions:
             },
         }
         inputs: dict[str, str | list[str]] = {"metrics": metrics, "cells": sorted(set(files))}
-        yield Task("report", inputs, f"reports/{self.study.name}/report.html", settings)
+        return Task("report", inputs, self.layout.page, settings)
 
     def _summaries(self) -> dict[str, str]:
         """Return {component: one-sentence summary} of the components that the page names."""

@@ -10,9 +10,9 @@ class Step:
     """A kind of task.
 
     Attributes:
-        name: The name of its file in pipeline/steps/ and of its rules.
+        name: The name of its file in pipeline/steps/.
         torch: Whether it runs torch; then its jobs get the study's device and threads.
-        cached: Whether the action cache stores its outputs; false if creating them costs no more than a copy.
+        cached: Whether the store keeps its results. Raw files lie in data/raw, and a report in reports/.
     """
 
     name: str
@@ -27,13 +27,10 @@ STEPS = {
         Step("prepare", torch=False),
         Step("convert"),
         Step("train"),
-        Step("cut", torch=False, cached=False),
         Step("attack"),
-        Step("attack_part"),
         Step("translate"),
         Step("measure"),
         Step("infer"),
-        Step("gather", torch=False, cached=False),
         Step("fit"),
         Step("score"),
         Step("evaluate", torch=False),

@@ -1,19 +1,19 @@
-"""The tasks of each step up to the scores: their inputs, outputs and settings."""
+"""The tasks of each step up to the scores: their inputs and settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from touchstone import registry
 from touchstone.numerics import precision
 from touchstone.pipeline.planning.layout import Layout
-from touchstone.pipeline.planning.parts import Batch, Net, Set, Task
+from touchstone.pipeline.planning.parts import Net, Set, Task
 
 
 class Tasks:
-    """The tasks of each job. One method per step, named after the step, yields them."""
+    """The task that makes each artefact. One method per step, named after the step, returns it."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout, self.study = layout, layout.study
@@ -36,34 +36,32 @@ class Tasks:
         block = self.study[section][entry]
         return {"use": block["use"]} | {key: block[key] for key in registry.used(block["use"]).settings}
 
-    def fetch(self, source: str) -> Iterator[Task]:
-        """Yield the task that downloads a source."""
+    def fetch(self, source: str) -> Task:
+        """Return the task that downloads a source."""
         settings = {
             "component": self.component_block("sources", source),
             "sha256": self.study["sources"][source]["sha256"],
         }
-        yield Task("fetch", {}, f"data/raw/{source}", settings)
+        return Task("fetch", {}, self.layout.raw(source), settings)
 
-    def prepare(self, examples: str) -> Iterator[Task]:
-        """Yield the task that turns raw files into an example set."""
+    def prepare(self, examples: str) -> Task:
+        """Return the task that turns raw files into an example set."""
         entry = self.study["examples"][examples]
         settings = {"component": self.component_block("examples", examples), "seed": entry["seed"]}
         inputs: dict[str, str | list[str]] = {}
         if entry["source"]:
-            inputs["folder"] = f"data/raw/{entry['source']}"
+            inputs["folder"] = self.layout.raw(entry["source"])
             settings["sha256"] = self.study["sources"][entry["source"]]["sha256"]
         if entry["of"]:
-            inputs["examples"] = self.layout.file("examples", entry["of"])
-        yield Task("prepare", inputs, self.layout.file("examples", examples), settings)
+            inputs["examples"] = self.layout.set_file(Set(entry["of"]))
+        return Task("prepare", inputs, self.layout.set_file(Set(examples)), settings)
 
-    def train(self, trained: str) -> Iterator[Task]:
-        """Yield the task that trains a network, or converts a file of weights."""
-        net = Net.parse(trained)
+    def train(self, net: Net) -> Task:
+        """Return the task that trains a network, or converts a file of weights."""
         section = "classifiers" if net.entry in self.study["classifiers"] else "translators"
         entry = self.study[section][net.entry]
         if entry["use"].startswith("pretrained/"):
-            yield self._converted(net, entry)
-            return
+            return self._converted(net, entry)
         objective = self.component_block(section, net.entry)
         references = {
             *("train", "validation", "outliers", "classifier", "static_networks", "draws", "backward"),
@@ -74,44 +72,44 @@ class Tasks:
         if self.study["study"]["precision"] == precision.BFLOAT16:
             settings["precision"] = precision.BFLOAT16
         inputs: dict[str, str | list[str]] = {
-            "train": self.layout.file("examples", entry["train"]),
-            "validation": self.layout.file("examples", entry["validation"]),
+            "train": self.layout.set_file(Set(entry["train"])),
+            "validation": self.layout.set_file(Set(entry["validation"])),
         }
         if entry["outliers"]:
-            inputs["outliers"] = [self.layout.file("examples", name) for name in entry["outliers"]]
+            inputs["outliers"] = [self.layout.set_file(Set(name)) for name in entry["outliers"]]
         if entry.get("classifier"):
             victim = self.layout.partner("classifiers", entry["classifier"], net.seed)
-            inputs["classifier"] = self.layout.file("checkpoints", victim)
+            inputs["classifier"] = self.layout.network(victim)
             settings["classifier_architecture"] = self.layout.architecture(victim)
         if entry.get("static_networks"):
             static = [self.layout.partner("classifiers", name, net.seed) for name in entry["static_networks"]]
-            inputs["static_networks"] = [self.layout.file("checkpoints", other) for other in static]
+            inputs["static_networks"] = [self.layout.network(other) for other in static]
             settings["static_architectures"] = [self.layout.architecture(other) for other in static]
-        yield Task("train", inputs, self.layout.file("checkpoints", net), settings)
+        return Task("train", inputs, self.layout.network(net), settings)
 
     def _converted(self, net: Net, entry: dict[str, Any]) -> Task:
         """Return the task that converts a file of weights to a checkpoint."""
         settings = self._torch(component=self.component_block("classifiers", net.entry), architecture=entry["model"])
         settings |= {key: entry[key] for key in ("input_shape", "classes", "mean", "std")}
         settings["sha256"] = self.study["sources"][entry["source"]]["sha256"]
-        inputs: dict[str, str | list[str]] = {"folder": f"data/raw/{entry['source']}"}
-        return Task("convert", inputs, self.layout.file("checkpoints", net), settings)
+        inputs: dict[str, str | list[str]] = {"folder": self.layout.raw(entry["source"])}
+        return Task("convert", inputs, self.layout.network(net), settings)
 
     def _model(self, net: Net) -> tuple[dict[str, str | list[str]], dict[str, Any]]:
         """Return the inputs and settings that a job needs to load a network or defence."""
         if net.entry not in self.study["defences"]:
-            return {"checkpoint": self.layout.file("checkpoints", net)}, {"architecture": self.layout.architecture(net)}
+            return {"checkpoint": self.layout.network(net)}, {"architecture": self.layout.architecture(net)}
         entry = self.study["defences"][net.entry]
         classifier = Net(entry["classifier"], net.seed)
         translators = [self.layout.partner("translators", name, net.seed) for name in entry["translator"]]
         inputs, settings = self._model(classifier)
-        inputs["translators"] = [self.layout.file("checkpoints", translator) for translator in translators]
+        inputs["translators"] = [self.layout.network(translator) for translator in translators]
         settings["translator_architectures"] = [self.layout.architecture(translator) for translator in translators]
         if entry["router"]:
             read = self.layout.router_of(net)
             inputs["router"] = self.layout.detector_of(read, entry["router"])
             if read != classifier:
-                inputs["encoder"] = self.layout.file("checkpoints", read)
+                inputs["encoder"] = self.layout.network(read)
                 settings["encoder_architecture"] = self.layout.architecture(read)
             settings["router"] = self.component_block("detectors", entry["router"])
             settings["false_positive_rate"] = f"{entry['false_positive_rate']:g}"
@@ -124,7 +122,7 @@ class Tasks:
         entry = self.study["classifiers"].get(net.entry, {})
         if entry.get("backward"):
             other = self.layout.partner("classifiers", entry["backward"], net.seed)
-            inputs["backward"] = self.layout.file("checkpoints", other)
+            inputs["backward"] = self.layout.network(other)
             settings["backward_architecture"] = self.layout.architecture(other)
         return inputs, settings | self._drawn(net)
 
@@ -133,32 +131,27 @@ class Tasks:
         draws = self.study["classifiers"].get(net.entry, {}).get("draws", 1)
         return {"draws": draws, "seed": net.seed} if draws > 1 else {}
 
-    def attack(self, batch: Batch, victim: str = "", net: str = "") -> Iterator[Task]:
-        """Yield the tasks that attack the sets of a batch."""
-        for pattern in batch.sets:
-            attacked = pattern.of({"victim": victim, "net": net})
-            network = Net.parse(attacked.victim)
-            inputs, settings = self._as_attacked(network)
-            inputs["examples"] = self.layout.file("examples", attacked.examples)
-            settings |= self._torch(
-                component=self.component_block("attacks", attacked.attack),
-                seed=network.seed,
-                batch_size=self.study["study"]["batch_size"],
-            )
-            detector, rate = attacked.guard
-            if detector:
-                inputs["detector"] = self.layout.detector_of(network, detector)
-                calibration = Set(self.layout.calibration(network))  # clean images that an attacker may imitate
-                read = self._component("detectors", detector).call.data
-                if "in_distribution" in self._component("attacks", attacked.attack).call.data:
-                    read = (
-                        *read,
-                        "images",
-                    )  # an attack on the score starts from images, even if the detector reads none
-                inputs |= self._read(read, str(network), calibration, "typical_")
-                settings |= {"detector": self.component_block("detectors", detector), "false_positive_rate": rate}
-                settings["confounding"] = self._labels(self._label_of(detector))
-            yield Task("attack", inputs, self.layout.set_file(attacked), settings)
+    def attack(self, attacked: Set) -> Task:
+        """Return the task that attacks a set."""
+        network = Net.parse(attacked.victim)
+        inputs, settings = self._as_attacked(network)
+        inputs["examples"] = self.layout.set_file(Set(attacked.examples))
+        settings |= self._torch(
+            component=self.component_block("attacks", attacked.attack),
+            seed=network.seed,
+            batch_size=self.study["study"]["batch_size"],
+        )
+        detector, rate = attacked.guard
+        if detector:
+            inputs["detector"] = self.layout.detector_of(network, detector)
+            calibration = Set(self.layout.calibration(network))  # clean images that an attacker may imitate
+            read = self._component("detectors", detector).call.data
+            if "in_distribution" in self._component("attacks", attacked.attack).call.data:
+                read = (*read, "images")  # an attack on the score starts from images, even if the detector reads none
+            inputs |= self._read(read, network, calibration, "typical_")
+            settings |= {"detector": self.component_block("detectors", detector), "false_positive_rate": rate}
+            settings["confounding"] = self._labels(self._label_of(detector))
+        return Task("attack", inputs, self.layout.set_file(attacked), settings)
 
     def _labels(self, names: Iterable[str]) -> dict[str, Any]:
         """Return the settings of the confounding labels with these names."""
@@ -170,50 +163,44 @@ class Tasks:
         label = self.study["detectors"][detector].get("label")
         return [label] if label else []
 
-    def translate(self, batch: Batch, seed: str, victim: str = "") -> Iterator[Task]:
-        """Yield the tasks that translate the sets of a batch."""
-        for pattern in batch.sets:
-            translated = pattern.of({"victim": victim, "seed": seed})
-            net = Net.parse(translated.translator)
-            inputs: dict[str, str | list[str]] = {
-                "examples": self.layout.set_file(replace(translated, translator="")),
-                "checkpoint": self.layout.file("checkpoints", net),
-            }
-            settings = self._torch(
-                architecture=self.layout.architecture(net), batch_size=self.study["study"]["batch_size"]
-            )
-            yield Task("translate", inputs, self.layout.set_file(translated), settings)
+    def translate(self, translated: Set) -> Task:
+        """Return the task that translates a set."""
+        net = Net.parse(translated.translator)
+        inputs: dict[str, str | list[str]] = {
+            "examples": self.layout.set_file(replace(translated, translator="")),
+            "checkpoint": self.layout.network(net),
+        }
+        settings = self._torch(
+            architecture=self.layout.architecture(net), batch_size=self.study["study"]["batch_size"]
+        )
+        return Task("translate", inputs, self.layout.set_file(translated), settings)
 
-    def infer(self, batch: Batch, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
-        """Yield the tasks that run a network on the sets of a batch.
+    def infer(self, net: Net, examples: Set) -> Task:
+        """Return the task that runs a network on a set.
 
-        They compute the gradient norms of all confounding labels. A plan leaves out those that nothing reads.
+        It computes the gradient norms of all confounding labels. A plan leaves out those that nothing reads.
         """
-        inputs, settings = self._model(Net.parse(net))
-        settings |= self._torch(batch_size=self.study["study"]["batch_size"]) | self._drawn(Net.parse(net))
-        settings["confounding"] = {} if Net.parse(net).entry in self.study["defences"] else self.study["confounding"]
-        for pattern in batch.sets:
-            examples = pattern.of({"net": net, "victim": victim, "seed": seed})
-            read = inputs | {"examples": self.layout.set_file(examples)}
-            yield Task("infer", read, self.layout.outputs_of(net, examples), settings)
+        inputs, settings = self._model(net)
+        settings |= self._torch(batch_size=self.study["study"]["batch_size"]) | self._drawn(net)
+        settings["confounding"] = {} if net.entry in self.study["defences"] else self.study["confounding"]
+        inputs["examples"] = self.layout.set_file(examples)
+        return Task("infer", inputs, self.layout.outputs_of(net, examples), settings)
 
-    def measure(self, batch: Batch, net: str, margin: str) -> Iterator[Task]:
-        """Yield the tasks that measure distances to a network's decision boundary."""
-        network = Net.parse(net)
-        inputs, settings = self._as_attacked(network)
+    def measure(self, net: Net, margin: str, examples: Set) -> Task:
+        """Return the task that measures distances to a network's decision boundary."""
+        inputs, settings = self._as_attacked(net)
         settings |= self._torch(
             component=self.component_block("margins", margin),
-            seed=network.seed,
+            seed=net.seed,
             batch_size=self.study["study"]["batch_size"],
         )
-        for examples in batch.sets:
-            read = {"examples": self.layout.set_file(examples)} | inputs
-            yield Task("measure", read, self.layout.margins_of(net, margin, examples), settings)
+        read = {"examples": self.layout.set_file(examples)} | inputs
+        return Task("measure", read, self.layout.margins_of(net, margin, examples), settings)
 
     def _component(self, section: str, entry: str) -> registry.Component:
         return registry.used(self.study[section][entry]["use"])
 
-    def _read(self, data: tuple[str, ...], net: str, examples: Set, prefix: str = "") -> dict[str, str]:
+    def _read(self, data: tuple[str, ...], net: Net, examples: Set, prefix: str = "") -> dict[str, str]:
         """Return the input files of a detector on one set, by role."""
         files = {}
         if {"logits", "features", "gradient_norms", "labels"} & set(data):
@@ -222,7 +209,7 @@ class Tasks:
             files[prefix + "examples"] = self.layout.set_file(examples)
         if "model" in data:
             files[prefix + "examples"] = self.layout.set_file(examples)
-            files["checkpoint"] = self.layout.file("checkpoints", net)
+            files["checkpoint"] = self.layout.network(net)
         return files
 
     def _detector_settings(self, detector: str, net: Net) -> dict[str, Any]:
@@ -233,41 +220,33 @@ class Tasks:
             settings["architecture"] = self.layout.architecture(net)
         return settings
 
-    def fit(self, detectors: str, net: str) -> Iterator[Task]:
-        """Yield the tasks that fit a group of detectors on a network."""
-        for name in self.study["groups"]["detectors"][detectors]:
-            entry, component = self.study["detectors"][name], self._component("detectors", name)
-            network, other = Net.parse(net), entry["classifier"]
-            # A detector of unknown classes may be fitted on a network with fewer classes than the one that it guards.
-            fitted = str(self.layout.partner("classifiers", other, network.seed)) if other else net
-            inputs: dict[str, str | list[str]] = {}
-            if component.fit is not None:
-                kinds = tuple(data.removeprefix("fit_") for data in component.fit.data if data.startswith("fit_"))
-                inputs |= self._read(kinds, fitted, Set(entry["fit"]), "fit_")
-                kinds = tuple(data.removeprefix("anomalous_") for data in component.fit.data if "anomalous_" in data)
-                sets = [
-                    Set(entry["fit"], fitted, one) if one in self.study["attacks"] else Set(one)
-                    for one in entry["anomalous"]
-                ]
-                for anomalous in sets:
-                    for role, file in self._read(kinds, fitted, anomalous, "anomalous_").items():
-                        inputs[role] = [*inputs.get(role, []), file]
-            inputs |= self._read(component.call.data, net, Set(self.layout.calibration(network, name)))
-            settings = self._detector_settings(name, network) | {
-                "seed": network.seed,
-                "false_positive_rates": self.study["study"]["false_positive_rates"],
-            }
-            yield Task("fit", inputs, self.layout.detector_of(net, name), settings)
+    def fit(self, net: Net, detector: str) -> Task:
+        """Return the task that fits a detector on a network."""
+        entry, component = self.study["detectors"][detector], self._component("detectors", detector)
+        # A detector of unknown classes may be fitted on a network with fewer classes than the one that it guards.
+        other = entry["classifier"]
+        fitted = self.layout.partner("classifiers", other, net.seed) if other else net
+        inputs: dict[str, str | list[str]] = {}
+        if component.fit is not None:
+            kinds = tuple(data.removeprefix("fit_") for data in component.fit.data if data.startswith("fit_"))
+            inputs |= self._read(kinds, fitted, Set(entry["fit"]), "fit_")
+            kinds = tuple(data.removeprefix("anomalous_") for data in component.fit.data if "anomalous_" in data)
+            for name in entry["anomalous"]:
+                attacked = name in self.study["attacks"]
+                anomalous = Set(entry["fit"], str(fitted), name) if attacked else Set(name)
+                for role, file in self._read(kinds, fitted, anomalous, "anomalous_").items():
+                    inputs[role] = [*inputs.get(role, []), file]
+        inputs |= self._read(component.call.data, net, Set(self.layout.calibration(net, detector)))
+        settings = self._detector_settings(detector, net) | {
+            "seed": net.seed,
+            "false_positive_rates": self.study["study"]["false_positive_rates"],
+        }
+        return Task("fit", inputs, self.layout.detector_of(net, detector), settings)
 
-    def score(self, batch: Batch, detectors: str, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
-        """Yield the tasks that score the sets of a batch with a group of detectors."""
-        filled = {"net": net, "victim": victim, "seed": seed}
-        for name in self.study["groups"]["detectors"][detectors]:
-            data = self._component("detectors", name).call.data
-            settings = self._detector_settings(name, Net.parse(net))
-            for pattern in batch.sets:
-                if pattern.guard[0] in ("", name):
-                    examples = pattern.of(filled)
-                    inputs: dict[str, str | list[str]] = {"detector": self.layout.detector_of(net, name)}
-                    inputs |= self._read(data, net, examples)
-                    yield Task("score", inputs, self.layout.scores_of(net, name, examples), settings)
+    def score(self, net: Net, detector: str, examples: Set) -> Task:
+        """Return the task that scores a set with a detector."""
+        data = self._component("detectors", detector).call.data
+        inputs: dict[str, str | list[str]] = {"detector": self.layout.detector_of(net, detector)}
+        inputs |= self._read(data, net, examples)
+        settings = self._detector_settings(detector, net)
+        return Task("score", inputs, self.layout.scores_of(net, detector, examples), settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +24,32 @@ def links(sidecar: dict[str, Any]) -> Iterator[dict[str, str]]:
         yield from role_links
 
 
-def reached(root: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return {file: sidecar} of these files and of everything behind them.
+def reached(place: Callable[[str], Path], files: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return {file: record} of these files and of everything behind them.
+
+    Args:
+        place: Returns where a file lies.
+        files: The files.
 
     Raises:
         DamagedSidecar: A sidecar is not what a job writes.
         ValueError: A sidecar is missing.
     """
-    waiting, sidecars = list(files), dict[str, dict[str, Any]]()
+    waiting, records = list(files), dict[str, dict[str, Any]]()
     while waiting:
         file = waiting.pop()
-        if file not in sidecars:
-            sidecars[file] = sidecar_files.read_sidecar(root / file)
-            sidecar = sidecar_files.sidecar_path(root / file)
-            if not isinstance(sidecars[file].get("step"), str):
+        if file not in records:
+            records[file] = sidecar_files.read_sidecar(place(file))
+            sidecar = sidecar_files.sidecar_path(place(file))
+            if not isinstance(records[file].get("step"), str):
                 raise sidecar_files.DamagedSidecar(f"{sidecar}: not a sidecar: its step is missing or malformed")
             try:
-                waiting += [_file(link) for link in links(sidecars[file])]
+                waiting += [_file(link) for link in links(records[file])]
             except (KeyError, TypeError, AttributeError):
                 raise sidecar_files.DamagedSidecar(
                     f"{sidecar}: not a sidecar: its inputs are missing or malformed"
                 ) from None
-    return sidecars
+    return records
 
 
 def _file(link: dict[str, str]) -> str:

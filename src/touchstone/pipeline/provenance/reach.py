@@ -74,6 +74,7 @@ class Program:
         self.data_files = lru_cache(maxsize=None)(data_files)
         self._uses: dict[Node, _Uses] = {}
         self._digests: dict[Node, str] = {}
+        self._texts: dict[Node, str] = {}  # the digest of each definition's own text
 
     def find(self, module: str, name: str) -> Node | None:
         """Return where a name of a module is defined, which may be another module; None if it is not defined."""
@@ -103,7 +104,7 @@ class Program:
         files = {path: digest for node in visited for path, digest in self._files(node).items()}
         return Reached(
             sha256(canonical(written).encode()),
-            {".".join([*node[0].split(".")[1:], node[1]]): self._part(node).digest() for node in sorted(visited)},
+            {".".join([*node[0].split(".")[1:], node[1]]): self._text(node) for node in sorted(visited)},
             frozenset().union(*(self._uses[node].libraries for node in visited)),
             dict(sorted(files.items())),
         )
@@ -146,6 +147,11 @@ class Program:
         if part is None:
             raise KeyError(f"{node[0]} has no {node[1]}")
         return part
+
+    def _text(self, node: Node) -> str:
+        if node not in self._texts:
+            self._texts[node] = self._part(node).digest()
+        return self._texts[node]
 
     def _refuse_unfollowed(self, node: Node) -> None:
         if node not in FIND_BY_NAME:

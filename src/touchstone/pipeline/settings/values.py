@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from touchstone.digests import DIGEST
 from touchstone.messages import LONGEST_WORD, nearest
-from touchstone.pipeline.provenance.cache import DIGEST
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.limits import largest
 from touchstone.signatures import Type, fold, within

@@ -1,0 +1,175 @@
+"""What one job reads and makes: artefacts in the folders of other jobs, and in the store."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from touchstone.digests import sha256
+from touchstone.pipeline.jobs.job_plan import JobError, JobPlan
+from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.planning.steps import STEPS
+from touchstone.pipeline.provenance import job_folders, sidecar_files, whole_files
+from touchstone.pipeline.provenance.store import Result, Store, key_of
+
+METRICS = "Metrics"  # the kind of file that evaluations write
+OF_COMPUTER = ("python", "cpu", "device", "threads")  # facts of a record that the computer decides
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Made:
+    """An artefact of this job: its file in the store, and its record."""
+
+    path: Path
+    record: Record
+
+
+class Artefacts:
+    """The artefacts that a job reads, each checked against its record, and those that it makes.
+
+    Args:
+        plan: The job.
+        store: The results of earlier jobs.
+    """
+
+    def __init__(self, plan: JobPlan, store: Store) -> None:
+        self.plan, self.store = plan, store
+        self.made: dict[str, Made] = {}
+        self._nouns: dict[str, Any] = {}
+        self._links: dict[str, dict[str, str]] = {}
+
+    # --- what it reads ---
+
+    def path(self, file: str) -> Path:
+        """Return where an artefact lies."""
+        return self.made[file].path if file in self.made else self.plan.place(file)
+
+    def link(self, file: str) -> dict[str, str]:
+        """Return the digests of an artefact's bytes and of its record, as the record says.
+
+        Raises:
+            JobError: The artefact has no record.
+        """
+        if file not in self._links:
+            record = self.made[file].record if file in self.made else self._record(file)
+            digest = sidecar_files.digest_of_record(record)
+            self._links[file] = {"file": file, "artefact": record["artefact"], "sidecar": digest}
+        return self._links[file]
+
+    def _record(self, file: str) -> Record:
+        try:
+            return sidecar_files.read_sidecar(self.plan.place(file))
+        except ValueError as error:
+            raise JobError(f"{error}. {_advice(file)}") from error
+
+    def noun(self, file: str, kind: str) -> Any:
+        """Return the noun in a file.
+
+        Raises:
+            JobError: The file is damaged, or its bytes are not those that its record names.
+        """
+        if file not in self._nouns:
+            self._nouns[file] = self._read(file, kind)
+        return self._nouns[file]
+
+    def _read(self, file: str, kind: str) -> Any:
+        from touchstone.records import encoding, metric_tables, nouns
+
+        path, expected = self.path(file), self.link(file)["artefact"]
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise JobError(f"the input {path} is missing. {_advice(file)}") from error
+        if (actual := sha256(data)) != expected:
+            reason = f"its bytes do not match its record, which names {expected}; the bytes have {actual}"
+            raise JobError(f"{path}: {reason}. {_advice(file)}")
+        try:
+            return metric_tables.decode(data) if kind == METRICS else encoding.decode(data, nouns.KINDS[kind])
+        except encoding.DamagedFile as error:
+            raise JobError(f"{path}: {error}. {_advice(file)}") from error
+
+    def forget(self, files: Iterable[str]) -> None:
+        """Drop the nouns of these files, so that a job of many tasks needs less memory."""
+        for file in files:
+            self._nouns.pop(file, None)
+
+    # --- what it makes ---
+
+    def key(self, task: Task) -> str:
+        """Return the key of a task in the store. A folder of raw files also counts by its name, its images' source."""
+        identities = {role: [self._identity(role, file) for file in files] for role, files in task.roles.items()}
+        return key_of(task.step, task.code, task.settings, identities)
+
+    def _identity(self, role: str, file: str) -> str | list[str]:
+        digest = self.link(file)["artefact"]
+        return [digest, Path(file).name] if role == "folder" else digest
+
+    def find(self, task: Task) -> bool:
+        """Take a task's artefact from the store; return whether the store has it."""
+        if not STEPS[task.step].cached:
+            return False
+        found = self.store.find(task.step, self.key(task), job_folders.name_of(task.output))
+        if found is not None:
+            self._take(task, found)
+        return found is not None
+
+    def keep(self, task: Task, data: bytes, computer: Record) -> None:
+        """Write a task's artefact to the store.
+
+        Args:
+            task: The task.
+            data: The bytes of its artefact.
+            computer: The facts of its record that the computer decides, and what else the store shall record.
+        """
+        facts = {"name": job_folders.name_of(task.output), "settings": task.settings, **computer}
+        self._take(task, self.store.keep(task.step, self.key(task), data, facts))
+
+    def _take(self, task: Task, result: Result) -> None:
+        computer = {name: result.record[name] for name in OF_COMPUTER if name in result.record}
+        record = {"artefact": result.record["artefact"], **self.facts(task), **computer}
+        self.made[task.output] = Made(result.path, record)
+
+    def facts(self, task: Task) -> Record:
+        """Return the facts of a task's record that do not depend on the computer, without its artefact's digest."""
+        return {
+            "step": task.step,
+            "settings": task.settings,
+            "inputs": {role: [self.link(file) for file in files] for role, files in task.roles.items()},
+            "code": task.code,
+            **self.plan.code(task.code),
+        }
+
+    def finish(self, folder: Path) -> None:
+        """Put every artefact of this job into its folder under its name, and then the job's sidecar.
+
+        An artefact is a link to the store, or a copy where there can be no link.
+        """
+        records = {}
+        for file, made in self.made.items():
+            split = job_folders.split(file)
+            assert split is not None
+            name = split[1]
+            _link(made.path, folder / name)
+            records[name] = made.record
+        sidecar_files.write_job_sidecar(folder, records)
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or a file of another user
+        with whole_files.replaced(target, lasting=False) as temporary:
+            shutil.copyfile(source, temporary)
+
+
+def _advice(file: str) -> str:
+    """Return what a user does about an artefact that is missing or damaged."""
+    split = job_folders.split(file)
+    return f"Delete {split[0] if split else file} and run the command again."

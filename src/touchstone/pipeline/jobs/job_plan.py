@@ -1,0 +1,90 @@
+"""The plan of one job, as the process that planned the study wrote it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.provenance import job_folders
+
+FOLDER = ".touchstone/plan"
+VARIABLE = "TOUCHSTONE_PLAN"  # the folder of the plans, for jobs that run in another folder
+
+
+class JobError(Exception):
+    """A job cannot run; the message is for the user."""
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """A job: its tasks in order, and where what they read and write lies on this machine.
+
+    Attributes:
+        study: The study that it belongs to.
+        rule: The rule that started it.
+        name: What it works on.
+        tasks: Its tasks.
+        folders: The folder in which each job's artefacts lie, by the folder that the plan names.
+        more: What only some rules need.
+    """
+
+    study: str
+    rule: str
+    name: str
+    tasks: tuple[Task, ...]
+    folders: dict[str, Path]
+    more: dict[str, Any]
+
+    def place(self, path: str) -> Path:
+        """Return where an artefact lies: Snakemake may keep a job's folder elsewhere than the plan names it."""
+        split = job_folders.split(path)
+        if split is None:
+            return self.folders.get(path, Path(path))
+        folder, rest = split
+        return self.folders.get(str(folder), folder) / rest
+
+    def code(self, digest: str) -> dict[str, Any]:
+        """Return the definitions and packages behind a digest of code."""
+        found: dict[str, Any] = json.loads(_read(Path("code") / f"{digest.removeprefix('sha256:')}.json"))
+        return found
+
+
+def load(digest: str, inputs: Iterable[str], output: str) -> JobPlan:
+    """Return a job's plan.
+
+    Args:
+        digest: The digest that names it.
+        inputs: The folders of the jobs that it reads, in the order of the plan.
+        output: The folder of the job; for `report`, the page.
+
+    Raises:
+        JobError: The plan is missing, or names other inputs.
+    """
+    content = json.loads(_read(Path(f"{digest}.json")))
+    names, places = content.pop("inputs"), list(inputs)
+    if len(names) != len(places):
+        raise JobError(f"this job reads {len(names)} folders ({', '.join(names)}), but got {len(places)}")
+    study, rule, name = content.pop("study"), content.pop("rule"), content.pop("name")
+    tasks = tuple(Task(**task) for task in content.pop("tasks"))
+    folders = {_folder(study, other): Path(place) for other, place in zip(names, places, strict=True)}
+    folders[tasks[0].output if rule in ("fetch", "report") else _folder(study, f"{rule}/{name}")] = Path(output)
+    return JobPlan(study, rule, name, tasks, folders, content)
+
+
+def _folder(study: str, job: str) -> str:
+    """Return the folder of a job as paths of artefacts name it."""
+    rule, _, name = job.partition("/")
+    return f"data/raw/{name}" if rule == "fetch" else f"{job_folders.RESULTS}/{study}/{job}"
+
+
+def _read(path: Path) -> bytes:
+    folder = Path(os.environ.get(VARIABLE) or FOLDER)
+    try:
+        return (folder / path).read_bytes()
+    except FileNotFoundError:
+        raise JobError(f"{folder / path}: there is no such plan; jobs are started by Snakemake, so run it again") from None

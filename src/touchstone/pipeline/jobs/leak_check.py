@@ -1,0 +1,31 @@
+"""Check that the sets which a job has prepared share no images that they must not share."""
+
+from __future__ import annotations
+
+import sys
+
+from touchstone.pipeline.auditing import leakage
+from touchstone.pipeline.jobs.artefacts import Artefacts
+from touchstone.records.nouns import ExampleSet
+
+
+def check(artefacts: Artefacts) -> None:
+    """Compare the sets of a study with each other; print a note on duplicates.
+
+    Raises:
+        Leak: Sets share images that they must not share.
+    """
+    plan = artefacts.plan
+    tasks = {name: task for task in plan.tasks for name in [task.output.rpartition("/")[2].rpartition(".")[0]]}
+    sources = {str(task.inputs["folder"]).rpartition("/")[2]: task for task in plan.tasks if "folder" in task.inputs}
+
+    def read(name: str) -> ExampleSet | None:
+        examples: ExampleSet | None = artefacts.noun(tasks[name].output, "ExampleSet") if name in tasks else None
+        return examples
+
+    def raw(source: str) -> str | None:
+        return artefacts.link(str(sources[source].inputs["folder"]))["artefact"] if source in sources else None
+
+    prepared = leakage.Prepared(plan.more["examples"], lambda name: tasks[name].settings, read, raw)
+    for note in leakage.check(((*names,) for names in plan.more["apart"]), prepared):
+        print(f"touchstone: {note}", file=sys.stderr)

@@ -1,0 +1,124 @@
+"""Functions for the Snakefile: the plan of the study, the inputs and params of rules, the environment of jobs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from touchstone import plugins
+from touchstone.ingest.user_folder import files_in
+from touchstone.messages import nearest
+from touchstone.pipeline.jobs import environment, job_plan
+from touchstone.pipeline.orchestration import own_sources
+from touchstone.pipeline.planning.plan import FOLDER, RULES, Plan
+from touchstone.pipeline.provenance import store
+from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
+from touchstone.pipeline.settings.study import load
+
+CONFIG = ("study", "recompute", "container")
+RECOMPUTE = "TOUCHSTONE_RECOMPUTE"  # the rule whose jobs compute what the store has, too
+PATH = "TOUCHSTONE_PATH"  # the PYTHONPATH of jobs; Snakemake deletes PYTHONPATH itself for jobs in conda
+Wildcards = Any  # Snakemake's mapping of names to values
+
+
+def read_config(config: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the study and the rule to recompute ("" for none) of Snakemake's --config.
+
+    Raises:
+        ParamsError: A key or a rule is unknown.
+    """
+    for key in config:
+        if key not in CONFIG:
+            raise ParamsError(f"--config {key}=: there is no such setting; use {', '.join(CONFIG)}.{nearest(key, CONFIG)}")
+    study, rule = config.get("study", DEFAULT_STUDY), config.get("recompute") or ""
+    if not study:
+        raise ParamsError(f"--config study=: no study is named; for example study={DEFAULT_STUDY}")
+    if rule and rule not in RULES:
+        raise ParamsError(f"--config recompute={rule}: there is no such rule.{nearest(str(rule), RULES)}")
+    return str(study), str(rule)
+
+
+class PlannedStudy:
+    """A study whose jobs are planned and written; what the rules ask of it.
+
+    Args:
+        study: The name of a study, or the path of its file.
+        lock: The requirements file of the environment in which jobs will run; None for this environment.
+    """
+
+    def __init__(self, study: str, lock: Path | None = None) -> None:
+        self.plan = Plan(load(study))
+        self.name: str = self.plan.study.name
+        self.settings: dict[str, Any] = self.plan.study["study"]
+        self._digests = self.plan.write(lock)
+        refuse_older_version(self.name)
+
+    def inputs(self, rule: str) -> Callable[[Wildcards], list[str]]:
+        """Return the input function of a rule: the folders of the jobs that a job reads."""
+        return lambda wildcards: [self._folder(job) for job in self._job(rule, wildcards).inputs]
+
+    def digest(self, rule: str) -> Callable[[Wildcards], str]:
+        """Return the function of a rule's `plan` param: the digest of a job's plan. If it changes, the job runs again."""
+        return lambda wildcards: self._digests[rule, self._job(rule, wildcards).name]
+
+    def own_files(self, wildcards: Wildcards) -> list[str]:
+        """Return the user's files that a source copies, so that a changed file is fetched again."""
+        place = own_sources.locations(self.plan.study).get(self._job("fetch", wildcards).name)
+        if place is None or not place.exists():
+            return []
+        return [str(path) for path in files_in(place)] if place.is_dir() else [str(place)]
+
+    @property
+    def metrics(self) -> str:
+        """The folders of the evaluations."""
+        return "evaluate"
+
+    def _job(self, rule: str, wildcards: Wildcards) -> Any:
+        name = next(iter(dict(wildcards.items()).values()), self.name)
+        try:
+            return self.plan.jobs[rule, name]
+        except KeyError:
+            names = [other for known, other in self.plan.jobs if known == rule]
+            raise ParamsError(f"study {self.name} has no {rule} job called {name}.{nearest(name, names)}") from None
+
+    def _folder(self, job: str) -> str:
+        rule, _, name = job.partition("/")
+        return f"data/raw/{name}" if rule == "fetch" else f"results/{self.name}/{job}"
+
+
+OLDER = ("attacked", "checkpoints", "detectors", "examples", "margins", "metrics", "outputs", "scores", "translated")
+
+
+def refuse_older_version(study: str) -> None:
+    """Raise ParamsError if an earlier version of touchstone has left its files of this study here."""
+    folder = Path("data") / study
+    found = [name for name in OLDER if (folder / name).is_dir()]
+    if found:
+        raise ParamsError(
+            f"{folder / found[0]} was made by an earlier version of touchstone, which this version cannot read:"
+            f" delete the folder {folder}, and .touchstone, and run the study again"
+        )
+
+
+def set_environment(root: Path, threads: int, recompute: str = "") -> None:
+    """Set the environment that jobs inherit: where they find the package, the plans and the store, and torch's settings.
+
+    Snakemake's Python comes first on the path, so that .venv/bin/snakemake starts jobs with .venv/bin/python. A conda
+    environment, which the job activates itself, still precedes it.
+
+    Args:
+        root: The project's folder.
+        threads: The threads of a torch job.
+        recompute: The rule whose jobs compute what the store has, too.
+    """
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    os.environ[PATH] = environment.python_path()
+    os.environ["TOUCHSTONE_ROOT"] = str(root)  # the script of the conda environment reads requirements.lock there
+    os.environ[job_plan.VARIABLE] = str(FOLDER.resolve())
+    os.environ[store.VARIABLE] = str(Path(os.environ.get(store.VARIABLE) or store.FOLDER).resolve())
+    os.environ[plugins.VARIABLE] = os.pathsep.join(map(str, plugins.places()[1:]))
+    os.environ[RECOMPUTE] = recompute
+    environment.set_environment(threads)

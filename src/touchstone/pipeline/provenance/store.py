@@ -1,0 +1,132 @@
+"""The store: what tasks made, each under a key of its step, code, settings and the bytes that it read.
+
+A key holds no rule, job or study. So to rename or regroup these computes nothing, and studies find each other's results.
+A result lies in data/STUDY/STEP/KEY, with a record in KEY.json beside it. DVC carries these folders.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from touchstone import digests
+from touchstone.pipeline.provenance import whole_files
+
+FOLDER = Path("data")
+VARIABLE = "TOUCHSTONE_STORE"  # another folder than `data`, for example one that several clones share
+KEY_LENGTH = 32  # hexadecimal digits
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A result in the store: its file and its record."""
+
+    path: Path
+    record: Record
+
+
+def key_of(step: str, code: str, settings: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
+    """Return the key of a task.
+
+    Args:
+        step: The step.
+        code: The digest of the task's code.
+        settings: The task's settings.
+        inputs: What identifies the inputs of each role: the digests of their bytes.
+    """
+    text = digests.canonical({"step": step, "code": code, "settings": settings, "inputs": inputs})
+    return digests.sha256(text.encode()).removeprefix("sha256:")[:KEY_LENGTH]
+
+
+class Store:
+    """The results of all studies in one folder.
+
+    Args:
+        study: The study whose jobs write here.
+        folder: The folder; by default that of the environment, or `data`.
+    """
+
+    def __init__(self, study: str, folder: Path | None = None) -> None:
+        self.study = study
+        self.folder = folder or Path(os.environ.get(VARIABLE) or FOLDER)
+
+    @cached_property
+    def _studies(self) -> list[str]:
+        """The studies in the store, this one first."""
+        try:
+            others = sorted(entry.name for entry in os.scandir(self.folder) if entry.is_dir() and entry.name != "raw")
+        except OSError:
+            others = []
+        return [self.study, *(name for name in others if name != self.study)]
+
+    def _places(self, step: str, key: str) -> Iterator[Path]:
+        yield from (self.folder / study / step / key for study in self._studies)
+
+    def find(self, step: str, key: str, name: str) -> Result | None:
+        """Return the result of a task; None if the store has none that is whole.
+
+        Args:
+            step: The step.
+            key: The task's key.
+            name: The name of its artefact. The reason why something was left out holds names, so it is valid for it only.
+        """
+        for path in self._places(step, key):
+            record = _read_record(path)
+            if record is None or (record.get("left_out") and record.get("name") != name):
+                continue
+            if _is_whole(path, record):
+                return Result(path, record)
+        return None
+
+    def keep(self, step: str, key: str, data: bytes, facts: Record) -> Result:
+        """Write the result of a task, and then its record."""
+        path = self.folder / self.study / step / key
+        record = {"artefact": digests.sha256(data), "size": len(data), **facts}
+        whole_files.write_whole(path, data)
+        whole_files.write_whole(record_path(path), (digests.canonical(record) + "\n").encode())
+        return Result(path, record)
+
+
+def record_path(path: Path) -> Path:
+    """Return the path of the record of a result."""
+    return path.with_name(path.name + ".json")
+
+
+def _read_record(path: Path) -> Record | None:
+    """Return the record of a result; None if it is missing or unreadable."""
+    try:
+        record = json.loads(record_path(path).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or not isinstance(record.get("artefact"), str):
+        return None
+    return record if digests.DIGEST.fullmatch(record["artefact"]) else None
+
+
+def _is_whole(path: Path, record: Record) -> bool:
+    """Return whether a result has the bytes that its record names.
+
+    The record is written after the result. So only if the result is newer, as after somebody wrote into a link to it or
+    after a copy, its bytes are compared.
+    """
+    try:
+        seen, written = path.stat(), record_path(path).stat()
+        if seen.st_size != record.get("size"):
+            return False
+        if seen.st_mtime_ns <= written.st_mtime_ns:
+            return True
+        if digests.file_digest(path) != record["artefact"]:
+            return False
+    except OSError:
+        return False
+    try:
+        os.utime(record_path(path))
+    except OSError:  # the store of another user: compare again next time
+        pass
+    return True

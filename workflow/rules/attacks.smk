@@ -1,0 +1,45 @@
+# Example sets that need networks: attacked and translated ones.
+
+
+rule attack:
+    input:
+        jobs=STUDY.inputs("attack"),
+    output:
+        directory(f"{RESULTS}/attack/{{network}}"),
+    log:
+        f"{LOGS}/attack/{{network}}.log",
+    conda:
+        "../envs/touchstone.yaml"
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        plan=STUDY.digest("attack"),
+    message:
+        "Attack {wildcards.network}"
+    shell:
+        JOB
+
+
+rule translate:
+    input:
+        jobs=STUDY.inputs("translate"),
+    output:
+        directory(f"{RESULTS}/translate/{{seed}}"),
+    log:
+        f"{LOGS}/translate/{{seed}}.log",
+    conda:
+        "../envs/touchstone.yaml"
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        plan=STUDY.digest("translate"),
+    message:
+        "Translate with the translators of seed {wildcards.seed}"
+    shell:
+        JOB

@@ -1,0 +1,23 @@
+# Classifiers and translators.
+
+
+rule train:
+    input:
+        jobs=STUDY.inputs("train"),
+    output:
+        directory(f"{RESULTS}/train/{{network}}"),
+    log:
+        f"{LOGS}/train/{{network}}.log",
+    conda:
+        "../envs/touchstone.yaml"
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        plan=STUDY.digest("train"),
+    message:
+        "Train {wildcards.network}"
+    shell:
+        JOB

@@ -1,0 +1,60 @@
+# The numbers of each paper, and the page.
+
+
+rule evaluate:
+    input:
+        jobs=STUDY.inputs("evaluate"),
+    output:
+        directory(f"{RESULTS}/evaluate/{{paper}}"),
+    log:
+        f"{LOGS}/evaluate/{{paper}}.log",
+    conda:
+        "../envs/touchstone.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        plan=STUDY.digest("evaluate"),
+    message:
+        "Evaluate {wildcards.paper}"
+    shell:
+        JOB
+
+
+rule report:
+    input:
+        jobs=STUDY.inputs("report"),
+    output:
+        page=report(
+            f"reports/{NAME}/report.html",
+            category="Report",
+            caption="../report/page.rst",
+        ),
+        sidecar=f"reports/{NAME}/report.html.prov.json",
+        tables=report(
+            STUDY.plan.layout.more_pages[:-1],
+            category="Tables",
+            caption="../report/tables.rst",
+        ),
+        figures=report(
+            directory(STUDY.plan.layout.more_pages[-1]),
+            patterns=["{figure}.svg"],
+            labels={"figure": "{figure}"},
+            category="Figures",
+            caption="../report/figures.rst",
+        ),
+    log:
+        f"{LOGS}/report.log",
+    conda:
+        "../envs/touchstone.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        plan=STUDY.digest("report"),
+    message:
+        "Write the report"
+    shell:
+        JOB
