@@ -24,7 +24,6 @@ COMMANDS = {
     "audit": "check the chain of files from raw data to report",
     "trace": "print what a file or a number was made from, back to raw data",
     "show": "print the verdicts of a finished study, or what an artefact holds",
-    "restore": "write Snakemake's records again from the sidecars",
     "crate": "write a finished study as a Provenance Run RO-Crate, one zip",
     "evidence": "write what others need to verify a study's claims, one file",
     "verify": "check claims from an evidence file, trusting nobody",
@@ -40,6 +39,7 @@ REMOVED = {  # a command of earlier versions: what replaces it
     "table": "touchstone show STUDY --table EVALUATION METRIC",
     "costs": "snakemake --report times.html --config study=STUDY shows when each job ran, and for how long",
     "gc": "touchstone audit STUDY names the files that the study does not make; delete them, and .touchstone/cache",
+    "restore": "make run STUDY=STUDY finds what is stored; nothing has to be restored any more",
     "completion": "touchstone --help lists the commands",
 }
 

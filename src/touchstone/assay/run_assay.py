@@ -13,7 +13,7 @@ from touchstone.assay.study_file import Place
 from touchstone.messages import say
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import processes
-from touchstone.pipeline.orchestration import locks, study_run
+from touchstone.pipeline.orchestration import locks, snakemake_run
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
 from touchstone.pipeline.settings.study import load
@@ -27,10 +27,7 @@ OVERHEAD = 2.0  # the time of an attack's step, relative to one forward and one 
 
 
 def run_assay(options: Namespace) -> int:
-    """Inspect the model, write its study and run it; return the exit code.
-
-    In a clone Snakemake runs the study. In any other folder it runs without.
-    """
+    """Inspect the model, write its study and run it; return the exit code."""
     if not options.dry_run and devices.missing(options.device):
         raise ValueError(devices.NO_GPU)
     arguments.parsed(Namespace(**vars(options) | {"data": "."}))  # so that a mistake costs no download
@@ -54,7 +51,7 @@ def run_assay(options: Namespace) -> int:
         if warning := devices.warning(options.device):
             say(f"touchstone: {warning}", stream=sys.stderr)
         return 0
-    code = study_run.run(name, options.cores)
+    code = snakemake_run.run(name, options.cores)
     if code == 0:
         _print_summary(name)
         if facts.published:
@@ -68,7 +65,7 @@ def _announce(facts: Facts, study: Study, name: str, place: Place, cores: str) -
     kind = facts.model.kind.replace("_", " ")
     say(f"Model: {kind}, {channels} x {height} x {width} pixels in, {facts.model.classes} classes out.")
     say(*(f"  - {sentence}" for sentence in (*facts.notes, *study.left_out, *place.kept)))
-    jobs = len(Plan(load(name)).jobs())
+    jobs = len(Plan(load(name)).jobs)
     used = min(processes.available_cores(), int(cores) if cores.isdigit() else 10**6)
     minutes = (jobs * JOB_SECONDS + study.passes * facts.model.seconds * OVERHEAD) / used / 60
     say(
@@ -80,7 +77,7 @@ def _announce(facts: Facts, study: Study, name: str, place: Place, cores: str) -
 def _print_summary(name: str) -> None:
     """Print the first screen of a study's report: the same words and numbers."""
     plan = Plan(load(name))
-    files = {evaluation: Path(plan.layout.file("metrics", evaluation)) for evaluation in plan.study["evaluations"]}
+    files = {evaluation: Path(plan.layout.metrics(evaluation)) for evaluation in plan.study["evaluations"]}
     metrics = {evaluation: metric_tables.decode(file.read_bytes()) for evaluation, file in files.items()}
     for reason in metric_tables.left_out(metrics):
         print(f"Left out: {reason}")

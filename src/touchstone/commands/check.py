@@ -14,13 +14,11 @@ from touchstone.commands import _paper_check
 from touchstone.commands._command_line import add_cores, refuse_unused
 from touchstone.messages import nearest, say
 from touchstone.numerics import devices
-from touchstone.pipeline.orchestration import study_run
-from touchstone.pipeline.orchestration.snakemake_run import configuration
-from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.orchestration.snakemake_run import base_command
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 from touchstone.pipeline.settings.study import Study, load
 
-NO_ENTRIES = ("study", "groups", "papers", "claims")  # parts of a study's settings that hold no entries
+NO_ENTRIES = ("study", "papers", "claims")  # parts of a study's settings that hold no entries
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -52,11 +50,7 @@ def main(options: argparse.Namespace) -> int:
     say(*(f"remark: {remark}" for remark in settings.remarks))
     for section in ("examples", "classifiers", "translators", "attacks", "margins", "detectors", "evaluations"):
         say(f"{section:<12} {', '.join(settings[section]) or '-'}")
-    if not study_run.in_clone():
-        print(f"\n{len(Plan(settings).jobs())} jobs, of which a run skips those whose files are current.")
-        return 0
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", "--cores", "all"]
-    command += configuration(word)
+    command = [*base_command(word, "all"), "--dry-run", "--quiet", "host"]
     dry_run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
     text = dry_run.stdout + dry_run.stderr
     if dry_run.returncode != 0:

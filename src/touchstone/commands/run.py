@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from touchstone.commands._command_line import add_cores, add_study
-from touchstone.pipeline.orchestration import study_run
+from touchstone.pipeline.orchestration import snakemake_run
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -15,8 +15,5 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Run the study and return the exit code.
-
-    In a clone Snakemake runs it, in any other folder touchstone itself, as `assay` does.
-    """
-    return study_run.run(options.study, options.cores)
+    """Run the study with Snakemake, in the current folder, and return the exit code."""
+    return snakemake_run.run(options.study, options.cores)

@@ -87,4 +87,6 @@ def _read(path: Path) -> bytes:
     try:
         return (folder / path).read_bytes()
     except FileNotFoundError:
-        raise JobError(f"{folder / path}: there is no such plan; jobs are started by Snakemake, so run it again") from None
+        raise JobError(
+            f"{folder / path}: there is no such plan; jobs are started by Snakemake, so run it again"
+        ) from None

@@ -12,14 +12,22 @@ from touchstone.pipeline.jobs import processes, run_records
 from touchstone.pipeline.orchestration import locks
 from touchstone.pipeline.planning.plan import Plan
 
-# Names of temporary files from `whole_files.replaced` and the step `fetch`, and from earlier versions (linked).
-HALF_WRITTEN = re.compile(r"\..+\.([a-z0-9_]{8}|linked)")
+# Names of temporary files from `whole_files.replaced` and the step `fetch`.
+HALF_WRITTEN = re.compile(r"\..+\.[a-z0-9_]{8}")
 
 
 def check_writable(plan: Plan) -> None:
     """Raise PermissionError for the first folder that a run needs and cannot write to."""
     name = plan.study.name
-    for folder in ("data/raw", plan.folder, f"reports/{name}", f"logs/{name}", ".snakemake", ".touchstone"):
+    for folder in (
+        "data/raw",
+        f"data/{name}",
+        plan.folder,
+        f"reports/{name}",
+        f"logs/{name}",
+        ".snakemake",
+        ".touchstone",
+    ):
         existing = next(place for place in (Path(folder), *Path(folder).parents) if place.exists())
         if not os.access(existing, os.W_OK | os.X_OK):
             raise PermissionError(13, "this folder is not writable; nothing was run", str(existing))
@@ -47,6 +55,6 @@ def _print(message: str) -> None:
 
 
 def _half_written(plan: Plan) -> list[Path]:
-    folders = [Path(plan.folder), Path("reports") / plan.study.name]
+    folders = [Path("data") / plan.study.name, Path("reports") / plan.study.name]
     paths = [path for folder in folders for path in folder.rglob(".*")] + list(Path("data/raw").glob(".*"))
     return sorted(path for path in paths if HALF_WRITTEN.fullmatch(path.name))

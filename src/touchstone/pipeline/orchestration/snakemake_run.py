@@ -8,18 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 import yaml
 
+from touchstone import extras, plugins
 from touchstone.pipeline.jobs import gpus, processes, run_records
 from touchstone.pipeline.jobs.progress import progress_folder
-from touchstone.pipeline.orchestration import display, freshness, locks, own_sources, recovery, remarks, stamps
+from touchstone.pipeline.orchestration import display, locks, recovery, remarks
 from touchstone.pipeline.orchestration.events import EventFile
-from touchstone.pipeline.orchestration.restore import restore
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 from touchstone.pipeline.settings.study import load
@@ -46,31 +46,20 @@ def run(study: str, cores: str) -> int:
     Returns:
         Snakemake's exit code; 3 if another run is active in this folder; 130 after an interrupt.
     """
-    if finished := stamps.unchanged(study, cores):
-        return _report_finished(finished)
+    if not extras.is_installed("workflow"):
+        raise ValueError("a study needs Snakemake: pip install '.[workflow]' in the clone of touchstone")
     plan = Plan(load(study))
     name = plan.study.name
     logs = Path("logs") / name
-    try:
-        recovery.check_writable(plan)
-    except PermissionError:
-        if _is_finished(plan, study, cores, write=False):
-            return _report_finished(name)
-        raise
+    recovery.check_writable(plan)
     try:
         with locks.claimed() as claim:
             recovery.clear(plan, logs)
             logs.mkdir(parents=True, exist_ok=True)
             for leftover in progress_folder(logs).glob("*.json"):
                 leftover.unlink()
-            changed = own_sources.changed(plan.study)
-            if not changed and _is_finished(plan, study, cores):
-                return _report_finished(name)
             remarks.print_remarks(plan.study)
-            workflow = freshness.workflow_digest()
-            code = _run(study, cores, logs, claim, plan.study["study"]["device"], changed)
-            if code == 0:
-                freshness.vouch(name, workflow)
+            code = _run(study, cores, logs, claim, plan.study["study"]["device"])
             if code > 128:
                 recovery.clear(plan, logs)  # a job that ignored SIGTERM was killed and may leave half-written files
             return code
@@ -78,36 +67,27 @@ def run(study: str, cores: str) -> int:
         return locks.report_busy(error)
 
 
-def _is_finished(plan: Plan, study: str, cores: str, write: bool = True) -> bool:
-    """Return whether Snakemake would have nothing to do; print the restore's warnings.
-
-    Snakemake runs the same restore later.
-    """
-    stamp = stamps.Stamp(plan, study, cores)  # first, so that it differs from what changes meanwhile
-    restored = restore(plan, write=write)
-    for message in restored.messages():
-        print(f"touchstone: {message}", file=sys.stderr)
-    comparable = freshness.vouched(plan.study.name) and freshness.enough_cores(cores, plan.study["study"]["threads"])
-    finished = comparable and freshness.nothing_to_do(plan, restored)
-    if finished and write and not restored.messages():
-        stamp.write()
-    return finished
+def workflow_folder() -> Path:
+    """Return the folder of the Snakefile: that of the clone, or of the installed package."""
+    clone = plugins.PACKAGE.parents[1] / "workflow"
+    return clone if clone.is_dir() else Path(sys.prefix, "share/touchstone/workflow")
 
 
-def _report_finished(name: str) -> int:
-    print(f"{NOTHING}. The report: reports/{name}/report.html")
-    return 0
+def base_command(study: str, cores: str) -> list[str]:
+    """Return Snakemake's command line for a study; it has the options of the default profile in any folder."""
+    folder = workflow_folder()
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(folder / "Snakefile"), "--cores", cores]
+    return [*command, "--workflow-profile", str(folder.parent / "profiles/default"), *configuration(study)]
 
 
-def _run(study: str, cores: str, logs: Path, claim: locks.Claim, device: str, forced: Sequence[str] = ()) -> int:
+def _run(study: str, cores: str, logs: Path, claim: locks.Claim, device: str) -> int:
     log, events = logs / "snakemake.log", EventFile(logs / "events.jsonl")
-    command = [sys.executable, "-m", "snakemake", "--cores", cores, "--nocolor"]
+    command = [*base_command(study, cores), "--nocolor"]
     command += ["--logger", "touchstone", "--logger-touchstone-events", str(events.path)]
     if device == "cuda":  # jobs on GPUs at a time; each claims one of them
         command += ["--resources", f"gpu={max(len(gpus.visible()), 1) * gpus.jobs_per_gpu()}"]
-    if forced:
-        command += ["--forcerun", *forced]
-    command += configuration(study)
+    if not extras.is_installed("reports"):  # every number is computed, without a page
+        command += ["--until", "evaluate"]
     start = time.monotonic()
     with log.open("wb") as stream, _terminable():
         snakemake = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)

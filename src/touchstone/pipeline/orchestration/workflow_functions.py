@@ -32,7 +32,9 @@ def read_config(config: Mapping[str, Any]) -> tuple[str, str]:
     """
     for key in config:
         if key not in CONFIG:
-            raise ParamsError(f"--config {key}=: there is no such setting; use {', '.join(CONFIG)}.{nearest(key, CONFIG)}")
+            raise ParamsError(
+                f"--config {key}=: there is no such setting; use {', '.join(CONFIG)}.{nearest(key, CONFIG)}"
+            )
     study, rule = config.get("study", DEFAULT_STUDY), config.get("recompute") or ""
     if not study:
         raise ParamsError(f"--config study=: no study is named; for example study={DEFAULT_STUDY}")
@@ -59,6 +61,10 @@ class PlannedStudy:
     def inputs(self, rule: str) -> Callable[[Wildcards], list[str]]:
         """Return the input function of a rule: the folders of the jobs that a job reads."""
         return lambda wildcards: [self._folder(job) for job in self._job(rule, wildcards).inputs]
+
+    def folders(self, rule: str) -> list[str]:
+        """Return the folders of all jobs of a rule."""
+        return [self._folder(str(job)) for job in self.plan.jobs.values() if job.rule == rule]
 
     def digest(self, rule: str) -> Callable[[Wildcards], str]:
         """Return the function of a rule's `plan` param: the digest of a job's plan. If it changes, the job runs again."""

@@ -25,7 +25,9 @@ class Layout:
     def __init__(self, study: Study) -> None:
         self.study = study
         self.folder = f"{RESULTS}/{study.name}"
-        self.made_by: dict[str, tuple[str, tuple[Any, ...]]] = {}  # path -> the step that makes it, and what it is about
+        self.made_by: dict[
+            str, tuple[str, tuple[Any, ...]]
+        ] = {}  # path -> the step that makes it, and what it is about
 
     def nets(self, section: str) -> list[Net]:
         """Return the networks or defences of a section, one per entry and seed.
@@ -70,7 +72,9 @@ class Layout:
     def set_file(self, examples: Set) -> str:
         """Return the path of an example set."""
         if examples.kind == "examples":
-            return self._artefact("prepare", self.study.name, f"examples/{examples.address}", "prepare", examples.examples)
+            return self._artefact(
+                "prepare", self.study.name, f"examples/{examples.address}", "prepare", examples.examples
+            )
         if self._is_defence(examples.victim):
             rule, job = "defend", examples.victim
         elif examples.translator:

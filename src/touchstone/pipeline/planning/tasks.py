@@ -170,9 +170,7 @@ class Tasks:
             "examples": self.layout.set_file(replace(translated, translator="")),
             "checkpoint": self.layout.network(net),
         }
-        settings = self._torch(
-            architecture=self.layout.architecture(net), batch_size=self.study["study"]["batch_size"]
-        )
+        settings = self._torch(architecture=self.layout.architecture(net), batch_size=self.study["study"]["batch_size"])
         return Task("translate", inputs, self.layout.set_file(translated), settings)
 
     def infer(self, net: Net, examples: Set) -> Task:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -125,8 +126,6 @@ def _is_whole(path: Path, record: Record) -> bool:
             return False
     except OSError:
         return False
-    try:
+    with suppress(OSError):  # the store of another user: compare again next time
         os.utime(record_path(path))
-    except OSError:  # the store of another user: compare again next time
-        pass
     return True

@@ -63,7 +63,6 @@ class Section:
         return bool(self.folders)
 
 
-GROUPED = ("examples", "attacks", "detectors", "translators")  # sections whose entries one job may treat together
 DRAWS = Setting(Type("int", Interval(ge=1)), 1)  # calls of a network per pass of an attack, if it draws random numbers
 # The settings of a classifier that is read from a file, instead of those of a training run.
 FILE_SETTINGS: dict[str, Setting] = {

@@ -18,7 +18,6 @@ from touchstone.pipeline.settings.defences import wrong_defences
 from touchstone.pipeline.settings.draft import Draft, written_out
 from touchstone.pipeline.settings.entries import EntryReader
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file
-from touchstone.pipeline.settings.groups import derived_groups
 from touchstone.pipeline.settings.layers import Files, read_files
 from touchstone.pipeline.settings.leaks import leaks
 from touchstone.pipeline.settings.limits import chains, momenta, sizes
@@ -125,8 +124,6 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         sizes(resolved),
         leaks(resolved),
     )
-    resolved["groups"] = derived_groups(draft.roles, resolved, problems)
-    problems.stop()
     problems.extend(unused(resolved, kinds))
     claims = draft.blocks.get("claims") or {}
     resolved["claims"] = resolve_claims(claims, files.papers, files.book, resolved, removed, problems)
@@ -172,7 +169,7 @@ def _wrong_systems(resolved: dict[str, Any], files: Files) -> Iterator[Problem]:
 
 
 def _resolve(draft: Draft, reader: EntryReader) -> dict[str, Any]:
-    """Return the settings of every section but groups, claims and papers, each value checked by itself."""
+    """Return the settings of every section but claims and papers, each value checked by itself."""
     resolved = {section: reader.section(section, draft.blocks.get(section) or {}) for section in reader.kinds}
     study = draft.blocks.get("study") or {}
     if isinstance(study, dict) and study.get("device") == "mps":
