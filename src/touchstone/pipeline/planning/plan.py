@@ -114,6 +114,7 @@ class Plan:
             if not path.exists():
                 facts = {"definitions": found.definitions, "packages": found.packages}
                 whole_files.write_whole(path, json.dumps(facts, sort_keys=True).encode(), lasting=False)
+        code.save()
         return written
 
 
