@@ -56,7 +56,7 @@ def run_prepare(job: Job) -> None:
             bound(block),
             registry.used(block["use"]).data,
             name=block["use"],
-            folder=job.folder(),
+            folder=job.folder() if "folder" in job.task.inputs else None,
             sha256=job.settings.get("sha256"),
             examples=job.noun("examples", "ExampleSet"),
             seed=job.settings["seed"],

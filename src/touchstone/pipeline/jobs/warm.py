@@ -10,7 +10,6 @@ The process runs no torch operation: after an operation with several threads, a 
 
 from __future__ import annotations
 
-import array
 import fcntl
 import hashlib
 import json
@@ -144,7 +143,7 @@ def _supervise(connection: socket.socket) -> NoReturn:
     for descriptor in descriptors:
         os.close(descriptor)
     ended = os.pidfd_open(job)
-    ready, _, _ = select.select([ended, connection], [], [])
+    ready = select.select([ended, connection.fileno()], [], [])[0]
     if ended not in ready:
         os.kill(job, signal.SIGTERM)
         if not select.select([ended], [], [], PATIENCE)[0]:
@@ -155,7 +154,7 @@ def _supervise(connection: socket.socket) -> NoReturn:
     os._exit(0)
 
 
-def _become(arguments: list[str], folder: str, environment: dict[str, str], descriptors: array.array[int]) -> NoReturn:
+def _become(arguments: list[str], folder: str, environment: dict[str, str], descriptors: list[int]) -> NoReturn:
     """Run a job in this process as if it had been started with these arguments, folder, environment and streams."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     for number, descriptor in enumerate(descriptors):

@@ -104,7 +104,12 @@ class Plan:
                 if roots not in codes:
                     codes[roots] = code.code_from(roots, lock)
                 tasks.append(replace(task, code=codes[roots].digest).as_json())
-            facts = {"study": self.study.name, "rule": job.rule, "name": job.name, "inputs": list(job.inputs)}
+            facts: dict[str, Any] = {
+                "study": self.study.name,
+                "rule": job.rule,
+                "name": job.name,
+                "inputs": list(job.inputs),
+            }
             if job.rule == "prepare":
                 apart = [[*pair, reason] for pair, reason in leakage.pairs(self.study).items()]
                 facts |= {"examples": self.study["examples"], "apart": apart}
@@ -112,8 +117,8 @@ class Plan:
         for found in codes.values():
             path = FOLDER / "code" / f"{found.digest.removeprefix('sha256:')}.json"
             if not path.exists():
-                facts = {"definitions": found.definitions, "packages": found.packages}
-                whole_files.write_whole(path, json.dumps(facts, sort_keys=True).encode(), lasting=False)
+                listed = {"definitions": found.definitions, "packages": found.packages}
+                whole_files.write_whole(path, json.dumps(listed, sort_keys=True).encode(), lasting=False)
         code.save()
         return written
 

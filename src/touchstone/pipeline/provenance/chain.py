@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import digests
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance import job_folders, sidecar_files
 from touchstone.pipeline.provenance.folders import files_below
 
 ROOT = "ROOT"  # the file next to the report with the digest of everything that the report was made from
@@ -70,7 +70,7 @@ def root_digest(report: Path) -> str:
 
 def absent(root: Path, folder: str) -> bool:
     """Return whether a study's folder has no sidecar, as in a clone without data."""
-    return next(files_below(root / folder, sidecar_files.SIDECAR), None) is None
+    return next(files_below(root / folder, job_folders.SIDECAR), None) is None
 
 
 def how_to_get(study: str) -> str:
