@@ -23,11 +23,8 @@ import bytecode
 import forks
 from projects import Project, compiled, copy_of_repository
 from touchstone import digests, plugins
-from touchstone.pipeline.planning.parts import Rule, Task
-from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.planning.steps import STEPS
+from touchstone.pipeline.jobs import warm
 from touchstone.pipeline.provenance import sidecar_files
-from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.settings.study import load
 from touchstone.records import encoding, nouns
 
@@ -174,87 +171,35 @@ def copied(with_one_figure: Project, tmp_path: Path) -> Project:
     return with_one_figure.copy(tmp_path / "copy")
 
 
-def jobs_of_every_component(root: Path) -> list[tuple[Rule, dict[str, str], tuple[Task, ...]]]:
-    """Return some jobs of the tiny study: with torch every component in every step, without it one of each step."""
-    plan = Plan(load("tiny", root))
-    alone = [job for job in plan.jobs() if job[0].step not in ("fetch", "report")]  # Snakemake marks their folders
-    jobs = [(rule, wildcards, plan.tasks(rule, **wildcards)) for rule, wildcards in alone]
-
-    def uses(tasks: tuple[Task, ...]) -> set[tuple[str, str]]:
-        component = re.compile(r'"use":"([^"]+)"' if STEPS[tasks[0].step].torch else "$")
-        return {(task.step, use) for task in tasks for use in component.findall(digests.canonical(task.settings))}
-
-    left, chosen = set().union(*(uses(tasks) for *_, tasks in jobs)), []
-    while left:
-        best = max(jobs, key=lambda job: len(uses(job[2]) & left))
-        chosen, left = [*chosen, best], left - uses(best[2])
-    return chosen
-
-
-OTHERS = """
-from pathlib import Path
-from touchstone.pipeline.jobs import run
-from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import sidecar_files
-from touchstone.pipeline.settings.study import load
-
-plan = Plan(load("tiny"))
-jobs = [plan.tasks(rule, **wildcards) for rule, wildcards in plan.jobs()]
-left = [tasks for tasks in jobs if not all(sidecar_files.exists(Path(task.output)) for task in tasks)]
-while left:
-    ready = [tasks for tasks in left if all(sidecar_files.exists(Path(file)) for task in tasks for file in task.input_files)]
-    assert ready, left
-    for tasks in ready:
-        run.run(tasks, Path(), Path("logs/tiny"))
-    left = [tasks for tasks in left if tasks not in ready]
-"""
-
-
 def run_again(project: Project) -> None:
-    """In a copy of the run study, make some jobs' files again, each in a process of its own, and then all others in one.
+    """In a copy of the run study, make every file again, each job in a process of its own and without a warm one.
 
     Each process is the fork of one that has imported torch, but nothing of touchstone, with the variables of a job.
     Raw files stay: their digest is in the settings.
     """
-    variables = forks.VARIABLES | {"PYTHONPATH": str(project.root / "src")}
-    alone = Project(project.root, variables | {"TOUCHSTONE_WARM": "off", "TOUCHSTONE_CACHE": "off"})
-    made = set()
-    shutil.rmtree(project.root / "logs/tiny/runs")
-    for rule, wildcards, tasks in jobs_of_every_component(project.root):
-        paths = [project.root / file for file in files_of(task.output for task in tasks)]
-        for path in (*paths, *map(sidecar_files.sidecar_path, paths)):
-            path.unlink()
-            made.add(path)
-        named = ",".join(f"{name}={value}" for name, value in wildcards.items())
-        words = ["-m", "touchstone", "job", rule.name, *[named] * bool(named), "--study", "tiny"]
+    for folder in ("data", "results", "reports", "logs"):
+        shutil.rmtree(project.root / folder / "tiny")
+    variables = forks.VARIABLES | {"PYTHONPATH": str(project.root / "src"), warm.VARIABLE: warm.OFF}
+    alone = Project(project.root, variables)
+    for words in project.jobs():
         alone.forked(words, server=forks.server())
-    for path in (path for folder in ("data/tiny", "reports/tiny") for path in (project.root / folder).rglob("*")):
-        if path.is_file() and path not in made and path.name != digests.SNAKEMAKE_MARK:
-            path.unlink()
-    alone.forked(["-c", OTHERS], server=forks.server())
 
 
 @pytest.fixture(scope="session")
 def again(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The tiny study made once more, in another folder, without the warm process; every component in a process of its own."""
+    """The tiny study made once more, in another folder, every job in a process of its own without the warm one."""
     return once(tmp_path_factory, "again", run_again, start=tiny)
-
-
-@pytest.fixture(scope="session")
-def ran_alone(again: Project) -> list[tuple[Task, ...]]:
-    """The tasks of each job of `again` that ran in a process of its own."""
-    return [tasks for *_, tasks in jobs_of_every_component(again.root)]
 
 
 @pytest.fixture
 def twelve_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[int, ...]], None]:
     """A function that puts twelve images of a shape, of three classes, into the file `images` of a working folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
 
     def put(shape: tuple[int, ...]) -> None:
         images = np.random.default_rng(0).random((12, *shape)).astype(np.float32)
         noun = nouns.ExampleSet(images, np.arange(12) % 3, np.arange(12), "made up")
-        sidecar_files.write_with_sidecar(Path("images"), encoding.encode(noun), {"inputs": {}})
+        Path("images").write_bytes(data := encoding.encode(noun))
+        sidecar_files.write_sidecar(Path("images"), digests.sha256(data), {"inputs": {}})
 
     return put

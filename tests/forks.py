@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from command_server import CommandServer
-from touchstone.pipeline.jobs import environment, warm_server
+from touchstone.pipeline.jobs import environment, warm
 
 VARIABLES = environment.environment(1)  # those of a job
-OF_STEPS = sum(warm_server.OF_STEPS.values(), ())
 ONNX = ("onnx2pytorch",) if find_spec("onnx2pytorch") else ()  # the library does without
-MODULES = ("pytest", "hypothesis", *ONNX, *warm_server.PACKAGES, *warm_server.TORCH, *OF_STEPS)
+MODULES = ("pytest", "hypothesis", *ONNX, *warm.PACKAGES)
 
 
 @cache

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import compileall
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import command_server
 from command_server import CommandServer
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance.job_folders import folder_of
+from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,6 +65,17 @@ class Project:
         done = self.snakemake("--dry-run", "--cores", "2", *arguments, study=study)
         return Counter(re.findall(r"^Job \d+: (.*)$", done.stdout + done.stderr, re.MULTILINE))
 
+    def jobs(self, study: str = "tiny") -> Iterator[list[str]]:
+        """Yield the words after `python` that run each job but downloads, in order."""
+        with contextlib.chdir(self.root):
+            plan = Plan(load(study))
+            written = plan.write()
+        for key, job in plan.jobs.items():
+            if job.rule != "fetch":
+                output = folder_of(study, str(job)) if job.rule != "report" else plan.layout.page
+                inputs = [folder_of(study, name) for name in job.inputs]
+                yield ["-m", "touchstone", "job", written[key], "--input", *inputs, "--output", output]
+
     def edit(self, file: str, old: str, new: str) -> None:
         text = (self.root / file).read_text()
         assert old in text, f"{file} no longer holds {old!r}"
@@ -93,8 +109,10 @@ def copy_of_repository(target: Path) -> Project:
 PARSE = """
 import sys
 sys.path.insert(0, "src")
-from touchstone.commands.job import plan_ahead
-plan_ahead("tiny")
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance.job_folders import folder_of
+from touchstone.pipeline.settings.study import load
+Plan(load("tiny")).write()
 """
 
 

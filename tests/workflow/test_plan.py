@@ -30,8 +30,9 @@ def tasks_of(plan, step):
 
 def about(plan, step, *of):
     """The task of a step that is about these, such as a network and a detector."""
-    (path,) = [path for path, made in plan.layout.made_by.items() if made == (step, of) and path in plan.tasks]
-    return plan.tasks[path]
+    tasks = plan.tasks
+    (path,) = [path for path, made in plan.layout.made_by.items() if made == (step, of) and path in tasks]
+    return tasks[path]
 
 
 def names(files):

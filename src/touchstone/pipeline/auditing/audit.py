@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import json
 import random
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 from touchstone import digests
 from touchstone.messages import say
 from touchstone.pipeline.auditing import other_code, recomputation, report_pages
-from touchstone.pipeline.auditing.broken_links import Sidecars
 from touchstone.pipeline.auditing.findings import (
     Finding,
     actual_digests,
-    address_of,
     altered_bytes,
+    artefacts_named,
     computed_digests,
     in_short,
+    is_artefact,
+    path_from,
 )
 from touchstone.pipeline.auditing.report_pages import ExpectedRoot
+from touchstone.pipeline.planning.parts import Set
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import chain, sidecar_files
-from touchstone.pipeline.provenance.addresses import files_of
+from touchstone.pipeline.provenance import chain, job_folders, lookup, sidecar_files
 from touchstone.pipeline.provenance.folders import files_below
+from touchstone.pipeline.provenance.sidecar_files import Record
 from touchstone.pipeline.settings.study import load
 
 CREATED = "was created from "
 OTHER_SETTINGS = "built under other settings, papers or claims than those here"
+AGAIN = "delete the folder and run the study again"
 
 
 def audit(
@@ -41,8 +44,8 @@ def audit(
 
     It checks:
 
-    - the bytes of every artefact against its sidecar, and every link against the input and the input's sidecar;
-    - files without a sidecar, and sidecars without a file;
+    - the bytes of every artefact against its record, and every link against the input and the input's record;
+    - files that no job made, and records without a file;
     - settings against today's, and code, of which a note tells where it is not the code here;
     - leakage: images that the study both learns from and tests on;
     - the report's pages against its sidecar, their numbers and verdicts against its tables, and its root digest.
@@ -56,165 +59,256 @@ def audit(
         expected_root: The root digest that the report should have; None to compare none.
         quiet: Whether to hide the progress bar.
     """
-    from touchstone.pipeline.auditing import leakage
-
-    raw = [root / folder for folder in plan.layout.raw_folders]
-    present = set(files_below(root / plan.folder))
-    present |= {folder for folder in raw if folder.exists()}
-    sidecars = {path for path in present if path.name.endswith(sidecar_files.SIDECAR)}
-    sidecars |= {path for folder in raw if (path := sidecar_files.sidecar_path(folder)).is_file()}
-    artefacts = {path.with_name(path.name.removesuffix(sidecar_files.SIDECAR)) for path in sidecars}
-    report = root / "reports" / plan.study.name / "report.html"
-    findings = [Finding(address_of(path, root), "has no sidecar, so its bytes cannot be checked")
-                for path in sorted(present - sidecars - artefacts)]  # fmt: skip
-    findings += [Finding(address_of(path, root), "is missing, but its sidecar exists")
-                 for path in sorted(artefacts) if not path.exists()]  # fmt: skip
+    clone = chain.absent(root, plan.folder)
+    records, findings = _read_study(root, plan)
+    report = root / plan.layout.page
     committed = report.exists() or sidecar_files.sidecar_path(report).is_file()  # the page itself is not in git
-    existing = sorted(path for path in artefacts if path.exists()) + ([report] if report.exists() else [])
-    files = _with_members(existing)
-    with computed_digests(files, quiet) as wait:
-        clone = chain.absent(root, plan.folder)
-        differences = [*_against_today(plan, root), *(_older_report(plan, root) if clone else ())]
-        overlaps = leakage.overlaps(plan, root, stale=True)
+    if report.exists():
+        with suppress(ValueError):  # reported by the checks of the pages
+            records[plan.layout.page] = sidecar_files.read_sidecar(report)
+    existing = [root / file for file in records if (root / file).exists()]
+    with computed_digests(existing, quiet) as wait:
+        differences = [*(_older_report(plan, root) if clone else _against_today(plan, records, root))]
+        leaks = [*_leaks(plan, records, root)]
         of_pages = report_pages.differences(report, root, expected_root, clone) if committed else []
-        digest_of = wait()
-    broken: dict[str, list[str]] = {}  # {missing input: files that were created from it}
-    inputs = Sidecars(root)
-    for path in files:
-        findings += _against_sidecar(path, root, digest_of, inputs, broken)
+        digest_of = {path_from(root, path): digest for path, digest in wait().items()}
+    of_records, broken = _against_records(records, digest_of)
+    findings += of_records
     if clone and not committed:
         findings.append(Finding(plan.folder, "contains nothing to audit; run the study first"))
     elif clone:
         problem = "is not here: the pages and ROOT were checked, the chain behind them was not"
         findings.append(Finding(plan.folder, f"{problem}; {chain.how_to_get(plan.study.name)}", unchecked=True))
     else:
-        reported = {finding.file for finding in findings}
-        findings += [Finding(file, f"is missing; {len(outputs)} files were created from it, such as {outputs[0]}")
-                     for file, outputs in sorted(broken.items()) if file not in reported]  # fmt: skip
-    findings += differences
-    findings += [Finding(overlap.file, str(overlap)) for overlap in overlaps if overlap.leaks]
-    findings += of_pages
+        findings += _missing(broken, {finding.file for finding in findings})
+    findings += [*differences, *leaks, *of_pages]
     if not committed and expected_root is not None:
-        findings.append(Finding(address_of(report, root), "is missing, so there is no root digest to compare"))
+        findings.append(Finding(path_from(root, report), "is missing, so there is no root digest to compare"))
     return findings
 
 
-def _with_members(paths: list[Path]) -> list[Path]:
-    """Return files, each bundle followed by its members."""
-    files = dict[Path, None]()
-    for path in paths:
-        files[path] = None
-        with suppress(ValueError):  # an unreadable sidecar is reported separately
-            files |= dict.fromkeys(map(Path, sidecar_files.addresses(path)))
-    return list(files)
-
-
-def audit_file(file: str, root: Path = Path(), quiet: bool = False) -> list[Finding]:
-    """Return everything that breaks the chain of one artefact back to raw data.
+def audit_file(what: str, root: Path = Path(), quiet: bool = False) -> list[Finding]:
+    """Return everything that breaks the chain of one artefact, or of those of one job, back to raw data.
 
     Args:
-        file: The artefact's path or address.
+        what: The artefact's path or name, or the folder of the job.
         root: The project's folder.
         quiet: Whether to hide the progress bar.
 
     Raises:
-        ValueError: A sidecar of the chain is missing or unreadable.
+        ValueError: There is no such artefact, or a sidecar of the chain is missing or unreadable.
     """
-    reached = chain.reached(root, [address_of(Path(each), root) for each in sidecar_files.addresses(root / file)])
-    paths = sorted(root / name for name in {*reached, *files_of(reached)})
-    existing = [path for path in paths if sidecar_files.exists(path)]
-    digest_of = actual_digests(existing, quiet)
-    findings = [
-        Finding(address_of(path, root), "is missing, but its sidecar exists") for path in paths if path not in digest_of
-    ]
-    inputs = Sidecars(root)
-    findings += [finding for path in existing for finding in _against_sidecar(path, root, digest_of, inputs, {})]
-    if "pages" in sidecar_files.read_sidecar(root / file):
-        findings.append(Finding(file, "its text and numbers were not checked; audit its study", unchecked=True))
+    files = artefacts_named(what)
+    records = chain.reached(lambda file: root / file, files)
+    findings = [finding for file in files for finding in _of_form(root, file)]
+    existing = [root / file for file in records if (root / file).exists()]
+    digest_of = {path_from(root, path): digest for path, digest in actual_digests(existing, quiet).items()}
+    findings += [Finding(file, "is missing, but its sidecar exists") for file in records.keys() - digest_of.keys()]
+    findings += _against_records(records, digest_of)[0]
+    if any("pages" in records[file] for file in files):
+        findings.append(Finding(what, "its text and numbers were not checked; audit its study", unchecked=True))
     return findings
 
 
-def _against_sidecar(
-    path: Path, root: Path, digest_of: dict[Path, str], inputs: Sidecars, broken: dict[str, list[str]]
-) -> Iterator[Finding]:
-    """Yield what is wrong with one artefact; add its missing inputs to `broken`."""
-    name = address_of(path, root)
-    try:
-        record = sidecar_files.read_sidecar(path)
-        if problem := altered_bytes(digest_of[path], record):
-            yield Finding(name, problem)
-        if "members" in record:  # each member has a separate record
-            if problem := sidecar_files.bundle_problem(path):
-                yield Finding(name, problem)
-            return
-        for link in chain.links(record):
-            today = inputs.record_digest(link["file"])
-            if today is None:
-                broken.setdefault(link["file"], []).append(name)
-            elif today != link["sidecar"]:
-                yield Finding(name, f"{CREATED}{link['file']} when that had another sidecar")
-            elif digest_of.get(root / link["file"], link["artefact"]) != link["artefact"]:
-                yield Finding(name, f"{CREATED}{link['file']} when that had other bytes")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        yield Finding(name, f"its sidecar is unreadable: {error}")
+# --- what is there ----------------------------------------------------------------------------------------------------
 
 
-def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
-    """Yield the files that today's settings would not create, or would create differently, and those of other code."""
-    current, equal = set[str](), dict[str, dict[str, Any]]()
-    clone = chain.absent(root, plan.folder)
-    for rule, wildcards in plan.jobs():
-        for task in plan.tasks(rule, **wildcards):
-            path = root / task.output
-            if task.output in current or not sidecar_files.exists(path) or (clone and rule.step == "report"):
-                continue
-            current.add(task.output)
+def _read_study(root: Path, plan: Plan) -> tuple[dict[str, Record], list[Finding]]:
+    """Return the record of every artefact of a study's jobs and of its raw files, and what is wrong with their form."""
+    records: dict[str, Record] = {}
+    findings: list[Finding] = []
+    files: dict[Path, set[str]] = defaultdict(set)
+    for path in files_below(root / plan.folder):
+        place = job_folders.split(path.relative_to(root).as_posix())
+        if place is None:
+            findings.append(Finding(path_from(root, path), "was made by no job; delete it"))
+        elif path.name != digests.SNAKEMAKE_MARK:
+            files[place[0]].add(place[1])
+    for folder, names in sorted(files.items()):
+        own, wrong = _read_job(root, folder, names)
+        records |= own
+        findings += wrong
+    for file in sorted(plan.layout.raw_folders):
+        path = root / file
+        recorded = sidecar_files.sidecar_path(path).is_file()
+        if recorded:
             try:
-                sidecar = sidecar_files.read_sidecar(path)
-            except ValueError:
-                continue  # already reported
-            if sidecar.get("step") != task.step:
-                yield Finding(task.output, f"was created by the step {sidecar.get('step')}, not by {task.step}")
-            elif digests.canonical(sidecar.get("settings")) != digests.canonical(task.settings):
-                yield Finding(task.output, "was created under other settings than today's")
-            elif _inputs(sidecar) != set(task.input_files):
-                yield Finding(task.output, "was created from other files than today's settings name")
-            elif task.step == "fetch" and task.settings["sha256"] not in (None, sidecar["artefact"]):
-                yield Finding(task.output, f"is not the download that the settings pin: {task.settings['sha256']}")
-            else:
-                equal[task.output] = sidecar
+                records[file] = _whole(sidecar_files.read_sidecar(path))
+            except ValueError as error:
+                findings.append(Finding(file, f"its sidecar is unreadable: {error}"))
+        if recorded != path.exists():
+            gone = "is missing, but its sidecar exists"
+            findings.append(Finding(file, gone if recorded else "has no sidecar, so its bytes cannot be checked"))
+    return records, findings
+
+
+def _read_job(root: Path, folder: Path, names: set[str]) -> tuple[dict[str, Record], list[Finding]]:
+    """Return the records in the folder of a job, and what is wrong with their form.
+
+    Args:
+        root: The project's folder.
+        folder: The folder of the job, from there.
+        names: The files in it.
+    """
+    records: dict[str, Record] = {}
+    sidecar, own = f"{folder}/{job_folders.SIDECAR}", names - {job_folders.SIDECAR}
+    if own == names:
+        return {}, [Finding(sidecar, f"is missing, so {len(own)} files beside it cannot be checked; {AGAIN}")]
+    findings = [*_of_form(root, sidecar)]
+    try:
+        found = sidecar_files.read_folder(root / folder)
+    except (ValueError, TypeError, AttributeError):
+        return {}, findings
+    for name, record in found.items():
+        file = f"{folder}/{name}"
+        try:
+            records[file] = _whole(record)
+        except ValueError as error:
+            findings.append(Finding(file, f"its record is damaged: {error}; {AGAIN}"))
+        if name not in own and not (root / file).exists():
+            findings.append(Finding(file, f"is missing, but its sidecar exists; {AGAIN}"))
+    findings += [
+        Finding(f"{folder}/{name}", "was made by no job: its folder's sidecar does not list it; delete it")
+        for name in sorted(own - found.keys())
+    ]
+    return records, findings
+
+
+def _of_form(root: Path, file: str) -> Iterator[Finding]:
+    """Yield what is wrong with the form of the sidecar in the folder of a job, of which a file is named."""
+    place = job_folders.split(file)
+    if place is None:
+        return
+    sidecar = root / place[0] / job_folders.SIDECAR
+    try:
+        problem = sidecar_files.folder_problem(root / place[0])
+    except ValueError as error:
+        problem = str(error).removeprefix(f"{sidecar}: ")
+    except (KeyError, TypeError, AttributeError) as error:
+        problem = f"its records are malformed: {error!r}"
+    if problem:
+        yield Finding(path_from(root, sidecar), f"{problem}; {AGAIN}")
+
+
+def _whole(record: Record) -> Record:
+    """Return a record; ValueError says what is wrong with its form."""
+    if problem := sidecar_files.malformed(record):
+        raise ValueError(problem)
+    return record
+
+
+# --- what the records say ---------------------------------------------------------------------------------------------
+
+
+def _against_records(
+    records: Mapping[str, Record], digest_of: Mapping[str, str]
+) -> tuple[list[Finding], dict[str, list[str]]]:
+    """Return what is wrong with the bytes and links of artefacts, and {input without a record: what was made from it}.
+
+    Args:
+        records: The record of each artefact.
+        digest_of: The digest of the bytes of each artefact that is there.
+    """
+    findings: list[Finding] = []
+    broken: dict[str, list[str]] = defaultdict(list)
+    digest_of_record = cache(lambda file: sidecar_files.digest_of_record(records[file]))
+    for file, record in records.items():
+        if file in digest_of and (problem := altered_bytes(digest_of[file], record)):
+            findings.append(Finding(file, problem))
+        for link in chain.links(record):
+            origin = link["file"]
+            if origin not in records:
+                broken[origin].append(file)
+            elif digest_of_record(origin) != link["sidecar"]:
+                findings.append(Finding(file, f"{CREATED}{origin} when that had another sidecar"))
+            elif digest_of.get(origin, link["artefact"]) != link["artefact"]:
+                findings.append(Finding(file, f"{CREATED}{origin} when that had other bytes"))
+    return findings, broken
+
+
+def _missing(broken: Mapping[str, list[str]], reported: set[str]) -> Iterator[Finding]:
+    """Yield the inputs that have no record, unless it is reported that their job's sidecar is damaged."""
+    for file, made in sorted(broken.items()):
+        place = job_folders.split(file)
+        if file not in reported and not (place and f"{place[0]}/{job_folders.SIDECAR}" in reported):
+            yield Finding(file, f"is missing; {len(made)} files were created from it, such as {made[0]}")
+
+
+# --- what today's plan says -------------------------------------------------------------------------------------------
+
+
+def _against_today(plan: Plan, records: Mapping[str, Record], root: Path) -> Iterator[Finding]:
+    """Yield the files that today's settings would not create, or would create differently, and those of other code."""
+    equal: dict[str, Record] = {}
+    for file, record in records.items():
+        task = plan.tasks.get(file)
+        if task is None:
+            if job_folders.split(file):
+                yield Finding(file, f"is not part of the study; {AGAIN}")
+        elif record["step"] != task.step:
+            yield Finding(file, f"was created by the step {record['step']}, not by {task.step}")
+        elif _canonical(record["settings"]) != digests.canonical(task.settings):
+            yield Finding(file, "was created under other settings than today's")
+        elif {role: [link["file"] for link in links] for role, links in record["inputs"].items()} != task.roles:
+            yield Finding(file, "was created from other files than today's settings name")
+        elif task.step == "fetch" and task.settings["sha256"] not in (None, record["artefact"]):
+            yield Finding(file, f"is not the download that the settings pin: {task.settings['sha256']}")
+        else:
+            equal[file] = record
     yield from other_code.notes(equal.items(), root)
-    for beside in sorted(files_below(root / plan.folder, sidecar_files.SIDECAR)):
-        path = beside.with_name(beside.name.removesuffix(sidecar_files.SIDECAR))
-        with suppress(ValueError):
-            names = [address_of(Path(name), root) for name in sidecar_files.addresses(path)] if path.exists() else []
-            for name in names:
-                if name not in current:
-                    yield Finding(name, "is not part of the study; delete its file and run the study again")
+
+
+def _canonical(settings: object) -> str:
+    """Return settings as text that can be compared; "" for what no settings can be."""
+    try:
+        return digests.canonical(settings)
+    except RecursionError:
+        return ""
 
 
 def _older_report(plan: Plan, root: Path) -> Iterator[Finding]:
     """Yield notes on a report without its data, if it was built under other settings or by other code than those here."""
-    (task,) = (
-        task for rule, wildcards in plan.jobs() if rule.step == "report" for task in plan.tasks(rule, **wildcards)
-    )
+    page = plan.layout.page
     with suppress(ValueError):  # a sidecar that is missing or unreadable is reported by the checks of the pages
-        record = sidecar_files.read_sidecar(root / task.output)
-        if digests.canonical(record.get("settings")) != digests.canonical(task.settings):
-            yield Finding(task.output, OTHER_SETTINGS, note=True)
-        yield from other_code.notes([(task.output, record)], root)
+        record = sidecar_files.read_sidecar(root / page)
+        if digests.canonical(record.get("settings")) != digests.canonical(plan.tasks[page].settings):
+            yield Finding(page, OTHER_SETTINGS, note=True)
+        yield from other_code.notes([(page, record)], root)
 
 
-def _inputs(sidecar: dict[str, Any]) -> set[str] | None:
-    try:
-        return {link["file"] for link in chain.links(sidecar)}
-    except (KeyError, TypeError, AttributeError):
-        return None
+def _leaks(plan: Plan, records: Mapping[str, Record], root: Path) -> Iterator[Finding]:
+    """Yield the sets here, whatever settings they are of, that share images although the study must not learn from them."""
+    from touchstone.pipeline.auditing import leakage
+    from touchstone.records import encoding
+    from touchstone.records.nouns import ExampleSet
+
+    def file(name: str) -> str:
+        return plan.layout.set_file(Set(name))
+
+    def read(name: str) -> ExampleSet | None:
+        try:
+            examples: ExampleSet = encoding.decode((root / file(name)).read_bytes(), ExampleSet)
+        except (OSError, ValueError):  # its bytes are checked, too
+            return None
+        return examples
+
+    def raw(source: str) -> str | None:
+        return records.get(plan.layout.raw(source), {}).get("artefact")
+
+    prepared = leakage.Prepared(plan.study["examples"], lambda name: plan.tasks[file(name)].settings, read, raw)
+    pairs = leakage.pairs(plan.study).items()
+    apart = [(*names, why) for names, why in pairs if all(file(name) in plan.tasks for name in names)]
+    for overlap in leakage.overlaps(apart, prepared):
+        if overlap.leaks:
+            yield Finding(file(overlap.tested), str(overlap))
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
 
 
 def _stated(study: str, expected: ExpectedRoot | None) -> str:
     """Return the root digest of a report, how it is the expected one, and how much of its chain another machine computed."""
-    records = chain.reached(Path(), [f"reports/{study}/report.html"])
+    records = chain.reached(Path, [f"reports/{study}/report.html"])
     adopted = Counter(record[chain.ADOPTED] for record in records.values() if chain.ADOPTED in record)
     parts = [
         f". {count:,} artefacts were adopted from the evidence {digest}" for digest, count in sorted(adopted.items())
@@ -244,8 +338,8 @@ def run_audit(
         as_json: Whether to print JSON.
         expected_root: The root digest that the report of a study should have; None to compare none.
         render: Whether to rebuild the report of a study.
-        recompute: How many other jobs of a study to rerun.
-        seed: The random seed that selects these jobs; None for a random seed.
+        recompute: How many other artefacts of a study to compute again.
+        seed: The random seed that selects these artefacts; None for a random seed.
 
     Returns:
         0 if the chain is whole, 1 if something is wrong, chain.PARTLY if nothing is wrong but not everything was checked.
@@ -254,18 +348,17 @@ def run_audit(
     Raises:
         ValueError: A sidecar is missing or unreadable.
     """
-    path = Path(what)
-    if sidecar_files.sidecar_path(path).is_file():
-        findings, stated = audit_file(path.as_posix(), quiet=as_json), ""
+    if is_artefact(what):
+        findings, stated = audit_file(what, quiet=as_json), ""
     else:
         study = load(what)
         plan = Plan(study)
         findings = audit(plan, expected_root=expected_root, quiet=as_json)
         if not chain.absent(Path(), plan.folder):
             seed = random.randrange(1_000_000) if seed is None else seed
-            findings += recomputation.of_jobs(what, plan, findings, render, recompute, seed)
+            findings += recomputation.of_study(plan, findings, render, recompute, seed)
         elif recompute:
-            findings.append(Finding(plan.folder, "is not here, so no job was rerun", unchecked=True))
+            findings.append(Finding(plan.folder, "is not here, so nothing was computed again", unchecked=True))
         stated = "" if any(not finding.note for finding in findings) else _stated(study.name, expected_root)
     wrong = [finding for finding in findings if not (finding.unchecked or finding.note)]
     unchecked = any(finding.unchecked for finding in findings)

@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from touchstone.pipeline.provenance import chain
+from touchstone.pipeline.provenance.job_folders import name_of
 from touchstone.statistics.threats import seedless
 
 MOST = 40  # boxes; beyond that, files that differ only in a seed share one, then files of one step and folder
@@ -67,14 +68,14 @@ def _boxes(sidecars: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
 
 
 def _kind(file: str) -> str:
-    parts = file.split("/")
-    return "/".join(parts[: 3 + ("shards" in parts[2:3])] if parts[0] == "data" else parts[:2])
+    """Return what files of one kind share: the first word of their names, such as scores."""
+    return name_of(file).partition("/")[0]
 
 
 def _label(name: str, files: list[str], sidecars: dict[str, dict[str, Any]]) -> str:
     steps = " ".join(sorted({sidecars[file]["step"] for file in files}))
     detail = sidecars[files[0]]["artefact"][:19] if len(files) == 1 else f"{len(files)} files"
-    short = name.removesuffix(".safetensors").split("/", 2)[-1] if name.startswith("data/") else name
+    short = name_of(name)
     return f"{short if len(short) < 44 else '…' + short[-43:]}\n{steps} · {detail}"
 
 

@@ -17,8 +17,7 @@ from rich.progress import track
 
 from touchstone.messages import unguarded
 from touchstone.pipeline.jobs import processes
-from touchstone.pipeline.provenance import sidecar_files
-from touchstone.pipeline.provenance.addresses import files_of
+from touchstone.pipeline.provenance import lookup, sidecar_files
 
 LARGE = 64e6  # bytes; fewer are digested at once
 
@@ -28,7 +27,7 @@ class Finding:
     """One problem of one artefact.
 
     Attributes:
-        file: the artefact's address.
+        file: the artefact's path.
         problem: what is wrong with it.
         unchecked: whether it could not be checked, so that nothing is known to be wrong.
         note: whether it is only information: nothing is wrong.
@@ -40,8 +39,8 @@ class Finding:
     note: bool = False
 
 
-def address_of(path: Path, root: Path) -> str:
-    """Return an artefact's address relative to the project's folder."""
+def path_from(root: Path, path: Path) -> str:
+    """Return an artefact's path from the project's folder."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
@@ -68,14 +67,37 @@ def in_short(findings: Iterable[Finding], *counted: str) -> Iterator[str]:
             yield from (f"{file}: {problem}" for file in (first, *others))
 
 
-def no_such_file(name: str) -> ValueError:
-    """Return the error about an artefact that is not there."""
-    return ValueError(f"{name}: no such file; touchstone trace STUDY --number CLAIM names those behind a number")
+def is_artefact(what: str) -> bool:
+    """Return whether a word of the command line names an artefact: by a path or a name, which have a slash."""
+    return "/" in what and not what.endswith((".yaml", ".yml"))
+
+
+def artefacts_named(what: str) -> list[str]:
+    """Return the paths of the artefacts that a user names: by a path, by the folder of a job, or by an artefact's name.
+
+    For any page of a report, return report.html, which has the sidecar.
+
+    Raises:
+        ValueError: There is no such artefact, several studies have it, or the sidecar of the job is damaged.
+    """
+    path, page = Path(what), Path(what).parent / "report.html"
+    if found := lookup.members(path):
+        return [member.as_posix() for member in found]
+    for file in (path, page):
+        if sidecar_files.sidecar_path(file).is_file() and (file == path or path.exists()):
+            return [file.as_posix()]
+    if path.exists():
+        raise ValueError(f"{what}: no job made it, so there is no record of it")
+    try:
+        return [lookup.find_artefact(Path(), "*", what)]
+    except lookup.Absent:
+        problem = f"{what}: there is no such file, and no artefact of this name"
+        raise ValueError(f"{problem}; touchstone trace STUDY --number CLAIM names those behind a number") from None
 
 
 @contextmanager
 def computed_digests(paths: list[Path], quiet: bool) -> Iterator[Callable[[], dict[Path, str]]]:
-    """Compute the digest of each file, folder or member on disk; large ones in other processes, while the block runs.
+    """Compute the digest of each file or folder on disk; large ones in other processes, while the block runs.
 
     Args:
         paths: The artefacts.
@@ -94,10 +116,11 @@ def computed_digests(paths: list[Path], quiet: bool) -> Iterator[Callable[[], di
         disable=quiet or not terminal.is_terminal,  # where it would leave an empty line
     )
     pool = None
-    if sum(Path(file).stat().st_size for file in files_of(map(str, paths))) >= LARGE:
+    if sum(path.stat().st_size for path in paths) >= LARGE:
         # Threads would wait for the interpreter's lock, which the block holds. A forked process need import nothing.
         pool = ProcessPoolExecutor(processes.available_cores(), get_context("fork"))
-    computed = pool.map(_digest, paths, chunksize=32) if pool else map(_digest, paths)
+    digest = sidecar_files.artefact_digest
+    computed = pool.map(digest, paths, chunksize=32) if pool else map(digest, paths)
     try:
         yield lambda: dict(zip(paths, shown(computed), strict=True))
     finally:
@@ -106,13 +129,6 @@ def computed_digests(paths: list[Path], quiet: bool) -> Iterator[Callable[[], di
 
 
 def actual_digests(paths: list[Path], quiet: bool) -> dict[Path, str]:
-    """Return the digest of each file, folder or member on disk."""
+    """Return the digest of each file or folder on disk."""
     with computed_digests(paths, quiet) as wait:
         return wait()
-
-
-def _digest(path: Path) -> str:
-    try:
-        return sidecar_files.artefact_digest(path)
-    except ValueError as error:  # an incomplete bundle
-        return f"none ({error})"

@@ -1,8 +1,9 @@
-"""Rerun jobs of a finished study in a scratch folder, and compare their outputs."""
+"""Compute artefacts of a finished study again, in a temporary folder, and compare their bytes."""
 
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import random
 import re
@@ -10,20 +11,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from html import unescape
 from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any
 
-from touchstone import parsed_files
+from touchstone import plugins
 from touchstone.pipeline.auditing.findings import Finding
-from touchstone.pipeline.jobs import warm
+from touchstone.pipeline.jobs import job_plan, warm
 from touchstone.pipeline.jobs.environment import python_path
-from touchstone.pipeline.planning.parts import Rule
+from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import cache, sidecar_files
-from touchstone.pipeline.provenance.addresses import files_of
+from touchstone.pipeline.provenance import sidecar_files, store
+from touchstone.pipeline.provenance.job_folders import folder_of, job_of, split
 from touchstone.report import packing
 
 OF_THE_JOB = {
@@ -32,122 +32,125 @@ OF_THE_JOB = {
     "settings",
     "inputs",
     "code",
-    "files",
+    "definitions",
     "pages",
 }  # the rest describes its environment
 WIDTH = 60  # characters of text shown of a difference
+RULE = "audit"  # of the jobs that an audit runs
 
 
 class Failed(Exception):
-    """A job could not be rerun; the message is the reason."""
+    """An artefact could not be computed again; the message is the reason."""
 
 
-def of_jobs(
-    study: str, plan: Plan, findings_so_far: list[Finding], render: bool, count: int, seed: int, root: Path = Path()
+def of_study(
+    plan: Plan, findings_so_far: list[Finding], render: bool, count: int, seed: int, root: Path = Path()
 ) -> list[Finding]:
-    """Rebuild the report, rerun random jobs, and return what differs.
+    """Build the report again, compute random artefacts again, and return what differs.
 
-    Jobs whose files are wrong already are skipped. So are fetches, whose files are checked by their digests.
+    Artefacts that are wrong already are skipped. So are downloads, which are checked by their digests.
 
     Args:
-        study: The name of a study, or the path of its file.
-        plan: The plan of that study.
+        plan: The plan of the study.
         findings_so_far: What the audit has reported.
-        render: Whether to rebuild the report.
-        count: How many other jobs to rerun.
-        seed: The random seed that selects these jobs.
+        render: Whether to build the report again.
+        count: How many other artefacts to compute again.
+        seed: The random seed that selects them.
         root: The project's folder.
     """
     wrong = {finding.file for finding in findings_so_far}
-
-    def whole(rule: Rule, wildcards: dict[str, str]) -> bool:
-        outputs = [task.output for task in plan.tasks(rule, **wildcards)]
-        files = files_of(outputs)
-        return not wrong & {*outputs, *files} and all((root / file).exists() for file in files)
-
-    jobs = [job for job in plan.jobs() if job[0].step != "fetch" and whole(*job)]
-    report = [job for job in jobs if render and job[0].step == "report"]
-    others = [job for job in jobs if job[0].step != "report"]
-    drawn = random.Random(seed).sample(others, min(count, len(others)))
-    possible = sum(rule.step not in ("fetch", "report") for rule, _ in plan.jobs())
+    page = plan.layout.page
+    possible = [file for file, task in sorted(plan.tasks.items()) if task.step not in ("fetch", "report")]
+    whole = [file for file in possible if file not in wrong and (root / file).exists()]
+    drawn = random.Random(seed).sample(whole, min(count, len(whole)))
+    chosen = [page, *drawn] if render and page not in wrong and (root / page).exists() else drawn
     findings = []
-    if report:
-        print("Rebuilding the report", file=sys.stderr)
-    else:
+    if page not in chosen:
         reason = "it is missing, or named above" if render else "--no-render"
-        file = f"reports/{plan.study.name}/report.html"
-        findings.append(Finding(file, f"was not rebuilt ({reason}), so it was not fully checked", unchecked=True))
-    for rule, wildcards in report + drawn:
-        if rule.step != "report":
-            print(f"Rerunning {rule.name} {' '.join(wildcards.values())}", file=sys.stderr)
-        findings += differences(study, plan, rule, wildcards, root)
-    if len(drawn) < min(count, possible):
-        problem = f"{len(drawn)} of {count} jobs were rerun; files of the others are missing, or named above"
+        findings.append(Finding(page, f"was not rebuilt ({reason}), so it was not fully checked", unchecked=True))
+    if chosen:
+        with tempfile.TemporaryDirectory(prefix="touchstone-audit-") as folder:
+            again = Recomputation(plan, Path(folder), root)
+            for file in chosen:
+                print("Rebuilding the report" if file == page else f"Computing {file}", file=sys.stderr)
+                findings += again.differences(file)
+    if len(drawn) < min(count, len(possible)):
+        problem = f"{len(drawn)} of {count} artefacts were computed again; the others are missing, or named above"
         findings.append(Finding(plan.folder, problem, unchecked=True))
     if count:
-        print(f"{len(drawn)} of {len(others)} jobs were rerun; --seed {seed} selects the same jobs", file=sys.stderr)
+        said = f"{len(drawn)} of {len(whole)} artefacts were computed again; --seed {seed} selects the same"
+        print(said, file=sys.stderr)
     return findings
 
 
-def differences(study: str, plan: Plan, rule: Rule, wildcards: dict[str, str], root: Path) -> Iterator[Finding]:
-    """Rerun a job in a scratch folder and yield what differs from the stored files.
+class Recomputation:
+    """Computes artefacts of a study again. A job does it, from a plan of its own, that has an empty store.
 
     Args:
-        study: The name of a study, or the path of its file.
-        plan: The plan of that study.
-        rule: The rule of the job.
-        wildcards: The job's wildcards.
-        root: The project's folder.
+        plan: The plan of the study.
+        scratch: An empty folder for plans, store and results.
+        root: The project's folder, where the job finds what it reads.
     """
-    outputs = [task.output for task in plan.tasks(rule, **wildcards)]
-    try:
-        with _scratch(study, plan, rule, wildcards, root) as scratch:
-            for output in outputs:
-                before, after = (sidecar_files.read_sidecar(folder / output) for folder in (root, scratch))
-                yield from _compared(output, before, after, root, scratch)
-    except (Failed, ValueError) as error:
-        yield Finding(outputs[0], f"could not be recomputed: {error}", unchecked=True)
 
+    def __init__(self, plan: Plan, scratch: Path, root: Path) -> None:
+        self.plan, self.scratch, self.root = plan, scratch, root.resolve()
+        self._plans = scratch / "plan"
+        self._written = plan.write(folder=self._plans)
 
-@contextmanager
-def _scratch(study: str, plan: Plan, rule: Rule, wildcards: dict[str, str], root: Path) -> Iterator[Path]:
-    """Run a job in a scratch folder, and yield that folder.
+    def differences(self, file: str) -> Iterator[Finding]:
+        """Compute an artefact again, and yield what differs from the one in the project."""
+        try:
+            again = self._compute(self.plan.tasks[file])
+            before, after = sidecar_files.read_sidecar(self.root / file), sidecar_files.read_sidecar(again)
+            yield from _compared(file, before, after, self.root / file, again)
+        except (Failed, ValueError) as error:
+            yield Finding(file, f"could not be recomputed: {error}", unchecked=True)
 
-    The folder contains links to everything in the project except the files that the job writes.
-    """
-    outputs = files_of(task.output for task in plan.tasks(rule, **wildcards))
-    written = {f"reports/{plan.study.name}"} if rule.step == "report" else set(outputs)
-    written |= {output + sidecar_files.SIDECAR for output in written}
-    written |= {"logs", parsed_files.STORE.as_posix()}  # the job parses every file again, as the audit does
-    study = str(Path(study).resolve()) if Path(study).is_file() else study
-    names = ",".join(f"{name}={value}" for name, value in wildcards.items())
-    command = [sys.executable, "-m", "touchstone", "job", rule.name, names, "--study", study]
-    # PYTHONDONTWRITEBYTECODE: plugins are links to the project's files, next to which nothing must be written.
-    environment = os.environ | {"TOUCHSTONE_CACHE": cache.OFF, warm.VARIABLE: warm.OFF, "PYTHONDONTWRITEBYTECODE": "1"}
-    environment["PYTHONPATH"] = python_path()
-    with tempfile.TemporaryDirectory(prefix="touchstone-audit-") as name:
-        _link(root.resolve(), Path(name), {Path(file) for file in written})
-        done = subprocess.run(command, cwd=name, env=environment, capture_output=True, text=True)
+    def _compute(self, task: Task) -> Path:
+        """Run a job that has one task; return the path of what it made."""
+        rule, name = job_of(task.output)
+        content = json.loads((self._plans / f"{self._written[rule, name]}.json").read_text())
+        content["tasks"] = [one for one in content["tasks"] if one["output"] == task.output]
+        place = split(task.output)
+        if place is None:  # the report
+            output = again = self.scratch / task.output
+        else:  # it may read what its own job has made
+            content["inputs"].append(f"{rule}/{name}")
+            content |= {"rule": RULE, "name": "again"}
+            output = self.scratch / folder_of(self.plan.study.name, f"{RULE}/again")
+            again = output / place[1]
+        (self._plans / f"{RULE}.json").write_text(json.dumps(content))
+        inputs = [self.root / folder_of(self.plan.study.name, job) for job in content["inputs"]]
+        command = [
+            sys.executable,
+            "-m",
+            "touchstone",
+            "job",
+            RULE,
+            "--input",
+            *map(str, inputs),
+            "--output",
+            str(output),
+        ]
+        command += ["--threads", str(task.settings.get("threads", 1))]
+        done = subprocess.run(command, cwd=self.scratch, env=self._environment(), capture_output=True, text=True)
         if done.returncode:
             raise Failed((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
-        yield Path(name)
+        return again
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {
+            job_plan.VARIABLE: str(self._plans),
+            store.VARIABLE: str(self.scratch / "store"),
+            warm.VARIABLE: warm.OFF,
+            plugins.VARIABLE: os.pathsep.join(map(str, plugins.places()[1:])),
+            "PYTHONPATH": python_path(),
+            "PYTHONDONTWRITEBYTECODE": "1",  # nothing is written beside the user's plugins
+        }
 
 
-def _link(source: Path, target: Path, omitted: set[Path]) -> None:
-    """Fill `target` with links to the contents of `source`, without the omitted paths."""
-    target.mkdir(exist_ok=True)
-    for child in source.iterdir():
-        below = {Path(*path.parts[1:]) for path in omitted if path.parts[0] == child.name}
-        if not below:
-            (target / child.name).symlink_to(child)
-        elif Path() not in below:
-            _link(child, target / child.name, below)
-
-
-def _compared(
-    output: str, before: dict[str, Any], after: dict[str, Any], root: Path, scratch: Path
-) -> Iterator[Finding]:
-    """Yield how an output differs and, if it is a report, its pages.
+def _compared(file: str, before: dict[str, Any], after: dict[str, Any], here: Path, again: Path) -> Iterator[Finding]:
+    """Yield how an artefact differs and, if it is a report, its pages.
 
     In another environment a difference proves nothing, so the finding is marked as unchecked.
     """
@@ -156,22 +159,19 @@ def _compared(
     )
     where = f" in another environment ({', '.join(environment)})" if environment else ""
     count = 0
-    folder = Path(output).parent
     for page in sorted({*before.get("pages", ()), *after.get("pages", ())}):
-        file = (folder / page).as_posix()
-        first, second = (_read(top / file) for top in (root, scratch))
+        first, second = (_read(path.parent / page) for path in (here, again))
         if first != second:
             count += 1
-            yield Finding(
-                file, f"is not what the chain gives{where}: {_difference(page, first, second)}", bool(environment)
-            )
+            problem = f"is not what the chain gives{where}: {_difference(page, first, second)}"
+            yield Finding((Path(file).parent / page).as_posix(), problem, bool(environment))
     if not count and before["artefact"] != after["artefact"]:
         count += 1
         problem = f"recomputed{where}, its digest is {after['artefact']}, not {before['artefact']}"
-        yield Finding(output, problem, bool(environment))
+        yield Finding(file, problem, bool(environment))
     others = sorted(name for name in OF_THE_JOB - {"artefact", "pages"} if before.get(name) != after.get(name))
     if not count and others:
-        yield Finding(output, f"its sidecar is not what the job writes: {', '.join(others)}")
+        yield Finding(file, f"its sidecar is not what the job writes: {', '.join(others)}")
 
 
 def _read(path: Path) -> bytes:

@@ -13,9 +13,9 @@ from pathlib import Path
 from touchstone import digests
 from touchstone.claims.criteria import KINDS
 from touchstone.pipeline.auditing import report_tables
-from touchstone.pipeline.auditing.findings import Finding, address_of
+from touchstone.pipeline.auditing.findings import Finding, path_from
 from touchstone.pipeline.provenance import chain, sidecar_files
-from touchstone.pipeline.provenance.addresses import Address
+from touchstone.pipeline.provenance.sidecar_files import Record
 from touchstone.report import packing
 from touchstone.statistics.wording import MOST_DIGITS, written
 
@@ -53,32 +53,32 @@ def differences(report: Path, root: Path, expected: ExpectedRoot | None, clone: 
         for name, digest in pages.items():
             if clone and name == report.name and not report.exists():
                 problem = "is not here, so its text was not checked; tables, figures and ROOT were"
-                yield Finding(address_of(report, root), problem, unchecked=True)
+                yield Finding(path_from(root, report), problem, unchecked=True)
             elif not (folder / name).is_file():
-                yield Finding(address_of(folder / name, root), "is missing; the report's sidecar lists it")
+                yield Finding(path_from(root, folder / name), "is missing; the report's sidecar lists it")
             elif digests.file_digest(folder / name) != digest:
-                yield Finding(address_of(folder / name, root), "is not the page that the report's sidecar lists")
+                yield Finding(path_from(root, folder / name), "is not the page that the report's sidecar lists")
         listed = {report.name, sidecar_files.sidecar_path(report).name, chain.ROOT, *pages}
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             name = path.relative_to(folder).as_posix()
             if name not in listed and not path.name.startswith("."):  # Snakemake marks folders with hidden files
-                yield Finding(address_of(path, root), "is not part of the report")
+                yield Finding(path_from(root, path), "is not part of the report")
         actual = chain.root_digest(report)
         stated = (folder / chain.ROOT).read_text().strip()
         if actual != stated:
-            yield Finding(address_of(folder / chain.ROOT, root), f"says {stated}, the chain gives {actual}")
+            yield Finding(path_from(root, folder / chain.ROOT), f"says {stated}, the chain gives {actual}")
         if expected is not None and actual != expected.digest:
             yield from _other_root(report, root, actual, expected)
         shown = _shown(packing.unpacked(report.read_text(encoding="utf-8")), folder) if report.exists() else ()
         for problem in shown:
-            yield Finding(address_of(report, root), problem)
+            yield Finding(path_from(root, report), problem)
     except (ValueError, KeyError, FileNotFoundError, RecursionError) as error:  # the last of a forged circle of links
-        yield Finding(address_of(report, root), f"cannot be checked: {error}")
+        yield Finding(path_from(root, report), f"cannot be checked: {error}")
 
 
 def _other_root(report: Path, root: Path, actual: str, expected: ExpectedRoot) -> Iterator[Finding]:
     """Yield what is wrong with a root digest that is not the expected one."""
-    name = address_of(report, root)
+    name = path_from(root, report)
     if expected.cpu is None:
         advice = "if the other report is of another kind of processor, add --cpu PATHS"
         yield Finding(name, f"has root digest {actual}, not {expected.digest}; {advice}")
@@ -99,20 +99,23 @@ def root_digest_on(report: Path, root: Path, cpu: str) -> str:
     Raises:
         ValueError: A sidecar is missing, as in a clone without data.
     """
-    records = chain.reached(root, [address_of(report, root)])
+    page = path_from(root, report)
+    records = chain.reached(lambda file: root / file, [page])
     of_numpy = cpu[max(cpu.find("numpy="), 0) :]
 
     @cache
-    def digest(file: str) -> str:
+    def there(file: str) -> Record:
+        """Return a record as that processor would have written it."""
         record = dict(records[file])
         if "cpu" in record:
             record["cpu"] = of_numpy if str(record["cpu"]).startswith("numpy=") else cpu
-        record["inputs"] = {role: [link | {"sidecar": digest(link["file"])} for link in links]
-                            for role, links in record["inputs"].items()}  # fmt: skip
-        of_record = sidecar_files.digest_of_record if Address.parse(file).member else sidecar_files.digest_of_whole
-        return of_record(record)
+        record["inputs"] = {
+            role: [link | {"sidecar": sidecar_files.digest_of_record(there(link["file"]))} for link in links]
+            for role, links in record["inputs"].items()
+        }
+        return record
 
-    return digest(address_of(report, root))
+    return digests.sha256(sidecar_files.as_bytes(there(page)))
 
 
 def _shown(page: str, folder: Path) -> Iterator[str]:

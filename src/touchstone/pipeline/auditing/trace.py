@@ -13,18 +13,18 @@ from typing import Any
 from touchstone import digests
 from touchstone.messages import nearest, say
 from touchstone.pipeline.auditing import other_code, report_tables
-from touchstone.pipeline.auditing.findings import actual_digests, in_short, no_such_file
+from touchstone.pipeline.auditing.findings import actual_digests, artefacts_named, in_short, is_artefact
 from touchstone.pipeline.jobs import environment
-from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
-from touchstone.pipeline.provenance.addresses import Address
+from touchstone.pipeline.provenance import chain, lookup, sidecar_files, whole_files
+from touchstone.pipeline.provenance.job_folders import RESULTS
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 from touchstone.pipeline.settings.study import load
 from touchstone.report import packing
 from touchstone.statistics.wording import of_line
 
-STUDY = re.compile(r"(?:data|reports)/([^/]+)/")
+STUDY = re.compile(r"(?:results|reports)/([^/]+)/")
 Sidecars = dict[str, dict[str, Any]]
-DAMAGED = "Restore the sidecar from a copy, or delete it and its artefact and run the study again."
+DAMAGED = "Restore the sidecar from a copy, or delete the folder of its job and run the study again."
 
 
 def run_trace(
@@ -33,7 +33,7 @@ def run_trace(
     """Print the chain of inputs behind a file, or behind a number of a study's report.
 
     Args:
-        what: A file; with `number`, the study or any file of its report.
+        what: An artefact's path or name, a job's folder, or a page of a report; with `number`, the study or such a page.
         number: A claim's id, or a line of metrics.csv.gz.
         as_json: Whether to print JSON.
         picture: An SVG file to which the chain is drawn as well.
@@ -58,19 +58,19 @@ def run_trace(
 def _run_trace(what: str | None, number: str | None, as_json: bool, picture: str | None, depth: int | None) -> int:
     forged = False
     if number is None:
+        if report := _without_data(str(what)):
+            return _not_followed(report, [str(what)], as_json)
         files = _artefacts(str(what))
     else:
-        files, description, table = _behind(number, _report(what))
+        report = _report(what)
+        names, description, table = _behind(number, report)
         say(description, stream=sys.stderr if as_json else sys.stdout)
         if forged := _altered_page(table):
             say(f"{table}: ALTERED: it is not the table that the report's sidecar lists", stream=sys.stderr)
-    if study := _without_data(files[0]):
-        say(*(json.dumps(dict.fromkeys(files), indent=1).split("\n") if as_json else files))
-        _print_other_code(what, [f"reports/{study}/report.html"])
-        message = f"data/{study}: is not here, so these files can be named, but not followed to raw data"
-        say(f"{message}; {chain.how_to_get(study)}", stream=sys.stderr)
-        return 1 if forged else chain.PARTLY
-    sidecars = chain.reached(Path(), files)
+        if _without_data(report.as_posix() + "/"):
+            return 1 if forged else _not_followed(report, names, as_json)
+        files = lookup.find_artefacts(Path(), report.name, names)
+    sidecars = chain.reached(Path, files)
     existing = [Path(name) for name in sidecars if sidecar_files.exists(Path(name))]
     digest_of = actual_digests(existing, quiet=True)
     altered = {path.as_posix() for path in existing if digest_of[path] != sidecars[path.as_posix()]["artefact"]}
@@ -96,10 +96,20 @@ def _run_trace(what: str | None, number: str | None, as_json: bool, picture: str
     return 1 if altered or forged else chain.PARTLY if problems else 0
 
 
+def _not_followed(report: Path, names: list[str], as_json: bool) -> int:
+    """Print the names of artefacts whose data is not here; return the exit code."""
+    study = report.name
+    say(*(json.dumps(dict.fromkeys(names), indent=1).split("\n") if as_json else names))
+    _print_other_code(study, [(report / "report.html").as_posix()])
+    message = f"{RESULTS}/{study}: is not here, so these files can be named, but not followed to raw data"
+    say(f"{message}; {chain.how_to_get(study)}", stream=sys.stderr)
+    return chain.PARTLY
+
+
 def _print_other_code(what: str | None, files: Iterable[str]) -> None:
     """Print which files were built by other code than that here, unless the study's plugins, which are code, are unknown."""
     files = list(files)
-    study = next((found[1] for file in files if (found := STUDY.match(file)) and found[1] != "raw"), "")
+    study = next((found[1] for file in files if (found := STUDY.match(file))), "")
     with suppress(ValueError, OSError):
         load(what if what and Path(what).suffix in (".yaml", ".yml") else study)  # it locates the plugins
         records = [(file, sidecar_files.read_sidecar(Path(file))) for file in files]
@@ -115,27 +125,18 @@ def _altered_page(page: Path) -> bool:
     return isinstance(pages, dict) and pages.get(page.name) != digests.file_digest(page)
 
 
-def _artefacts(file: str) -> list[str]:
-    """Return the artefacts in a file: itself, or a bundle's members.
-
-    For any page of a report, return report.html, which has the sidecar.
-    """
-    path, page = Path(file), Path(file).parent / "report.html"
-    if not path.suffix and (Path("reports") / path.name / packing.METRICS).is_file():
-        raise ValueError(f"{file} is a study; name one of its numbers: touchstone trace {path.name} --number CLAIM")
-    here = Path(Address.parse(file).file).exists() or sidecar_files.sidecar_path(path).is_file()
-    if not here and not _without_data(path.as_posix()):
-        raise no_such_file(file)
-    if sidecar_files.sidecar_path(path).is_file():
-        return sidecar_files.addresses(path)
-    return [page.as_posix() if sidecar_files.sidecar_path(page).is_file() else path.as_posix()]
+def _artefacts(what: str) -> list[str]:
+    """Return the artefacts that a user names; ValueError says how to name a number of a study."""
+    if not is_artefact(what) and (Path("reports") / Path(what).name / packing.METRICS).is_file():
+        raise ValueError(f"{what} is a study; name one of its numbers: touchstone trace {what} --number CLAIM")
+    return artefacts_named(what)
 
 
-def _without_data(file: str) -> str | None:
-    """Return the study of a file, if the study's report is here and its data is not."""
+def _without_data(file: str) -> Path | None:
+    """Return the folder of a study's report, if a file is of the study, and the report is here, but its data is not."""
     study = STUDY.match(file)
-    here = study is not None and Path("reports", study[1], chain.ROOT).is_file()
-    return study[1] if study and here and chain.absent(Path(), f"data/{study[1]}") else None
+    report = Path("reports", study[1]) if study else Path()
+    return report if (report / chain.ROOT).is_file() and chain.absent(Path(), f"{RESULTS}/{report.name}") else None
 
 
 def _report(what: str | None) -> Path:
@@ -153,7 +154,7 @@ def _report(what: str | None) -> Path:
 
 
 def _behind(number: str, folder: Path) -> tuple[list[str], str, Path]:
-    """Return the files from which a number was computed, the number in words, and the table that holds it."""
+    """Return the names of the artefacts behind a number, the number in words, and the table that holds it."""
     table = folder / (packing.METRICS if number.isdigit() else report_tables.CLAIMS)
     if number.isdigit():
         rows = report_tables.numbers(table, table.read_bytes())

@@ -72,15 +72,11 @@ def load(digest: str, inputs: Iterable[str], output: str) -> JobPlan:
         raise JobError(f"this job reads {len(names)} folders ({', '.join(names)}), but got {len(places)}")
     study, rule, name = content.pop("study"), content.pop("rule"), content.pop("name")
     tasks = tuple(Task(**task) for task in content.pop("tasks"))
-    folders = {_folder(study, other): Path(place) for other, place in zip(names, places, strict=True)}
-    folders[tasks[0].output if rule in ("fetch", "report") else _folder(study, f"{rule}/{name}")] = Path(output)
+    folders = {job_folders.folder_of(study, other): Path(place) for other, place in zip(names, places, strict=True)}
+    folders[tasks[0].output if rule in ("fetch", "report") else job_folders.folder_of(study, f"{rule}/{name}")] = Path(
+        output
+    )
     return JobPlan(study, rule, name, tasks, folders, content)
-
-
-def _folder(study: str, job: str) -> str:
-    """Return the folder of a job as paths of artefacts name it."""
-    rule, _, name = job.partition("/")
-    return f"data/raw/{name}" if rule == "fetch" else f"{job_folders.RESULTS}/{study}/{job}"
 
 
 def _read(path: Path) -> bytes:

@@ -15,6 +15,7 @@ from touchstone.pipeline.jobs import environment, job_plan
 from touchstone.pipeline.orchestration import own_sources
 from touchstone.pipeline.planning.plan import FOLDER, RULES, Plan
 from touchstone.pipeline.provenance import store
+from touchstone.pipeline.provenance.job_folders import folder_of
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
 from touchstone.pipeline.settings.study import load
 
@@ -59,11 +60,11 @@ class PlannedStudy:
 
     def inputs(self, rule: str) -> Callable[[Wildcards], list[str]]:
         """Return the input function of a rule: the folders of the jobs that a job reads."""
-        return lambda wildcards: [self._folder(job) for job in self._job(rule, wildcards).inputs]
+        return lambda wildcards: [folder_of(self.name, job) for job in self._job(rule, wildcards).inputs]
 
     def folders(self, rule: str) -> list[str]:
         """Return the folders of all jobs of a rule."""
-        return [self._folder(str(job)) for job in self.plan.jobs.values() if job.rule == rule]
+        return [folder_of(self.name, str(job)) for job in self.plan.jobs.values() if job.rule == rule]
 
     def digest(self, rule: str) -> Callable[[Wildcards], str]:
         """Return the function of a rule's `plan` param: the digest of a job's plan. If it changes, the job runs again."""
@@ -88,10 +89,6 @@ class PlannedStudy:
         except KeyError:
             names = [other for known, other in self.plan.jobs if known == rule]
             raise ParamsError(f"study {self.name} has no {rule} job called {name}.{nearest(name, names)}") from None
-
-    def _folder(self, job: str) -> str:
-        rule, _, name = job.partition("/")
-        return f"data/raw/{name}" if rule == "fetch" else f"results/{self.name}/{job}"
 
 
 OLDER = ("attacked", "checkpoints", "detectors", "examples", "margins", "metrics", "outputs", "scores", "translated")

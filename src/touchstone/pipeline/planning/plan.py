@@ -84,13 +84,14 @@ class Plan:
         _refuse_cycles(jobs.values())
         return jobs
 
-    def write(self, lock: Path | None = None) -> dict[tuple[str, str], str]:
+    def write(self, lock: Path | None = None, folder: Path = FOLDER) -> dict[tuple[str, str], str]:
         """Write the plan of each job to a file that is named by its digest.
 
         A plan with other settings adds files and changes none.
 
         Args:
             lock: The requirements file of the environment in which jobs will run; None for this environment.
+            folder: The folder of the files.
 
         Returns:
             The digest of each job's plan. Snakemake reruns a job if it changes.
@@ -113,9 +114,9 @@ class Plan:
             if job.rule == "prepare":
                 apart = [[*pair, reason] for pair, reason in leakage.pairs(self.study).items()]
                 facts |= {"examples": self.study["examples"], "apart": apart}
-            written[key] = _write_by_digest(FOLDER, {**facts, "tasks": tasks})
+            written[key] = _write_by_digest(folder, {**facts, "tasks": tasks})
         for found in codes.values():
-            path = FOLDER / "code" / f"{found.digest.removeprefix('sha256:')}.json"
+            path = folder / "code" / f"{found.digest.removeprefix('sha256:')}.json"
             if not path.exists():
                 listed = {"definitions": found.definitions, "packages": found.packages}
                 whole_files.write_whole(path, json.dumps(listed, sort_keys=True).encode(), lasting=False)

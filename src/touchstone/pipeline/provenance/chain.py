@@ -8,7 +8,6 @@ from typing import Any
 
 from touchstone import digests
 from touchstone.pipeline.provenance import job_folders, sidecar_files
-from touchstone.pipeline.provenance.folders import files_below
 
 ROOT = "ROOT"  # the file next to the report with the digest of everything that the report was made from
 ADOPTED = "adopted"  # the key, in the record of an adopted artefact, of the digest of the evidence that contained it
@@ -69,10 +68,10 @@ def root_digest(report: Path) -> str:
 
 
 def absent(root: Path, folder: str) -> bool:
-    """Return whether a study's folder has no sidecar, as in a clone without data."""
-    return next(files_below(root / folder, job_folders.SIDECAR), None) is None
+    """Return whether a study's folder has no sidecar of a job, as in a clone without data."""
+    return not any((root / folder).glob(f"*/*/{job_folders.SIDECAR}"))
 
 
 def how_to_get(study: str) -> str:
     """Return advice for a user without the study's data."""
-    return f"`make run STUDY={study}` computes the data; `dvc pull` downloads it from a remote that has it"
+    return f"`make run STUDY={study}` computes the data, and takes from the store what `dvc pull` has downloaded"

@@ -21,6 +21,12 @@ def job_of(path: str) -> tuple[str, str]:
     return ("fetch", third) if first == "data" else ("report", second)
 
 
+def folder_of(study: str, job: str) -> str:
+    """Return the folder of a job, RULE/NAME, from the project's folder."""
+    rule, _, name = job.partition("/")
+    return f"data/raw/{name}" if rule == "fetch" else f"{RESULTS}/{study}/{job}"
+
+
 def split(path: str | PurePath) -> tuple[Path, str] | None:
     """Return the folder of a job, and the path of an artefact within it; None for an artefact that lies elsewhere."""
     found = _PATH.fullmatch(str(path))
