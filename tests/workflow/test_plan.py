@@ -124,7 +124,7 @@ def test_a_table_names_what_it_was_made_of_without_the_job_that_made_it(plan):
     (task,) = [task for task in tasks_of(plan, "evaluate") if task.settings["evaluation"] == "detection"]
 
     cells = [cell["file"] for cell in task.settings["cells"]]
-    assert "scores/cnn.0/msp/digits_test" in cells
+    assert "scores/cnn.0/gradient_network/digits_attacked" in cells
     assert set(cells) == names(task.input_files)
     assert task.output == f"{FOLDER}/evaluate/gradient_detection/metrics/detection.csv"
 
