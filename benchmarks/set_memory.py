@@ -20,13 +20,14 @@ from pathlib import Path
 import numpy as np
 
 import racing
-import shard_memory
 from racing import Goal, Results
 from touchstone import digests
-from touchstone.pipeline.planning.parts import Rule
+from touchstone.pipeline.jobs import run
+from touchstone.pipeline.planning.parts import Rule, Task
 from touchstone.pipeline.planning.plan import Plan, digests_of
 from touchstone.pipeline.settings.study import load
 
+ROOT = racing.HERE.parent
 STUDY = "whole"
 BATCH = 256
 BOUND = 1e9  # bytes of the peak of any job
@@ -94,6 +95,13 @@ def jobs(plan: Plan) -> list[tuple[Rule, dict[str, str]]]:
     ]
 
 
+def job(root: Path, tasks: tuple[Task, ...]) -> Results:
+    """Do a job's tasks in a folder; return the peak of this process, which should be a new one, and its seconds."""
+    os.chdir(root)
+    taken = racing.own_seconds(lambda: run.run(tasks, Path(), Path("logs")))
+    return {"peak_bytes": racing.resident("VmHWM"), "seconds": taken}
+
+
 def measured_job(root: Path, rule: Rule, wildcards: dict[str, str], plan: Plan) -> Results:
     """Do one job in a fork of this process; return its step, what it is about, its peak and its seconds."""
     tasks = plan.tasks(rule, **wildcards)
@@ -101,7 +109,7 @@ def measured_job(root: Path, rule: Rule, wildcards: dict[str, str], plan: Plan) 
     about = [wildcards[name] for name in ("examples", "evaluation") if name in wildcards]
     batch = [rule.batch.name] if rule.batch else []
     name = " ".join([rule.step, rule.detectors, *batch, *about]).replace("  ", " ")
-    return {"step": rule.step, "job": name, **racing.forked(shard_memory.job, root=root, tasks=tasks)}
+    return {"step": rule.step, "job": name, **racing.forked(job, root=root, tasks=tasks)}
 
 
 def study(images: int, threads: int) -> Results:
@@ -109,7 +117,7 @@ def study(images: int, threads: int) -> Results:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for name in ("params.yaml", "requirements.lock"):
-            shutil.copy2(shard_memory.ROOT / name, root / name)
+            shutil.copy2(ROOT / name, root / name)
         (root / "workflow/studies").mkdir(parents=True)
         own_file(root / "own.npz", images)
         text = SETTINGS.format(images=images, threads=threads, batch=BATCH, own=root / "own.npz")

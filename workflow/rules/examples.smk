@@ -21,7 +21,7 @@ for RULE in PLAN.rules_of("attack"):
             settings=settings(RULE),
             code=code(RULE),
         message:
-            f"Attack {{wildcards.{RULE.wildcards[0]}}}: {RULE.batch_label}"
+            f"Attack {{wildcards.{RULE.wildcards[0]}}}: {RULE.batch.name}"
         shell:
             RUN
 
@@ -46,6 +46,6 @@ for RULE in PLAN.rules_of("translate"):
             settings=settings(RULE),
             code=code(RULE),
         message:
-            f"Translate with seed {{wildcards.seed}}: {RULE.batch_label}"
+            f"Translate with seed {{wildcards.seed}}: {RULE.batch.name}"
         shell:
             RUN

@@ -20,7 +20,7 @@ for RULE in PLAN.rules_of("infer"):
             settings=settings(RULE),
             code=code(RULE),
         message:
-            f"Run {{wildcards.net}}: {RULE.batch_label}"
+            f"Run {{wildcards.net}}: {RULE.batch.name}"
         shell:
             RUN
 
@@ -45,7 +45,7 @@ for RULE in PLAN.rules_of("measure"):
             settings=settings(RULE),
             code=code(RULE),
         message:
-            f"Measure margins of {{wildcards.net}} by {{wildcards.margin}}: {RULE.batch_label}"
+            f"Measure margins of {{wildcards.net}} by {{wildcards.margin}}: {RULE.batch.name}"
         shell:
             RUN
 

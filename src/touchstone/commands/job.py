@@ -12,7 +12,7 @@ from touchstone.pipeline.jobs import environment, processes, run, run_records
 from touchstone.pipeline.jobs.job import code_paths
 from touchstone.pipeline.jobs.reader import JobError
 from touchstone.pipeline.planning.parts import Net
-from touchstone.pipeline.planning.patterns import NETWORKS, NUMBERS
+from touchstone.pipeline.planning.patterns import NETWORKS, SEED
 from touchstone.pipeline.planning.plan import Plan, digests_of, plan_of
 from touchstone.pipeline.provenance import code
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
@@ -88,7 +88,7 @@ def _job(options: argparse.Namespace) -> int:
 def _check_values(plan: Plan, wildcards: dict[str, str]) -> None:
     """Refuse what the study does not define; a network may have a seed that the study does not name."""
     for wildcard, value in wildcards.items():
-        if wildcard in NUMBERS:
+        if wildcard == SEED:
             continue
         values = plan.wildcard_values[wildcard]
         entry, seed = Net.parse_open(value)

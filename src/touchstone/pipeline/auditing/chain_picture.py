@@ -68,7 +68,7 @@ def _boxes(sidecars: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
 
 def _kind(file: str) -> str:
     parts = file.split("/")
-    return "/".join(parts[: 3 + ("shards" in parts[2:3])] if parts[0] == "data" else parts[:2])
+    return "/".join(parts[:3] if parts[0] == "data" else parts[:2])
 
 
 def _label(name: str, files: list[str], sidecars: dict[str, dict[str, Any]]) -> str:

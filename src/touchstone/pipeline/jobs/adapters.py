@@ -6,7 +6,6 @@ import functools
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -136,21 +135,6 @@ def _static_networks(job: Job) -> list[Any]:
     return job.models("static_networks", "static_architectures")
 
 
-def run_cut(job: Job) -> None:
-    """Cut an example set into shards."""
-    from touchstone.pipeline.steps.cut import cut
-
-    (examples,) = job.rows("examples")
-    job.write_pieces(cut(examples, **job.settings))
-
-
-def run_gather(job: Job) -> None:
-    """Put shards together."""
-    from touchstone.pipeline.steps.gather import gather
-
-    job.write_pieces(gather(job.rows("parts")))
-
-
 def run_translate(job: Job) -> None:
     """Translate an example set."""
     from touchstone.pipeline.steps.translate import translate
@@ -162,17 +146,6 @@ def run_attack(job: Job) -> None:
     """Attack an example set."""
     from touchstone.pipeline.steps.attack import attack
 
-    _attack(job, attack)
-
-
-def run_attack_part(job: Job) -> None:
-    """Attack one part of an example set."""
-    from touchstone.pipeline.steps.attack_part import attack_part
-
-    _attack(job, attack_part)
-
-
-def _attack(job: Job, make: Callable[..., Any]) -> None:
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
     block, (model, defence) = job.settings["component"], attacked_model(job)
     component = registry.used(block["use"])
@@ -180,7 +153,7 @@ def _attack(job: Job, make: Callable[..., Any]) -> None:
         raise JobError(f"{job.task.output}: {block['use']} attacks only defences; give it a defence as victim")
     settings["known"] = "in_distribution" if "in_distribution" in component.call.data else "labels"
     examples = job.noun("examples", "ExampleSet")
-    attacked = make(examples, model, defence=defence, perturb=bound(block), **settings)
+    attacked = attack(examples, model, defence=defence, perturb=bound(block), **settings)
     try:
         check_declared_budget(block, examples, attacked)
     except ValueError as error:

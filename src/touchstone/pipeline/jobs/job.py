@@ -93,12 +93,6 @@ class Job:
         self.check_code()
         self.outputs.write_pieces(self.task.output, pieces, self.facts)
 
-    def rows(self, role: str) -> list[Any]:
-        """Return the files of a role as Rows, without reading their arrays."""
-        from touchstone.records.rows import Rows
-
-        return [Rows.at(Path(file)) for file in self.task.as_json()["inputs"][role]]
-
     def model(self, role: str = "checkpoint", architecture: str = "architecture") -> Any:
         """Return the network of a checkpoint; None if the task has none.
 

@@ -3,7 +3,7 @@
 It serves installations without the workflow, on one machine. Jobs, files and sidecars are those of a run by Snakemake.
 
 Every run starts every job. Most jobs keep current files, so an interrupted run continues where it stopped. Only the cheap
-steps `fetch`, `cut`, `gather` and `report` create theirs again. Cores limit how many jobs run at a time; GPUs do not, so a
+steps `fetch` and `report` create theirs again. Cores limit how many jobs run at a time; GPUs do not, so a
 job may wait for one. The first failure ends all other jobs.
 """
 

@@ -15,9 +15,8 @@ from touchstone import plugins
 from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment
 from touchstone.pipeline.planning.parts import Rule
-from touchstone.pipeline.planning.patterns import NUMBERS, OPEN
+from touchstone.pipeline.planning.patterns import NETWORKS, SEED
 from touchstone.pipeline.planning.plan import Plan, settings_digest
-from touchstone.pipeline.planning.shards import SHARD
 from touchstone.pipeline.provenance import code as job_code
 from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.provenance.sidecar_files import SIDECAR
@@ -34,12 +33,12 @@ def with_sidecars(files: Iterable[str]) -> list[str]:
 def constraints(plan: Plan) -> dict[str, str]:
     """Return a regular expression for each wildcard.
 
-    It matches exactly the names in the study, so that nobody can request an impossible path. Networks, seeds and shards
-    are the exception, because there are so many that Snakemake's matching would take minutes. Their expression describes
-    only the form, and the input function rejects those that the study does not have.
+    It matches exactly the names in the study, so that nobody can request an impossible path. Networks and seeds are
+    the exception, because there are so many that Snakemake's matching would take minutes. Their expression describes only
+    the form, and the input function rejects those that the study does not have.
     """
     names = {name: "|".join(map(re.escape, values)) or "(?!)" for name, values in plan.wildcard_values.items()}
-    return names | {name: r"\d+" if name in NUMBERS else r"[a-z][a-z0-9_]*\.\d+" for name in OPEN}
+    return names | {name: r"\d+" if name == SEED else r"[a-z][a-z0-9_]*\.\d+" for name in NETWORKS}
 
 
 def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
@@ -52,7 +51,6 @@ def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
     def input_files(wildcards: Wildcards) -> list[str]:
         for name, value in wildcards.items():
             values = plan.wildcard_values[name]
-            values = values[: rule.shards] if name == SHARD else values
             if value not in values:
                 raise ParamsError(f"no {name} called {value} in this study.{nearest(value, values)}")
         files = files_of(file for task in plan.tasks(rule, **wildcards) for file in task.input_files)

@@ -52,7 +52,7 @@ class Batches:
     def clean_batches(self) -> list[Batch]:
         """Return one batch per group of example sets."""
         return [
-            Batch(name, tuple(Set(entry) for entry in members), shards=self.layout.shards_of(members))
+            Batch(name, tuple(Set(entry) for entry in members))
             for name, members in self.study["groups"]["examples"].items()
         ]
 
@@ -72,7 +72,7 @@ class Batches:
                 if (entry, attack, guard) in self.attacked
             ]
             name = "_".join(part for part in (examples, attacks, detectors) if part)
-            batches.append(Batch(name, tuple(sets), detectors, self.layout.shards_of(groups["examples"][examples])))
+            batches.append(Batch(name, tuple(sets), detectors))
         return batches
 
     @cached_property
@@ -106,7 +106,7 @@ class Batches:
                     if (one.examples, one.attack, name) in self.translated
                 ]
                 if sets:
-                    batches.append(Batch(f"{batch.name}_{group}", tuple(sets), shards=batch.shards))
+                    batches.append(Batch(f"{batch.name}_{group}", tuple(sets)))
         return batches
 
     def all_batches(self) -> list[Batch]:

@@ -131,11 +131,6 @@ class Layout:
         """
         return not on_pipelines(self.study["attacks"][attack]) or victim in self.study["defences"]
 
-    def shards_of(self, group: list[str]) -> int:
-        """Return the number of shards of every example set in a group."""
-        shards: int = self.study["examples"][group[0]]["shards"]
-        return shards
-
     def guarded(self, net: object, detector: str) -> str:
         """Return the name of a guarded network, as in NET+DETECTOR@FPR.
 

@@ -71,13 +71,11 @@ class Batch:
         name: The names of the groups.
         sets: The example sets, perhaps with wildcards.
         detectors: For adaptive attacks, the group of detectors; each detector guards one victim.
-        shards: The number of parts that each set is cut into.
     """
 
     name: str
     sets: tuple[Set, ...]
     detectors: str = ""
-    shards: int = 1
 
     @property
     def wildcards(self) -> tuple[str, ...]:
@@ -96,7 +94,6 @@ class Rule:
         wildcards: The names of its wildcards.
         batch: The batch that its jobs process, if any.
         detectors: The group of detectors that its jobs fit or score, if any.
-        gathers: For a gather rule, the step whose shards it merges.
     """
 
     name: str
@@ -104,23 +101,6 @@ class Rule:
     wildcards: tuple[str, ...] = ()
     batch: Batch | None = None
     detectors: str = ""
-    gathers: str = ""
-
-    @property
-    def shards(self) -> int:
-        """The number of shards of each of its files."""
-        return self.batch.shards if self.batch else 1
-
-    @property
-    def batch_label(self) -> str:
-        """The batch in a job's message, with the shard if the rule has that wildcard."""
-        name = self.batch.name if self.batch else ""
-        return f"{name}, shard {{wildcards.shard}}" if "shard" in self.wildcards else name
-
-    @property
-    def wildcard_label(self) -> str:
-        """The wildcards in a job's message."""
-        return " ".join(f"{{wildcards.{name}}}" for name in self.wildcards)
 
     @property
     def slots(self) -> str:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from touchstone.pipeline.planning.shards import SHARD
-
-NETWORKS = ("trained", "net", "victim", "seed")  # wildcards for a network or its seed
-OPEN = (*NETWORKS, SHARD)  # wildcards with too many values for one pattern each
-NUMBERS = ("seed", SHARD)
+SEED = "seed"  # the wildcard for a number
+NETWORKS = ("trained", "net", "victim", SEED)  # for a network or its seed: too many values for one pattern each
 
 
 def starred(path: str) -> str:
-    """Return a path with a star for each network, and for a shard or seed.
+    """Return a path with a star for each network and seed.
 
-    Each may be a name or a wildcard: cnn.0, {net}, unet.{seed}; 3.safetensors, {seed}.zip.
+    Each may be a name or a wildcard: cnn.0, {net}, unet.{seed}; 3.zip, {seed}.zip.
     """
     networks = r"\{(?:trained|net|victim)\}|[a-z][a-z0-9_]*\.(?:\d+|\{seed\})"
-    return re.sub(rf"{networks}|(?<=/)(?:\d+|\{{(?:shard|seed)\}})(?=/|\.[a-z]+$)", "*", path)
+    return re.sub(rf"{networks}|(?<=/)(?:\d+|\{{seed\}})(?=/|\.[a-z]+$)", "*", path)
 
 
 @cache
@@ -36,5 +33,5 @@ def as_pattern(path: str) -> str:
             parts.append(f"(?P={name})")
         else:
             seen.add(name)
-            parts.append(rf"(?P<{name}>\d+)" if name in NUMBERS else rf"(?P<{name}>[a-z][a-z0-9_]*\.\d+)")
+            parts.append(rf"(?P<{name}>\d+)" if name == SEED else rf"(?P<{name}>[a-z][a-z0-9_]*\.\d+)")
     return "".join(parts)

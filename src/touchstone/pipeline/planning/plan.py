@@ -15,10 +15,9 @@ from touchstone import digests
 from touchstone.pipeline.planning.batches import Batches
 from touchstone.pipeline.planning.layout import Layout
 from touchstone.pipeline.planning.parts import Batch, Rule, Set, Task
-from touchstone.pipeline.planning.patterns import OPEN, as_pattern, starred
+from touchstone.pipeline.planning.patterns import NETWORKS, as_pattern, starred
 from touchstone.pipeline.planning.questions import Questions
 from touchstone.pipeline.planning.readers import Readers, find_readers
-from touchstone.pipeline.planning.shards import SHARD, cutting, gathering, on_shard, shard_of, sharded
 from touchstone.pipeline.planning.tasks import Tasks
 from touchstone.pipeline.provenance import code
 from touchstone.pipeline.provenance.addresses import Address, files_of
@@ -44,7 +43,6 @@ class Plan:
             "measure": steps.measure,
             "fit": steps.fit,
             "score": steps.score,
-            "cut": self._cut,
             "evaluate": self.questions.evaluate,
             "report": self.questions.report,
         }
@@ -58,29 +56,20 @@ class Plan:
             Rule("fetch", "fetch", ("source",)),
             Rule("prepare", "prepare", ("examples",)),
             Rule("train", "train", ("trained",)),
-            *(Rule(f"cut_{b.name}", "cut", (), b) for b in self.batches.clean_batches() if b.shards > 1),
         ]
-        for batch in self.batches.attacked_batches():
-            rules += self._batch_rules("attack", batch, *(["net"] if batch.detectors else []))
-        for batch in self.batches.translated_batches():
-            rules += self._batch_rules("translate", batch)
-        for batch in self.batches.all_batches():
-            rules += self._batch_rules("infer", batch, "net")
-        for batch in self.batches.clean_batches():
-            rules += self._batch_rules("measure", batch, "net", "margin")
+        attacked, every = self.batches.attacked_batches(), self.batches.all_batches()
+        rules += [_batch_rule("attack", batch, *(["net"] if batch.detectors else [])) for batch in attacked]
+        rules += [_batch_rule("translate", batch) for batch in self.batches.translated_batches()]
+        rules += [_batch_rule("infer", batch, "net") for batch in every]
+        rules += [_batch_rule("measure", batch, "net", "margin") for batch in self.batches.clean_batches()]
         for detectors in self.study["groups"]["detectors"]:
             rules.append(Rule(f"fit_{detectors}", "fit", ("net",), detectors=detectors))
-            for batch in self.batches.all_batches():
+            for batch in every:
                 if batch.detectors in ("", detectors):
                     name = f"score_{detectors}_{batch.name}"
                     rules.append(Rule(name, "score", ("net", *batch.wildcards), batch, detectors))
         rules += [Rule("evaluate", "evaluate", ("evaluation",)), Rule("report", "report")]
         return {rule.name: rule for rule in rules}
-
-    @staticmethod
-    def _batch_rules(step: str, batch: Batch, *names: str) -> list[Rule]:
-        rule = Rule(f"{step}_{batch.name}", step, (*names, *batch.wildcards), batch)
-        return [rule] if batch.shards == 1 else sharded(rule)
 
     def rules_of(self, step: str) -> list[Rule]:
         """Return the rules of one step."""
@@ -100,7 +89,6 @@ class Plan:
             "seed": sorted({str(net.seed) for net in self.layout.nets("translators")}),
             "margin": list(self.study["margins"]),
             "evaluation": list(self.study["evaluations"]),
-            SHARD: [str(shard) for shard in range(max(entry["shards"] for entry in self.study["examples"].values()))],
         }
 
     def jobs(self) -> list[tuple[Rule, dict[str, str]]]:
@@ -159,14 +147,14 @@ class Plan:
 
     @cached_property
     def _makers(self) -> dict[str, list[tuple[Rule, dict[str, str], str]]]:
-        """The rules by their files; networks and shards in these stay wildcards."""
+        """The rules by their files; networks and seeds in these stay wildcards."""
         values = self.wildcard_values
         makers: dict[str, list[tuple[Rule, dict[str, str], str]]] = {}
         for rule in self.rules.values():
-            closed = [name for name in rule.wildcards if name not in OPEN]
+            closed = [name for name in rule.wildcards if name not in NETWORKS]
             for chosen in product(*(values[name] for name in closed)):
                 fixed = dict(zip(closed, chosen, strict=True))
-                filled = fixed | {name: f"{{{name}}}" for name in OPEN}
+                filled = fixed | {name: f"{{{name}}}" for name in NETWORKS}
                 for output in self.files(rule):
                     pattern = output.format(**filled)
                     makers.setdefault(starred(pattern), []).append((rule, fixed, pattern))
@@ -174,19 +162,8 @@ class Plan:
 
     def outputs(self, rule: Rule) -> list[str]:
         """Return the addresses of a rule's outputs, with wildcards, in task order."""
-        if rule.step == "cut" and rule.batch:
-            files = [self.layout.set_file(examples) for examples in rule.batch.sets]
-            return [shard_of(file, shard) for file in files for shard in range(rule.shards)]
-        files = self._whole_outputs(rule, rule.gathers or rule.step)
-        return [shard_of(file, f"{{{SHARD}}}") for file in files] if SHARD in rule.wildcards else files
-
-    def files(self, rule: Rule) -> list[str]:
-        """Return the files that a rule writes, with wildcards."""
-        return files_of(self.outputs(rule))
-
-    def _whole_outputs(self, rule: Rule, step: str) -> list[str]:
         sets = rule.batch.sets if rule.batch else ()
-        match step:
+        match rule.step:
             case "attack" | "translate":
                 return [self.layout.set_file(examples) for examples in sets]
             case "infer":
@@ -204,7 +181,11 @@ class Plan:
             "evaluate": self.layout.file("metrics", "{evaluation}"),
             "report": f"reports/{self.study.name}/report.html",
         }
-        return [plain[step]]
+        return [plain[rule.step]]
+
+    def files(self, rule: Rule) -> list[str]:
+        """Return the files that a rule writes, with wildcards."""
+        return files_of(self.outputs(rule))
 
     def _scored(self, batch: Batch | None, detectors: str) -> Iterator[tuple[str, Set]]:
         """Yield (detector, set) for each set that a detector of the group scores.
@@ -227,20 +208,14 @@ class Plan:
 
     def _tasks(self, rule: Rule, items: tuple[tuple[str, str], ...]) -> tuple[Task, ...]:
         wildcards = dict(items)
-        shard = wildcards.pop(SHARD, None)
         if rule.detectors:
             wildcards["detectors"] = rule.detectors
         batch = () if rule.batch is None else (rule.batch,)
-        tasks: Iterator[Task] = self._tasks_of[rule.gathers or rule.step](*batch, **wildcards)
-        if rule.gathers:
-            tasks = (gathering(task, rule.shards) for task in tasks)
-        elif shard is not None:
-            tasks = (on_shard(task, shard) for task in tasks)
-        return tuple(tasks)
+        return tuple(self._tasks_of[rule.step](*batch, **wildcards))
 
-    def _cut(self, batch: Batch) -> Iterator[Task]:
-        for examples in batch.sets:
-            yield from cutting(self.layout.set_file(examples), batch.shards, self.study["study"]["batch_size"])
+
+def _batch_rule(step: str, batch: Batch, *names: str) -> Rule:
+    return Rule(f"{step}_{batch.name}", step, (*names, *batch.wildcards), batch)
 
 
 @cache

@@ -29,17 +29,12 @@ class Readers:
         return tuple(self._with_labels_read(task) for task in tasks)
 
     def _with_labels_read(self, task: Task) -> Task:
-        readers = self.readers(task.output) if task.step == "infer" else []
+        readers = self.of.get(task.output, []) if task.step == "infer" else []
         if not readers:
             return task
         read = {label for reader in readers for label in labels_read(reader, task.output)}
         labels = {name: block for name, block in task.settings["confounding"].items() if name in read}
         return replace(task, settings=task.settings | {"confounding": labels})
-
-    def readers(self, address: str) -> list[Task]:
-        """Return the tasks that read an artefact; for a shard, those that read the gathered artefact."""
-        tasks = self.of.get(address, [])
-        return [one for task in tasks for one in (self.readers(task.output) if task.step == "gather" else [task])]
 
 
 def labels_read(task: Task, address: str) -> set[str]:

@@ -45,7 +45,7 @@ def derived_groups(roles: Roles, resolved: dict[str, Any], problems: Problems) -
 
 
 def _fits(entry: str, first: str, section: str, resolved: dict[str, Any]) -> bool:
-    """Return whether one job can treat two entries: attacks of one kind, translators with equal seeds, or equal shards."""
+    """Return whether one job can treat two entries: attacks of one kind, translators with equal seeds."""
     return _kind(resolved[section][entry], section) == _kind(resolved[section][first], section)
 
 
@@ -55,8 +55,6 @@ def _kind(block: dict[str, Any], section: str) -> object:
             return block["use"].split("/")[0], on_pipelines(block)
         case "translators":
             return block["seeds"]
-        case "examples":
-            return block["shards"]
     return None
 
 

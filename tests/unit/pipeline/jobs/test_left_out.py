@@ -89,12 +89,12 @@ def test_a_reader_of_what_was_left_out_gets_the_reason(study, tmp_path):
         Reader().noun(FLAT, "Detector")
 
 
-@pytest.mark.parametrize("step", ["attack", "score", "infer", "translate", "cut", "gather"])
+@pytest.mark.parametrize("step", ["attack", "score", "infer", "translate"])
 def test_a_step_whose_input_was_left_out_leaves_out_its_output(step, study, tmp_path, monkeypatch):
     sidecar_files.write_with_sidecar(
         tmp_path / "gone", encode(LeftOut("it was left out")), {"step": "fit", "inputs": {}}
     )
-    inputs = {"examples": "gone", "detector": "gone", "outputs": "gone", "parts": ["gone"], "checkpoint": "gone"}
+    inputs = {"examples": "gone", "detector": "gone", "outputs": "gone", "checkpoint": "gone"}
     settings = SETTINGS | {"confounding": {}, "architecture": {"use": "models/mlp"}}
 
     run.run((Task(step, inputs, "out", settings),), tmp_path, tmp_path)
