@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ class Reader:
     def __init__(self) -> None:
         self._nouns: dict[str, Any] = {}
         self._links: dict[str, dict[str, str]] = {}
-        self._passing: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
     def noun(self, file: str, kind: str) -> Any:
         """Return the noun in a file.
@@ -33,17 +31,6 @@ class Reader:
         if file not in self._nouns:
             self._nouns[file] = self._read(file, kind)
         return self._nouns[file]
-
-    def passing_noun(self, file: str, kind: str) -> Any:
-        """Return the noun in a file, and forget it when the caller does.
-
-        Raises:
-            JobError: The file is damaged or does not match its sidecar.
-        """
-        noun = self._nouns.get(file, self._passing.get(file))
-        if noun is None:
-            noun = self._passing[file] = self._read(file, kind)
-        return noun
 
     def _read(self, file: str, kind: str) -> Any:
         from touchstone.records import metric_tables, nouns, streams

@@ -29,15 +29,8 @@ ROLES = {
 }
 
 
-SETS_ONLY = ("examples",)  # what an evaluation reads that looks at example sets, one after the other
-
-
-def _cells(job: Job, cells: list[dict[str, Any]], data: tuple[str, ...] = ()) -> tuple[dict[str, list[Any]], list[str]]:
-    """Return {role: cells} with the noun of each cell, and why cells that were left out are missing.
-
-    If `data`, the roles that are read, are example sets only, the sets are not in memory together.
-    """
-    from touchstone.pipeline.jobs.late_cells import late_cell
+def _cells(job: Job, cells: list[dict[str, Any]]) -> tuple[dict[str, list[Any]], list[str]]:
+    """Return {role: cells} with the noun of each cell, and why cells that were left out are missing."""
     from touchstone.records.nouns import Cell, LeftOutError
 
     left_out: list[str] = []
@@ -46,13 +39,7 @@ def _cells(job: Job, cells: list[dict[str, Any]], data: tuple[str, ...] = ()) ->
         facts = {key: value for key, value in cell.items() if key != "role"}
         file, kind = cell["file"], ROLES[cell["role"]]
         try:
-            if data != SETS_ONLY:
-                made = Cell(noun=job.reader.noun(file, kind), **facts)
-            else:
-                read = functools.partial(job.reader.passing_noun, file, kind)
-                if cell.get("attack"):  # only a set that was attacked may be left out
-                    read()
-                made = late_cell(read, **facts)
+            made = Cell(noun=job.reader.noun(file, kind), **facts)
         except LeftOutError as error:
             left_out.append(str(error))
         else:
@@ -66,7 +53,7 @@ def run_evaluate(job: Job) -> None:
 
     block = job.settings["component"]
     data = registry.used(block["use"]).data
-    by_role, left_out = _cells(job, job.settings["cells"], data)
+    by_role, left_out = _cells(job, job.settings["cells"])
     job.write(evaluate(job.settings["evaluation"], bound(block), [by_role[role] for role in data], left_out))
 
 

@@ -113,14 +113,14 @@ def test_scores_that_are_not_finite_are_left_out(study, tmp_path, monkeypatch):
         Reader().noun(scores()[0].output, "Scores")
 
 
-def test_cells_of_sets_only_are_left_out_too(study, tmp_path):
+def test_an_evaluation_gets_the_cells_that_were_not_left_out_and_why_others_were(study, tmp_path):
     sidecar_files.write_with_sidecar(
         tmp_path / "gone", encode(LeftOut("it was left out")), {"step": "fit", "inputs": {}}
     )
     one = job.Job(fits()[0], Reader(), None, tmp_path)
     cells = [{"role": "examples", "file": "examples"}, {"role": "examples", "file": "gone", "attack": "pgd"}]
 
-    by_role, left_out = results._cells(one, cells, results.SETS_ONLY)
+    by_role, left_out = results._cells(one, cells)
 
     assert [cell.file for cell in by_role["examples"]] == ["examples"]
     assert left_out == ["it was left out"]

@@ -2,15 +2,12 @@
 
 import tracemalloc
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from touchstone.data.uniform_noise import uniform_noise
-from touchstone.evaluations.data_sheet import data_sheet
 from touchstone.ingest import pixels
-from touchstone.pipeline.jobs.late_cells import late_cell
 from touchstone.pipeline.jobs.reader import Reader
 from touchstone.pipeline.provenance import sidecar_files, whole_files
 from touchstone.pipeline.steps.prepare import prepare
@@ -64,27 +61,3 @@ def test_reading_a_set_takes_little_more_than_the_set(small_pieces, tmp_path):
     written(tmp_path / "noise", noise())
 
     assert peak(lambda: Reader().noun(str(tmp_path / "noise"), "ExampleSet")) < 1.5
-
-
-def test_the_data_sheet_has_one_set_in_memory_at_a_time(small_pieces, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    files, reader = [f"noise{seed}" for seed in range(4)], Reader()
-    for seed, file in enumerate(files):
-        written(Path(file), noise(seed))
-    cells = [late_cell(partial(reader.passing_noun, file, "ExampleSet"), file=file, examples=file) for file in files]
-
-    assert peak(lambda: data_sheet(cells, resamples=4)) < 2
-
-
-def test_a_late_cell_reads_its_noun_once_while_it_is_used(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    written(Path("noise"), noise())
-    reader = Reader()
-    cell = late_cell(partial(reader.passing_noun, "noise", "ExampleSet"), file="noise", examples="noise")
-
-    used = cell.noun
-
-    assert cell.noun is used
-    assert reader._nouns == {}
-    with pytest.raises(AttributeError):
-        _ = cell.nouns
