@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from touchstone.pipeline.jobs.reader import JobError, Reader
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import code
-from touchstone.pipeline.provenance.addresses import Address
 
 
 class Job:
@@ -79,19 +78,11 @@ class Job:
 
     def write(self, noun: Any) -> None:
         """Write the task's artefact and its record."""
-        from touchstone.records import encoding, metric_tables, streams
+        from touchstone.records import encoding, metric_tables
 
-        if not isinstance(noun, metric_tables.Metrics) and not Address.parse(self.task.output).member:
-            self.write_pieces(streams.encoded(noun))
-            return
         self.check_code()
         data = metric_tables.encode(noun) if isinstance(noun, metric_tables.Metrics) else encoding.encode(noun)
         self.written = self.outputs.write(self.task.output, data, self.facts)
-
-    def write_pieces(self, pieces: Iterable[bytes | memoryview]) -> None:
-        """Write the task's artefact piece by piece, and its sidecar."""
-        self.check_code()
-        self.outputs.write_pieces(self.task.output, pieces, self.facts)
 
     def model(self, role: str = "checkpoint", architecture: str = "architecture") -> Any:
         """Return the network of a checkpoint; None if the task has none.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from touchstone import digests
-from touchstone.pipeline.provenance import bundles, sidecar_files, whole_files
+from touchstone.pipeline.provenance import bundles, sidecar_files
 from touchstone.pipeline.provenance.addresses import Address
 
 Record = dict[str, Any]
@@ -89,16 +88,6 @@ class Outputs:
         bundle.add(place.member, data)
         records[place.member] = {"artefact": digests.sha256(data), **facts}
         return data
-
-    def write_pieces(self, address: str, pieces: Iterable[bytes | memoryview], facts: Record) -> None:
-        """Write an artefact piece by piece, and its record."""
-        place = Address.parse(address)
-        if not place.member:
-            digest = whole_files.write_pieces(Path(place.file), pieces)
-            sidecar_files.write_sidecar(Path(place.file), digest, facts)
-            return
-        bundle, records = self._bundle(Path(place.file))
-        records[place.member] = {"artefact": bundle.add_pieces(place.member, pieces), **facts}
 
     def _bundle(self, path: Path) -> tuple[bundles.Writer, dict[str, Record]]:
         """Return the open bundle at a path and the records of its members so far."""

@@ -33,14 +33,12 @@ class Reader:
         return self._nouns[file]
 
     def _read(self, file: str, kind: str) -> Any:
-        from touchstone.records import metric_tables, nouns, streams
+        from touchstone.records import encoding, metric_tables, nouns
 
         self.link(file)  # checks the bytes
         try:
-            with sidecar_files.opened(Path(file)) as (stream, size):
-                if kind == METRICS:
-                    return metric_tables.decode(stream.read())
-                return streams.read(stream, size, nouns.KINDS[kind])
+            data = sidecar_files.read_artefact(Path(file))
+            return metric_tables.decode(data) if kind == METRICS else encoding.decode(data, nouns.KINDS[kind])
         except ValueError as error:
             raise JobError(f"{file}: {error}. Delete the file and run the command again.") from error
 

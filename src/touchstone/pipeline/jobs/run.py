@@ -19,8 +19,6 @@ from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import cache, sidecar_files
 
-PIECE = 2**20  # bytes of a file that are copied at a time
-
 
 def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
     """Run every task of a job in order.
@@ -90,11 +88,10 @@ def _reused(job: Job, store: cache.Cache | None) -> bool:
     if cached is None:
         return False
     try:
-        stream = cached.open("rb")
+        data = cached.read_bytes()
     except FileNotFoundError:  # somebody has just deleted the cache
         return False
-    with stream:
-        job.outputs.write_pieces(job.task.output, iter(lambda: stream.read(PIECE), b""), job.facts)
+    job.outputs.write(job.task.output, data, job.facts)
     return True
 
 

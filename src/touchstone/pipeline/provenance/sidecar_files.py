@@ -6,13 +6,11 @@ of a whole file is its record. The sidecar of a bundle contains one record for e
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 from touchstone.digests import canonical, file_digest, folder_digest, sha256
 from touchstone.pipeline.provenance import bundles
@@ -167,22 +165,6 @@ def read_artefact(path: Path) -> bytes:
     return bundles.read(Path(address.file), address.member) if address.member else path.read_bytes()
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
-    """Yield a stream of the bytes of a file, or of a member of a bundle, and their number.
-
-    Raises:
-        ValueError: The bundle is damaged or has no such member.
-    """
-    address = Address.parse(path)
-    if address.member:
-        with bundles.opened(Path(address.file), address.member) as member:
-            yield member
-        return
-    with path.open("rb") as stream:
-        yield stream, path.stat().st_size
-
-
 def artefact_digest(path: Path) -> str:
     """Return the digest of an artefact's bytes on disk.
 
@@ -190,8 +172,7 @@ def artefact_digest(path: Path) -> str:
         ValueError: The bundle is damaged or has no such member.
     """
     if Address.parse(path).member:
-        with opened(path) as (stream, _):
-            return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+        return sha256(read_artefact(path))
     return folder_digest(path) if path.is_dir() else file_digest(path)
 
 
