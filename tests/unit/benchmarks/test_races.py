@@ -30,7 +30,6 @@ import pgd_speed
 import pipeline_overhead
 import profiles
 import racing
-import set_memory
 import stored_detectors
 import training_epochs
 from touchstone.adversary.effort import counted
@@ -280,19 +279,6 @@ def test_aurocs_of_other_resamples_are_not_timed(monkeypatch):
 
     with pytest.raises(racing.NotEqual, match="AUROCs differ"):
         bootstrap_auroc.measured(count=300, resamples=40, looped=10, rounds=1)
-
-
-def test_peaks_of_whole_sets_are_listed_job_by_job(tmp_path, monkeypatch):
-    """The jobs are planned, but not run."""
-    monkeypatch.setattr(racing, "forked", lambda function, **arguments: {"peak_bytes": 2 * 10**9, "seconds": 1.0})
-
-    found = set_memory.measured([30, 60], 1)
-
-    text = written(set_memory, found, tmp_path)
-    assert "| fit pixel_mahalanobis | 2000 (1 s) | 2000 (1 s) |" in text
-    assert "| score knn tested |" in text and "| evaluate data_sheet |" in text
-    assert "prepare train" not in text and "infer validation" not in text
-    assert [goal["met"] for goal in found["goals"]] == [False] * len(set_memory.STEPS)
 
 
 def test_the_costs_of_imagenet_run_small(tmp_path):
