@@ -125,7 +125,7 @@ def sections() -> dict[str, Section]:
         "sources": Section(("sources",), {"sha256": Setting(Type("digest", optional=True), required=True)}),
         "examples": Section(
             ("data",),
-            {"seed": Setting(_seed, 0), "shards": Setting(_count, 1)},
+            {"seed": Setting(_seed, 0)},
             {"source": Reference(("sources",)), "of": Reference(("examples",))},
         ),
         "classifiers": replace(
