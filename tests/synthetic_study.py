@@ -219,18 +219,6 @@ def calibration_cells(detectors, rows=ROWS):
     return cells
 
 
-def three_layer_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
-    """Three layers, whose six tensors the gradient norms are of."""
-    weights = {f"{layer}.{kind}": np.zeros(2, np.float32) for layer in (0, 2, 4) for kind in ("bias", "weight")}
-    return [
-        Cell(
-            Checkpoint(weights, {"use": "models/mlp"}, (1, SIDE, SIDE), CLASSES, (0.0,), (1.0,)),
-            at("checkpoints", f"{entry}.{seed}"), entry, seed,
-        )
-        for entry in classifiers for seed in seeds
-    ]  # fmt: skip
-
-
 def margin_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
     cells = []
     for entry in classifiers:
@@ -518,7 +506,6 @@ OWN_NOUNS = {
     "linearity": {"outputs": straight_cells()},
     "closed_form": dict(zip(("checkpoints", "examples", "outputs"), logistic_cells(), strict=True)),
     "logit_lines": {"outputs": straight_cells()},
-    "gradient_profile": {"checkpoints": three_layer_cells()},
     "attacked_detection": ATTACKED,
     "certified_detection": {"scores": certified_score_cells()},
     "attacked_histograms": ATTACKED,

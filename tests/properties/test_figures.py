@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 
 import touchstone
 from touchstone.evaluations.attacked_detection import attacked_detection
-from touchstone.evaluations.cross_attack import cross_attack
 from touchstone.evaluations.detection import detection
 from touchstone.evaluations.evasion import evasion
 from touchstone.evaluations.margin_evasion import margin_evasion
@@ -66,7 +65,6 @@ def numbers():
     for name, rows in {
         "transfer_matrix": robustness(STUDY["clean"](nouns["outputs"]) + STUDY["transfer_cells"](), resamples=5),
         "detector_matrix": detection(nouns["scores"], nouns["outputs"], **DETECTION),
-        "cross_attack_matrix": cross_attack(nouns["scores"], nouns["outputs"], nouns["detectors"], **DETECTION),
         "evasion_curves": evaded + adaptive(evaded),
         "evasion_by_knowledge": evaded + adaptive(evaded),
     }.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -110,8 +110,6 @@ def draw(
     small: str,
     words: tuple[str, str],
     names: Mapping[str, str] | None = None,
-    outlined: Collection[Places] = (),
-    frames: str = "",
     sources: Mapping[Places, MetricRow] | None = None,
     lowest: float = 0,
 ) -> None:
@@ -125,7 +123,6 @@ def draw(
         small: what the intervals in small type are. They are left out if there are too many columns for them.
         words: what rows and what columns are.
         names: {row: the words shown for it}, if they differ.
-        outlined: cells with a frame. frames: what the title says of them.
         sources: {(row, column): where its number is from}.
         lowest: the least value that is possible: 0 for an AUROC, -1 for a correlation.
     """
@@ -142,13 +139,10 @@ def draw(
             ink = DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else LIGHT
             shown = share if fits else Interval(share.value, None, None)
             number(axes, left + 0.5, top + 0.5, shown, ink, row=(sources or {}).get((row, column)))
-            if (row, column) in outlined:
-                frame = Rectangle((left + 0.04, top + 0.04), 0.92, 0.92, fill=False, edgecolor=DARK, linewidth=1.6)
-                axes.add_patch(frame)
     axes.set(
         xlim=(0, len(columns)),
         ylim=(len(rows), 0),
-        title="; ".join(filter(None, (title, f"small: {small}" if fits else "", frames))),
+        title=f"{title}; small: {small}" if fits else title,
         ylabel=words[0],
         xlabel=words[1],
     )
