@@ -508,13 +508,12 @@ OWN_NOUNS = {
     "logit_lines": {"outputs": straight_cells()},
     "attacked_detection": ATTACKED,
     "certified_detection": {"scores": certified_score_cells()},
-    "attacked_histograms": ATTACKED,
     "routing": DEFENCES,
     "translation": {"outputs": output_cells(("unet", "denoiser"))},
     "router_roc": DEFENCES,
 }
 SETTINGS = {
-    "id_examples": "digits_test", "ood_examples": "uniform", "attack": "score_10", "eps": [0.05, 0.1, 0.2],
+    "id_examples": "digits_test", "eps": [0.05, 0.1, 0.2],
     "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn", "fgsm"], "turned": ["energy"], "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5,
     "epochs": 5, "statistics": ["auroc", "aupr_ood", "aupr_id", "fpr95_id", "fpr95_ood", "detection_error"],
 }  # fmt: skip
