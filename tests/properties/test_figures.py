@@ -16,11 +16,9 @@ import touchstone
 from touchstone.evaluations.attacked_detection import attacked_detection
 from touchstone.evaluations.detection import detection
 from touchstone.evaluations.evasion import evasion
-from touchstone.evaluations.margin_evasion import margin_evasion
 from touchstone.evaluations.margins import margins
 from touchstone.evaluations.robustness import robustness
 from touchstone.evaluations.routing import routing
-from touchstone.evaluations.subset_robustness import subset_robustness
 from touchstone.evaluations.translation import translation
 from touchstone.records.metric_rows import ADAPTIVE, OBLIVIOUS
 from touchstone.report import drawing, palette
@@ -50,8 +48,6 @@ def numbers():
         for question in (
             robustness,
             margins,
-            subset_robustness,
-            margin_evasion,
             attacked_detection,
             translation,
             routing,

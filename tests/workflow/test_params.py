@@ -276,7 +276,7 @@ def test_a_removed_evaluation_takes_its_figures_and_a_removed_entry_leaves_lists
     assert "few_faces" in before["groups"]["examples"]["few"]
     assert "few_faces" not in after["groups"]["examples"]["few"]
     assert "few_faces" not in after["evaluations"]["attacked_detection"]["examples"]
-    assert before["figures"].keys() - after["figures"].keys() == {"margins_found", "stand_ins", "tau_and_robustness"}
+    assert before["figures"].keys() - after["figures"].keys() == {"margins_found", "tau_and_robustness"}
     assert after["claims"]["S1-2"] == "few_faces (examples) is not in this study"
 
 

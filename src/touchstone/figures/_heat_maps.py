@@ -111,9 +111,8 @@ def draw(
     words: tuple[str, str],
     names: Mapping[str, str] | None = None,
     sources: Mapping[Places, MetricRow] | None = None,
-    lowest: float = 0,
 ) -> None:
-    """Draw the values of `rows` (from the top) on `columns`, from the lowest in orange over white to 1 in violet.
+    """Draw the values of `rows` (from the top) on `columns`, from 0 in orange over white to 1 in violet.
 
     Args:
         axes: where to draw them.
@@ -124,7 +123,6 @@ def draw(
         words: what rows and what columns are.
         names: {row: the words shown for it}, if they differ.
         sources: {(row, column): where its number is from}.
-        lowest: the least value that is possible: 0 for an AUROC, -1 for a correlation.
     """
     colours = matplotlib.colormaps[COLOURS]
     fits = len(columns) <= CROWD
@@ -134,7 +132,7 @@ def draw(
             if share is None or math.isnan(share.value):
                 continue
             # Not to the very ends of the colours, on which any text is hard to read.
-            red, green, blue, _ = colours(0.08 + 0.84 * (share.value - lowest) / (1 - lowest))
+            red, green, blue, _ = colours(0.08 + 0.84 * share.value)
             axes.add_patch(Rectangle((left, top), 1, 1, facecolor=(red, green, blue), edgecolor="none"))
             ink = DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else LIGHT
             shown = share if fits else Interval(share.value, None, None)
