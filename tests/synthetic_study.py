@@ -505,7 +505,6 @@ OWN_NOUNS = {
     "score_sanity": {"scores": checked_score_cells()},
     "linearity": {"outputs": straight_cells()},
     "closed_form": dict(zip(("checkpoints", "examples", "outputs"), logistic_cells(), strict=True)),
-    "logit_lines": {"outputs": straight_cells()},
     "attacked_detection": ATTACKED,
     "certified_detection": {"scores": certified_score_cells()},
     "routing": DEFENCES,

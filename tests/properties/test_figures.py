@@ -59,7 +59,6 @@ def numbers():
     evaded = evasion(nouns["outputs"], tested, nouns["detectors"], [], nouns["calibration_scores"])
     # The rows of some figures instead.
     for name, rows in {
-        "transfer_matrix": robustness(STUDY["clean"](nouns["outputs"]) + STUDY["transfer_cells"](), resamples=5),
         "detector_matrix": detection(nouns["scores"], nouns["outputs"], **DETECTION),
         "evasion_curves": evaded + adaptive(evaded),
         "evasion_by_knowledge": evaded + adaptive(evaded),

@@ -41,12 +41,6 @@ def interval_of(row: MetricRow) -> Interval:
     return Interval(row.value, row.low, row.high)
 
 
-def complement(share: Interval) -> Interval:
-    """Return one minus a share: an error from an accuracy."""
-    low, high = (None if end is None else 1 - end for end in (share.low, share.high))
-    return Interval(1 - share.value, high, low)
-
-
 def what_ends_are(rows: Iterable[MetricRow]) -> str:
     """Return what the small type in the cells of these rows means, for a title."""
     ranges = {row.method == RANGE for row in rows}
