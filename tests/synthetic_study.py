@@ -509,7 +509,6 @@ OWN_NOUNS = {
     "certified_detection": {"scores": certified_score_cells()},
     "routing": DEFENCES,
     "translation": {"outputs": output_cells(("unet", "denoiser"))},
-    "router_roc": DEFENCES,
 }
 SETTINGS = {
     "id_examples": "digits_test", "eps": [0.05, 0.1, 0.2],

@@ -18,7 +18,6 @@ from touchstone.evaluations.detection import detection
 from touchstone.evaluations.evasion import evasion
 from touchstone.evaluations.margins import margins
 from touchstone.evaluations.robustness import robustness
-from touchstone.evaluations.routing import routing
 from touchstone.evaluations.translation import translation
 from touchstone.records.metric_rows import ADAPTIVE, OBLIVIOUS
 from touchstone.report import drawing, palette
@@ -50,7 +49,6 @@ def numbers():
             margins,
             attacked_detection,
             translation,
-            routing,
         )
         for cells, settings in [STUDY["given"](question)]
         for row in question(*cells, **settings)

@@ -171,7 +171,7 @@ def test_an_evaluation_may_name_detectors_that_only_an_attack_of_it_evades(proje
 def test_what_an_evaluation_inherits_for_its_attacks_may_stay_without_them(project):
     changes = "{transfer: {attacks: []}, effort: {attacks: [pgd]}}"
 
-    questions = overlay(project, f"evaluations: {changes}\nfigures: {{transfer_map: null}}")["evaluations"]
+    questions = overlay(project, f"evaluations: {changes}")["evaluations"]
 
     assert questions["transfer"]["victims"] and not questions["transfer"]["attacks"]
     assert questions["effort"]["detectors"]
