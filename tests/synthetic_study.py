@@ -12,6 +12,7 @@ from itertools import product
 
 import numpy as np
 
+from touchstone.evaluations.checks import checks
 from touchstone.records.metric_rows import Threat, parse_threat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell, Checkpoint, Detector, ExampleSet, Margins, Outputs, Scores
@@ -500,9 +501,9 @@ OWN_NOUNS = {
         "outputs": [*output_cells(), *(c for c in transfer_cells() if c.victim != f"{c.entry}.{c.seed}")]
     },
     "rubbish": {"outputs": rubbish_cells()},
-    "sanity": {"outputs": checked_cells()},
-    "detector_sanity": dict(zip(("outputs", "scores"), guarded_cells(), strict=True)),
-    "score_sanity": {"scores": checked_score_cells()},
+    "checks": {"scores": checked_score_cells()},
+    "checks_of_networks": {"outputs": checked_cells()},
+    "checks_of_detectors": dict(zip(("outputs", "scores"), guarded_cells(), strict=True)),
     "linearity": {"outputs": straight_cells()},
     "closed_form": dict(zip(("checkpoints", "examples", "outputs"), logistic_cells(), strict=True)),
     "attacked_detection": ATTACKED,
@@ -518,8 +519,7 @@ SETTINGS = {
 OWN_SETTINGS = {
     "chosen_baseline": {"sets": ["uniform"], "choice_id": "digits_test", "choice_sets": ["photographs"]},
     "detector_reduction": {"eps": 0.1},
-    "detector_sanity": {"checked": ["aware_05", "aware_10", "aware_30"]},
-    "score_sanity": {"checked": ["score_5", "score_10", "score_20"]},
+    "checks": {"checked": ["score_5", "score_10", "score_20"]},
     "paired_detection": {"against": ["msp"]},
     "translation": {"against": ["denoiser"]},
     "linear_probe": {"against": ["cnn"]},
@@ -540,6 +540,16 @@ REQUIRED = {
     "learned": ["energy"],
     "splits": [0],
 }
+
+
+def checks_of_networks(outputs):
+    """The component `checks` without detectors."""
+    return checks(outputs, [], [])
+
+
+def checks_of_detectors(outputs, scores, detectors):
+    """The component `checks` of attacks on networks with their detectors."""
+    return checks(outputs, scores, detectors, checked=["aware_05", "aware_10", "aware_30"], large_eps=0.3)
 
 
 def given(function):

@@ -86,6 +86,8 @@ MISTAKES = {
     "certificates in the wrong order": ("evaluations: {certified_detection: {high: [msp_high_05, msp_high_02]}}", "evaluations.certified_detection.high: msp_high_05 must certify the high end at eps 0.02; it has end high, eps 0.05", ""),
     "a certificate of the wrong end": ("evaluations: {certified_at_training_eps: {low: [msp_high_05]}}", "evaluations.certified_at_training_eps.low: msp_high_05 must certify the low end at eps 0.05; it has end high, eps 0.05", ""),
     "no certificate": ("evaluations: {certified_at_training_eps: {high: [msp]}}", "evaluations.certified_at_training_eps.high: msp must certify the high end at eps 0.05; it certifies nothing", ""),
+    "checks of nothing": ("evaluations: {score_checks: {checked: []}}", "evaluations.score_checks.checked: must name the attacks to check; the others are what they are compared with", ""),
+    "checks in vain": ("evaluations: {attack_checks: {checked: [fgsm]}}", "evaluations.attack_checks.checked: only checks of attacks on detectors read it, and this evaluation has none; leave it out", ""),
     "a direct attack that is not made": ("evaluations: {robustness: {direct_attacks: [fgsm_02]}}", "evaluations.robustness.direct_attacks: fgsm_02 is not one of its attacks; name it there, too", ""),
     "no static networks": ("classifiers: {cnn_ensemble_pgd: {static_networks: []}}", "classifiers.cnn_ensemble_pgd.static_networks: must name entries of classifiers", ""),
     "an unknown static network": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, maxuot]}}", "classifiers.cnn_ensemble_pgd.static_networks: no entry called maxuot in classifiers", "Did you mean maxout?"),

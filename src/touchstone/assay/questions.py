@@ -29,7 +29,7 @@ def evaluations(
             "attacks": ["worst", "pgd", *(["published_budget"] if facts.other_budget else [])],
         },
         "attack_checks": {
-            "use": "sanity",
+            "use": "checks",
             "question": "Do the attacks behave as attacks must, so that images which resist them may be called robust?",
             **own, "examples": ["own_attacked"], "attacks": checks, "victims": ["own_model"],
             "main_eps": facts.eps_written, "large_eps": ENDING_EPS, **random,
