@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -175,7 +175,8 @@ def _differences(
     first: Rows, second: Rows, key: tuple[str, ...], about: Callable[[dict[str, str]], str], names: Names
 ) -> Differences:
     first, renamed, removed = names.apply(first, about)
-    old_names = dict(renamed)
+    told = {new: f"{old}, which is renamed to {new}" for new, old in renamed}
+    told_removed = {name: f"{name}, which the table of names lists as removed" for name in removed}
     pairs, unpaired = _paired(first, second, key)
     if len(key) > 1:  # the remaining rows may differ only in the last part of the key
         more, unpaired = _paired(*unpaired, key[:-1])
@@ -185,20 +186,12 @@ def _differences(
         same=sum(exact for _, exact in changes),
         rounded=sum(not (exact or change.columns) for change, exact in changes),
         changed=[change for change, _ in changes if change.columns],
-        only_first=[_renamed(about(row), old_names) for row in unpaired[0]],
-        only_second=[_removed(about(row), removed) for row in unpaired[1]],
+        only_first=[told.get(name, name) for name in map(about, unpaired[0])],
+        only_second=[told_removed.get(name, name) for name in map(about, unpaired[1])],
         columns=sorted(first[0].keys() ^ second[0].keys()) if first and second else [],
         renamed=len(renamed),
         removed=len(removed),
     )
-
-
-def _renamed(name: str, old_names: Mapping[str, str]) -> str:
-    return f"{old_names[name]}, which is renamed to {name}" if name in old_names else name
-
-
-def _removed(name: str, removed: Collection[str]) -> str:
-    return f"{name}, which the table of names lists as removed" if name in removed else name
 
 
 def _paired(

@@ -9,9 +9,9 @@ from touchstone import registry
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.problems import Problem
 from touchstone.pipeline.settings.sections import on_detectors
-from touchstone.statistics.sanity_checks import only_checks
 
 Entries = dict[str, dict[str, Any]]  # one section of a study: entry -> its settings
+CHECKS = "evaluations/checks"  # the component that checks attacks
 # What an evaluation may name only if a component reads it: {setting: (the data that it becomes, the setting in words)}.
 READ = {
     "fit": (("fit_outputs", "fit_margins"), "held-out images"),
@@ -173,7 +173,7 @@ def direct_attacks(evaluations: Entries) -> Iterator[Problem]:
 def checked_attacks(evaluations: Entries) -> Iterator[Problem]:
     """Yield the checks of attacks on detectors that do not say which attacks are checked."""
     for name, entry in evaluations.items():
-        if only_checks(entry["use"]) and entry["detectors"] and not entry["checked"]:
+        if entry["use"] == CHECKS and entry["detectors"] and not entry["checked"]:
             reason = "must name the attacks to check; the others are what they are compared with"
             yield Problem(("evaluations", name, "checked"), reason)
 
