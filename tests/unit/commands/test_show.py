@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save
+from touchstone.pipeline.jobs.outputs import Outputs
 
 from touchstone.__main__ import main
-from touchstone.pipeline.jobs.outputs import Outputs
 
 BUNDLE = "data/digits/scores/cnn.0/all/test.zip"
 FACTS = {

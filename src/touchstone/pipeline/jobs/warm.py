@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import select
 import selectors
 import shutil
@@ -37,7 +38,10 @@ PATIENCE = 5.0  # seconds between SIGTERM and SIGKILL
 def start() -> None:
     """Let the jobs of this workflow share processes, one for each Python."""
     if os.environ.get(VARIABLE) != OFF and hasattr(os, "pidfd_open"):
-        os.environ[VARIABLE] = json.dumps([tempfile.mkdtemp(prefix="touchstone"), os.getpid()])
+        folder = Path(
+            tempfile.gettempdir(), f"touchstone-{secrets.token_hex(8)}"
+        )  # the first job that computes makes it
+        os.environ[VARIABLE] = json.dumps([str(folder), os.getpid()])
 
 
 def is_fork() -> bool:
@@ -62,6 +66,8 @@ def run(arguments: list[str], threads: int) -> int | None:
     folder, owner = json.loads(announced)
     path = Path(folder, hashlib.sha256(sys.executable.encode()).hexdigest()[:12])
     try:
+        os.close(os.pidfd_open(owner))
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         with socket.socket(socket.AF_UNIX) as connection:
             if not _connect(connection, path, owner):
                 return None

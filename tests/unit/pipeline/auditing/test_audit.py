@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from touchstone.pipeline.jobs.outputs import Outputs
 
 from touchstone.pipeline.auditing import audit
-from touchstone.pipeline.jobs.outputs import Outputs
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
 

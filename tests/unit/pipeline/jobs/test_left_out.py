@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader
 
 from touchstone.evidence import artefact_checks
 from touchstone.pipeline.jobs import detector_tasks, job, results, run
-from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.records.encoding import encode

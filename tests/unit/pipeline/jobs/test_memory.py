@@ -5,10 +5,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+from touchstone.pipeline.jobs.reader import Reader
 
 from touchstone.data.uniform_noise import uniform_noise
 from touchstone.ingest import pixels
-from touchstone.pipeline.jobs.reader import Reader
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.steps.prepare import prepare
 from touchstone.records.encoding import encode

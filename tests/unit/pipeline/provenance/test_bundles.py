@@ -7,10 +7,10 @@ import tracemalloc
 import zipfile
 
 import pytest
+from touchstone.pipeline.provenance.addresses import Address, files_of
 
 from touchstone import digests
 from touchstone.pipeline.provenance import bundles, sidecar_files
-from touchstone.pipeline.provenance.addresses import Address, files_of
 
 CODE = {"a.py": "sha256:a"}
 

@@ -20,17 +20,18 @@ def found(tmp_path, study="digits", name="networks/cnn.0"):
 
 
 def test_a_key_is_of_step_code_settings_and_the_bytes_of_inputs():
-    usual = key_of("train", "sha256:1", {"epochs": 1}, {"train": ["sha256:2"]})
+    usual = key_of("train", "sha256:1", {"epochs": 1}, {"train": {"a": "sha256:2"}})
 
-    assert usual == key_of("train", "sha256:1", {"epochs": 1}, {"train": ["sha256:2"]})
+    assert usual == key_of("train", "sha256:1", {"epochs": 1}, {"train": {"a": "sha256:2"}})
     others = [
-        key_of("attack", "sha256:1", {"epochs": 1}, {"train": ["sha256:2"]}),
-        key_of("train", "sha256:3", {"epochs": 1}, {"train": ["sha256:2"]}),
-        key_of("train", "sha256:1", {"epochs": 2}, {"train": ["sha256:2"]}),
-        key_of("train", "sha256:1", {"epochs": 1}, {"train": ["sha256:4"]}),
-        key_of("train", "sha256:1", {"epochs": 1}, {"validation": ["sha256:2"]}),
+        key_of("attack", "sha256:1", {"epochs": 1}, {"train": {"a": "sha256:2"}}),
+        key_of("train", "sha256:3", {"epochs": 1}, {"train": {"a": "sha256:2"}}),
+        key_of("train", "sha256:1", {"epochs": 2}, {"train": {"a": "sha256:2"}}),
+        key_of("train", "sha256:1", {"epochs": 1}, {"train": {"a": "sha256:4"}}),
+        key_of("train", "sha256:1", {"epochs": 1}, {"validation": {"a": "sha256:2"}}),
     ]
     assert len({usual, *others}) == 6
+    assert usual == key_of("train", "sha256:1", {"epochs": 1}, {"train": {"b": "sha256:2"}}), "a path is not in it"
 
 
 def test_what_was_kept_is_found_with_its_record(tmp_path):
