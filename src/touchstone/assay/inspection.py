@@ -42,7 +42,7 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
     labelled = image_sets.labelled_images(arguments)
     channels, height, width = labelled.images.shape[1:]
     shape = channels, height, width
-    mean, std = model.normalisation or arguments.normalisation(channels)
+    mean, std = arguments.normalisation(channels)
     ood = image_sets.ood_sets(arguments, labelled)
     ood_remarks = tuple(remark for _, _, remarks in ood for remark in remarks)
     backward = None

@@ -39,8 +39,7 @@ class UserModel:
     """A user's model: a program file, or what one can be exported from.
 
     network: loaded from anything but a program. onnx: a file to convert. exported: the file was exported from one of these.
-    batch: the only number of images that it takes at once. notes: sentences for the user. normalisation: mean and std of
-    each channel, if the model zoo states them. published: what a leaderboard says of it.
+    batch: the only number of images that it takes at once. notes: sentences for the user. published: what a leaderboard says of it.
     """
 
     kind: Kind
@@ -51,7 +50,6 @@ class UserModel:
     batch: int | None = None
     shape: tuple[int | None, ...] = ()  # (C, H, W) as the program states it
     notes: tuple[str, ...] = ()
-    normalisation: tuple[list[float], list[float]] | None = None
     published: Published | None = None
 
     def program(self, shape: tuple[int, int, int]) -> Program:
@@ -162,13 +160,10 @@ def _refuse_unused(model: str, **options: str | None) -> None:
 
 
 def zoo_model(model: str) -> UserModel:
-    """Return a network of RobustBench's model zoo with its published figures."""
-    entry = model_zoo.entry(model)
-    network, normalisation, note = entry.opened()
-    notes = (f"{entry.published.sentence()}; its attacks and test images are not these", note)
-    return UserModel(
-        "exported_program", network=network, notes=notes, normalisation=normalisation, published=entry.published
-    )
+    """Return a network of RobustBench with its published figures."""
+    published = model_zoo.published(model)
+    notes = (f"{published.sentence()}; its attacks and test images are not these",)
+    return UserModel("exported_program", network=model_zoo.network(published.name), notes=notes, published=published)
 
 
 def program_model(path: Path) -> UserModel:
