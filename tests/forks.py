@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,7 @@ from touchstone.pipeline.jobs import environment, warm_server
 
 VARIABLES = environment.environment(1)  # those of a job
 OF_STEPS = sum(warm_server.OF_STEPS.values(), ())
-ONNX = ("onnx2pytorch",) if find_spec("onnx2pytorch") else ()  # the library does without
-MODULES = ("pytest", "hypothesis", *ONNX, *warm_server.PACKAGES, *warm_server.TORCH, *OF_STEPS)
+MODULES = ("pytest", "hypothesis", *warm_server.PACKAGES, *warm_server.TORCH, *OF_STEPS)
 
 
 @cache
