@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import logging
 import zipfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import IO, Any
 
@@ -94,7 +95,8 @@ def read_program(data: bytes) -> nn.Module:
     try:
         if _holds(io.BytesIO(data), "/code/"):
             return _load_script(io.BytesIO(data), map_location="cpu").eval()
-        program = _load_export(io.BytesIO(data))
+        with _quiet():
+            program = _load_export(io.BytesIO(data))
     except (*NOT_WHOLE, OSError) as error:
         raise DamagedFile(f"not a whole file of torch.export or TorchScript ({first_line(error)})") from error
     _check_signature(program)
@@ -109,6 +111,17 @@ def stated_shape(network: nn.Module) -> tuple[int | None, ...]:
         return ()
     (images,) = (node for node in network.graph.nodes if node.op == "placeholder")
     return tuple(side if isinstance(side, int) else None for side in images.meta["val"].shape[1:])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch from printing tracebacks; the error says what is wrong."""
+    logger = logging.getLogger("torch.export")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _holds(file: IO[bytes], folder: str) -> bool:
