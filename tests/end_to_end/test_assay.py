@@ -81,7 +81,18 @@ def assayed(made_once):
         program = torch.export.export(net, (torch.rand(2, 1, 8, 8),), dynamic_shapes=({0: count},))
         torch.export.save(program, project.root / "small.pt2")
         np.savez(project.root / "unseen.npz", images=levels[unseen], labels=labels[unseen])
-        words = ["-m", "touchstone", "assay", "small.pt2", "--data", "unseen.npz", "--eps", "32/255", "--quick"]
+        words = [
+            "-m",
+            "touchstone",
+            "assay",
+            "small.pt2",
+            "--trust-code",
+            "--data",
+            "unseen.npz",
+            "--eps",
+            "32/255",
+            "--quick",
+        ]
         fork = replace(project, environment=forks.VARIABLES | {"PYTHONPATH": str(project.root / "src")})
         (project.root / "said.txt").write_text(fork.forked(words, server=forks.server()).stdout)
 
@@ -131,14 +142,23 @@ def test_whoever_has_the_model_verifies_its_assay(assayed, evidence, tmp_path, m
     file, model = str(evidence.with_suffix(".evidence")), str(assayed / "small.pt2")
 
     # In another process, which has the CPU paths of jobs.
-    command = [sys.executable, "-m", "touchstone", "verify", file, "--model", model]
+    command = [sys.executable, "-m", "touchstone", "verify", file, "--model", model, "--trust-code"]
     run = forks.in_fork(command, text=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")})
     text = run.stdout
     assert run.returncode == 0, text + run.stderr
     assert f"predictions of own_model.0 are also what {model} gives" in text
     assert "are what the same search gives" in text
-    assert main(["verify", file, "--model", f"another={model}"]) == 1
+    assert main(["verify", file, "--model", f"another={model}", "--trust-code"]) == 1
     assert "it has own_model.0" in capsys.readouterr().err
+
+
+def test_evidence_of_a_program_is_refused_before_the_program_is_opened(evidence, capsys, monkeypatch):
+    monkeypatch.setattr("touchstone.networks.programs.read_program", None)
+
+    assert main(["verify", str(evidence.with_suffix(".evidence"))]) == 1
+
+    message = capsys.readouterr().err
+    assert "is a program, and opening one can run any code" in message and "add --trust-code" in message
 
 
 NET, ATTACKED = (
@@ -180,7 +200,7 @@ def test_a_forged_assay_is_named(evidence, tmp_path, names):
         change(forger)
     forger.rehash()
 
-    result = verify(forger.packed(), Options())
+    result = verify(forger.packed(), Options(trust_code=True))
 
     assert [name for name, _, *finding in forgeries if not caught(result, *finding)] == [], result.problems
     assert len(names) == 1 or len(result.problems) < artefact_checks.MOST_PROBLEMS
@@ -193,7 +213,7 @@ def test_an_assay_of_another_model_is_named_by_whoever_has_the_model(assayed, ev
     program = torch.export.export(other, (torch.rand(2, 1, 8, 8),), dynamic_shapes=({0: count},))
     torch.export.save(program, tmp_path / "other.pt2")
 
-    result = verify(evidence.with_suffix(".evidence"), Options(networks={"": tmp_path / "other.pt2"}))
+    result = verify(evidence.with_suffix(".evidence"), Options(networks={"": tmp_path / "other.pt2"}, trust_code=True))
 
     assert {problem.check for problem in result.problems} == {"recomputation"}
     assert all("is not what" in problem.message for problem in result.problems)

@@ -63,10 +63,10 @@ def test_a_job_that_is_run_again_does_not_see_the_store(few, tmp_path, monkeypat
         raise recomputation.Failed("not run")
 
     seen = []
-    (project.root / ".touchstone/trusted").touch()
+    (project.root / ".touchstone/run.json").touch()
     monkeypatch.setattr(recomputation.subprocess, "run", left)
     list(recomputation.differences(STUDY, plan, *job, project.root))
 
     (names,) = seen
-    assert "trusted" in names
+    assert "run.json" in names
     assert "parsed_files.json" not in names

@@ -18,6 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `adopt`."""
     parser.add_argument("file", help="evidence of all claims of the study, with weights")
     parser.add_argument("--study", metavar="STUDY", help="the study here (default: the one with the same name)")
+    parser.add_argument("--trust-code", action="store_true", help="run networks whose code is in their file")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what verifying computes on")
     parser.set_defaults(threads=1)  # it computes in the environment of jobs
 
@@ -56,7 +57,7 @@ def _adopt(options: argparse.Namespace) -> int:
     selection = Selection(plan)
     adoption.check_raw(selection, raw)
     with tempfile.TemporaryDirectory(prefix="touchstone-adopt-") as name:
-        brought = verification.Options(study=study, raw=raw, device=options.device)
+        brought = verification.Options(study=study, raw=raw, device=options.device, trust_code=options.trust_code)
         result = verification.verify(path, brought, Path(name))
         if result.problems or result.unchecked:
             print("\n".join([*map(str, result.problems), *result.unchecked]))

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from touchstone.digests import canonical, sha256
 from touchstone.messages import first_line
-from touchstone.network_files.zip_archives import NOT_WHOLE
 from touchstone.pipeline.provenance import bundles, whole_files
+from touchstone.records.encoding import NOT_WHOLE
 
 FORMAT = "touchstone evidence 2"
 MANIFEST = "evidence.json"
