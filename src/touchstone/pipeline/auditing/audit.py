@@ -27,7 +27,7 @@ from touchstone.pipeline.auditing.findings import (
 from touchstone.pipeline.auditing.report_pages import ExpectedRoot
 from touchstone.pipeline.planning.parts import Set
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import chain, job_folders, lookup, sidecar_files
+from touchstone.pipeline.provenance import chain, job_folders, sidecar_files
 from touchstone.pipeline.provenance.folders import files_below
 from touchstone.pipeline.provenance.sidecar_files import Record
 from touchstone.pipeline.settings.study import load

@@ -18,6 +18,7 @@ from rich.progress import track
 from touchstone.messages import unguarded
 from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.provenance import lookup, sidecar_files
+from touchstone.pipeline.provenance.job_folders import SIDECAR
 
 LARGE = 64e6  # bytes; fewer are digested at once
 
@@ -80,7 +81,8 @@ def artefacts_named(what: str) -> list[str]:
     Raises:
         ValueError: There is no such artefact, several studies have it, or the sidecar of the job is damaged.
     """
-    path, page = Path(what), Path(what).parent / "report.html"
+    path = Path(what).parent if Path(what).name == SIDECAR else Path(what)
+    page = path.parent / "report.html"
     if found := lookup.members(path):
         return [member.as_posix() for member in found]
     for file in (path, page):
