@@ -78,9 +78,9 @@ def _show_artefact(what: str) -> int:
         say(*map(name_of, files))
         return 0
     path = Path(files[0])
+    record = sidecar_files.read_sidecar(path)
     if not path.exists():
         raise ValueError(f"{path}: is missing; run the study again")
-    record = sidecar_files.read_sidecar(path)
     if problem := altered_bytes(sidecar_files.artefact_digest(path), record):
         raise ValueError(
             f"{path}: ALTERED: {problem}; delete {sidecar_files.sidecar_path(path).parent} and run the study again"

@@ -89,7 +89,7 @@ def artefacts_named(what: str) -> list[str]:
         if sidecar_files.sidecar_path(file).is_file() and (file == path or path.exists()):
             return [file.as_posix()]
     if path.exists():
-        raise ValueError(f"{what}: no job made it, so there is no record of it")
+        raise ValueError(f"{what}: no job made it, or its sidecar was deleted, so there is no record of it")
     try:
         return [lookup.find_artefact(Path(), "*", what)]
     except lookup.Absent:
