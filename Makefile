@@ -94,8 +94,6 @@ bench: .venv/development                ## run every benchmark at a small size, 
 	@$(BENCH)/first_convolution.py --rounds 5 --out build/bench
 	@$(BENCH)/growth.py --times 1 2 4 --rounds 1 --out build/bench
 	@$(BENCH)/profiles.py --images 64 --rows 2000 --width 128 --scores 2000 --rounds 1 --out build/bench
-	@$(BENCH)/shard_memory.py --images 600 1200 2400 --shard 600 --out build/bench
-	@$(BENCH)/set_memory.py --images 600 1200 --out build/bench
 	@$(BENCH)/imagenet_costs.py --images 1 --rounds 1 --out build/bench
 	@$(BENCH)/one_gpu.py --device cpu --images 32 --width 4 --rounds 1 --out build/bench
 	-@$(BENCH)/known_answers.py --seeds 1 --out build/bench
@@ -115,8 +113,6 @@ bench-full: .venv/development           ## run every benchmark at full size, int
 	@$(BENCH)/first_convolution.py
 	@$(BENCH)/growth.py
 	@$(BENCH)/profiles.py
-	@$(BENCH)/shard_memory.py
-	@$(BENCH)/set_memory.py
 	@$(BENCH)/imagenet_costs.py
 	@$(BENCH)/one_gpu.py
 	@$(BENCH)/interval_coverage.py

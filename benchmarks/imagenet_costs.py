@@ -30,7 +30,6 @@ ASSUMED = {
     "gradient passes of a margin": 160,  # 20 slopes, then 3 classes of 40 steps and their bisections
     "GB/s of shared storage": 5,
     "milliseconds of planning a job": 6,  # measured of 9,963 jobs: pipeline_overhead.py --seeds 63 --alone; 59 s
-    "shards": 20,
 }
 
 
@@ -77,7 +76,7 @@ def scaled(cost: Results) -> Results:
     image = 3 * SIDE * SIDE * 4
     attacked = 2 * image * IMAGES  # on the grid, and as the attack left them
     moved = ASSUMED["networks"] * attacked * 2  # written by attack, read by infer
-    jobs = ASSUMED["networks"] * (len(passes) * (ASSUMED["shards"] + 1) + 1)
+    jobs = ASSUMED["networks"] * (len(passes) + 1)
     return {
         "passes": passes,
         "hours": hours,
@@ -85,8 +84,7 @@ def scaled(cost: Results) -> Results:
         "attacked_gb": attacked / 1e9,
         "moved_hours": moved / 1e9 / ASSUMED["GB/s of shared storage"] / 3600,
         "jobs": jobs,
-        "planning_hours": jobs * ASSUMED["milliseconds of planning a job"] / 1e3 / 3600,
-        "shard_gb": attacked / 1e9 / ASSUMED["shards"],
+        "planning_seconds": jobs * ASSUMED["milliseconds of planning a job"] / 1e3,
     }
 
 
@@ -116,10 +114,9 @@ def page(results: Results) -> str:
     rest = [
         ("GB of clean images", f"{scaled['clean_gb']:.0f}"),
         ("GB of attacked images, of each network and attack", f"{scaled['attacked_gb']:.0f}"),
-        ("GB of them in a shard", f"{scaled['shard_gb']:.1f}"),
         ("hours to write and read those of all networks", f"{scaled['moved_hours']:.1f}"),
         ("jobs", scaled["jobs"]),
-        ("hours to plan them", f"{scaled['planning_hours']:.1f}"),
+        ("seconds to plan them", f"{scaled['planning_seconds']:.0f}"),
         ("processor seconds of a digest, per GB (measured)", f"{cost['digest_per_gb']:.2f}"),
     ]
     return racing.page(

@@ -134,30 +134,6 @@ def elsewhere(function: Callable[..., Any], **arguments: Any) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def forked(function: Callable[..., Any], **arguments: Any) -> Any:
-    """Return a function's result from a fork of this process, as JSON: imports are not repeated, but its memory counts.
-
-    RuntimeError if the child failed. Call it before any thread starts. Linux only.
-    """
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        status = 1
-        try:
-            with os.fdopen(writing, "w") as stream:
-                json.dump(function(**arguments), stream)
-            status = 0
-        finally:
-            sys.stderr.flush()
-            os._exit(status)
-    os.close(writing)
-    with os.fdopen(reading) as stream:
-        text = stream.read()
-    if os.waitpid(child, 0)[1]:
-        raise RuntimeError(f"{function.__name__} failed in its own process: {arguments}")
-    return json.loads(text)
-
-
 def peak(function: Callable[[], object]) -> int:
     """Return the bytes by which this process's resident memory rises, at its highest, while the function runs.
 

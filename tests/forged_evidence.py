@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from touchstone.pipeline.provenance.addresses import Address
 
 from touchstone.digests import canonical, file_digest, sha256
 from touchstone.evidence_files import archive
 from touchstone.pipeline.provenance import bundles, sidecar_files
-from touchstone.pipeline.provenance.addresses import Address
 from touchstone.records import encoding, metric_tables
 
 SIDECAR = sidecar_files.SIDECAR

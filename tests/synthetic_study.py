@@ -12,6 +12,7 @@ from itertools import product
 
 import numpy as np
 
+from touchstone.evaluations.checks import checks
 from touchstone.records.metric_rows import Threat, parse_threat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell, Checkpoint, Detector, ExampleSet, Margins, Outputs, Scores
@@ -217,18 +218,6 @@ def calibration_cells(detectors, rows=ROWS):
         own = {"entry": cell.entry, "seed": cell.seed, "detector": cell.detector}
         cells.append(Cell(noun, cell.file + "/calibration", **own, examples="digits_calibration"))
     return cells
-
-
-def three_layer_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
-    """Three layers, whose six tensors the gradient norms are of."""
-    weights = {f"{layer}.{kind}": np.zeros(2, np.float32) for layer in (0, 2, 4) for kind in ("bias", "weight")}
-    return [
-        Cell(
-            Checkpoint(weights, {"use": "models/mlp"}, (1, SIDE, SIDE), CLASSES, (0.0,), (1.0,)),
-            at("checkpoints", f"{entry}.{seed}"), entry, seed,
-        )
-        for entry in classifiers for seed in seeds
-    ]  # fmt: skip
 
 
 def margin_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
@@ -512,30 +501,25 @@ OWN_NOUNS = {
         "outputs": [*output_cells(), *(c for c in transfer_cells() if c.victim != f"{c.entry}.{c.seed}")]
     },
     "rubbish": {"outputs": rubbish_cells()},
-    "sanity": {"outputs": checked_cells()},
-    "detector_sanity": dict(zip(("outputs", "scores"), guarded_cells(), strict=True)),
-    "score_sanity": {"scores": checked_score_cells()},
+    "checks": {"scores": checked_score_cells()},
+    "checks_of_networks": {"outputs": checked_cells()},
+    "checks_of_detectors": dict(zip(("outputs", "scores"), guarded_cells(), strict=True)),
     "linearity": {"outputs": straight_cells()},
     "closed_form": dict(zip(("checkpoints", "examples", "outputs"), logistic_cells(), strict=True)),
-    "logit_lines": {"outputs": straight_cells()},
-    "gradient_profile": {"checkpoints": three_layer_cells()},
     "attacked_detection": ATTACKED,
     "certified_detection": {"scores": certified_score_cells()},
-    "attacked_histograms": ATTACKED,
     "routing": DEFENCES,
     "translation": {"outputs": output_cells(("unet", "denoiser"))},
-    "router_roc": DEFENCES,
 }
 SETTINGS = {
-    "id_examples": "digits_test", "ood_examples": "uniform", "attack": "score_10", "eps": [0.05, 0.1, 0.2],
+    "id_examples": "digits_test", "eps": [0.05, 0.1, 0.2],
     "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn", "fgsm"], "turned": ["energy"], "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5,
     "epochs": 5, "statistics": ["auroc", "aupr_ood", "aupr_id", "fpr95_id", "fpr95_ood", "detection_error"],
 }  # fmt: skip
 OWN_SETTINGS = {
     "chosen_baseline": {"sets": ["uniform"], "choice_id": "digits_test", "choice_sets": ["photographs"]},
     "detector_reduction": {"eps": 0.1},
-    "detector_sanity": {"checked": ["aware_05", "aware_10", "aware_30"]},
-    "score_sanity": {"checked": ["score_5", "score_10", "score_20"]},
+    "checks": {"checked": ["score_5", "score_10", "score_20"]},
     "paired_detection": {"against": ["msp"]},
     "translation": {"against": ["denoiser"]},
     "linear_probe": {"against": ["cnn"]},
@@ -556,6 +540,16 @@ REQUIRED = {
     "learned": ["energy"],
     "splits": [0],
 }
+
+
+def checks_of_networks(outputs):
+    """The component `checks` without detectors."""
+    return checks(outputs, [], [])
+
+
+def checks_of_detectors(outputs, scores, detectors):
+    """The component `checks` of attacks on networks with their detectors."""
+    return checks(outputs, scores, detectors, checked=["aware_05", "aware_10", "aware_30"], large_eps=0.3)
 
 
 def given(function):

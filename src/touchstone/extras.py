@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 PACKAGES = {  # the extra of pyproject.toml: the modules that it adds
     "workflow": ("snakemake", "snakemake_interface_logger_plugins", "dvc", "rich"),
-    "data": ("sklearn", "skimage", "torchvision"),
+    "data": ("sklearn", "skimage", "torchvision", "pooch", "requests"),
     "reports": ("matplotlib", "jinja2", "markupsafe", "pandas"),
 }
 EXTRAS = {module: extra for extra, modules in PACKAGES.items() for module in modules}

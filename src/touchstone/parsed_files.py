@@ -45,6 +45,11 @@ def distrust() -> None:
     _store.cache_clear()
 
 
+def is_trusted() -> bool:
+    """Return whether this process may read what earlier commands kept."""
+    return _trusted
+
+
 @cache
 def version(*files: str) -> str:
     """Return one digest of some Python files and of Python's version, on which what they parse depends too."""

@@ -14,14 +14,10 @@ from matplotlib.figure import Figure
 
 import touchstone
 from touchstone.evaluations.attacked_detection import attacked_detection
-from touchstone.evaluations.cross_attack import cross_attack
 from touchstone.evaluations.detection import detection
 from touchstone.evaluations.evasion import evasion
-from touchstone.evaluations.margin_evasion import margin_evasion
 from touchstone.evaluations.margins import margins
 from touchstone.evaluations.robustness import robustness
-from touchstone.evaluations.routing import routing
-from touchstone.evaluations.subset_robustness import subset_robustness
 from touchstone.evaluations.translation import translation
 from touchstone.records.metric_rows import ADAPTIVE, OBLIVIOUS
 from touchstone.report import drawing, palette
@@ -51,11 +47,8 @@ def numbers():
         for question in (
             robustness,
             margins,
-            subset_robustness,
-            margin_evasion,
             attacked_detection,
             translation,
-            routing,
         )
         for cells, settings in [STUDY["given"](question)]
         for row in question(*cells, **settings)
@@ -64,9 +57,7 @@ def numbers():
     evaded = evasion(nouns["outputs"], tested, nouns["detectors"], [], nouns["calibration_scores"])
     # The rows of some figures instead.
     for name, rows in {
-        "transfer_matrix": robustness(STUDY["clean"](nouns["outputs"]) + STUDY["transfer_cells"](), resamples=5),
         "detector_matrix": detection(nouns["scores"], nouns["outputs"], **DETECTION),
-        "cross_attack_matrix": cross_attack(nouns["scores"], nouns["outputs"], nouns["detectors"], **DETECTION),
         "evasion_curves": evaded + adaptive(evaded),
         "evasion_by_knowledge": evaded + adaptive(evaded),
     }.items():

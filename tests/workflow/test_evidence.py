@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from touchstone.pipeline.orchestration.restore import restore
 
 from touchstone.__main__ import main
 from touchstone.digests import file_digest
@@ -23,7 +24,6 @@ from touchstone.evidence.selection import Selection
 from touchstone.evidence.verification import Options, verify
 from touchstone.evidence_files import archive
 from touchstone.numerics import cpu_paths
-from touchstone.pipeline.orchestration.restore import restore
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import bundles, sidecar_files
 from touchstone.pipeline.settings.study import load

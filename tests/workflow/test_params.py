@@ -86,6 +86,8 @@ MISTAKES = {
     "certificates in the wrong order": ("evaluations: {certified_detection: {high: [msp_high_05, msp_high_02]}}", "evaluations.certified_detection.high: msp_high_05 must certify the high end at eps 0.02; it has end high, eps 0.05", ""),
     "a certificate of the wrong end": ("evaluations: {certified_at_training_eps: {low: [msp_high_05]}}", "evaluations.certified_at_training_eps.low: msp_high_05 must certify the low end at eps 0.05; it has end high, eps 0.05", ""),
     "no certificate": ("evaluations: {certified_at_training_eps: {high: [msp]}}", "evaluations.certified_at_training_eps.high: msp must certify the high end at eps 0.05; it certifies nothing", ""),
+    "checks of nothing": ("evaluations: {score_checks: {checked: []}}", "evaluations.score_checks.checked: must name the attacks to check; the others are what they are compared with", ""),
+    "checks in vain": ("evaluations: {attack_checks: {checked: [fgsm]}}", "evaluations.attack_checks.checked: only checks of attacks on detectors read it, and this evaluation has none; leave it out", ""),
     "a direct attack that is not made": ("evaluations: {robustness: {direct_attacks: [fgsm_02]}}", "evaluations.robustness.direct_attacks: fgsm_02 is not one of its attacks; name it there, too", ""),
     "no static networks": ("classifiers: {cnn_ensemble_pgd: {static_networks: []}}", "classifiers.cnn_ensemble_pgd.static_networks: must name entries of classifiers", ""),
     "an unknown static network": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, maxuot]}}", "classifiers.cnn_ensemble_pgd.static_networks: no entry called maxuot in classifiers", "Did you mean maxout?"),
@@ -98,8 +100,7 @@ MISTAKES = {
     "an entry that nothing uses": ("attacks: {mine: {use: fgsm}}", "attacks.mine: no evaluation uses it", ""),
     "a name that is taken": ("attacks: {cnn: {use: fgsm}}", "cnn", "names are unique"),
     "a bad name": ("attacks: {Mine-1: {use: fgsm}}", "attacks.Mine-1", "a-z"),
-    "no shards": ("examples: {digits_test: {shards: 0}}", "examples.digits_test.shards: expected int at least 1", "got 0"),
-    "shards in words": ("examples: {digits_test: {shards: many}}", "examples.digits_test.shards: expected int at least 1", 'got "many"'),
+    "shards of an earlier version": ("examples: {digits_test: {shards: 20}}", "examples.digits_test.shards: not a setting of data/digits.py.", "Settings are "),
     "a network with its own gradient": ("classifiers: {cnn: {backward: cnn}}", "classifiers.cnn.backward: cnn must be a network that draws no random numbers", ""),
     "margins of a random network": ("classifiers: {cnn: {draws: 20}}", "classifiers.cnn.draws: ", "asks for margins, but a network that draws random numbers has no fixed"),
     "a detector inside a random network": ("classifiers: {cnn: {draws: 20}}", "classifiers.cnn.draws: ", "which reads more than logits, so no attack could follow it"),
@@ -172,7 +173,7 @@ def test_an_evaluation_may_name_detectors_that_only_an_attack_of_it_evades(proje
 def test_what_an_evaluation_inherits_for_its_attacks_may_stay_without_them(project):
     changes = "{transfer: {attacks: []}, effort: {attacks: [pgd]}}"
 
-    questions = overlay(project, f"evaluations: {changes}\nfigures: {{transfer_map: null}}")["evaluations"]
+    questions = overlay(project, f"evaluations: {changes}")["evaluations"]
 
     assert questions["transfer"]["victims"] and not questions["transfer"]["attacks"]
     assert questions["effort"]["detectors"]
@@ -277,7 +278,7 @@ def test_a_removed_evaluation_takes_its_figures_and_a_removed_entry_leaves_lists
     assert "few_faces" in before["groups"]["examples"]["few"]
     assert "few_faces" not in after["groups"]["examples"]["few"]
     assert "few_faces" not in after["evaluations"]["attacked_detection"]["examples"]
-    assert before["figures"].keys() - after["figures"].keys() == {"margins_found", "stand_ins", "tau_and_robustness"}
+    assert before["figures"].keys() - after["figures"].keys() == {"margins_found", "tau_and_robustness"}
     assert after["claims"]["S1-2"] == "few_faces (examples) is not in this study"
 
 
@@ -332,11 +333,10 @@ def test_a_source_that_cannot_be_had_is_left_out_with_all_that_leans_on_it(proje
     assert left["study"]["absent"] == [source]
 
 
-def test_a_claim_about_what_is_absent_is_not_run_and_a_figure_of_it_is_not_drawn(project):
+def test_a_claim_about_what_is_absent_is_not_run(project):
     left = without(project, "cifar10", "places365")
 
     assert left["claims"]["S1-2"] == "few_places (examples) is not in this study"
-    assert "attacked_scores" in load("cifar10", ROOT)["figures"] and "attacked_scores" not in left["figures"]
 
 
 def test_an_evaluation_of_absent_sets_alone_goes_with_what_only_it_asks(project):

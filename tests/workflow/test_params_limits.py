@@ -72,7 +72,6 @@ HOSTILE = {
     "too large a batch": ("study: {batch_size: 1000000000000}", 1, "study.batch_size", "at most 1,000,000"),
     "too large a seed": (f"classifiers: {{cnn: {{seeds: [0, {2**70}]}}}}", 1, "classifiers.cnn.seeds.1", "at most 4,294,967,295"),
     "too large a seed of a set": (f"examples: {{uniform: {{seed: {2**32}}}}}", 1, "examples.uniform.seed", "at most 4,294,967,295"),
-    "too many shards": ("examples: {digits_test: {shards: 1001}}", 1, "examples.digits_test.shards", "at most 1,000"),
     "too fast a rate": ("classifiers: {cnn: {learning_rate: 1.0e+30}}", 1, "classifiers.cnn.learning_rate", "above 0, at most 1,000,000"),
     "a momentum that keeps Adam from moving": ("classifiers: {cnn: {momentum: 1}}", 1, "classifiers.cnn.momentum", "must be less than 1 with optimizer: adam"),
     "a class far below zero": ("examples: {few_classes: {use: held_out_classes, of: digits_train, keep: false, classes: [-2000000]}}", 1, "examples.few_classes.classes.0", "from -1,000,000 to 1,000,000"),

@@ -4,9 +4,9 @@ import os
 import time
 
 import pytest
+from touchstone.pipeline.orchestration.restore import restore
 
 from touchstone.pipeline.orchestration import freshness
-from touchstone.pipeline.orchestration.restore import restore
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
 

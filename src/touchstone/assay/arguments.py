@@ -13,7 +13,6 @@ from pathlib import Path
 from touchstone.assay import model_zoo
 from touchstone.ingest.user_pictures import Colour, Shaping
 from touchstone.messages import nearest
-from touchstone.pipeline.orchestration import study_run
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME
 from touchstone.signatures import fold
 
@@ -150,7 +149,7 @@ def _target(options: Namespace) -> Path:
     """Return the file to write the study to; ValueError for a name that no study can have."""
     stem = re.sub(r"[^a-z0-9]+", "_", Path(options.model).stem.lower()).strip("_")
     name, flag = options.study or f"assay_{stem or 'model'}", f"--name {options.study}"
-    target = (STUDIES if study_run.in_clone() else Path()) / f"{name}.yaml"
+    target = (STUDIES if STUDIES.is_dir() else Path()) / f"{name}.yaml"
     if options.out:
         target, flag = Path(options.out), f"--out {options.out}"
         name = target.stem

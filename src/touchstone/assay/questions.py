@@ -29,7 +29,7 @@ def evaluations(
             "attacks": ["worst", "pgd", *(["published_budget"] if facts.other_budget else [])],
         },
         "attack_checks": {
-            "use": "sanity",
+            "use": "checks",
             "question": "Do the attacks behave as attacks must, so that images which resist them may be called robust?",
             **own, "examples": ["own_attacked"], "attacks": checks, "victims": ["own_model"],
             "main_eps": facts.eps_written, "large_eps": ENDING_EPS, **random,
@@ -86,9 +86,6 @@ def figures(facts: Facts) -> dict[str, Any]:
             "caption": "Each image's distance to the decision boundary against the logit margin that stands in for it."},
         "brittle_roc": {"use": "brittle_roc", "evaluation": "brittle", "eps": [facts.eps_written],
             "caption": "How many brittle images the logit margin finds for how many others it flags."},
-        "brittle_images": {"use": "brittle_images", "evaluation": "brittle", "classifier": "own_model",
-            "caption": "The images themselves, by distance to the boundary and by logit margin. Above each: distance | logit"
-            " margin, and the predicted class, with the true one in brackets if it differs."},
     }  # fmt: skip
     return {
         name: figure for name, figure in made.items() if figure["evaluation"] != "brittle" or not facts.model.random

@@ -39,11 +39,6 @@ def is_paper(word: str) -> bool:
     return is_folder or (word in shipped() and not Path(f"workflow/studies/{word}.yaml").is_file())
 
 
-def is_check(study: str) -> bool:
-    """Return whether a study is one that tries a paper."""
-    return study.startswith(NAME.format(""))
-
-
 def check(written: str, cores: str | None) -> int:
     """Check a paper, run it on tiny data and print its verdicts.
 

@@ -22,7 +22,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", nargs="*", default=[], help="the folders of the jobs that it reads")
     parser.add_argument("--output", required=True, help="the folder that it makes; of a report, the page")
     parser.add_argument("--threads", type=int, default=1, help="the number of torch's threads")
-    parser.add_argument("--recompute", action="store_true", help="compute also what the store has")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -35,13 +34,14 @@ def main(options: argparse.Namespace) -> int:
     try:
         plan = job_plan.load(options.plan, options.input, options.output)
         artefacts = Artefacts(plan, Store(plan.study))
-        if options.recompute or plan.rule == "prepare" or not all(map(artefacts.find, plan.tasks)):
+        recompute = os.environ.get(job_plan.RECOMPUTE) == plan.rule
+        if recompute or plan.rule == "prepare" or not all(map(artefacts.find, plan.tasks)):
             if not warm.is_fork() and (status := warm.run(sys.argv[1:], options.threads)) is not None:
                 return status
             environment.prepare_process(options.threads)
             plugins.use(filter(None, os.environ.get(plugins.VARIABLE, "").split(os.pathsep)))
             artefacts = Artefacts(plan, Store(plan.study))
-        _run(artefacts, Path(options.output), options.recompute)
+        _run(artefacts, Path(options.output), recompute)
     except JobError as error:
         raise ValueError(str(error)) from error
     return 0

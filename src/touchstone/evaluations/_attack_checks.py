@@ -1,4 +1,4 @@
-"""What the checks of attacks on classifiers share with those of attacks on detectors."""
+"""What the checks of attacks share with evaluations that make a check of their own."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
@@ -39,8 +37,11 @@ def data_sheet(
     sampling: Sampling = {"resamples": resamples, "seed": bootstrap_seed}
     rows: list[MetricRow] = []
     for cell in examples:
-        source, classes, (intensity, sparsity, on_grid) = _measured(cell.noun)
-        count, about = len(intensity), replace(cell, noun=None)  # the images are not needed any more
+        noun: ExampleSet = cell.noun
+        order, parts = np.argsort(noun.example_ids), range(0, len(noun), CHUNK)
+        measured = [_of_each_image(noun.images[order[start : start + CHUNK]]) for start in parts]
+        intensity, sparsity, on_grid = np.concatenate(measured, axis=1)
+        count, classes = len(noun), len(np.unique(noun.labels[noun.labels >= 0]))
         properties = {
             "n": (Interval(count, None, None), "images"),
             "classes": (Interval(classes, None, None), "classes"),
@@ -49,17 +50,10 @@ def data_sheet(
             "on_grid": (intervals.mean(on_grid, **sampling), "fraction"),
         }
         rows += [
-            row(metric, interval, cell=of_images(about), entry=source, n=count, unit=unit, files=[about])
+            row(metric, interval, cell=of_images(cell), entry=noun.source, n=count, unit=unit, files=[cell])
             for metric, (interval, unit) in properties.items()
         ]
     return with_means(rows)
-
-
-def _measured(noun: ExampleSet) -> tuple[str, int, Array]:
-    """Return the source of a set, how many labels occur, and what `_of_each_image` returns, in the order of the ids."""
-    order, parts = np.argsort(noun.example_ids), range(0, len(noun), CHUNK)
-    each = [_of_each_image(noun.images[order[start : start + CHUNK]]) for start in parts]
-    return noun.source, len(np.unique(noun.labels[noun.labels >= 0])), np.concatenate(each, axis=1)
 
 
 def _of_each_image(images: Array) -> Array:

@@ -34,7 +34,7 @@ def adopt(selection: Selection, folder: Path, evidence: str, root: Path = Path()
         ValueError: Something is missing here or there, was made by other code, or differs from what the project has.
             Nothing was written.
     """
-    files = [file for file in selection.addresses if file in selection.planned]
+    files = [file for file in selection.addresses if file in selection.tasks]
     _check(selection, files, folder, root)
     records = _marked(files, folder, evidence, root)
     written = files_of(records)
@@ -66,7 +66,7 @@ def check_raw(selection: Selection, raw: Collection[str]) -> None:
     Raises:
         ValueError: Lists the raw files that are missing, and how to fetch them.
     """
-    needed = [task.inputs["folder"] for task in selection.planned.values() if "folder" in task.inputs]
+    needed = [task.inputs["folder"] for task in selection.tasks.values() if "folder" in task.inputs]
     missing = [str(file) for file in dict.fromkeys(map(str, needed)) if Path(file).name not in raw]
     if missing:
         lines = [_not_here(selection, file) for file in missing[:10]]
@@ -112,8 +112,6 @@ def _check(selection: Selection, files: list[str], folder: Path, root: Path) -> 
     Raises:
         ValueError: Lists what is in the way.
     """
-    if cut := [task.output for task in selection.planned.values() if task.step in ("cut", "gather")]:
-        raise ValueError(f"{cut[0]}: the study is cut into shards, which evidence does not hold; it cannot be adopted")
     problems = [
         *_missing_raw(selection, folder, root),
         *_conflicts(files, folder, root),
@@ -125,7 +123,7 @@ def _check(selection: Selection, files: list[str], folder: Path, root: Path) -> 
 
 def _missing_raw(selection: Selection, folder: Path, root: Path) -> Iterator[str]:
     """Yield the raw files that the project lacks, or has in another version."""
-    for file, task in selection.planned.items():
+    for file, task in selection.tasks.items():
         if task.step != "fetch":
             continue
         if not sidecar_files.exists(root / file):

@@ -32,7 +32,7 @@ def read_records(selection: Selection, folder: Path, result: Result) -> Records:
         if file in seen:
             continue
         seen.add(file)
-        if file not in selection.planned:  # its name, which is a path, is not trusted either
+        if file not in selection.tasks:  # its name, which is a path, is not trusted either
             result.add(PLAN, ascii(file)[1:-1], "is not part of the study that the settings describe")
             continue
         with result.reading(CHAIN, file, "its record cannot be read"):
@@ -113,7 +113,7 @@ def check_pages(selection: Selection, records: Records, folder: Path, stated: st
 def check_plan(selection: Selection, records: Records, result: Result) -> None:
     """Check that every record is that of the study's own task: its step, settings and inputs."""
     for file, record in records.items():
-        task = selection.planned[file]
+        task = selection.tasks[file]
         inputs = {role: [link["file"] for link in links] for role, links in record["inputs"].items()}
         if record["step"] != task.step:
             result.add(PLAN, file, f"was created by the step {record['step']}, the study plans {task.step}")
@@ -173,8 +173,8 @@ def other_code(selection: Selection, records: Records) -> Iterator[str]:
     """Yield a sentence for each step whose code differs from the installed one, although its result is taken on trust."""
     by_step: dict[str, set[str]] = {}
     for file, record in records.items():
-        task = selection.planned[file]
-        if task.step in ("evaluate", "report", "infer", "score", "fit", "translate", "gather", "cut"):
+        task = selection.tasks[file]
+        if task.step in ("evaluate", "report", "infer", "score", "fit", "translate"):
             continue
         if changed := names_of_other_code(record):
             by_step.setdefault(task.step, set()).update(changed)

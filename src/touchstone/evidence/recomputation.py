@@ -113,10 +113,6 @@ class Recomputation(Reader):
         """
         return self.nouns.get(file, lambda: self._made(file, kind))
 
-    def passing_noun(self, file: str, kind: str) -> Any:
-        """Return `noun`; so many are kept at most, whoever reads them."""
-        return self.noun(file, kind)
-
     def _made(self, file: str, kind: str) -> Any:
         if not sidecar_files.exists(self.folder / file):
             task = self.selection.tasks.get(file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from touchstone.claims import paper_files
@@ -35,17 +35,7 @@ class Selection:
 
     @cached_property
     def tasks(self) -> dict[str, Task]:
-        """The task of each artefact, by its address, as if no set were cut into shards."""
-        tasks: dict[str, Task] = {}
-        for rule, wildcards in self.plan.jobs():
-            whole = replace(rule, step=rule.gathers, gathers="") if rule.gathers else rule
-            if "shard" not in rule.wildcards and rule.step != "cut":
-                tasks |= {task.output: task for task in self.plan.tasks(whole, **wildcards)}
-        return tasks
-
-    @cached_property
-    def planned(self) -> dict[str, Task]:
-        """The task of each artefact, by its address, as the workflow runs it."""
+        """The task of each artefact, by its address."""
         return {
             task.output: task for rule, wildcards in self.plan.jobs() for task in self.plan.tasks(rule, **wildcards)
         }
@@ -53,7 +43,7 @@ class Selection:
     @cached_property
     def report(self) -> Task:
         """The task of the report."""
-        return self.planned[f"reports/{self.plan.study.name}/report.html"]
+        return self.tasks[f"reports/{self.plan.study.name}/report.html"]
 
     @cached_property
     def evaluations(self) -> list[str]:

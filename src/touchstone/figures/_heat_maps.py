@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -39,12 +39,6 @@ def overall(rows: Iterable[MetricRow], metric: str) -> dict[Places, MetricRow]:
 def interval_of(row: MetricRow) -> Interval:
     """Return the number of a row with the ends of its interval."""
     return Interval(row.value, row.low, row.high)
-
-
-def complement(share: Interval) -> Interval:
-    """Return one minus a share: an error from an accuracy."""
-    low, high = (None if end is None else 1 - end for end in (share.low, share.high))
-    return Interval(1 - share.value, high, low)
 
 
 def what_ends_are(rows: Iterable[MetricRow]) -> str:
@@ -110,12 +104,9 @@ def draw(
     small: str,
     words: tuple[str, str],
     names: Mapping[str, str] | None = None,
-    outlined: Collection[Places] = (),
-    frames: str = "",
     sources: Mapping[Places, MetricRow] | None = None,
-    lowest: float = 0,
 ) -> None:
-    """Draw the values of `rows` (from the top) on `columns`, from the lowest in orange over white to 1 in violet.
+    """Draw the values of `rows` (from the top) on `columns`, from 0 in orange over white to 1 in violet.
 
     Args:
         axes: where to draw them.
@@ -125,9 +116,7 @@ def draw(
         small: what the intervals in small type are. They are left out if there are too many columns for them.
         words: what rows and what columns are.
         names: {row: the words shown for it}, if they differ.
-        outlined: cells with a frame. frames: what the title says of them.
         sources: {(row, column): where its number is from}.
-        lowest: the least value that is possible: 0 for an AUROC, -1 for a correlation.
     """
     colours = matplotlib.colormaps[COLOURS]
     fits = len(columns) <= CROWD
@@ -137,18 +126,15 @@ def draw(
             if share is None or math.isnan(share.value):
                 continue
             # Not to the very ends of the colours, on which any text is hard to read.
-            red, green, blue, _ = colours(0.08 + 0.84 * (share.value - lowest) / (1 - lowest))
+            red, green, blue, _ = colours(0.08 + 0.84 * share.value)
             axes.add_patch(Rectangle((left, top), 1, 1, facecolor=(red, green, blue), edgecolor="none"))
             ink = DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else LIGHT
             shown = share if fits else Interval(share.value, None, None)
             number(axes, left + 0.5, top + 0.5, shown, ink, row=(sources or {}).get((row, column)))
-            if (row, column) in outlined:
-                frame = Rectangle((left + 0.04, top + 0.04), 0.92, 0.92, fill=False, edgecolor=DARK, linewidth=1.6)
-                axes.add_patch(frame)
     axes.set(
         xlim=(0, len(columns)),
         ylim=(len(rows), 0),
-        title="; ".join(filter(None, (title, f"small: {small}" if fits else "", frames))),
+        title=f"{title}; small: {small}" if fits else title,
         ylabel=words[0],
         xlabel=words[1],
     )

@@ -1,4 +1,4 @@
-"""What figures call sets of images and attacks."""
+"""What figures call clean images and attacks."""
 
 from __future__ import annotations
 
@@ -8,16 +8,6 @@ from touchstone.records.metric_rows import Threat
 
 CLEAN = "clean"
 ATTACKS = {"fgsm": "One step (FGSM)", "pgd": "PGD", "attack_suite": "Attack suite", "": "Worst of several attacks"}
-
-
-def set_name(place: str, clean: str) -> str:
-    """Return what a figure calls a set: "clean", the attack on the clean set, or the set's own name.
-
-    Args:
-        place: of the set, such as digits_test/pgd.
-        clean: the set of clean images that the figure is about.
-    """
-    return CLEAN if place == clean else place.removeprefix(f"{clean}/")
 
 
 def attack_name(threats: Collection[Threat]) -> str:

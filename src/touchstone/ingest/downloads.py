@@ -6,32 +6,23 @@ share them. That folder may be deleted at any time.
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
-import http.client
 import os
 import tarfile
-import urllib.error
-import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from touchstone.ingest.http_files import BLOCK, alone, download
 from touchstone.ingest.raw_files import read_bytes
 from touchstone.records.encoding import DamagedFile
 
 FOLDER = Path(".touchstone/downloads")
-ATTEMPTS, TIMEOUT, BLOCK = 3, 60, 1 << 20  # per address, seconds without a byte, bytes
-NETWORK_ERRORS = (OSError, http.client.HTTPException)  # urllib's are OSErrors
 UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
-
-Watcher = Callable[[int, int], None]  # (bytes received, bytes in all)
-watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
 @dataclass(frozen=True)
@@ -51,8 +42,6 @@ class Archive:
 
 def published(archives: Sequence[Archive], source: str, *, local_folder: str | None, mirror: str | None) -> list[Path]:
     """Return the paths of the archives, each checked against its published digest.
-
-    A download that was cut off is resumed.
 
     Args:
         archives: of the source.
@@ -96,29 +85,24 @@ def _listed(archives: Sequence[Archive]) -> str:
 
 
 def _downloaded(archive: Archive, archives: Sequence[Archive], source: str, mirror: str | None) -> Path:
-    folder = Path(os.environ.get("TOUCHSTONE_DOWNLOADS") or FOLDER)
+    folder = Path(os.environ.get("TOUCHSTONE_DOWNLOADS") or FOLDER).expanduser()
     path = folder / source / archive.name  # two sources may publish files of the same name
-    for stored in (path, folder / archive.name):  # users may put a file directly into the folder
-        if stored.is_file() and _digest(stored, archive.digest) == archive.digest:
-            return stored
-    part = path.with_name(f"{path.name}.{archive.digest.rpartition(':')[2][:8]}.part")
-    part.parent.mkdir(parents=True, exist_ok=True)
+    places = (path, folder / archive.name)  # users may put a file directly into the folder
+    if stored := _stored(places, archive.digest):
+        return stored
+    path.parent.mkdir(parents=True, exist_ok=True)
     urls = (f"{mirror.rstrip('/')}/{archive.name}",) if mirror else archive.urls
     failures = []
-    for url in urls:
-        try:
-            _download(url, part)
-        except NETWORK_ERRORS as error:
-            failures.append(f"{url}: {error}")
-            continue
-        try:
-            check(part, archive.digest)
-        except DamagedFile as error:
-            part.unlink()  # otherwise every later run would resume it
-            failures.append(f"{url}: sent another file ({error})")
-            continue
-        part.replace(path)
-        return path
+    with alone(path):
+        if stored := _stored(places, archive.digest):  # by the run that held the lock
+            return stored
+        for url in urls:
+            try:
+                download(url, path, archive.digest)
+            except ConnectionError as error:
+                failures.append(f"{url}: {error}")
+            else:
+                return path
     raise FileNotFoundError(
         f"{source}: could not download {archive.name} ({'; '.join(failures)}).\n"
         "Without network, put these files, as they are, into a folder:\n"
@@ -128,56 +112,8 @@ def _downloaded(archive: Archive, archives: Sequence[Archive], source: str, mirr
     )
 
 
-def _download(url: str, part: Path) -> None:
-    """Download into `part`, resuming what is there; try a few times, because long downloads are cut off."""
-    for attempt in range(ATTEMPTS):
-        try:
-            return _request(url, part)
-        except urllib.error.HTTPError as error:
-            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and part.is_file():
-                part.unlink()  # longer than the file on the server
-            if attempt == ATTEMPTS - 1 or error.code == http.HTTPStatus.NOT_FOUND:
-                raise
-        except NETWORK_ERRORS:
-            if attempt == ATTEMPTS - 1:
-                raise
-    return None
-
-
-def _request(url: str, part: Path) -> None:
-    if not url.startswith(("https://", "http://")):
-        raise OSError("expected an http or https address")
-    size = part.stat().st_size if part.is_file() else 0
-    headers = {"User-Agent": "touchstone"} | ({"Range": f"bytes={size}-"} if size else {})
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as answer:
-        resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
-        length = answer.headers.get("Content-Length")
-        start = size if resumed else 0
-        total = start + int(length) if length else 0
-        with part.open("ab" if resumed else "wb") as stream:
-            done = _copy(answer, stream, start, total)
-    if total and done < total:
-        raise ConnectionError(f"cut off after {done:,} of {total:,} bytes")
-
-
-def _copy(answer: IO[bytes], stream: IO[bytes], done: int, total: int) -> int:
-    report = watcher.get()
-    while block := answer.read(BLOCK):
-        stream.write(block)
-        done += len(block)
-        if report is not None and total:
-            report(done, total)
-    return done
-
-
-@contextlib.contextmanager
-def watched(report: Watcher) -> Iterator[None]:
-    """Call `report` for every block of every download in the with statement."""
-    token = watcher.set(report)
-    try:
-        yield
-    finally:
-        watcher.reset(token)
+def _stored(places: Sequence[Path], digest: str) -> Path | None:
+    return next((place for place in places if place.is_file() and _digest(place, digest) == digest), None)
 
 
 # --- unpacking ----------------------------------------------------------------------------------------------------

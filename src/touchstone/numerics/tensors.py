@@ -45,8 +45,8 @@ def check_finite(name: str, rows: Tensor) -> None:
 class RandomStreams:
     """One random stream per example, keyed by its id.
 
-    Batches, shards and order therefore change nothing. It is the `generator` of every component, and each call advances all
-    its streams by one draw.
+    Batches and order therefore change nothing. It is the `generator` of every component, and each call advances all its
+    streams by one draw.
 
     Args:
         seed: of the job.

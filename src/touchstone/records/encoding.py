@@ -14,7 +14,7 @@ from touchstone.digests import canonical
 from touchstone.records.nouns import KINDS, Array, LeftOut, LeftOutError, Noun
 
 METADATA_KEY = "touchstone"
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)  # what damaged bytes raise
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)  # what damaged bytes raise
 
 
 class DamagedFile(ValueError):
@@ -56,16 +56,21 @@ def decode(data: bytes, kind: type | None = None) -> Any:
         LeftOutError: the noun was left out.
     """
     try:
-        arrays = load_tensors(data)
+        arrays = load_tensors(data)  # checks every size in the header against the bytes that are there
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        noun = joined(arrays, json.loads(header["__metadata__"][METADATA_KEY]))
-    except (SafetensorError, *UNREADABLE) as error:
+        rest = json.loads(header.pop("__metadata__")[METADATA_KEY])
+        noun = _joined({name: arrays[name] for name in header}, rest)  # safetensors returns them in a random order
+    except (SafetensorError, *_UNREADABLE) as error:
         raise DamagedFile(f"not a whole artefact ({type(error).__name__}: {error})") from error
-    return expected(noun, kind)
+    if kind is not None and isinstance(noun, LeftOut) and kind is not LeftOut:
+        raise LeftOutError(noun.reason)
+    if kind is not None and type(noun) is not kind:
+        raise DamagedFile(f"holds {type(noun).__name__}, expected {kind.__name__}")
+    return noun
 
 
-def joined(arrays: dict[str, Array], rest: dict[str, Any]) -> Any:
-    """Return the noun that `_split` took apart; one of `UNREADABLE` if there is none."""
+def _joined(arrays: dict[str, Array], rest: dict[str, Any]) -> Any:
+    """Return the noun that `_split` took apart; one of `_UNREADABLE` if there is none."""
     arrays, rest = {**arrays}, {**rest}
     noun_type = KINDS[rest.pop("kind")]
     for name in rest.pop("nested"):
@@ -75,12 +80,3 @@ def joined(arrays: dict[str, Array], rest: dict[str, Any]) -> Any:
         if name in rest:
             rest[name] = tuple(rest[name])
     return noun_type(**arrays, **rest)
-
-
-def expected(noun: Any, kind: type | None) -> Any:
-    """Return the noun; DamagedFile if it is of another kind, LeftOutError if it was left out."""
-    if kind is not None and isinstance(noun, LeftOut) and kind is not LeftOut:
-        raise LeftOutError(noun.reason)
-    if kind is not None and type(noun) is not kind:
-        raise DamagedFile(f"holds {type(noun).__name__}, expected {kind.__name__}")
-    return noun

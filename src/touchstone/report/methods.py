@@ -12,7 +12,6 @@ FLOW = (
     "fetch",
     "prepare",
     "train",
-    "cut",
     "attack",
     "measure",
     "translate",

@@ -97,7 +97,6 @@ SETTINGS = {
     },
     "examples": {
         "seed": "of whatever the component draws",
-        "shards": "parts of the set, each with jobs of its own",
         "source": "the raw data",
         "of": "the set that this one is made of",
     },

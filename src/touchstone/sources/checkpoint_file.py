@@ -7,11 +7,9 @@ theirs; each RobustBench entry states its own.
 from __future__ import annotations
 
 import shutil
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
-from touchstone.ingest import downloads
+from touchstone.ingest import http_files
 
 NAME = "weights.pt"
 
@@ -27,27 +25,13 @@ def checkpoint_file(folder: Path, *, location: str) -> None:
     """
     target = folder / NAME
     if location.startswith(("http://", "https://")):
-        with target.open("wb") as stream:
-            for block in _blocks(location):
-                stream.write(block)
+        try:
+            http_files.download(location, target)
+        except ConnectionError as error:
+            advice = "Put the file somewhere and set location to its path"
+            raise FileNotFoundError(f"checkpoint_file: {location}: {error}. {advice}") from error
         return
     path = Path(location).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"checkpoint_file: no file {path}")
     shutil.copyfile(path, target)
-
-
-def _blocks(address: str) -> Iterator[bytes]:
-    """Yield the bytes behind an address; FileNotFoundError unless the server sends all of them."""
-    done = 0
-    try:
-        with urllib.request.urlopen(address, timeout=downloads.TIMEOUT) as answer:
-            total = int(answer.headers.get("Content-Length") or 0)
-            while block := answer.read(downloads.BLOCK):
-                done += len(block)
-                yield block
-        if done < total:
-            raise ConnectionError(f"cut off after {done:,} of {total:,} bytes")
-    except (*downloads.NETWORK_ERRORS, ValueError) as error:  # ValueError: no address
-        advice = "Put the file somewhere and set location to its path"
-        raise FileNotFoundError(f"checkpoint_file: {address}: {error}. {advice}") from error

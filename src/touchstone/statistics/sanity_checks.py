@@ -13,7 +13,7 @@ from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.statistics.wording import more_digits, plain, written
 
-EVALUATIONS = ("sanity", "detector_sanity", "score_sanity")  # the components that only check attacks
+EVALUATION = "checks"  # the component that only checks attacks
 # The numbers that a failed check of their attack affects.
 ROBUST = (
     "robust_accuracy", "attacked_accuracy", "success_rate", "error_minus", "evasion_rate", "accuracy", "wrong_rate",
@@ -24,7 +24,7 @@ PASSED = "_passed"  # after a check's name: the row that says 1 or 0
 
 def only_checks(use: str) -> bool:
     """Return whether an evaluation's component only checks attacks; `use` may name its folder, too."""
-    return use.rpartition("/")[2] in EVALUATIONS
+    return use.rpartition("/")[2] == EVALUATION
 
 
 class Check(NamedTuple):

@@ -5,7 +5,6 @@ import cProfile
 import itertools
 import json
 import mmap
-import os
 import sys
 from functools import partial
 from types import SimpleNamespace
@@ -21,7 +20,6 @@ import bootstrap_auroc
 import digits_networks
 import evaluate_call
 import first_convolution
-import forks
 import gpu_subjects
 import gradient_features
 import growth
@@ -32,8 +30,6 @@ import pgd_speed
 import pipeline_overhead
 import profiles
 import racing
-import set_memory
-import shard_memory
 import stored_detectors
 import training_epochs
 from touchstone.adversary.effort import counted
@@ -283,70 +279,6 @@ def test_aurocs_of_other_resamples_are_not_timed(monkeypatch):
 
     with pytest.raises(racing.NotEqual, match="AUROCs differ"):
         bootstrap_auroc.measured(count=300, resamples=40, looped=10, rounds=1)
-
-
-def test_peaks_in_shards_are_measured_small(tmp_path, monkeypatch):
-    """In a process of its own, because the jobs are forked of it; shards cut across batches."""
-    code = "import shard_memory; shard_memory.BATCH = 32; shard_memory.main()"
-    options = ["--images", "40", "80", "--shard", "40", "--steps", "attack", "infer", "--out", str(tmp_path)]
-    folders = {"PYTHONPATH": os.pathsep.join(map(str, (racing.HERE, shard_memory.ROOT / "src")))}
-
-    done = forks.in_fork([sys.executable, "-c", code, *options], env=os.environ | folders, text=True)
-
-    assert done.returncode == 0, done.stderr
-    monkeypatch.setattr(shard_memory, "BATCH", 32)
-    results = json.loads((tmp_path / "shard_memory.json").read_text())
-    assert shard_memory.page(results) == (tmp_path / "shard_memory.md").read_text()
-    assert [(run["images"], run["shards"]) for run in results["runs"]] == [(40, 1), (80, 1), (80, 2)]
-    _, whole, cut = results["runs"]
-    assert whole["made"] == cut["made"] and whole["made_bytes"] == cut["made_bytes"] > 80 * 28 * 28
-    jobs = [{step: one["jobs"] for step, one in run["steps"].items()} for run in (whole, cut)]
-    assert jobs[0] == {"prepare": 1, "attack": 1, "infer": 2}
-    assert jobs[1] == {"prepare": 1, "cut": 1, "attack": 2, "infer": 4, "gather": 3}
-    peaks = [one["peak_bytes"] for run in results["runs"] for one in run["steps"].values()]
-    assert 1e8 < max(peaks) < 1.5 * min(peaks)  # of single processes, each with torch
-
-
-@pytest.fixture
-def made_up_shards(monkeypatch):
-    """Jobs of shards whose peaks are as many bytes as images, and who make what `made` gives."""
-    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
-    steps = ("cut", *shard_memory.SOME, "gather")
-
-    def study(root, images, shards, *_):
-        one = {step: {"peak_bytes": images} for step in steps}
-        return {"images": images, "shards": shards, "made": study.made(shards), "steps": one}
-
-    study.made = lambda shards: "the same"
-    monkeypatch.setattr(shard_memory, "study", study)
-    return study
-
-
-def test_the_most_shards_are_compared_with_the_fewest(made_up_shards):
-    goals = shard_memory.measured([160, 40, 80, 100], 40, 1)["goals"]
-
-    assert [(goal["value"], goal["met"]) for goal in goals] == [(2.0, False)] * 5
-    assert shard_memory.measured([100, 104], 50, 1)["goals"][0]["met"]
-
-
-def test_shards_that_make_other_bytes_are_not_measured(made_up_shards):
-    made_up_shards.made = str
-
-    with pytest.raises(racing.NotEqual, match="80 images in 2 shards make other bytes"):
-        shard_memory.measured([80], 40, 1)
-
-
-def test_peaks_of_whole_sets_are_listed_job_by_job(tmp_path, monkeypatch):
-    """The jobs are planned, but not run."""
-    monkeypatch.setattr(racing, "forked", lambda function, **arguments: {"peak_bytes": 2 * 10**9, "seconds": 1.0})
-
-    found = set_memory.measured([30, 60], 1)
-
-    text = written(set_memory, found, tmp_path)
-    assert "| fit pixel_mahalanobis | 2000 (1 s) | 2000 (1 s) |" in text
-    assert "| score knn tested |" in text and "| evaluate data_sheet |" in text
-    assert "prepare train" not in text and "infer validation" not in text
-    assert [goal["met"] for goal in found["goals"]] == [False] * len(set_memory.STEPS)
 
 
 def test_the_costs_of_imagenet_run_small(tmp_path):

@@ -164,7 +164,7 @@ def test_a_folder_without_questions_is_refused(project, capsys):
 
 def test_a_number_that_the_papers_settings_leave_out_is_said_before_any_job(project, capsys):
     questions = (
-        "  further: {use: sanity, question: Q, classifiers: [cnn_pgd], examples: [$id_test], attacks: [bim]}\n\nclaims:"
+        "  further: {use: checks, question: Q, classifiers: [cnn_pgd], examples: [$id_test], attacks: [bim]}\n\nclaims:"
     )
     damage(QUESTIONS, "claims:", questions)  # so that bim is in the study
     damage(QUESTIONS, "attack: pgd,", "attack: bim,")

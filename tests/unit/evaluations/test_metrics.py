@@ -26,17 +26,21 @@ RARE = {
         "no_score_gradient", "no_score_gradient_clean", "oblivious_only_share_at_*", "evades_less_than_oblivious", "*_passed",
     },
     "margins": {"kendall_tau_class_*"},
-    "sanity": {
-        "change_at_eps_0", "rise_with_restarts", "left_at_large_eps", "worse_than_transfer", "worse_than_black_box",
+    "checks": {
+        "change_at_eps_0", "rise_with_restarts", "worse_than_transfer",
     },
 }  # fmt: skip
 
 
 def made(evaluation):
     """The metrics of an evaluation on the synthetic study."""
-    function = registry.load(f"evaluations/{evaluation}")
-    cells, settings = STUDY["given"](function)
-    return {row.metric.removesuffix(MEAN) for row in function(*cells, **settings)}
+    functions = [registry.load(f"evaluations/{evaluation}")]
+    functions += [STUDY["checks_of_networks"], STUDY["checks_of_detectors"]] if evaluation == "checks" else []
+    metrics = set()
+    for function in functions:
+        cells, settings = STUDY["given"](function)
+        metrics |= {row.metric.removesuffix(MEAN) for row in function(*cells, **settings)}
+    return metrics
 
 
 @pytest.mark.parametrize("evaluation", EVALUATIONS)

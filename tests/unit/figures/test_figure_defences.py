@@ -1,17 +1,11 @@
-import runpy
-from pathlib import Path
-
 import pytest
 
 from touchstone.figures.defended_accuracy import defended_accuracy
-from touchstone.figures.router_roc import router_roc
-from touchstone.figures.routing_against_eps import routing_against_eps
 from touchstone.figures.translation_matrix import translation_matrix
 from touchstone.records.nouns import Cell
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import row, with_means
 
-STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
 PGD = {"use": "attacks/pgd", "eps": 0.1}
 ASKED = {"attacks": ["pgd", "both_paths"], "examples": "digits", "entries": ["cnn", "routed"]}
 
@@ -125,44 +119,3 @@ def test_the_matrix_of_changed_images_names_the_change_and_no_set():
 def test_a_matrix_of_nothing_is_refused():
     with pytest.raises(ValueError, match="no accuracy of mlp on digits"):
         translation_matrix([measured(0.9, "cnn")], classifier="mlp", examples="digits")
-
-
-def test_score_errors_and_gain_are_drawn_over_eps_from_the_clean_images():
-    rows = [
-        measured(value, metric=metric, victim=victim, eps=eps, protects="cnn.0", attack=f"pgd_{eps}")
-        for metric, values in {
-            "routing_excess": (-1.0, 0.5, 2.0), "untranslated_accuracy": (0.9, 0.5, 0.2), "translation_gain": (0.0, 0.3, 0.1),
-        }.items()
-        for value, eps, victim in zip(values, (0.0, 0.1, 0.2), ("", "cnn.0", "cnn.0"), strict=True)
-    ]  # fmt: skip
-
-    figure = routing_against_eps(rows, entry="routed")
-
-    drawn = [list(map(float, axes.lines[0].get_ydata())) for axes in figure.axes]
-    assert drawn == [[-1.0, 0.5, 2.0], pytest.approx([0.1, 0.5, 0.8]), [0.0, 0.3, 0.1]]
-    assert "pgd at eps 0.2 fools on 80% and translating gains 10%" in figure.get_label()
-    with pytest.raises(ValueError, match="no attack with an eps in the rows of other"):
-        routing_against_eps(rows, entry="other")
-
-
-def test_a_router_stands_on_its_curve_where_its_threshold_is():
-    cells, routers = STUDY["defence_cells"](seeds=(0,))
-
-    figure = router_roc(cells, routers, seed=0)
-
-    assert [axes.get_title() for axes in figure.axes] == [
-        "digits_test/cnn/fgsm",
-        "digits_test/cnn/pgd",
-    ]  # not the defence's own
-    clean = next(cell for cell in cells if not cell.attack)
-    for axes, attack in zip(figure.axes, ("fgsm", "pgd"), strict=True):
-        attacked = next(cell for cell in cells if cell.attack == attack and cell.victim == "cnn.0")
-        shares = [float((cell.noun.features["routing_score"] > 1.64).mean()) for cell in (clean, attacked)]
-        curve, mark = axes.lines[0], axes.lines[1]
-        assert [float(mark.get_xdata()[0]), float(mark.get_ydata()[0])] == pytest.approx(shares)
-        nearest = min(abs(x - shares[0]) + abs(y - shares[1]) for x, y in zip(*curve.get_data(), strict=True))
-        assert nearest < 0.02
-    with pytest.raises(ValueError, match="no scores of a router, seed 3"):
-        router_roc(cells, routers, seed=3)
-    with pytest.raises(ValueError, match="the router of routed"):
-        router_roc(cells, [], seed=0)

@@ -1,21 +1,16 @@
-"""Matrices of detectors, the profile of gradient features, and the curves of evasion."""
+"""The matrix of detectors, and the curves of evasion."""
 
 import runpy
 from pathlib import Path
 
 import pytest
 
-from touchstone.evaluations.cross_attack import cross_attack
 from touchstone.evaluations.detection import detection
-from touchstone.figures.cross_attack_matrix import cross_attack_matrix
 from touchstone.figures.detector_matrix import detector_matrix
 from touchstone.figures.evasion_curves import evasion_curves
-from touchstone.figures.gradient_profile import gradient_profile
-from touchstone.report import drawing
 
 STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
 NOUNS = STUDY["NOUNS"]
-LAYERS = STUDY["OWN_NOUNS"]["gradient_profile"]["checkpoints"]
 ASKED = {"id_examples": "digits_test", "resamples": 5}
 
 
@@ -67,21 +62,6 @@ def test_detectors_are_sorted_by_one_column_that_the_figure_names(by, order):
 def test_a_matrix_without_numbers_is_refused():
     with pytest.raises(ValueError, match="no AUROC of a detector on cnn"):
         detector_matrix([], NOUNS["detectors"])
-    with pytest.raises(ValueError, match="no detector on nowhere was trained"):
-        cross_attack_matrix([], NOUNS["detectors"], classifier="nowhere")
-
-
-def test_the_cross_attack_matrix_frames_what_a_detector_was_trained_on():
-    rows = cross_attack(NOUNS["scores"], NOUNS["outputs"], NOUNS["detectors"], **ASKED)
-
-    figure = cross_attack_matrix(rows, NOUNS["detectors"], classifier="cnn")
-
-    (axes,) = figure.axes
-    framed = [patch.get_x() for patch in axes.patches if not patch.get_fill()]
-    columns = [label.get_text() for label in axes.get_xticklabels()]
-    assert [columns[int(left)].split("\n")[0] for left in framed] == ["fgsm"]
-    assert rows_of(axes) == ["fgsm"]
-    assert columns[int(framed[0])].endswith("succeed")
 
 
 def evading(metric, eps, value, knows="oblivious", seed=0):
@@ -110,20 +90,3 @@ def test_three_lines_per_detector_and_at_equal_eps_the_attack_that_gets_furthest
 def test_curves_without_an_adaptive_attack_are_refused():
     with pytest.raises(ValueError, match="no adaptive attack"):
         evasion_curves([evading("wrong_rate", 0.1, 0.9)])
-
-
-def test_the_profile_names_tensors_layer_by_layer_and_puts_clean_medians_at_one():
-    figure = gradient_profile(NOUNS["outputs"], LAYERS, id_examples="digits_test", classifier="cnn")
-
-    (axes,) = figure.axes
-    names = [label.get_text() for label in axes.get_xticklabels()]
-    assert names == ["0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"]
-    assert "clean 1 in 0.weight" in drawing.description(figure)
-    lowest = min(bar.get_y() for bar in axes.patches)
-    assert axes.get_ylim()[0] < lowest and axes.get_ylabel() == "squared norm (clean median = 1)"
-
-
-def test_tensors_whose_order_is_unclear_are_numbered():
-    figure = gradient_profile(NOUNS["outputs"], [], id_examples="digits_test", classifier="cnn")
-
-    assert figure.axes[0].get_xticklabels()[0].get_text() == "tensor 1"

@@ -1,10 +1,7 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from touchstone.figures.roc_curves import roc_curves
-from touchstone.figures.score_histograms import score_histograms
 from touchstone.records.nouns import Cell, Scores
 
 
@@ -52,33 +49,3 @@ def test_roc_panels_are_the_anomalous_sets_and_lines_the_detectors():
 def test_roc_curves_of_a_seed_without_scores_are_refused():
     with pytest.raises(ValueError, match=r"no scores of cnn\.7 on digits"):
         roc_curves([ID, OOD], id_examples="digits", seed=7)
-
-
-def test_histograms_count_shares_and_mark_thresholds():
-    figure = score_histograms([ID, OOD, *OTHERS], id_examples="digits", bins=4)
-
-    (axes,) = figure.axes
-    shares = [patch.get_data().values.sum() for patch in axes.patches]
-    assert shares == pytest.approx([1, 1])
-    assert [line.get_xdata()[0] for line in axes.lines] == [2.5]
-    assert axes.texts[0].get_text().strip() == "5% FPR"
-
-
-def test_legends_call_the_in_distribution_set_clean_and_attacks_by_their_names():
-    attacked = scores([2.0, 3.0], "digits")
-    attacked = replace(attacked, attack="pgd", victim="cnn.0")
-
-    figure = score_histograms([ID, OOD, attacked], id_examples="digits")
-
-    assert [text.get_text() for text in figure.legends[0].texts] == ["clean", "photographs", "pgd"]
-
-
-def test_histograms_of_equal_scores_have_a_width():
-    figure = score_histograms([scores([1.0] * 3, "digits"), scores([1.0], "noise")], id_examples="digits")
-
-    assert figure.axes[0].patches[0].get_data().values.sum() == pytest.approx(1)
-
-
-def test_histograms_without_id_scores_are_refused():
-    with pytest.raises(ValueError, match="energy on digits: none is given"):
-        score_histograms([OOD], id_examples="digits")

@@ -1,3 +1,6 @@
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from small_nouns import NOUNS, examples
 from touchstone.records import encoding
 from touchstone.records.encoding import DamagedFile
-from touchstone.records.nouns import ContractError, ExampleSet, Margins
+from touchstone.records.nouns import Checkpoint, ContractError, ExampleSet, Margins
 
 
 @pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: type(noun).__name__)
@@ -19,13 +22,81 @@ def test_write_read_write_gives_equal_bytes(noun):
     assert again == data
 
 
+def test_arrays_in_another_order_of_memory_are_written_row_by_row():
+    turned = examples(images=np.asfortranarray(examples().images))
+
+    assert encoding.encode(turned) == encoding.encode(examples())
+
+
+def test_arrays_are_aligned_and_can_be_written():
+    noun = encoding.decode(encoding.encode(examples()), ExampleSet)
+
+    assert noun.images.flags.aligned and noun.images.flags.writeable
+
+
+def test_weights_are_read_in_the_order_of_the_file():
+    names = [f"layer{place}.weight" for place in range(20)]
+    noun = replace(NOUNS[2], weights={name: np.zeros(2, np.float32) for name in names})
+    data = encoding.encode(noun)
+
+    assert sorted(names, key=lambda name: data.index(f'"weights.{name}"'.encode())) == list(
+        encoding.decode(data, Checkpoint).weights
+    )
+
+
 @pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: type(noun).__name__)
 @pytest.mark.parametrize(
-    "spoil", [lambda data: data[:-1], lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"PK" + data]
+    "spoil",
+    [
+        lambda data: data[:-1],
+        lambda data: data[: len(data) // 2],
+        lambda data: b"",
+        lambda data: b"PK" + data,
+        lambda data: data + b"\0",
+    ],
 )
 def test_truncated_or_altered_bytes_are_refused(noun, spoil):
     with pytest.raises(DamagedFile):
         encoding.decode(spoil(encoding.encode(noun)))
+
+
+@pytest.mark.parametrize("noun", [NOUNS[0], NOUNS[2], NOUNS[4], NOUNS[7]], ids=lambda noun: type(noun).__name__)
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (b'"data_offsets":[0,', b'"data_offsets":[1,'),
+        (b'"shape":[', b'"shape":[-'),
+        (b'"shape":[', b'"shape":[9'),
+    ],
+)
+def test_a_header_that_places_arrays_wrongly_is_refused(noun, right, wrong):
+    data = encoding.encode(noun)
+
+    assert right in data
+    with pytest.raises(DamagedFile):
+        encoding.decode(data.replace(right, wrong), type(noun))
+
+
+@pytest.mark.parametrize("count", [2**20, 2**40, 2**62, 2**64, 2**200])
+@pytest.mark.parametrize("dtype", ["U8", "F32", "I64", "F4", "C64", "X1"])
+def test_a_header_that_promises_more_than_the_file_has_takes_no_memory(dtype, count):
+    size = count * 8
+    array = f'"images":{{"dtype":"{dtype}","shape":[{count}],"data_offsets":[0,{size}]}}'
+    header = f'{{"__metadata__":{{"touchstone":"{{}}"}},{array}}}'.encode()
+    tracemalloc.start()
+
+    with pytest.raises(DamagedFile):
+        encoding.decode(len(header).to_bytes(8, "little") + header + bytes(64))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 2**18
+
+
+@pytest.mark.parametrize("size", [2**20, 2**40, 2**63, 2**64 - 1])
+def test_a_header_that_is_longer_than_the_file_is_refused(size):
+    with pytest.raises(DamagedFile):
+        encoding.decode(size.to_bytes(8, "little") + bytes(64))
 
 
 def test_a_file_of_another_kind_is_refused():

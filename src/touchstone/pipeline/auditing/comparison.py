@@ -17,12 +17,12 @@ from rich.text import Text
 
 from touchstone.messages import printable, say, unguarded
 from touchstone.pipeline.auditing import report_tables
+from touchstone.pipeline.auditing.row_names import CLAIM, NUMBER, UNCHANGED, Names, read_names
 from touchstone.pipeline.provenance import git
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 from touchstone.report import packing
 
 Rows = list[dict[str, str]]
-KEY = ("evaluation", "entry", "examples", "metric", "seed", "threat")
 FILES = "files"  # the column that is not compared: the files from which a number was computed
 VERDICT = "status"  # the column of claims.csv that holds a claim's verdict
 NUMBERS = ("value", "measured", "low", "high", "base_rate")  # columns that are shown to six digits
@@ -71,6 +71,8 @@ class Differences:
         only_first: rows that only the first report has.
         only_second: rows that only the second report has.
         columns: columns that only one report has; rows are compared in the others.
+        renamed: the number of rows of the first report that were compared under a new name.
+        removed: the number of rows of the first report that were left out, because they were removed.
     """
 
     same: int
@@ -79,6 +81,8 @@ class Differences:
     only_first: list[str]
     only_second: list[str]
     columns: list[str]
+    renamed: int = 0
+    removed: int = 0
 
     @property
     def any(self) -> bool:
@@ -94,7 +98,7 @@ class Comparison:
     claims: Differences
 
 
-def run_compare(first: str, second: str, most: int, as_json: bool) -> int:
+def run_compare(first: str, second: str, most: int, as_json: bool, names: Path | None = None) -> int:
     """Print the differences between two reports.
 
     Args:
@@ -102,12 +106,13 @@ def run_compare(first: str, second: str, most: int, as_json: bool) -> int:
         second: Another report.
         most: The maximum number of lines per table.
         as_json: Whether to print JSON.
+        names: A table of the rows that were renamed or removed since the first report, as for `read_names`.
 
     Returns:
         0 if nothing differs by more than rounding, else 1, like `diff`.
     """
     reports = read(first), read(second)
-    differences = compare(*reports)
+    differences = compare(*reports, read_names(names) if names else UNCHANGED)
     if as_json:
         print(json.dumps(asdict(differences), indent=1))
     else:
@@ -152,23 +157,26 @@ def _report(name: str, read: Callable[[str], bytes]) -> Report:
     return Report(name, numbers, report_tables.claims(f"{name}: {report_tables.CLAIMS}", read(report_tables.CLAIMS)))
 
 
-def compare(first: Report, second: Report) -> Comparison:
+def compare(first: Report, second: Report, names: Names = UNCHANGED) -> Comparison:
     """Return the differences between two reports, the most important first.
 
     Numbers beyond both intervals precede other numbers, and changed verdicts precede other changes of claims. All
     columns that both have, except `files`, are compared. A number of which only the threat model differs is reported as
-    changed.
+    changed. A row of the first report that `names` renames is compared under its new name.
     """
-    metrics = _differences(first.metrics, second.metrics, KEY, _about)
+    metrics = _differences(first.metrics, second.metrics, NUMBER, _about, names)
     metrics.changed.sort(key=lambda change: (change.verdict != APART, -abs(change.by)))
-    claims = _differences(first.claims, second.claims, ("claim",), lambda row: row["claim"])
+    claims = _differences(first.claims, second.claims, CLAIM, lambda row: row["claim"], names)
     claims.changed.sort(key=lambda change: VERDICT not in change.columns)
     return Comparison(metrics, claims)
 
 
 def _differences(
-    first: Rows, second: Rows, key: tuple[str, ...], about: Callable[[dict[str, str]], str]
+    first: Rows, second: Rows, key: tuple[str, ...], about: Callable[[dict[str, str]], str], names: Names
 ) -> Differences:
+    first, renamed, removed = names.apply(first, about)
+    told = {new: f"{old}, which is renamed to {new}" for new, old in renamed}
+    told_removed = {name: f"{name}, which the table of names lists as removed" for name in removed}
     pairs, unpaired = _paired(first, second, key)
     if len(key) > 1:  # the remaining rows may differ only in the last part of the key
         more, unpaired = _paired(*unpaired, key[:-1])
@@ -178,9 +186,11 @@ def _differences(
         same=sum(exact for _, exact in changes),
         rounded=sum(not (exact or change.columns) for change, exact in changes),
         changed=[change for change, _ in changes if change.columns],
-        only_first=[about(row) for row in unpaired[0]],
-        only_second=[about(row) for row in unpaired[1]],
+        only_first=[told.get(name, name) for name in map(about, unpaired[0])],
+        only_second=[told_removed.get(name, name) for name in map(about, unpaired[1])],
         columns=sorted(first[0].keys() ^ second[0].keys()) if first and second else [],
+        renamed=len(renamed),
+        removed=len(removed),
     )
 
 
@@ -275,7 +285,14 @@ def _summary(noun: str, differences: Differences, first: str, second: str) -> st
     which = f" ({which}; {beyond} beyond both intervals)" if beyond else f" ({which})" if which else ""
     rounded = f", {_differ(differences.rounded)} by rounding only" if differences.rounded else ""
     unpaired = f"{len(differences.only_first)} only in {first}, {len(differences.only_second)} only in {second}"
-    return f"{differences.same} {noun} are equal{rounded}; {_differ(len(differences.changed))}{which}; {unpaired}."
+    mapped = (
+        f"; {differences.renamed} renamed, {differences.removed} removed"
+        if differences.renamed or differences.removed
+        else ""
+    )
+    return (
+        f"{differences.same} {noun} are equal{rounded}; {_differ(len(differences.changed))}{which}; {unpaired}{mapped}."
+    )
 
 
 def _differ(count: int) -> str:

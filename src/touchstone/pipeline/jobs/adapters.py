@@ -23,7 +23,7 @@ from touchstone.pipeline.provenance import sidecar_files
 
 def run_fetch(job: Job) -> None:
     """Download a source."""
-    from touchstone.ingest import downloads
+    from touchstone.ingest import http_files
     from touchstone.pipeline.jobs import progress
     from touchstone.pipeline.steps.fetch import fetch
 
@@ -34,7 +34,7 @@ def run_fetch(job: Job) -> None:
         folder = temporary / target.name
         folder.mkdir()
         expected = job.settings["sha256"]
-        with progress.reported(job.task.output, job.logs) as report, downloads.watched(report):
+        with progress.reported(job.task.output, job.logs) as report, http_files.watched(report):
             digest = fetch(folder, source=bound(job.settings["component"]), sha256=expected, name=target.name)
         shutil.rmtree(target, ignore_errors=True)
         folder.replace(target)
@@ -56,7 +56,7 @@ def run_prepare(job: Job) -> None:
             bound(block),
             registry.used(block["use"]).data,
             name=block["use"],
-            folder=job.folder(),
+            folder=job.folder() if "folder" in job.task.inputs else None,
             sha256=job.settings.get("sha256"),
             examples=job.noun("examples", "ExampleSet"),
             seed=job.settings["seed"],

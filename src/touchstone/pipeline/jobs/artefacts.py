@@ -101,13 +101,9 @@ class Artefacts:
     # --- what it makes ---
 
     def key(self, task: Task) -> str:
-        """Return the key of a task in the store. A folder of raw files also counts by its name, its images' source."""
-        identities = {role: [self._identity(role, file) for file in files] for role, files in task.roles.items()}
-        return key_of(task.step, task.code, task.settings, identities)
-
-    def _identity(self, role: str, file: str) -> str | list[str]:
-        digest = self.link(file)["artefact"]
-        return [digest, Path(file).name] if role == "folder" else digest
+        """Return the key of a task in the store."""
+        read = {role: {file: self.link(file)["artefact"] for file in files} for role, files in task.roles.items()}
+        return key_of(task.step, task.code, task.settings, read)
 
     def find(self, task: Task) -> bool:
         """Take a task's artefact from the store; return whether the store has it."""

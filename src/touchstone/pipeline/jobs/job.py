@@ -38,10 +38,9 @@ class Job:
         """Return the nouns of a role with several files."""
         return [self.artefacts.noun(file, kind) for file in self.task.inputs.get(role, [])]
 
-    def folder(self) -> Path | None:
-        """Return the folder of raw files that the task reads; None if it reads none."""
-        folder = self.task.inputs.get("folder")
-        return self.artefacts.path(str(folder)) if folder else None
+    def folder(self) -> Path:
+        """Return the folder of raw files that the task reads."""
+        return self.artefacts.path(str(self.task.inputs["folder"]))
 
     @property
     def output(self) -> Path:

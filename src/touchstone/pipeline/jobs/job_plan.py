@@ -13,6 +13,7 @@ from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import job_folders
 
 FOLDER = ".touchstone/plan"
+RECOMPUTE = "TOUCHSTONE_RECOMPUTE"  # the rule whose jobs compute what the store has, too
 VARIABLE = "TOUCHSTONE_PLAN"  # the folder of the plans, for jobs that run in another folder
 
 

@@ -90,7 +90,9 @@ def run_report(job: Job) -> None:
             or [f"metrics/{evaluation}" for evaluation in evaluations],
         }
     behind = chain.reached(job.artefacts.plan.place, job.task.input_files)
-    sources = {name_of(file): _source(file, record, job.settings["study"]) for file, record in behind.items()}
+    sources: dict[str, Any] = {
+        name_of(file): _source(file, record, job.settings["study"]) for file, record in behind.items()
+    }
     pages = report(
         study=job.settings["study"],
         settings=job.settings["settings"],

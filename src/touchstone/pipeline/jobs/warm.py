@@ -10,11 +10,11 @@ The process runs no torch operation: after an operation with several threads, a 
 
 from __future__ import annotations
 
-import array
 import fcntl
 import hashlib
 import json
 import os
+import secrets
 import select
 import selectors
 import shutil
@@ -38,7 +38,10 @@ PATIENCE = 5.0  # seconds between SIGTERM and SIGKILL
 def start() -> None:
     """Let the jobs of this workflow share processes, one for each Python."""
     if os.environ.get(VARIABLE) != OFF and hasattr(os, "pidfd_open"):
-        os.environ[VARIABLE] = json.dumps([tempfile.mkdtemp(prefix="touchstone"), os.getpid()])
+        folder = Path(
+            tempfile.gettempdir(), f"touchstone-{secrets.token_hex(8)}"
+        )  # the first job that computes makes it
+        os.environ[VARIABLE] = json.dumps([str(folder), os.getpid()])
 
 
 def is_fork() -> bool:
@@ -63,6 +66,8 @@ def run(arguments: list[str], threads: int) -> int | None:
     folder, owner = json.loads(announced)
     path = Path(folder, hashlib.sha256(sys.executable.encode()).hexdigest()[:12])
     try:
+        os.close(os.pidfd_open(owner))
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         with socket.socket(socket.AF_UNIX) as connection:
             if not _connect(connection, path, owner):
                 return None
@@ -144,7 +149,7 @@ def _supervise(connection: socket.socket) -> NoReturn:
     for descriptor in descriptors:
         os.close(descriptor)
     ended = os.pidfd_open(job)
-    ready, _, _ = select.select([ended, connection], [], [])
+    ready = select.select([ended, connection.fileno()], [], [])[0]
     if ended not in ready:
         os.kill(job, signal.SIGTERM)
         if not select.select([ended], [], [], PATIENCE)[0]:
@@ -155,7 +160,7 @@ def _supervise(connection: socket.socket) -> NoReturn:
     os._exit(0)
 
 
-def _become(arguments: list[str], folder: str, environment: dict[str, str], descriptors: array.array[int]) -> NoReturn:
+def _become(arguments: list[str], folder: str, environment: dict[str, str], descriptors: list[int]) -> NoReturn:
     """Run a job in this process as if it had been started with these arguments, folder, environment and streams."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     for number, descriptor in enumerate(descriptors):

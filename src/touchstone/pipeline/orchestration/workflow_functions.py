@@ -20,7 +20,6 @@ from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
 from touchstone.pipeline.settings.study import load
 
 CONFIG = ("study", "recompute", "container")
-RECOMPUTE = "TOUCHSTONE_RECOMPUTE"  # the rule whose jobs compute what the store has, too
 PATH = "TOUCHSTONE_PATH"  # the PYTHONPATH of jobs; Snakemake deletes PYTHONPATH itself for jobs in conda
 Wildcards = Any  # Snakemake's mapping of names to values
 
@@ -123,5 +122,5 @@ def set_environment(root: Path, threads: int, recompute: str = "") -> None:
     os.environ[job_plan.VARIABLE] = str(FOLDER.resolve())
     os.environ[store.VARIABLE] = str(Path(os.environ.get(store.VARIABLE) or store.FOLDER).resolve())
     os.environ[plugins.VARIABLE] = os.pathsep.join(map(str, plugins.places()[1:]))
-    os.environ[RECOMPUTE] = recompute
+    os.environ[job_plan.RECOMPUTE] = recompute
     environment.set_environment(threads)

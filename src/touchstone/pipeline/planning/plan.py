@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -29,6 +30,7 @@ from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.study import Study
 
 FOLDER = Path(".touchstone/plan")
+UNUSED = 30 * 24 * 3600.0  # seconds after which a plan is deleted that no study has any more
 RULES = ("fetch", "prepare", "train", "attack", "translate", "measure", "detect", "defend", "evaluate", "report")
 
 
@@ -105,7 +107,12 @@ class Plan:
                 if roots not in codes:
                     codes[roots] = code.code_from(roots, lock)
                 tasks.append(replace(task, code=codes[roots].digest).as_json())
-            facts = {"study": self.study.name, "rule": job.rule, "name": job.name, "inputs": list(job.inputs)}
+            facts: dict[str, Any] = {
+                "study": self.study.name,
+                "rule": job.rule,
+                "name": job.name,
+                "inputs": list(job.inputs),
+            }
             if job.rule == "prepare":
                 apart = [[*pair, reason] for pair, reason in leakage.pairs(self.study).items()]
                 facts |= {"examples": self.study["examples"], "apart": apart}
@@ -113,8 +120,10 @@ class Plan:
         for found in codes.values():
             path = folder / "code" / f"{found.digest.removeprefix('sha256:')}.json"
             if not path.exists():
-                facts = {"definitions": found.definitions, "packages": found.packages}
-                whole_files.write_whole(path, json.dumps(facts, sort_keys=True).encode(), lasting=False)
+                listed = {"definitions": found.definitions, "packages": found.packages}
+                whole_files.write_whole(path, json.dumps(listed, sort_keys=True).encode(), lasting=False)
+        code.save()
+        _forget_unused(folder)
         return written
 
 
@@ -127,6 +136,14 @@ def _write_by_digest(folder: Path, content: dict[str, Any]) -> str:
     else:
         whole_files.write_whole(path, text.encode(), lasting=False)
     return digest
+
+
+def _forget_unused(folder: Path) -> None:
+    """Delete plans that nobody has planned for a while."""
+    before = time.time() - UNUSED
+    for path in folder.glob("*.json"):
+        if path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)
 
 
 def _in_order(paths: list[str], tasks: dict[str, Task]) -> Iterable[str]:

@@ -6,21 +6,16 @@ A bundle is a zip without compression, and each member is a whole safetensors fi
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import IO
 
 from touchstone.pipeline.provenance import whole_files
 
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip, so its bytes depend on no clock
-SPOOL = 2**24  # bytes of a member that are buffered in memory; a larger one goes to a temporary file
 OPEN = 32  # bundles that stay open for the next read
 
 
@@ -34,23 +29,6 @@ class Writer:
         """Write the next member."""
         with whole_files.naming(self._path):
             self._archive.writestr(entry(member), data)
-
-    def add_pieces(self, member: str, pieces: Iterable[bytes | memoryview]) -> str:
-        """Write the next member piece by piece; return the digest of its bytes.
-
-        A zip stores the size of a member before its bytes. So all pieces are buffered first, in memory or in a file in
-        the bundle's folder, because the system's folder for temporary files is often small.
-        """
-        digest, folder = hashlib.sha256(), str(self._path.parent)
-        with whole_files.naming(self._path), tempfile.SpooledTemporaryFile(max_size=SPOOL, dir=folder) as spool:
-            for piece in pieces:
-                digest.update(piece)
-                spool.write(piece)
-            made = entry(member, size=spool.tell())
-            spool.seek(0)
-            with self._archive.open(made, "w") as target:
-                shutil.copyfileobj(spool, target)
-        return "sha256:" + digest.hexdigest()
 
 
 def entry(name: str, size: int = 0) -> zipfile.ZipInfo:
@@ -97,22 +75,6 @@ def read(path: Path, member: str) -> bytes:
             raise ValueError(f"{path}: has no member {member}") from None
 
 
-@contextmanager
-def opened(path: Path, member: str) -> Iterator[tuple[IO[bytes], int]]:
-    """Yield a stream of the bytes of a member, and their number.
-
-    Raises:
-        ValueError: The bundle is damaged, compressed, or has no such member.
-    """
-    with _whole(path) as bundle:
-        try:
-            entry = bundle.getinfo(member)
-        except KeyError:
-            raise ValueError(f"{path}: has no member {member}") from None
-        with bundle.open(entry) as stream:
-            yield stream, entry.file_size
-
-
 def names(path: Path) -> list[str]:
     """Return the names of a bundle's members.
 
@@ -140,8 +102,13 @@ def _whole(path: Path) -> Iterator[zipfile.ZipFile]:
 def _opened(path: str, changed: int, size: int, inode: int) -> zipfile.ZipFile:
     """Return a bundle to read. Its members are stored, so none can unpack to more bytes than the bundle has."""
     bundle = zipfile.ZipFile(os.fspath(path))
-    packed = [entry.filename for entry in bundle.infolist() if entry.compress_type != zipfile.ZIP_STORED]
-    if packed:
-        bundle.close()
-        raise ValueError(f"{path}: its member {packed[0]!a} is compressed, and touchstone compresses none")
+    for entry in bundle.infolist():
+        problem = ""
+        if entry.compress_type != zipfile.ZIP_STORED:
+            problem = "is compressed, and touchstone compresses none"
+        elif entry.compress_size > size or entry.file_size != entry.compress_size:
+            problem = "has another size than the bundle says"
+        if problem:
+            bundle.close()
+            raise ValueError(f"{path}: its member {entry.filename!a} {problem}")
     return bundle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -27,6 +28,7 @@ EVERY_JOB: tuple[Node, ...] = (
 OPTIONAL = ("fit", "companions", "METRICS")  # what may belong to a component besides what its file is named for
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 MISSING = "not installed"
+REACHED = Path(".touchstone/reached.json")  # what was reached, and from which files
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,7 @@ def code_of(step: str, settings: object, lock: Path | None = None) -> Code:
 
 def code_from(roots: tuple[Node, ...], lock: Path | None = None) -> Code:
     """Return the code that starts from these definitions, as `roots` returns them; otherwise as `code_of`."""
-    files = _current_files()
-    if roots not in files.reached:
-        found = (files.program.find(*node) for node in roots)
-        files.reached[roots] = files.program.reach(place for place in found if place is not None)
-        save()
-    reached = files.reached[roots]
+    reached = _current_files().reach(roots)
     names = sorted({DISTRIBUTIONS.get(name, name) for name in reached.libraries - sys.stdlib_module_names})
     packages = {name: _installed(name) if lock is None else _locked(lock, name) for name in names}
     digest = sha256(canonical([reached.digest, packages]).encode())
@@ -143,13 +140,58 @@ def _normal(name: str) -> str:
 
 
 class _Files:
-    """The files that jobs can import, as they were when they were read."""
+    """The files that jobs can import, as they were when they were read.
+
+    What was reached is kept for the next command, as long as no file changes.
+    """
 
     def __init__(self) -> None:
         self.program = Program(self._read, self._data_files)
-        self.reached: dict[tuple[Node, ...], Reached] = {}
+        self._reached: dict[tuple[Node, ...], Reached] = {}
         self._seen: dict[Path, tuple[int, int]] = {}
         self._added = _plugin_files()
+        self._news = False
+        self._load()
+
+    def reach(self, roots: tuple[Node, ...]) -> Reached:
+        """Return what definitions reach, as `Program.reach`."""
+        if roots not in self._reached:
+            found = (self.program.find(*node) for node in roots)
+            self._reached[roots] = self.program.reach(place for place in found if place is not None)
+            self._news = True
+        return self._reached[roots]
+
+    def _state_of_files(self) -> list[list[object]]:
+        """Return the path, time and size of every file of the package and of plug-in folders, and Python's version."""
+        files = [path for path in PACKAGE.rglob("*") if path.suffix != ".pyc" and path.is_file()]
+        state = {path: _state(path) for path in files} | _plugin_files()
+        return [[str(path), *seen] for path, seen in sorted(state.items())] + [[sys.version]]
+
+    def _load(self) -> None:
+        if not parsed_files.is_trusted():
+            return
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            kept = json.loads(REACHED.read_bytes())
+            if kept["state"] != self._state_of_files():
+                return
+            texts = kept["texts"]
+            for roots, digest, names, libraries, files in kept["reached"]:
+                key = tuple((module, name) for module, name in roots)
+                self._reached[key] = Reached(digest, {name: texts[name] for name in names}, frozenset(libraries), files)
+
+    def save(self) -> None:
+        """Keep what was reached for the next command, if its folder exists."""
+        if not self._news or not parsed_files.is_trusted() or not REACHED.parent.is_dir():
+            return
+        self._news = False
+        texts = {name: text for one in self._reached.values() for name, text in one.definitions.items()}
+        reached = [
+            [roots, one.digest, list(one.definitions), sorted(one.libraries), one.files]
+            for roots, one in self._reached.items()
+        ]
+        content = {"state": self._state_of_files(), "texts": texts, "reached": reached}
+        with suppress(OSError):
+            whole_files.write_whole(REACHED, json.dumps(content).encode(), lasting=False)
 
     def are_current(self) -> bool:
         """Return whether no file has changed since."""
@@ -216,7 +258,9 @@ def _located(name: str) -> Path | None:
 
 
 def save() -> None:
-    """Write what files were parsed to, if there is news and the store's folder exists; ignore errors of the file system."""
+    """Write what files were parsed to and what was reached, if there is news and the folder exists; ignore its errors."""
+    if _read:
+        _read[0].save()
     if parsed_files.STORE.parent.is_dir() and (content := parsed_files.unsaved()) is not None:
         with suppress(OSError):
             whole_files.write_whole(parsed_files.STORE, content, lasting=False)

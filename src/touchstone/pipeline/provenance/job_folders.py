@@ -15,7 +15,7 @@ _PATH = re.compile(r"((?:.*/)?results/[a-z][a-z0-9_]*/[a-z]+/[^/]+)/(.+)")
 
 def job_of(path: str) -> tuple[str, str]:
     """Return the rule and the name of the job that makes an artefact."""
-    first, second, third, *rest = PurePath(path).parts
+    first, second, third, *rest = path.split("/", 4)
     if first == RESULTS:
         return third, rest[0]
     return ("fetch", third) if first == "data" else ("report", second)

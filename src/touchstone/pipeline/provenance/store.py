@@ -32,16 +32,23 @@ class Result:
     record: Record
 
 
-def key_of(step: str, code: str, settings: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
+def key_of(step: str, code: str, settings: Mapping[str, Any], inputs: Mapping[str, Mapping[str, str]]) -> str:
     """Return the key of a task.
+
+    Inputs count by their bytes, not by their paths. Only a folder of raw files also counts by its name, which becomes the
+    source of its images.
 
     Args:
         step: The step.
         code: The digest of the task's code.
         settings: The task's settings.
-        inputs: What identifies the inputs of each role: the digests of their bytes.
+        inputs: {role: {path: digest of its bytes}}.
     """
-    text = digests.canonical({"step": step, "code": code, "settings": settings, "inputs": inputs})
+    read = {
+        role: [[digest, Path(file).name] if role == "folder" else digest for file, digest in files.items()]
+        for role, files in inputs.items()
+    }
+    text = digests.canonical({"step": step, "code": code, "settings": settings, "inputs": read})
     return digests.sha256(text.encode()).removeprefix("sha256:")[:KEY_LENGTH]
 
 

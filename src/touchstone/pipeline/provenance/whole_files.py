@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +23,9 @@ def write_whole(path: Path, data: bytes, *, lasting: bool = True) -> None:
     Raises:
         OSError: The file could not be written, for example because the disk is full. The error names the file.
     """
-    _write(path, [data], lasting)
+    # `open` gives the file the mode that the umask allows; `tempfile` would hide it from other users.
+    with replaced(path, lasting=lasting) as temporary, naming(path), temporary.open("xb") as stream:
+        stream.write(data)
 
 
 def write_or_warn(path: Path, data: bytes, consequence: str) -> bool:
@@ -44,19 +45,6 @@ def write_or_warn(path: Path, data: bytes, consequence: str) -> bool:
         print(f"touchstone: {path}: {error.strerror}. {consequence}", file=sys.stderr)
         return False
     return True
-
-
-def write_pieces(path: Path, pieces: Iterable[bytes | memoryview]) -> str:
-    """Write a file as `write_whole` does, piece by piece; return its digest."""
-    digest = hashlib.sha256()
-
-    def seen() -> Iterator[bytes | memoryview]:
-        for piece in pieces:
-            digest.update(piece)
-            yield piece
-
-    _write(path, seen(), lasting=True)
-    return "sha256:" + digest.hexdigest()
 
 
 @contextmanager
@@ -88,9 +76,3 @@ def naming(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = f"{error.strerror}; nothing was written under that name"
         raise OSError(error.errno, reason, str(path)) from error
-
-
-def _write(path: Path, pieces: Iterable[bytes | memoryview], lasting: bool) -> None:
-    # `open` gives the file the mode that the umask allows; `tempfile` would hide it from other users.
-    with replaced(path, lasting=lasting) as temporary, naming(path), temporary.open("xb") as stream:
-        stream.writelines(pieces)

@@ -10,7 +10,7 @@ from touchstone.pipeline.settings.problems import Problem
 from touchstone.pipeline.settings.sections import on_pipelines
 
 LARGEST = 1_000_000  # of any number that CEILINGS does not name; the smallest is its negative
-CEILINGS = {"shards": 1_000} | dict.fromkeys(("seed", "seeds", "split_seed", "bootstrap_seed"), 2**32 - 1)
+CEILINGS = dict.fromkeys(("seed", "seeds", "split_seed", "bootstrap_seed"), 2**32 - 1)
 ENTRIES = 500  # in a section
 ITEMS, SEEDS = 1_000, 100  # in a list
 LETTERS = 60  # in a name; the name of a file consists of several names
@@ -70,7 +70,7 @@ def sizes(resolved: dict[str, Any]) -> Iterator[Problem]:
         name = max(files, key=files.__getitem__)
         reason = (
             f"its networks, sets, attacks, translators and detectors make {files[name]:,} files. All evaluations"
-            f" together read {total:,} and may read at most {CELLS:,}: name fewer entries, seeds or shards"
+            f" together read {total:,} and may read at most {CELLS:,}: name fewer entries or seeds"
         )
         yield Problem(("evaluations", name), reason)
 
@@ -85,10 +85,7 @@ def _files_read(question: dict[str, Any], resolved: dict[str, Any]) -> int:
     sets = len(question["examples"]) + attacked * (len(attacks) - guarded) * max(1, len(question["victims"]))
     sets *= 1 + len(question["translators"])
     detectors = len(question["detectors"])
-    shards = max((resolved["examples"][name]["shards"] for name in question["examples"]), default=1)
     certificates = len(question["examples"]) * len(question["certificates"])
     return int(
-        nets
-        * (certificates + sets * (1 + detectors + len(question["margins"])) + 2 * attacked * guarded * detectors)
-        * shards
+        nets * (certificates + sets * (1 + detectors + len(question["margins"])) + 2 * attacked * guarded * detectors)
     )

@@ -11,6 +11,7 @@ from touchstone.pipeline.settings.problems import Problem
 from touchstone.pipeline.settings.sections import on_detectors
 
 Entries = dict[str, dict[str, Any]]  # one section of a study: entry -> its settings
+CHECKS = "evaluations/checks"  # the component that checks attacks
 # What an evaluation may name only if a component reads it: {setting: (the data that it becomes, the setting in words)}.
 READ = {
     "fit": (("fit_outputs", "fit_margins"), "held-out images"),
@@ -21,10 +22,12 @@ READ = {
 }
 # What only another setting of the same entry reads: {(section, setting): (what reads it, why it is refused without)}.
 NO_ATTACKS = "only attacks read it, and this evaluation has none; name attacks, or leave it out"
+NO_DETECTORS = "only checks of attacks on detectors read it, and this evaluation has none; leave it out"
 NO_ROUTER = "only a router reads it, and this defence has none; add a router, or leave it out"
 READERS = {
     ("evaluations", "attacked"): ("attacks", NO_ATTACKS),
     ("evaluations", "victims"): ("attacks", NO_ATTACKS),
+    ("evaluations", "checked"): ("detectors", NO_DETECTORS),
     ("defences", "false_positive_rate"): ("router", NO_ROUTER),
 }
 
@@ -165,6 +168,14 @@ def direct_attacks(evaluations: Entries) -> Iterator[Problem]:
                 yield Problem(
                     ("evaluations", name, "direct_attacks"), f"{attack} is not one of its attacks; name it there, too"
                 )
+
+
+def checked_attacks(evaluations: Entries) -> Iterator[Problem]:
+    """Yield the checks of attacks on detectors that do not say which attacks are checked."""
+    for name, entry in evaluations.items():
+        if entry["use"] == CHECKS and entry["detectors"] and not entry["checked"]:
+            reason = "must name the attacks to check; the others are what they are compared with"
+            yield Problem(("evaluations", name, "checked"), reason)
 
 
 def certificates(evaluations: Entries, detectors: Entries) -> Iterator[Problem]:

@@ -78,12 +78,12 @@ MODELS = ("classifiers", "defences")
 MEASURED = (*MODELS, "translators", "attacks", "detectors")  # what numbers on a set are about
 LABEL: dict[str, tuple[str, ...]] = {"label": ("confounding",)}
 NAMED = LABEL | {  # what evaluations and figures name besides their references
-    **dict.fromkeys(("id_examples", "ood_examples", "examples", "sets", "choice_id", "choice_sets"), ("examples",)),
+    **dict.fromkeys(("id_examples", "examples", "sets", "choice_id", "choice_sets"), ("examples",)),
     **dict.fromkeys(("own_probabilities", "leaders", "random", "baseline"), MODELS),
     **dict.fromkeys(("classifier", "classifiers", "entry", "entries", "about", "oracle"), MODELS),
     **dict.fromkeys(("high", "low", "learned", "peers", "turned"), ("detectors",)),
     **dict.fromkeys(("detector", "only_detectors", "trivial"), ("detectors",)),
-    **dict.fromkeys(("attack", "attacks", "checked"), ("attacks",)),
+    **dict.fromkeys(("attacks", "checked"), ("attacks",)),
     "networks": (*MODELS, "translators"),
     "against": MEASURED,  # each evaluation subtracts entries of another section
 }
@@ -125,7 +125,7 @@ def sections() -> dict[str, Section]:
         "sources": Section(("sources",), {"sha256": Setting(Type("digest", optional=True), required=True)}),
         "examples": Section(
             ("data",),
-            {"seed": Setting(_seed, 0), "shards": Setting(_count, 1)},
+            {"seed": Setting(_seed, 0)},
             {"source": Reference(("sources",)), "of": Reference(("examples",))},
         ),
         "classifiers": replace(

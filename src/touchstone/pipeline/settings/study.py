@@ -29,6 +29,7 @@ from touchstone.pipeline.settings.removals import without_unreached
 from touchstone.pipeline.settings.requirements import (
     attacked_classifiers,
     certificates,
+    checked_attacks,
     direct_attacks,
     fitting_data,
     idle,
@@ -116,6 +117,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         idle(resolved, written),
         unmeasured_words(resolved, kinds["figures"].names.keys() - LABEL.keys()),
         direct_attacks(resolved["evaluations"]),
+        checked_attacks(resolved["evaluations"]),
         certificates(resolved["evaluations"], resolved["detectors"]),
         wrong_defences(resolved, first_seed),
         seeds.absent(resolved, first_seed),

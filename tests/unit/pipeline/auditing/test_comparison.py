@@ -11,10 +11,19 @@ import pytest
 from touchstone.__main__ import main
 from touchstone.pipeline.auditing import comparison
 from touchstone.pipeline.auditing.comparison import APART, FILES, MOVED, Report
+from touchstone.pipeline.auditing.row_names import read_names
 from touchstone.records.metric_tables import METRIC_COLUMNS
 from touchstone.report.claim_files import COLUMNS as CLAIM_COLUMNS
 
 ROOT = Path(__file__).parents[4]
+NAMES_TABLE = """
+renamed:
+  - {from: {evaluation: old_*, metric: auroc}, to: {evaluation: new}}
+  - {from: {claim: S1-1}, to: {claim: A1}}
+removed:
+  - {evaluation: gone}
+  - {claim: S9-*}
+"""
 
 
 def metric(value, low="", high="", **more):
@@ -79,7 +88,7 @@ def test_every_column_of_a_number_counts(column):
     if found.changed:
         assert list(found.changed[0].columns) == [column]
     else:
-        assert column in comparison.KEY
+        assert column in comparison.NUMBER
         assert (len(found.only_first), len(found.only_second)) == (1, 1)
 
 
@@ -221,3 +230,119 @@ def test_a_column_that_only_one_report_has_is_named_and_the_others_are_compared(
     found = comparison.compare(report(claims=[older]), report(claims=[claim("S1-1", "confirmed", kind="check")])).claims
 
     assert (counts(found), found.columns, found.any) == ((1, 0, 0, 0, 0), ["kind"], True)
+
+
+@pytest.fixture
+def names(tmp_path):
+    path = tmp_path / "names.yaml"
+    path.write_text(NAMES_TABLE)
+    return read_names(path)
+
+
+def old(value, **more):
+    return metric(value, **{"evaluation": "old_name", "examples": "digits"} | more)
+
+
+def new(value, **more):
+    return metric(value, **{"evaluation": "new", "examples": "digits"} | more)
+
+
+def test_a_mapped_row_that_is_equal_has_not_moved(names):
+    found = comparison.compare(report(old(0.5, seed="1")), report(new(0.5, seed="1")), names).metrics
+
+    assert (found.same, found.renamed, found.removed, found.any) == (1, 1, 0, False)
+
+
+def test_a_mapped_row_with_another_value_has_moved(names):
+    found = comparison.compare(report(old(0.5)), report(new(0.7)), names).metrics
+
+    (change,) = found.changed
+    assert change.columns == {"value": ("0.5", "0.7")}
+    assert (found.same, found.only_first, found.only_second) == (0, [], [])
+
+
+def test_a_row_that_no_line_maps_counts_as_moved_on_both_sides(names):
+    found = comparison.compare(report(old(0.5, metric="fpr95")), report(new(0.5, metric="fpr95")), names).metrics
+
+    assert found.only_first == ["old_name: fpr95 of cnn on digits"]
+    assert found.only_second == ["new: fpr95 of cnn on digits"]
+
+
+def test_a_mapping_to_a_row_that_is_not_there_is_told(names):
+    found = comparison.compare(report(old(0.5)), report(), names).metrics
+
+    assert found.any
+    assert found.only_first == ["old_name: auroc of cnn on digits, which is renamed to new: auroc of cnn on digits"]
+
+
+def test_of_two_rows_that_get_one_name_the_second_is_told(names):
+    found = comparison.compare(report(old(0.5), old(0.5, evaluation="old_other")), report(new(0.5)), names).metrics
+
+    assert found.same == 1
+    assert found.only_first == ["old_other: auroc of cnn on digits, which is renamed to new: auroc of cnn on digits"]
+
+
+def test_a_removed_row_has_not_moved_and_is_counted(names):
+    found = comparison.compare(report(metric(0.5, evaluation="gone"), metric(0.1)), report(metric(0.1)), names).metrics
+
+    assert (found.same, found.removed, found.any) == (1, 1, False)
+
+
+def test_a_removed_row_that_is_still_there_is_told(names):
+    row = metric(0.5, evaluation="gone", examples="digits")
+
+    found = comparison.compare(report(row), report(row), names).metrics
+
+    assert found.any
+    assert found.only_second == ["gone: auroc of cnn on digits, which the table of names lists as removed"]
+
+
+def test_claims_are_renamed_and_removed_too(names):
+    first = report(claims=[claim("S1-1", "confirmed"), claim("S9-2", "not run")])
+
+    found = comparison.compare(first, report(claims=[claim("A1", "confirmed")]), names).claims
+
+    assert (found.same, found.renamed, found.removed, found.any) == (1, 1, 1, False)
+
+
+def test_a_row_that_two_lines_match_is_refused(tmp_path):
+    path = tmp_path / "names.yaml"
+    path.write_text("removed:\n  - {evaluation: gone}\n  - {metric: auroc}\n")
+
+    with pytest.raises(ValueError, match=r"names\.yaml: removed\.0 and removed\.1 both match gone: auroc of cnn"):
+        comparison.compare(report(metric(0.5, evaluation="gone")), report(), read_names(path))
+
+
+def test_a_number_in_the_table_is_its_text(tmp_path):
+    path = tmp_path / "names.yaml"
+    path.write_text("removed:\n  - {seed: 1}\n")
+
+    found = comparison.compare(report(metric(0.5, seed="1")), report(), read_names(path)).metrics
+
+    assert (found.removed, found.any) == (1, False)
+
+
+def test_the_command_reads_the_table_and_counts_what_it_maps(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("first", "second"):
+        write(tmp_path / folder, 0.5)
+    (tmp_path / "names.yaml").write_text("renamed:\n  - {from: {metric: auroc}, to: {metric: area}}\n")
+
+    assert main(["compare", "first", "second"]) == 0
+    assert main(["compare", "first", "second", "--names", "names.yaml"]) == 1
+    assert "which is renamed to : area of cnn" in capsys.readouterr().out
+
+    (tmp_path / "names.yaml").write_text("renamed:\n  - {from: {metric: auroc}, to: {threat: none}}\n")
+    assert main(["compare", "first", "second", "--names", "names.yaml"]) == 0
+    assert "1 numbers are equal; 0 differ; 0 only in first, 0 only in second; 1 renamed" in capsys.readouterr().out
+
+    assert main(["compare", "first", "second", "--names", "names.yaml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"]["renamed"] == 1
+
+
+def test_a_table_that_is_not_there_is_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "first", 0.5)
+
+    assert main(["compare", "first", "first", "--names", "nowhere.yaml"]) != 0
+    assert "nowhere.yaml: no such file" in capsys.readouterr().err

@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader
 
 from touchstone.evidence import artefact_checks
 from touchstone.pipeline.jobs import detector_tasks, job, results, run
-from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.records.encoding import encode
@@ -89,12 +89,12 @@ def test_a_reader_of_what_was_left_out_gets_the_reason(study, tmp_path):
         Reader().noun(FLAT, "Detector")
 
 
-@pytest.mark.parametrize("step", ["attack", "score", "infer", "translate", "cut", "gather"])
+@pytest.mark.parametrize("step", ["attack", "score", "infer", "translate"])
 def test_a_step_whose_input_was_left_out_leaves_out_its_output(step, study, tmp_path, monkeypatch):
     sidecar_files.write_with_sidecar(
         tmp_path / "gone", encode(LeftOut("it was left out")), {"step": "fit", "inputs": {}}
     )
-    inputs = {"examples": "gone", "detector": "gone", "outputs": "gone", "parts": ["gone"], "checkpoint": "gone"}
+    inputs = {"examples": "gone", "detector": "gone", "outputs": "gone", "checkpoint": "gone"}
     settings = SETTINGS | {"confounding": {}, "architecture": {"use": "models/mlp"}}
 
     run.run((Task(step, inputs, "out", settings),), tmp_path, tmp_path)
@@ -113,14 +113,14 @@ def test_scores_that_are_not_finite_are_left_out(study, tmp_path, monkeypatch):
         Reader().noun(scores()[0].output, "Scores")
 
 
-def test_cells_of_sets_only_are_left_out_too(study, tmp_path):
+def test_an_evaluation_gets_the_cells_that_were_not_left_out_and_why_others_were(study, tmp_path):
     sidecar_files.write_with_sidecar(
         tmp_path / "gone", encode(LeftOut("it was left out")), {"step": "fit", "inputs": {}}
     )
     one = job.Job(fits()[0], Reader(), None, tmp_path)
     cells = [{"role": "examples", "file": "examples"}, {"role": "examples", "file": "gone", "attack": "pgd"}]
 
-    by_role, left_out = results._cells(one, cells, results.SETS_ONLY)
+    by_role, left_out = results._cells(one, cells)
 
     assert [cell.file for cell in by_role["examples"]] == ["examples"]
     assert left_out == ["it was left out"]

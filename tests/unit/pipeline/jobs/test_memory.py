@@ -2,19 +2,16 @@
 
 import tracemalloc
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
+from touchstone.pipeline.jobs.reader import Reader
 
 from touchstone.data.uniform_noise import uniform_noise
-from touchstone.evaluations.data_sheet import data_sheet
 from touchstone.ingest import pixels
-from touchstone.pipeline.jobs.late_cells import late_cell
-from touchstone.pipeline.jobs.reader import Reader
-from touchstone.pipeline.provenance import sidecar_files, whole_files
+from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.steps.prepare import prepare
-from touchstone.records import streams
+from touchstone.records.encoding import encode
 from touchstone.records.nouns import ExampleSet
 
 COUNT, SIDE = 20_000, 8
@@ -35,17 +32,13 @@ def peak(function):
 def small_pieces(monkeypatch):
     """Pieces that are as small beside this set as the real ones are beside a large set."""
     monkeypatch.setattr(pixels, "PIECE", 2**14)
-    monkeypatch.setattr(streams, "PIECE", 2**14)
 
 
-def noise(seed=0):
-    random = np.random.default_rng(seed).random((COUNT, 1, SIDE, SIDE), np.float32)
-    return ExampleSet(random, np.full(COUNT, -1), np.arange(COUNT), f"noise {seed}")
-
-
-def written(path, noun):
+def written(path):
+    random = np.random.default_rng(0).random((COUNT, 1, SIDE, SIDE), np.float32)
+    noise = ExampleSet(random, np.full(COUNT, -1), np.arange(COUNT), "noise")
     facts = {"step": "prepare", "settings": {}, "inputs": {}, "code": "sha256:c", "definitions": {}, "packages": {}}
-    sidecar_files.write_sidecar(path, whole_files.write_pieces(path, streams.encoded(noun)), facts)
+    sidecar_files.write_with_sidecar(path, encode(noise), facts)
 
 
 def test_preparing_a_set_takes_less_than_two_sets(small_pieces):
@@ -54,37 +47,7 @@ def test_preparing_a_set_takes_less_than_two_sets(small_pieces):
     assert peak(lambda: prepare(draw, ("generator",), name="noise")) < 2
 
 
-def test_writing_a_set_copies_none_of_its_images(small_pieces, tmp_path):
-    noun = noise()
+def test_reading_a_set_takes_its_file_and_the_set(tmp_path):
+    written(tmp_path / "noise")
 
-    assert peak(lambda: written(tmp_path / "noise", noun)) < 0.1
-
-
-def test_reading_a_set_takes_little_more_than_the_set(small_pieces, tmp_path):
-    written(tmp_path / "noise", noise())
-
-    assert peak(lambda: Reader().noun(str(tmp_path / "noise"), "ExampleSet")) < 1.5
-
-
-def test_the_data_sheet_has_one_set_in_memory_at_a_time(small_pieces, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    files, reader = [f"noise{seed}" for seed in range(4)], Reader()
-    for seed, file in enumerate(files):
-        written(Path(file), noise(seed))
-    cells = [late_cell(partial(reader.passing_noun, file, "ExampleSet"), file=file, examples=file) for file in files]
-
-    assert peak(lambda: data_sheet(cells, resamples=4)) < 2
-
-
-def test_a_late_cell_reads_its_noun_once_while_it_is_used(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    written(Path("noise"), noise())
-    reader = Reader()
-    cell = late_cell(partial(reader.passing_noun, "noise", "ExampleSet"), file="noise", examples="noise")
-
-    used = cell.noun
-
-    assert cell.noun is used
-    assert reader._nouns == {}
-    with pytest.raises(AttributeError):
-        _ = cell.nouns
+    assert peak(lambda: Reader().noun(str(tmp_path / "noise"), "ExampleSet")) < 2.5

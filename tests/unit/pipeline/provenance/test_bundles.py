@@ -2,13 +2,15 @@
 
 import errno
 import json
+import struct
+import tracemalloc
 import zipfile
 
 import pytest
+from touchstone.pipeline.provenance.addresses import Address, files_of
 
 from touchstone import digests
 from touchstone.pipeline.provenance import bundles, sidecar_files
-from touchstone.pipeline.provenance.addresses import Address, files_of
 
 CODE = {"a.py": "sha256:a"}
 
@@ -60,13 +62,6 @@ def test_the_same_members_give_the_same_bytes_at_any_time(tmp_path, monkeypatch)
     monkeypatch.setattr("time.time", lambda: 1e9)
 
     assert write(tmp_path / "b.zip", one=b"1").read_bytes() == first
-
-
-def test_pieces_give_the_bytes_of_the_whole(tmp_path):
-    with bundles.written(tmp_path / "pieces.zip") as bundle:
-        assert bundle.add_pieces("one", [b"1", b"22", b""]) == digests.sha256(b"122")
-
-    assert (tmp_path / "pieces.zip").read_bytes() == write(tmp_path / "whole.zip", one=b"122").read_bytes()
 
 
 def test_a_bundle_that_is_not_finished_leaves_the_old_one(tmp_path):
@@ -129,6 +124,23 @@ def test_a_compressed_bundle_is_refused_before_it_is_unpacked(tmp_path, monkeypa
         bundles.names(tmp_path / "bomb.zip")
 
 
+@pytest.mark.parametrize("size", [100 * 2**20, 2**31 - 10, 2**32 - 2])
+@pytest.mark.parametrize("fields", [1, 2])  # its compressed size, or both
+def test_a_member_that_promises_more_than_the_bundle_has_takes_no_memory(tmp_path, size, fields):
+    path = write(tmp_path / "one.zip", one=b"1" * 100)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"PK\x01\x02") + 20  # in the table of contents
+    data[place : place + 4 * fields] = struct.pack("<I", size) * fields
+    path.write_bytes(data)
+
+    for read in (sidecar_files.artefact_digest, sidecar_files.read_artefact):
+        tracemalloc.start()
+        with pytest.raises(ValueError, match=r"one\.zip: its member 'one' has another size than the bundle says"):
+            read(at(path, "one"))
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+        tracemalloc.stop()
+
+
 def test_what_no_job_writes_is_a_problem(tmp_path):
     path = write(tmp_path / "one.zip", one=b"1")
     beside = sidecar_files.sidecar_path(path)
@@ -152,13 +164,3 @@ def test_what_no_job_writes_is_a_problem(tmp_path):
         bundle.add("one", b"1")
         bundle.add("stowaway", b"2")
     assert "other members" in sidecar_files.bundle_problem(path)
-
-
-def test_a_large_member_is_buffered_in_the_folder_of_its_bundle(tmp_path, monkeypatch):
-    monkeypatch.setattr(bundles, "SPOOL", 1)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    with bundles.written(tmp_path / "one.zip") as bundle:
-        bundle.add_pieces("large", [b"1", b"22"])
-
-    assert bundles.read(tmp_path / "one.zip", "large") == b"122"
-    assert [path.name for path in tmp_path.iterdir()] == ["one.zip"]

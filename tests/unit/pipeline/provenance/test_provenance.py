@@ -2,7 +2,6 @@ import os
 
 import pytest
 
-from touchstone.digests import file_digest
 from touchstone.pipeline.orchestration.recovery import HALF_WRITTEN
 from touchstone.pipeline.provenance import sidecar_files, whole_files
 
@@ -37,22 +36,10 @@ def test_a_broken_sidecar_is_named(tmp_path, text):
         sidecar_files.read_sidecar(tmp_path / "x")
 
 
-def test_a_file_written_in_pieces_is_the_file_written_whole_and_its_digest_is_told(tmp_path):
-    whole_files.write_whole(tmp_path / "whole", b"abcdef")
-
-    digest = whole_files.write_pieces(tmp_path / "pieces", iter([b"abc", b"", b"def"]))
-
-    assert (tmp_path / "pieces").read_bytes() == (tmp_path / "whole").read_bytes()
-    assert digest == file_digest(tmp_path / "whole")
-
-
-def test_pieces_that_break_off_leave_nothing_behind(tmp_path):
-    def broken():
-        yield b"abc"
+def test_a_file_that_breaks_off_leaves_nothing_behind(tmp_path):
+    with pytest.raises(ValueError, match="no more"), whole_files.replaced(tmp_path / "a") as temporary:
+        temporary.write_bytes(b"abc")
         raise ValueError("no more")
-
-    with pytest.raises(ValueError, match="no more"):
-        whole_files.write_pieces(tmp_path / "pieces", broken())
 
     assert list(tmp_path.iterdir()) == []
 
@@ -62,7 +49,7 @@ def test_a_file_has_the_mode_that_the_umask_leaves(tmp_path, mask):
     before = os.umask(mask)
     try:
         sidecar_files.write_with_sidecar(tmp_path / "a", b"x", {})
-        whole_files.write_pieces(tmp_path / "b", [b"x"])
+        whole_files.write_whole(tmp_path / "b", b"x", lasting=False)
     finally:
         os.umask(before)
 
@@ -70,13 +57,9 @@ def test_a_file_has_the_mode_that_the_umask_leaves(tmp_path, mask):
 
 
 def test_what_is_half_written_is_known_as_such(tmp_path, monkeypatch):
-    seen = []
-
-    def pieces():
-        yield b"x"
-        seen.extend(path.name for path in tmp_path.iterdir())
-
-    whole_files.write_pieces(tmp_path / "a.csv", pieces())
+    with whole_files.replaced(tmp_path / "a.csv") as temporary:
+        temporary.write_bytes(b"x")
+        seen = [path.name for path in tmp_path.iterdir()]
 
     assert len(seen) == 1 and HALF_WRITTEN.fullmatch(seen[0])
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]

@@ -22,7 +22,7 @@ detectors:
   knn: {use: knn}
   msp: {use: msp}
 evaluations:
-  first: {use: sanity, examples: [$test, faces], attacks: $both, question: What is $test}
+  first: {use: checks, examples: [$test, faces], attacks: $both, question: What is $test}
   second: {use: detection, examples: $pictures, id_examples: $test, question: Q}
 figures: {drawing: {use: roc_curves, evaluation: first}, painting: {use: roc_curves, evaluation: second}}
 """

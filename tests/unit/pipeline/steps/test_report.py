@@ -25,7 +25,7 @@ from touchstone.evaluations.paired_errors import paired_errors
 from touchstone.evaluations.robustness import robustness
 from touchstone.figures.accuracy_against_eps import accuracy_against_eps
 from touchstone.figures.gallery import gallery
-from touchstone.figures.score_histograms import score_histograms
+from touchstone.figures.roc_curves import roc_curves
 from touchstone.pipeline.settings import papers
 from touchstone.pipeline.settings.study import load
 from touchstone.pipeline.steps.evaluate import evaluate
@@ -72,7 +72,7 @@ def arguments(**more):
             "files": ["data/made_up/metrics/main.csv"], "component": "figures/accuracy_against_eps",
         },
         "scores": {
-            "draw": partial(score_histograms, SCORES, id_examples="digits_test"), "caption": "", "evaluation": "detectors",
+            "draw": partial(roc_curves, SCORES, id_examples="digits_test", resamples=10), "caption": "", "evaluation": "detectors",
             "files": [cell.file for cell in SCORES],
         },
         "images": {
@@ -360,7 +360,7 @@ def test_texts_are_escaped(page):
 
 
 def test_a_figure_without_caption_is_captioned_by_its_words(page):
-    assert re.search(r"<figcaption>Histograms of the scores", page)
+    assert re.search(r"<figcaption>ROC curves", page)
 
 
 def test_inline_figures_take_the_ink_of_the_page(page, files):

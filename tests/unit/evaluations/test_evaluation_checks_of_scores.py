@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from touchstone.evaluations.score_sanity import score_sanity
+from touchstone.evaluations.checks import checks
 from touchstone.records.nouns import Cell, Scores
 from touchstone.statistics.sanity_checks import Doubts
 
@@ -40,7 +40,7 @@ CHECKED = ["small", "score", "large"]
 
 def rows_of(attacks, checked=CHECKED):
     scores = [cell for under in attacks.values() for cell in under]
-    return score_sanity(scores, id_examples="clothes", checked=checked)
+    return checks([], scores, [], id_examples="clothes", checked=checked)
 
 
 def verdicts(attacks):

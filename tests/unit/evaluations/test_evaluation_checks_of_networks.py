@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from touchstone.evaluations.sanity import sanity
+from touchstone.evaluations.checks import checks
 from touchstone.records.metric_rows import parse_threat
 from touchstone.records.nouns import Cell, Outputs
 from touchstone.statistics.sanity_checks import CHECKS, Doubts
@@ -37,7 +37,7 @@ SOUND = [
 
 
 def verdicts(cells, attack="digits/pgd"):
-    rows = [row for row in sanity(cells) if row.examples == attack]
+    rows = [row for row in checks(cells, [], []) if row.examples == attack]
     return {row.metric.removesuffix("_passed"): row.value for row in rows if row.metric.endswith("_passed")}
 
 
@@ -82,7 +82,7 @@ def test_an_image_that_is_wrong_without_an_attack_may_be_left_as_it_is(wrong, ri
     attacked.noun.logits[:] = clean.noun.logits
     attacked.noun.logits[round(0.7 * ROWS) :, 0] += 0.1  # a lower loss
 
-    (value,) = [row.value for row in sanity([clean, attacked]) if row.metric == "loss_rises" and row.seed == 0]
+    (value,) = [row.value for row in checks([clean, attacked], [], []) if row.metric == "loss_rises" and row.seed == 0]
 
     assert value == rises
 
@@ -94,20 +94,20 @@ def test_a_check_whose_files_are_not_there_is_not_made():
 def test_the_loss_of_one_draw_of_a_random_network_is_not_checked():
     entry = SOUND[0].entry
 
-    kept, left_out = ({row.metric for row in sanity(SOUND, random=names)} for names in ([], [entry]))
+    kept, left_out = ({row.metric for row in checks(SOUND, [], [], random=names)} for names in ([], [entry]))
 
     assert kept - left_out == {"loss_rises", "loss_rises_passed"}
 
 
 def test_nothing_to_check_is_refused():
     with pytest.raises(ValueError, match="no white-box attack with eps"):
-        sanity([SOUND[0]])
+        checks([SOUND[0]], [], [])
 
 
 def test_a_failed_check_marks_the_robust_numbers_of_that_attack_and_no_others():
     broken = [pgd(0.1, "large", eps=0.5) if c.attack == "large" else c for c in SOUND]
-    some = sanity(broken)[0]
-    doubts = Doubts(replace(row, evaluation="checks") for row in sanity(broken))
+    some = checks(broken, [], [])[0]
+    doubts = Doubts(replace(row, evaluation="checks") for row in checks(broken, [], []))
 
     def about(entry="cnn", metric="robust_accuracy_mean", threat="white-box linf eps=0.2 steps=40 (pgd)"):
         return doubts.about(
@@ -125,7 +125,7 @@ def test_a_failed_check_marks_the_robust_numbers_of_that_attack_and_no_others():
 def test_a_union_is_doubted_only_if_each_of_its_attacks_failed_a_check():
     weak = [pgd(0.1, "large", eps=0.5) if c.attack == "large" else c for c in SOUND]
     weak = [cell(0.97, "fgsm", use="attacks/fgsm") if c.attack == "fgsm" else c for c in weak]  # loses to noise
-    rows = sanity(weak)
+    rows = checks(weak, [], [])
     union = replace(rows[0], metric="robust_accuracy_union", examples="digits/union")
 
     def about(*names):
