@@ -12,9 +12,10 @@ from PIL import Image
 from touchstone import plugins
 from touchstone.data.digits import SHARES
 from touchstone.ingest.splits import rows_of_part
-from touchstone.pipeline.auditing import audit, leakage
-from touchstone.pipeline.jobs import job_plan, leak_check, run
+from touchstone.pipeline.auditing import audit
+from touchstone.pipeline.jobs import job_plan, leak_check, leakage, run
 from touchstone.pipeline.jobs.artefacts import Artefacts
+from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.provenance.job_folders import folder_of
@@ -116,11 +117,11 @@ def test_nothing_that_an_evaluation_reads_may_have_learned_from_its_test_set(pro
         "evaluations: {others: {use: robustness, question: How, classifiers: [other], examples: [noise]}}\n"
     ).study
     del study["evaluations"]["detection"]
-    assert ("test", "again") not in leakage.pairs(study)
+    assert ("test", "again") not in apart.pairs(study)
 
     study["evaluations"]["robustness"][role] = ["cnn", learner] if role == "classifiers" else [learner]
 
-    assert ("test", "again") in leakage.pairs(study)
+    assert ("test", "again") in apart.pairs(study)
 
 
 def test_disjoint_sets_share_nothing(project):
@@ -281,12 +282,12 @@ def numbered(folder: Path, *, part: Literal["train", "test"]) -> ExampleSet:
 def test_other_settings_of_the_same_set_are_no_pair(project):
     """Every pair that must share nothing is of two different sets; names are checked before anything is prepared."""
     for study in ("digits", "fashion_mnist", "cifar10", "tiny"):
-        found = leakage.pairs(load(study, ROOT))
+        found = apart.pairs(load(study, ROOT))
         assert found and all(first != second for first, second in found)
 
 
 def test_every_shipped_pair_is_named_by_both_of_its_uses():
-    why = leakage.pairs(load("digits", ROOT))
+    why = apart.pairs(load("digits", ROOT))
 
     assert ("digits_test", "digits_train") in why
     assert ("digits_test_darker", "digits_train") in why

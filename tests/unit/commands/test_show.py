@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save
-from touchstone.pipeline.jobs.outputs import Outputs
 
 from job_files import write_job
 from touchstone.__main__ import main

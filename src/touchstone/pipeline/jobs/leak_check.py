@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from touchstone.pipeline.auditing import leakage
+from touchstone.pipeline.jobs import leakage
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.records.nouns import ExampleSet
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from touchstone.pipeline.jobs.outputs import Outputs
 
 from job_files import link, write_job
 from touchstone.pipeline.auditing import audit
