@@ -9,7 +9,8 @@ from typing import Any
 from touchstone import digests
 from touchstone.evidence.problems import CHAIN, PLAN, ROOT, SPLITS, Result
 from touchstone.evidence.selection import Selection
-from touchstone.pipeline.auditing import leakage
+from touchstone.pipeline.jobs import leakage
+from touchstone.pipeline.planning import apart
 from touchstone.pipeline.auditing.other_code import names as names_of_other_code
 from touchstone.pipeline.provenance import chain, sidecar_files
 
@@ -162,7 +163,7 @@ def check_splits(selection: Selection, folder: Path, result: Result) -> None:
         leaks = [overlap for overlap in leakage.overlaps(selection.plan, folder, stale=True) if overlap.leaks]
         for overlap in leaks:
             result.add(SPLITS, overlap.file, str(overlap))
-        names = leakage.pairs(selection.plan.study)
+        names = apart.pairs(selection.plan.study)
         files = {name: selection.plan.layout.file("examples", name) for pair in names for name in pair}
         compared = {pair for pair in names if all((folder / files[name]).is_file() for name in pair)}
         clean = len(compared - {(overlap.tested, overlap.learned) for overlap in leaks})

@@ -9,7 +9,7 @@ from functools import cached_property
 from touchstone.claims import paper_files
 from touchstone.claims.criteria import Book, Criterion
 from touchstone.messages import nearest
-from touchstone.pipeline.auditing import leakage
+from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.plan import Plan
 
@@ -86,7 +86,7 @@ class Selection:
         ordered = dict[str, None]()
         every = [file for file in self.tasks if file != self.report.output and self.tasks[file].step != "fetch"]
         self._add([self.metrics[name] for name in self.evaluations] if self.claims else every, ordered)
-        for tested, learned in leakage.pairs(self.plan.study):
+        for tested, learned in apart.pairs(self.plan.study):
             files = [self.plan.layout.file("examples", name) for name in (tested, learned)]
             if files[0] in ordered:
                 self._add([file for file in files if file in self.tasks], ordered)  # perhaps no job needs the second
