@@ -80,7 +80,7 @@ def _check_logits(reader: Recomputation, file: str, path: Path, result: Result, 
     tasks, images = reader.selection.tasks, 0
     settings, name = tasks[file].settings, Path(file).stem
     outputs = [
-        output for output in reader.selection.addresses
+        output for output in reader.selection.files
         if tasks[output].step == "infer" and tasks[output].inputs.get("checkpoint") == file
         and "translators" not in tasks[output].inputs
     ]  # fmt: skip

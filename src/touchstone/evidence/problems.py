@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from touchstone.messages import first_line
 from touchstone.numerics.precision import memory_ran_out
-from touchstone.pipeline.jobs.reader import JobError
+from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.records.encoding import NOT_WHOLE
 from touchstone.records.nouns import LeftOutError
 

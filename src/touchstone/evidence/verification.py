@@ -96,7 +96,7 @@ def _selection(about: dict[str, Any], folder: Path, result: Result) -> Selection
     try:
         _refuse_code(folder)
         selection = Selection(Plan(load(written, folder)), tuple(about["claims"]))
-        _ = selection.addresses
+        _ = selection.files
     except UNREADABLE as error:
         result.add(SETTINGS, place, str(error).replace(f"{folder}/", "") or first_line(error))
         return None
@@ -148,7 +148,7 @@ def _check(selection: Selection, evidence: archive.Evidence, folder: Path, optio
     chain_checks.check_chain(records, folder, unpacked, result)
     chain_checks.check_pages(selection, records, folder, about["root"], options.root, result)
     chain_checks.check_plan(selection, records, result)
-    chain_checks.check_splits(selection, folder, result)
+    chain_checks.check_splits(selection, records, folder, result)
     reader = Recomputation(selection, folder, options.device, options.raw, options.share)
     for name, path in options.networks.items():
         own_models.check(reader, name, path, records, result, trust_code=options.trust_code)
@@ -168,7 +168,7 @@ def _other_study(selection: Selection, study: Study) -> str:
 
 
 def _say_what_is_trusted(selection: Selection, records: chain_checks.Records, options: Options, result: Result) -> None:
-    tasks = [selection.tasks[file] for file in selection.addresses]
+    tasks = [selection.tasks[file] for file in selection.files]
     steps = Counter(task.step for task in tasks)
     say = result.trusted.append
     if steps["attack"]:

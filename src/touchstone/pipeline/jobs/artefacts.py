@@ -13,7 +13,7 @@ from touchstone.digests import sha256
 from touchstone.pipeline.jobs.job_plan import JobError, JobPlan
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.provenance import job_folders, sidecar_files, whole_files
+from touchstone.pipeline.provenance import chain, job_folders, sidecar_files, whole_files
 from touchstone.pipeline.provenance.store import Result, Store, key_of
 
 METRICS = "Metrics"  # the kind of file that evaluations write
@@ -126,8 +126,8 @@ class Artefacts:
         self._take(task, self.store.keep(task.step, self.key(task), data, facts))
 
     def _take(self, task: Task, result: Result) -> None:
-        computer = {name: result.record[name] for name in OF_COMPUTER if name in result.record}
-        record = {"artefact": result.record["artefact"], **self.facts(task), **computer}
+        other = {name: result.record[name] for name in (*OF_COMPUTER, chain.ADOPTED) if name in result.record}
+        record = {"artefact": result.record["artefact"], **self.facts(task), **other}
         self.made[task.output] = Made(result.path, record)
 
     def facts(self, task: Task) -> Record:

@@ -128,7 +128,7 @@ class Plan:
 
 
 def _write_by_digest(folder: Path, content: dict[str, Any]) -> str:
-    text = digests.canonical(content)
+    text = json.dumps(content, allow_nan=False)  # in the order of the study, in which a report lists what it has
     digest = digests.sha256(text.encode()).removeprefix("sha256:")
     path = folder / f"{digest}.json"
     if path.exists():
