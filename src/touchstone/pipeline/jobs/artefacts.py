@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +107,7 @@ class Artefacts:
         """Take a task's artefact from the store; return whether the store has it."""
         if not STEPS[task.step].cached:
             return False
-        found = self.store.find(task.step, self.key(task), job_folders.name_of(task.output))
+        found = self.store.find(self.plan.rule, self.key(task), job_folders.name_of(task.output))
         if found is not None:
             self._take(task, found)
         return found is not None
@@ -123,7 +121,7 @@ class Artefacts:
             computer: The facts of its record that the computer decides, and what else the store shall record.
         """
         facts = {"name": job_folders.name_of(task.output), "settings": task.settings, **computer}
-        self._take(task, self.store.keep(task.step, self.key(task), data, facts))
+        self._take(task, self.store.keep(self.plan.rule, self.key(task), data, facts))
 
     def _take(self, task: Task, result: Result) -> None:
         other = {name: result.record[name] for name in (*OF_COMPUTER, chain.ADOPTED) if name in result.record}
@@ -150,19 +148,9 @@ class Artefacts:
             split = job_folders.split(file)
             assert split is not None
             name = split[1]
-            _link(made.path, folder / name)
+            whole_files.link(made.path, folder / name)
             records[name] = made.record
         sidecar_files.write_job_sidecar(folder, records)
-
-
-def _link(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or a file of another user
-        with whole_files.replaced(target, lasting=False) as temporary:
-            shutil.copyfile(source, temporary)
 
 
 def _advice(file: str) -> str:
