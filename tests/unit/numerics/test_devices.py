@@ -5,7 +5,7 @@ import torch
 
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import environment, gpus
-from touchstone.pipeline.jobs.reader import JobError
+from touchstone.pipeline.jobs.job_plan import JobError
 
 
 @pytest.fixture

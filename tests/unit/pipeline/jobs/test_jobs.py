@@ -86,7 +86,9 @@ def test_code_that_is_edited_during_a_job_ends_it_before_anything_is_recorded(ta
 
     monkeypatch.setattr(job.code, "code_of", lambda *task: code.Code(today["adversary/evasion.py"], dict(today), {}))
 
-    with pytest.raises(job.JobError, match=r"attack/cnn\.0/0\.a\.safetensors: its code is not the code that was planned"):
+    with pytest.raises(
+        job.JobError, match=r"attack/cnn\.0/0\.a\.safetensors: its code is not the code that was planned"
+    ):
         run_tasks(*tasks(edit))
     assert not Path("data").exists() and not Path(path("a", "attack/cnn.0")).parent.exists()
 
