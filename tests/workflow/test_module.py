@@ -25,7 +25,7 @@ rule mine:
     default_target: True
     shell: "wc -l < {{input[0]}}/metrics/sheet.csv > {{output}}"
 """
-PREFIXED = OTHER.replace('    config:', '    prefix: "x"\n    config:').replace('"results/', '"x/results/')
+PREFIXED = OTHER.replace("    config:", '    prefix: "x"\n    config:').replace('"results/', '"x/results/')
 PREFIXED = PREFIXED.replace('"reports/', '"x/reports/')
 
 

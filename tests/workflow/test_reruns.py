@@ -26,7 +26,9 @@ def computed(project):
     """{rule/name: how many tasks it computed} of the jobs of the last run, by their logs."""
     found = {}
     for path in (project.root / "logs/tiny").rglob("*.log"):
-        for rule, name, number in re.findall(r"^(\w+) (\S+): (\d+) computed, \d+ in the store$", path.read_text(), re.M):
+        for rule, name, number in re.findall(
+            r"^(\w+) (\S+): (\d+) computed, \d+ in the store$", path.read_text(), re.M
+        ):
             found[f"{rule}/{name}"] = int(number)
     return found
 
@@ -121,7 +123,9 @@ def test_how_often_static_networks_are_drawn_is_asked_of_one_training_alone(copi
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("part", ["metrics.csv.gz", "report.html", "claims.csv", "ROOT", "figures"])
+@pytest.mark.parametrize(
+    "part", ["metrics.csv.gz", "report.html", "claims.csv", "ROOT", "figures", "report.html.prov.json"]
+)
 def test_a_missing_part_of_the_report_is_written_again(copied, part):
     path = copied.root / "reports/tiny" / part
     shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -171,11 +175,14 @@ def test_wrong_settings_stop_a_plain_snakemake_before_any_job(copied):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("studdy=tiny", "--config studdy=: there is no such setting; use study, recompute, container. Did you mean study?"),
+        (
+            "studdy=tiny",
+            "--config studdy=: there is no such setting; use study, recompute, container. Did you mean study?",
+        ),
         ("study=", "--config study=: no study is named; for example study=digits"),
-        ("study=tinny", "no such study"),
-        ("study=0", "no such study"),
-        ("study=[tiny]", "no such study"),
+        ("study=tinny", "no study called tinny"),
+        ("study=0", "no study called 0"),
+        ("study=[tiny]", "no study called ['tiny']"),
         ("recompute=atack", "--config recompute=atack: there is no such rule. Did you mean attack?"),
     ],
 )

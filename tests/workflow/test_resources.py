@@ -35,6 +35,4 @@ def test_rules_where_torch_works_ask_for_the_gpu_and_the_threads_of_the_study_an
 
     tags = json.loads(said.partition("TAGS ")[2].splitlines()[0])
     assert {"train", "attack", "detect"} <= with_torch < {*RULES}
-    assert {name: tags[name] for name in RULES} == {
-        name: [gpus, 2] if name in with_torch else [0, 1] for name in RULES
-    }
+    assert {name: tags[name] for name in RULES} == {name: [gpus, 2] if name in with_torch else [0, 1] for name in RULES}

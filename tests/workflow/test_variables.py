@@ -55,6 +55,8 @@ def test_a_job_writes_the_same_bytes_whatever_the_users_variables_are(copied, va
 def test_a_chain_is_drawn_in_jupyter(copied):
     shell = replace(copied, environment=SHELLS["Jupyter"])
 
-    shell.run(shell.touchstone("trace", "results/tiny/train/cnn.0/networks/cnn.0.safetensors", "--picture", "chain.svg"))
+    shell.run(
+        shell.touchstone("trace", "results/tiny/train/cnn.0/networks/cnn.0.safetensors", "--picture", "chain.svg")
+    )
 
     assert (copied.root / "chain.svg").read_bytes().startswith(b"<?xml")

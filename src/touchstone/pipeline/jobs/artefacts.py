@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchstone.digests import sha256
+from touchstone.digests import folder_digest, sha256
 from touchstone.pipeline.jobs.job_plan import JobError, JobPlan
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS
@@ -85,13 +85,21 @@ class Artefacts:
             data = path.read_bytes()
         except FileNotFoundError as error:
             raise JobError(f"the input {path} is missing. {_advice(file)}") from error
-        if (actual := sha256(data)) != expected:
-            reason = f"its bytes do not match its record, which names {expected}; the bytes have {actual}"
-            raise JobError(f"{path}: {reason}. {_advice(file)}")
+        _check(file, path, expected, sha256(data))
         try:
             return metric_tables.decode(data) if kind == METRICS else encoding.decode(data, nouns.KINDS[kind])
         except encoding.DamagedFile as error:
             raise JobError(f"{path}: {error}. {_advice(file)}") from error
+
+    def folder(self, file: str) -> Path:
+        """Return where a folder of raw files lies.
+
+        Raises:
+            JobError: Its files are not those that its record names.
+        """
+        path = self.path(file)
+        _check(file, path, self.link(file)["artefact"], folder_digest(path))
+        return path
 
     def forget(self, files: Iterable[str]) -> None:
         """Drop the nouns of these files, so that a job of many tasks needs less memory."""
@@ -167,6 +175,13 @@ def _link(source: Path, target: Path) -> None:
     except OSError:  # another file system, or a file of another user
         with whole_files.replaced(target, lasting=False) as temporary:
             shutil.copyfile(source, temporary)
+
+
+def _check(file: str, path: Path, expected: str, actual: str) -> None:
+    """Raise JobError if an artefact has another digest than its record names."""
+    if actual != expected:
+        reason = f"its bytes do not match its record, which names {expected}; the bytes have {actual}"
+        raise JobError(f"{path}: {reason}. {_advice(file)}")
 
 
 def _advice(file: str) -> str:
