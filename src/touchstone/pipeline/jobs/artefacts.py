@@ -89,7 +89,7 @@ class Artefacts:
         except encoding.DamagedFile as error:
             raise JobError(f"{path}: {error}. {_advice(file)}") from error
 
-    def folder(self, file: str) -> Path:
+    def raw_files(self, file: str) -> Path:
         """Return where a folder of raw files lies.
 
         Raises:
