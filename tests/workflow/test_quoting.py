@@ -37,22 +37,6 @@ def test_a_study_whose_path_holds_what_shells_and_snakemake_read_is_checked_and_
     assert list(clone.root.rglob("made")) == []
 
 
-def test_the_warm_process_reads_such_a_study_ahead_of_its_jobs(clone, study):
-    path = study(EVERY)
-
-    found = clone.run([sys.executable, "-c", AHEAD, path])
-
-    assert found.stdout.strip() == "True"
-
-
-AHEAD = """
-import sys
-sys.path.insert(0, "src")
-from touchstone.pipeline.jobs import warm_server
-print(warm_server._plan_ahead(["job", "fit", f"--study={sys.argv[1]}", "--code", "x"]) is not None)
-"""
-
-
 def test_on_a_cluster_a_study_that_its_shells_would_read_otherwise_is_refused(clone, study):
     path = study("a 'b$(touch made)")
 

@@ -114,7 +114,7 @@ class Recomputation(Artefacts):
         """
         return self.nouns.get(file, lambda: self._made(file, kind))
 
-    def path(self, file: str) -> Path:
+    def raw_files(self, file: str) -> Path:
         """Return where the verifier has a folder of raw files."""
         return self.raw[Path(file).name]
 

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from touchstone.pipeline.jobs.reader import JobError
 
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import environment, gpus
+from touchstone.pipeline.jobs.job_plan import JobError
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchstone.digests import sha256
+from touchstone.digests import folder_digest, sha256
 from touchstone.pipeline.jobs.job_plan import JobError, JobPlan
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS
@@ -83,13 +83,21 @@ class Artefacts:
             data = path.read_bytes()
         except FileNotFoundError as error:
             raise JobError(f"the input {path} is missing. {_advice(file)}") from error
-        if (actual := sha256(data)) != expected:
-            reason = f"its bytes do not match its record, which names {expected}; the bytes have {actual}"
-            raise JobError(f"{path}: {reason}. {_advice(file)}")
+        _check(file, path, expected, sha256(data))
         try:
             return metric_tables.decode(data) if kind == METRICS else encoding.decode(data, nouns.KINDS[kind])
         except encoding.DamagedFile as error:
             raise JobError(f"{path}: {error}. {_advice(file)}") from error
+
+    def raw_files(self, file: str) -> Path:
+        """Return where a folder of raw files lies.
+
+        Raises:
+            JobError: Its files are not those that its record names.
+        """
+        path = self.path(file)
+        _check(file, path, self.link(file)["artefact"], folder_digest(path))
+        return path
 
     def forget(self, files: Iterable[str]) -> None:
         """Drop the nouns of these files, so that a job of many tasks needs less memory."""
@@ -151,6 +159,13 @@ class Artefacts:
             whole_files.link(made.path, folder / name)
             records[name] = made.record
         sidecar_files.write_job_sidecar(folder, records)
+
+
+def _check(file: str, path: Path, expected: str, actual: str) -> None:
+    """Raise JobError if an artefact has another digest than its record names."""
+    if actual != expected:
+        reason = f"its bytes do not match its record, which names {expected}; the bytes have {actual}"
+        raise JobError(f"{path}: {reason}. {_advice(file)}")
 
 
 def _advice(file: str) -> str:

@@ -36,7 +36,7 @@ def read_config(config: Mapping[str, Any]) -> tuple[str, str]:
                 f"--config {key}=: there is no such setting; use {', '.join(CONFIG)}.{nearest(key, CONFIG)}"
             )
     study, rule = config.get("study", DEFAULT_STUDY), config.get("recompute") or ""
-    if not study:
+    if study in (None, ""):
         raise ParamsError(f"--config study=: no study is named; for example study={DEFAULT_STUDY}")
     if rule and rule not in RULES:
         raise ParamsError(f"--config recompute={rule}: there is no such rule.{nearest(str(rule), RULES)}")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from touchstone.pipeline.jobs.reader import JobError
 
 from touchstone.pipeline.jobs import environment, gpus
+from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.orchestration import snakemake_run
 
 SOURCE = Path(gpus.__file__).parents[3]
