@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from touchstone.messages import nearest
-from touchstone.pipeline.jobs import environment, processes, run, run_records
+from touchstone.pipeline.jobs import processes, run, run_records
 from touchstone.pipeline.jobs.job import code_paths
 from touchstone.pipeline.jobs.reader import JobError
 from touchstone.pipeline.planning.parts import Net
@@ -68,7 +68,6 @@ def _job(options: argparse.Namespace) -> int:
     if sorted(wildcards) != sorted(rule.wildcards):
         raise ValueError(f"the rule {rule.name} takes {', '.join(rule.wildcards)}, got {options.wildcards!r}")
     _check_values(plan, wildcards)
-    environment.prepare_process(rule.step, study["study"]["threads"])
     tasks = plan.tasks(rule, **wildcards)
     digests = zip((planned, options.code), digests_of(tasks), ("settings", "code"), strict=True)
     for expected, digest, what in digests:
@@ -79,7 +78,7 @@ def _job(options: argparse.Namespace) -> int:
         stop = logs / run_records.LEAK
         if stop.is_file() and rule.step not in ("fetch", "prepare"):
             raise ValueError(f"not started: {stop.read_text(encoding='utf-8')}")
-        record["from_cache"] = run.run(tasks, Path(), logs)
+        record["from_cache"] = run.run_in_own_process(tasks, Path(), logs)
         if rule.step == "prepare":
             _check_leaks(plan, wildcards["examples"], stop)
     return 0

@@ -14,6 +14,7 @@ import pytest
 
 from touchstone.numerics import cpu_paths
 from touchstone.pipeline.jobs import environment, job, outputs, reader
+from touchstone.pipeline.jobs import run as job_run
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import code
 
@@ -106,7 +107,7 @@ def test_nothing_is_pinned_on_a_processor_without_avx2_and_pins_of_another_are_d
 
 @avx2
 @pytest.mark.parametrize(("step", "threads"), [("train", "2"), ("evaluate", "1"), ("report", "1"), ("prepare", "1")])
-def test_every_job_starts_again_with_its_paths_and_threads_pinned_and_only_once(monkeypatch, step, threads):
+def test_every_job_starts_again_with_its_paths_and_threads_pinned_and_only_once(monkeypatch, tmp_path, step, threads):
     class StartedAgain(Exception):
         pass
 
@@ -115,10 +116,12 @@ def test_every_job_starts_again_with_its_paths_and_threads_pinned_and_only_once(
 
     monkeypatch.setattr(os, "environ", dict(PLAIN))
     monkeypatch.setattr(os, "execv", start)
+    monkeypatch.setattr(job_run, "run", lambda *arguments: 0)
+    tasks = (Task(step, {}, "made", {"threads": 2}),)
 
     with pytest.raises(StartedAgain):
-        environment.prepare_process(step, 2)
-    environment.prepare_process(step, 2)
+        job_run.run_in_own_process(tasks, tmp_path, tmp_path)
+    job_run.run_in_own_process(tasks, tmp_path, tmp_path)
 
     assert cpu_paths.PINNED.items() <= os.environ.items()
     assert {os.environ[f"{name}_NUM_THREADS"] for name in ("OMP", "MKL", "OPENBLAS")} == {threads}

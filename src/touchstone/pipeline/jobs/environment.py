@@ -11,7 +11,6 @@ from touchstone import plugins
 from touchstone.numerics import cpu_paths, precision
 from touchstone.pipeline.jobs import gpus, warm
 from touchstone.pipeline.jobs.reader import JobError
-from touchstone.pipeline.planning.steps import STEPS
 
 # Keep freed memory in the process: without this, gradient norms took twice as long.
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
@@ -55,12 +54,12 @@ def set_environment(threads: int) -> bool:
     return dict(os.environ) != before
 
 
-def prepare_process(step: str, threads: int) -> None:
+def prepare_process(threads: int) -> None:
     """Restart the process in its job's environment unless it is already set.
 
     numpy and torch read these variables when they are imported.
     """
-    if set_environment(threads if STEPS[step].torch else 1):
+    if set_environment(threads):
         os.execv(sys.executable, [sys.executable, "-m", "touchstone", *sys.argv[1:]])
 
 
@@ -74,7 +73,7 @@ def prepare_command(threads: int) -> None:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def _set_up_torch(settings: dict[str, Any]) -> None:
+def set_up_torch(settings: dict[str, Any]) -> None:
     """Set torch up in the process of one job; the device is resolved, so it is never auto."""
     import torch
 

@@ -10,14 +10,20 @@ from pathlib import Path
 
 from touchstone.messages import first_line
 from touchstone.numerics import precision
-from touchstone.pipeline.jobs import warm
-from touchstone.pipeline.jobs.environment import _set_up_torch
+from touchstone.pipeline.jobs import environment, warm
 from touchstone.pipeline.jobs.job import Job
 from touchstone.pipeline.jobs.outputs import Outputs
 from touchstone.pipeline.jobs.reader import JobError, Reader
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import cache, sidecar_files
+
+
+def run_in_own_process(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
+    """Run a job in a process of its own, in the environment of jobs; otherwise as `run`. Its digest starts from here."""
+    step = STEPS[tasks[0].step]
+    environment.prepare_process(tasks[0].settings["threads"] if step.torch else 1)
+    return run(tasks, root, logs)
 
 
 def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
@@ -46,7 +52,7 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
             else:
                 warm.ready_to_compute()
                 if STEPS[task.step].torch and not ready:
-                    _set_up_torch(task.settings)
+                    environment.set_up_torch(task.settings)
                     ready = True
                 written = _do(job)
                 if store is not None and STEPS[task.step].cached and written:  # the reason names this study's entries
