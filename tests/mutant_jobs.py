@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 STUDY = "tiny"
-SECONDS = 90  # that a job may take; without a mutant the longest takes 10
+SECONDS = 60  # of a processor that a job may take; without a mutant the longest takes 10
 MEMORY = 8 * 2**30  # bytes of data of a process
 FOLDERS = ("data", "reports")  # where jobs write
+SIDECAR = ".prov.json"
 MARK = ".snakemake_timestamp"  # Snakemake leaves it in folders
 
 opened = set[str]()
@@ -68,13 +69,19 @@ class Jobs:
                 if STEPS[task.step].cached
             }
 
+    def has_code(self, name: str) -> bool:
+        """Return whether a job's digest starts from any code: not if it is a download whose digest the settings pin."""
+        from touchstone.pipeline.provenance import code
+
+        return any(code.roots(task.step, task.settings) for task in self.tasks[name])
+
     def run(self, name: str) -> tuple[int, str, list[str]]:
         """Run a job in a fork, without stored results; return its exit code, its errors and the files that it used."""
         rule, wildcards = self.jobs[name]
         settings, code, outputs = self.planned(name)
         for file in {output.partition("#")[0] for output in outputs}:
             remove(Path(file).parent if rule.step == "report" else Path(file))  # the report has files beside it
-            remove(Path(f"{file}.prov.json"))
+            remove(Path(f"{file}{SIDECAR}"))
         pairs = ",".join(f"{key}={value}" for key, value in wildcards.items())
         arguments = ["job", f"{rule.name}:{settings}", *[pairs] * bool(pairs), f"--study={STUDY}", "--code", code]
         with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +96,8 @@ class Jobs:
 
 def become_job(arguments: list[str], files: list[Path], package: Path) -> NoReturn:
     """Run `python -m touchstone ARGUMENTS`, then write which files of the package this process has imported or opened."""
-    signal.alarm(SECONDS)
+    signal.alarm(10 * SECONDS)  # in case it waits
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     for number, file in enumerate(files[:2], start=1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), number)
@@ -168,10 +176,15 @@ def keys_of(jobs: Jobs, name: str) -> tuple[list[Any], dict[str, str]]:
         return jobs.planned(name), {}
 
 
-def without_mutant(whole: Path) -> dict[str, Any]:
-    """Return the keys of one job of each code, the files of the package that it uses, and what it makes otherwise."""
+def without_mutant(whole: Path, only: list[str] | None = None) -> dict[str, Any]:
+    """Return the keys of one job of each code, the files of the package that it uses, and what it makes otherwise.
+
+    Args:
+        whole: A copy of the project.
+        only: The jobs to take instead.
+    """
     jobs, known = Jobs(), {}
-    for name in jobs.of_each_code():
+    for name in only or jobs.of_each_code():
         planned, looked_up = jobs.planned(name), jobs.looked_up(name)
         code, errors, used = jobs.run(name)
         known[name] = {"planned": planned, "looked_up": looked_up, "files": used, "code": code, "errors": errors}
@@ -194,14 +207,12 @@ def with_mutant(whole: Path, known: dict[str, Any], file: str, at_most: int, see
     for name in random.Random(seed).sample(able, min(len(able), at_most)):
         one = found[name]
         one["code"], one["errors"], _ = jobs.run(name)
-        one["differing"] = differing(whole, None if one["by_plan"] else one["outputs"])
+        found_differing = differing(whole, None if one["by_plan"] else one["outputs"])
+        one["differing"] = [file for file in found_differing if jobs.has_code(name) or not file.endswith(SIDECAR)]
     return found
 
 
 if __name__ == "__main__":
     request = json.loads(Path(sys.argv[1]).read_text())
-    answer = without_mutant(Path(request["whole"])) if request.keys() == {"whole"} else None
-    if answer is None:
-        request["whole"] = Path(request["whole"])
-        answer = with_mutant(**request)
-    print(json.dumps(answer))
+    request["whole"] = Path(request["whole"])
+    print(json.dumps(with_mutant(**request) if "known" in request else without_mutant(**request)))

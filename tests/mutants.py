@@ -7,6 +7,7 @@ import copy
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 SWAPPED = {
@@ -39,7 +40,7 @@ class Mutant:
     Attributes:
         file: its path below the package.
         kind: one of KINDS.
-        change: where it is and what it is, in words.
+        change: the first line that differs, before and after.
         content: its new bytes.
     """
 
@@ -58,10 +59,6 @@ class Place:
     field: str
     index: int | None
     new: Callable[[random.Random], ast.AST | list[ast.AST] | None]  # None: there is nothing to exchange it with
-
-    def old(self) -> ast.AST:
-        found = getattr(self.parent, self.field)
-        return found if self.index is None else found[self.index]
 
     def put(self, new: ast.AST | list[ast.AST]) -> None:
         if isinstance(new, list):
@@ -206,24 +203,23 @@ class Sources:
     def _of_module(self, kind: str, rng: random.Random) -> Mutant | None:
         file = rng.choice(self.modules)
         tree = ast.parse((self.package / file).read_text())
-        before = ast.dump(tree)
+        before = ast.unparse(tree)
         found = [place for place in places(tree, self.names) if place.kind == kind]
         if not found:
             return None
         place = rng.choice(found)
-        old, new = place.old(), place.new(rng)
+        new = place.new(rng)
         if new is None:
             return None
-        line, text = getattr(old, "lineno", 0), ast.unparse(old)
         place.put(new)
+        after = ast.unparse(ast.fix_missing_locations(tree))
         try:
-            content = ast.unparse(ast.fix_missing_locations(tree)).encode()
-            same = ast.dump(ast.parse(content)) == before
-        except (SyntaxError, ValueError):  # such as two statements exchanged, one of them `from __future__`
+            compile(after, file, "exec")
+        except (SyntaxError, ValueError):  # such as `from __future__` exchanged with the statement before it
             return None
-        shown = "" if isinstance(new, list) or kind == "statement" else f" -> {ast.unparse(new)}"
-        change = f"line {line}: {text}{shown}".replace("\n", " ")
-        return None if same else Mutant(file, kind, change[:200], content)
+        pairs = zip_longest(before.splitlines(), after.splitlines(), fillvalue="")
+        changes = (f"{one.strip()} -> {other.strip()}" for one, other in pairs if one != other)
+        return None if before == after else Mutant(file, kind, next(changes)[:300], after.encode())
 
     def _of_data(self, rng: random.Random) -> Mutant | None:
         file = rng.choice(self.data) if self.data else ""
@@ -236,4 +232,4 @@ class Sources:
         new = str((int(old) + 1) % 10) if old.isdigit() else old.swapcase()
         content[place] = ord(new)
         line = content[:place].count(b"\n") + 1
-        return Mutant(file, "data", f"line {line}: {old} -> {new}", bytes(content))
+        return Mutant(file, "data", f"{old} -> {new} in line {line}", bytes(content))
