@@ -135,12 +135,13 @@ def parse(source: bytes) -> Module:
         SyntaxError: The bytes are not Python code.
     """
     text = source.decode()
-    scopes = Scopes.of(text)
+    tree = ast.parse(text)
+    scopes = Scopes.of(text, tree)
     statements: dict[str, list[ast.stmt]] = {}
     calls: list[ast.stmt] = []
     effects: list[ast.stmt] = []
     module = Module()
-    for statement in _executed(ast.parse(text).body, module):
+    for statement in _executed(tree.body, module):
         names = _bound_names(statement)
         for name in names:
             statements.setdefault(name, []).append(statement)

@@ -9,6 +9,7 @@ ROOT = ("touchstone.job", "run")
 PLUS, MINUS = "def f(x):\n    return x + 1\n", "def f(x):\n    return x - 1\n"
 BOTH = {"a": PLUS, "b": MINUS}
 ONE_OR_TWO = {"a": "def f(): return 1\ndef g(): return 2\n"}
+POSTPONED = "from __future__ import annotations\n"
 REGISTRY = "T = {}\ndef register(f):\n    T[f.__name__] = f\n    return f\n"
 
 
@@ -260,6 +261,21 @@ MOVES_BYTES = {
         "import inspect\ndef f(x: int): return 0\ndef run(): return inspect.signature(f).parameters['x'].annotation",
         "import inspect\ndef f(x: str): return 0\ndef run(): return inspect.signature(f).parameters['x'].annotation",
     ),
+    "annotations of parameters that are evaluated": job(
+        f"{POSTPONED}def f(x: int): return 0\ndef run(): return f.__annotations__",
+        "def f(x: int): return 0\ndef run(): return f.__annotations__",
+    ),
+    "an annotation of a result that is evaluated": job(
+        f"{POSTPONED}def f() -> int: return 0\ndef run(): return f.__annotations__",
+        "def f() -> int: return 0\ndef run(): return f.__annotations__",
+    ),
+    "annotations of fields that are evaluated": edited(
+        "a", f"{POSTPONED}class A:\n    k: int = 1", "class A:\n    k: int = 1",
+        job="from touchstone.a import A\ndef run(): return A.__annotations__",
+    ),
+    "an annotation of a keyword that is evaluated": job(
+        f"{POSTPONED}def run(*, k: int = 1): return run.__annotations__", "def run(*, k: int = 1): return run.__annotations__"
+    ),
     "a parameter's name that is read": job(
         "import inspect\ndef f(x): return 0\ndef run(): return list(inspect.signature(f).parameters)",
         "import inspect\ndef f(y): return 0\ndef run(): return list(inspect.signature(f).parameters)",
@@ -379,6 +395,7 @@ MOVES_NOTHING = {
         '"""Old."""\ndef run(x=1):\n    "old"\n    return (x)  # old', '"""New."""\n\n\ndef run(x = 1):\n    """New."""\n    return x'
     ),
     "what only runs as a program": job("def run(): return 1", "def run(): return 1\nif __name__ == '__main__':\n    print(run())"),
+    "annotations evaluated or not, where there are none": job(f"{POSTPONED}def run(x=1): return x", "def run(x=1): return x"),
     "an import for type checkers": job(
         "def run(): return 1", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from touchstone.a import f\ndef run(): return 1",
         a=PLUS,
