@@ -161,6 +161,49 @@ MOVES_BYTES = {
         r=REGISTRY,
         job="import touchstone.a\nfrom touchstone.r import T\ndef run(): return T['f']()",
     ),
+    **{
+        f"a registry filled by {where}": edited(
+            "a", f"from touchstone.r import add\n{source}", f"from touchstone.r import add\n{source}".replace("add(1)", "add(2)"),
+            r="T = []\ndef add(x):\n    T.append(x)\n    return object\n",
+            job="import touchstone.a\nfrom touchstone.r import T\ndef run(): return T",
+        )
+        for where, source in {
+            "a default": "def f(x=add(1)): return x",
+            "a default of a keyword": "def f(*, x=add(1)): return x",
+            "a default of a method": "class A:\n    def f(self, x=add(1)): return x",
+            "a default of a lambda": "f = lambda x=add(1): x",
+            "a base": "class A(add(1)): pass",
+            "a base of a class in a class": "class A:\n    class B(add(1)): pass",
+            "an annotation": "def f(x: add(1)): return x",
+            "an annotation of a result": "def f() -> add(1): return 1",
+            "an annotation of a field": "class A:\n    x: add(1) = 1",
+            "a subscript of a decorator": "@{'k': add(1)}['k']\ndef f(): return 1",
+            "an argument of a decorator": "from functools import lru_cache\n@lru_cache(add(1))\ndef f(): return 1",
+            "a walrus": "x = [y := add(1)]",
+            "a format": "x = f'{add(1)}'",
+            "a with": "with add(1)() as x: y = 1",
+            "a loop": "for x in [add(1)]: y = x",
+            "a type of an exception": "try:\n    x = 1\nexcept add(1): x = 2",
+        }.items()
+    },
+    "a condition beside TYPE_CHECKING": job(
+        "from typing import TYPE_CHECKING\nif 1 or TYPE_CHECKING:\n    K = 1\ndef run(): return K",
+        "from typing import TYPE_CHECKING\nif 1 or TYPE_CHECKING:\n    K = 2\ndef run(): return K",
+    ),
+    "the else of what only runs as a program": job(
+        "if __name__ == '__main__':\n    pass\nelse:\n    K = 1\ndef run(): return K",
+        "if __name__ == '__main__':\n    pass\nelse:\n    K = 2\ndef run(): return K",
+    ),
+    "a condition beside that of a program": edited(
+        "a", "import torch\nif __name__ == '__main__' or not None:\n    torch.x = 1",
+        "import torch\nif __name__ == '__main__' or not None:\n    torch.x = 2",
+        job="import touchstone.a\ndef run(): return 1",
+    ),
+    "a condition on the name of the module": edited(
+        "a", "import torch\nif __name__ == 'touchstone.a':\n    torch.x = 1",
+        "import torch\nif __name__ == 'touchstone.a':\n    torch.x = 2",
+        job="import touchstone.a\ndef run(): return 1",
+    ),
     "a registry filled by __init_subclass__": edited(
         "a",
         "from touchstone.r import B\nclass X(B):\n    k = 1",
