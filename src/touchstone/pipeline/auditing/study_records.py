@@ -58,7 +58,8 @@ def _read_job(root: Path, folder: Path, names: set[str]) -> tuple[dict[str, Reco
     records: dict[str, Record] = {}
     sidecar, own = f"{folder}/{job_folders.SIDECAR}", names - {job_folders.SIDECAR}
     if own == names:
-        return {}, [Finding(sidecar, f"is missing, so {len(own)} files beside it cannot be checked; {AGAIN}")]
+        beside = f"{len(own)} file{'s' * (len(own) > 1)} beside it"
+        return {}, [Finding(sidecar, f"is missing, so {beside} cannot be checked; {AGAIN}")]
     findings = [*of_form(root, sidecar)]
     try:
         found = sidecar_files.read_folder(root / folder)
