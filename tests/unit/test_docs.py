@@ -90,7 +90,7 @@ def test_the_study_on_a_page_can_be_planned(page, tmp_path, monkeypatch):
     (tmp_path / "mine.yaml").write_text(studies[0])
     monkeypatch.chdir(tmp_path)
 
-    assert Plan(load("./mine.yaml")).rules
+    assert Plan(load("./mine.yaml")).jobs
 
 
 def test_every_page_is_reached_from_the_index():
