@@ -129,7 +129,6 @@ dvc: .venv/run-time                     ## write the DVC stages of a study whose
 
 tables: .venv/development               ## rewrite the tables and pictures of README and docs, and the JSON schemas
 	@$(BIN)/python docs/picture.py
-	@$(BIN)/python docs/stages.py
 	@$(BIN)/python docs/tables.py
 	@$(BIN)/python docs/house.py
 	@$(BIN)/python docs/schemas.py
