@@ -126,7 +126,6 @@ ci: check test                          ## run what .ci/run runs first; it then 
 
 tables: .venv/development               ## rewrite the tables and pictures of README and docs, and the JSON schemas
 	@$(BIN)/python docs/picture.py
-	@$(BIN)/python docs/stages.py
 	@$(BIN)/python docs/tables.py
 	@$(BIN)/python docs/house.py
 	@$(BIN)/python docs/schemas.py

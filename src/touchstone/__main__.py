@@ -37,7 +37,7 @@ REMOVED = {  # a command of earlier versions: what replaces it
     "papers": "touchstone show STUDY --paper PAPER prints the verdicts on the claims of a paper",
     "table": "touchstone show STUDY --table EVALUATION METRIC",
     "costs": "snakemake --report times.html --config study=STUDY shows when each job ran, and for how long",
-    "gc": "touchstone audit STUDY names the files that the study does not make; delete them, and .touchstone/cache",
+    "gc": "touchstone run --prune STUDY deletes the results that today's settings and code do not make",
     "restore": "make run STUDY=STUDY finds what is stored; nothing has to be restored any more",
     "dvc": "for DVC to carry another study, change its name in dvc.yaml; dvc status says whether dvc.lock is current",
     "completion": "touchstone --help lists the commands",

@@ -24,7 +24,7 @@ from touchstone.report import packing
 
 FORGED = runpy.run_path(str(Path(__file__).parents[1] / "forged_evidence.py"))
 Forger, flipped, bumped, caught = (FORGED[name] for name in ("Forger", "flipped", "bumped", "caught"))
-DATA = "data/assay_small"
+RESULTS = "results/assay_small"
 
 EPS = 32 / 255
 SHARE = r'<data value="([^"]+)" data-row="(\d+)">([^<]+)</data>'
@@ -111,7 +111,7 @@ def test_first_screen_chapter_and_terminal_have_one_robust_accuracy_and_an_attac
     said = (assayed / "said.txt").read_text()
     assert "linf eps 32/255" in first
     (shown,) = re.findall(r"Accuracy under the worst attack, linf eps 32/255: ([\d.]+)\s%", said)
-    data = (assayed / "data/assay_small/examples/own_attacked.safetensors").read_bytes()
+    data = (assayed / RESULTS / "prepare/assay_small/examples/own_attacked.safetensors").read_bytes()
     attacked = encoding.decode(data, nouns.ExampleSet)
     images, labels = torch.from_numpy(attacked.images), torch.from_numpy(attacked.labels)
     net = torch.load(assayed / "net.pt", weights_only=False)
@@ -161,13 +161,11 @@ def test_evidence_of_a_program_is_refused_before_the_program_is_opened(evidence,
     assert "is a program, and opening one can run any code" in message and "add --trust-code" in message
 
 
-NET, ATTACKED = (
-    f"{DATA}/checkpoints/own_model.0.safetensors",
-    f"{DATA}/attacked/own_attacked/own_model.0/worst.safetensors",
-)
-OUTPUTS = f"{DATA}/outputs/own_model.0/own_attacked_main_attacks/own_model.0.zip#own_attacked/own_model.0/worst"
-MARGINS = f"{DATA}/margins/own_model.0/nearest_classes/own_attacked.zip#own_attacked"
-MSP = f"{DATA}/detectors/own_model.0/all_detectors.zip#msp"
+NET = f"{RESULTS}/train/own_model.0/networks/own_model.0.safetensors"
+ATTACKED = f"{RESULTS}/attack/own_model.0/attacked/own_attacked/own_model.0/worst.safetensors"
+OUTPUTS = f"{RESULTS}/detect/own_model.0/outputs/own_model.0/own_attacked/own_model.0/worst.safetensors"
+MARGINS = f"{RESULTS}/measure/own_model.0/margins/own_model.0/nearest_classes/own_attacked.safetensors"
+MSP = f"{RESULTS}/detect/own_model.0/detectors/own_model.0/msp.safetensors"
 FORGERIES = [
     ("an attacked image over the budget", lambda f: f.noun(ATTACKED, images=lambda x: 1 - x, unquantised=lambda x: 1 - x), "budget", ATTACKED),
     ("predictions under attack", lambda f: f.noun(OUTPUTS, logits=flipped), "recomputation", OUTPUTS),

@@ -73,8 +73,7 @@ def _not_here(selection: Selection, file: str) -> str:
 def _unpacked(selection: Selection, folder: Path) -> Artefacts:
     """Return the artefacts of an unpacked evidence file, with the store of the project."""
     study = selection.plan.study.name
-    splits = {file: job_folders.split(file) for file in selection.tasks}
-    names = {split[0].as_posix() if split else file for file, split in splits.items()}
+    names = [job_folders.folder_of(study, str(job)) for job in selection.plan.jobs.values()]
     return Artefacts(JobPlan(study, "", "", (), {name: folder / name for name in names}, {}), Store(study))
 
 
