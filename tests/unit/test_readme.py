@@ -14,7 +14,6 @@ import committed_reports
 from committed_reports import ROOT
 from committed_reports import claims as claims_of
 from touchstone.pipeline.auditing import report_tables
-from touchstone.pipeline.planning.steps import STEPS
 
 TABLES = runpy.run_path(str(ROOT / "docs" / "tables.py"))
 PICTURE = runpy.run_path(str(ROOT / "docs" / "picture.py"))
@@ -131,16 +130,6 @@ def test_findings_name_the_claims_that_do_not_stand_if_all_are_tested_together()
         fall = [name for name in weak if name[1].isdigit()] or ["none"]  # an older table also has papers that left
         named = re.search(rf"{word.capitalize()}: ([^.]*)\. (?:Not|The column)", text)[1]
         assert set(re.split(", | and ", named)) == set(fall)
-
-
-def test_the_picture_of_the_steps_is_drawn_and_leaves_out_only_what_the_page_names():
-    stages = runpy.run_path(str(ROOT / "docs" / "stages.py"))
-    page = (ROOT / "docs" / "studies.md").read_text()
-
-    assert stages["PICTURE"].read_text() == stages["picture"](), "run `make tables`"
-    assert stages["BOXES"].keys() <= STEPS.keys()
-    for step in STEPS.keys() - stages["BOXES"].keys():
-        assert f"`{step}`" in page
 
 
 def test_the_readme_is_short_and_names_the_commands_that_it_promises():

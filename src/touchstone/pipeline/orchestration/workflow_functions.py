@@ -35,7 +35,7 @@ def read_config(config: Mapping[str, Any]) -> tuple[str, str]:
                 f"--config {key}=: there is no such setting; use {', '.join(CONFIG)}.{nearest(key, CONFIG)}"
             )
     study, rule = config.get("study", DEFAULT_STUDY), config.get("recompute") or ""
-    if not study:
+    if study in (None, ""):
         raise ParamsError(f"--config study=: no study is named; for example study={DEFAULT_STUDY}")
     if rule and rule not in RULES:
         known = f"use {', '.join(RULES)}.{nearest(str(rule), RULES)}"

@@ -10,11 +10,10 @@ import pytest
 from run_tasks import artefacts, path, put, read, run_tasks
 from small_nouns import examples
 from touchstone.pipeline.jobs import adapters
-from touchstone.pipeline.jobs import artefacts as artefacts_module
 from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS, Step
-from touchstone.pipeline.provenance import job_folders, sidecar_files
+from touchstone.pipeline.provenance import job_folders, sidecar_files, whole_files
 
 MADE, READ = path("examples/a", "prepare/made"), path("outputs/a", "measure/cnn.0")
 FIRST, SECOND = Task("make", {}, MADE, {}), Task("look", {"examples": MADE}, READ, {})
@@ -37,7 +36,7 @@ def in_results():
 
 
 def in_the_store():
-    (result,) = (file for file in Path("data/made/make").iterdir() if file.suffix != ".json")
+    (result,) = (file for file in Path("data/made/prepare").iterdir() if file.suffix != ".json")
     return result
 
 
@@ -56,7 +55,7 @@ def test_a_changed_byte_is_noticed_when_it_is_read_and_what_the_message_says_men
     ) as error:
         run_tasks(SECOND)
     assert "\n" not in str(error.value)
-    assert not Path(READ).exists() and not Path("data/made/look").exists()
+    assert not Path(READ).exists() and not Path("data/made/measure").exists()
 
     assert run_tasks(FIRST) == 1
     assert run_tasks(SECOND) == 1
@@ -133,7 +132,7 @@ def test_a_jobs_folder_holds_copies_where_there_can_be_no_link(monkeypatch, code
     def refuse(*_):
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(artefacts_module.os, "link", refuse)
+    monkeypatch.setattr(whole_files.os, "link", refuse)
     run_tasks(FIRST)
 
     assert not Path(MADE).samefile(in_the_store())
