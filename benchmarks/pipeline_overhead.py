@@ -3,11 +3,11 @@
     python benchmarks/pipeline_overhead.py [--root .] [--studies digits fashion_mnist] [--idle tiny] [--seeds 1 3 6]
 
 Three measurements. (1) For each of `studies` with run records under ROOT/logs: the share of cores x time that went into
-computing. The rest is what the same run takes in a new folder with every output from ROOT's action cache: Python's start,
+computing. The rest is what the same run takes in a new folder with every result from ROOT's store: Python's start,
 planning, waiting, reading, checking and writing files. Both runs write the report, so the share is a lower bound.
-(2) `touchstone run` of each of `idle`, first in full, then with nothing to do: with its stamp, and without.
-(3) Snakemake's dry run of the default study, with so many seeds that it has about 1,000 jobs, against that of as many
-trivial jobs of one file each, and of jobs without work that have the very files of the study's. Writes
+(2) `touchstone run` of each of `idle`, first in full, then with nothing to do.
+(3) Snakemake's dry run of the default study with more and more seeds, against that of as many trivial jobs of one file
+each, and of jobs without work that have the very folders of the study's. Writes
 pipeline_overhead.json and .md.
 """
 
@@ -32,15 +32,15 @@ import yaml
 import racing
 from racing import Goal, Results
 from touchstone.pipeline.jobs import run_records
-from touchstone.pipeline.orchestration import stamps
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance import sidecar_files, store
+from touchstone.pipeline.provenance.job_folders import folder_of
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 from touchstone.pipeline.settings.study import load
 
 ROOT = racing.HERE.parent
 PAUSE = timedelta(minutes=2)  # without any job: the study was run in two goes, and nothing is said of the time between
-FROM_CACHE = 0.05  # of the files, at most: what is copied from the action cache was computed some other time
+FROM_STORE = 0.05  # of the artefacts, at most: what is taken from the store was computed some other time
 COPIED = ("Snakefile", "params.yaml", "profiles", "pyproject.toml", "requirements.lock", "src", "workflow")
 Record = dict[str, Any]
 
@@ -49,48 +49,52 @@ Record = dict[str, Any]
 
 
 def share(root: Path, study: str, cores: int) -> Results:
-    """Return how much of a finished study's core-seconds was computing, and its steps; empty without run records."""
+    """Return how much of a finished study's core-seconds was computing, and its rules; empty without run records."""
     results = [record for record in run_records.read(root / "logs" / study) if "end" in record and not record["failed"]]
-    results = [one for one in results if one["outputs"] and sidecar_files.exists(root / one["outputs"][0])]
     if not results:
         return {}
-    steps: dict[str, list[Record]] = defaultdict(list)
+    tasks = {key: len(job.tasks) for key, job in Plan(load(study, root)).jobs.items()}
+    rules: dict[str, list[Record]] = defaultdict(list)
     for record in results:
-        steps[record["step"]].append(record)
-    lines = [
-        {
-            "step": step,
-            "jobs": len(of_step),
-            "seconds": sum(map(job_seconds, of_step)),
-            "from_cache": sum(record.get("from_cache", 0) for record in of_step),
-            "outputs": sum(len(record["outputs"]) for record in of_step),
-        }
-        for step, of_step in steps.items()
-    ]
+        if (record["rule"], record["name"]) in tasks:
+            rules[record["rule"]].append(record)
+    lines = []
+    for rule, of_rule in rules.items():
+        artefacts = sum(tasks[rule, record["name"]] for record in of_rule)
+        lines.append(
+            {
+                "rule": rule,
+                "jobs": len(of_rule),
+                "seconds": sum(map(job_seconds, of_rule)),
+                "from_store": artefacts - sum(record["computed"] for record in of_rule),
+                "artefacts": artefacts,
+            }
+        )
     wall, goes = time_at_work(results)
     with bare(root) as folder:
         wall += goes * racing.seconds(partial(dry_run, folder, study))
-        copying = racing.seconds(partial(run_from_cache, root, folder, study, cores))
+        shutil.copytree(root / "data/raw", folder / "data/raw")
+        copying = racing.seconds(partial(run_from_store, root, folder, study, cores))
     return {
         "study": study,
         "cores": cores,
         "goes": goes,
         "wall_seconds": wall,
         "copying_seconds": copying,
-        "from_cache": sum(line["from_cache"] for line in lines) / sum(line["outputs"] for line in lines),
+        "from_store": sum(line["from_store"] for line in lines) / sum(line["artefacts"] for line in lines),
         "share": 1 - copying / wall,
         "lines": sorted(lines, key=lambda line: -line["seconds"]),
     }
 
 
-def run_from_cache(root: Path, folder: Path, study: str, cores: int) -> None:
-    """Run a study with the action cache of the folder where it was run before. NotEqual if a network is trained."""
-    cache = {"TOUCHSTONE_CACHE": str(root.resolve() / ".touchstone/cache")}
+def run_from_store(root: Path, folder: Path, study: str, cores: int) -> None:
+    """Run a study with the store of the folder where it was run before. NotEqual if a network is trained."""
+    variables = {store.VARIABLE: str(root.resolve() / store.FOLDER)}
     line = [sys.executable, "-m", "touchstone", "run", study, "--cores", str(cores)]
-    subprocess.run(line, cwd=folder, env=os.environ | cache, capture_output=True, check=True)
-    trained = [record for record in run_records.read(folder / "logs" / study) if record["step"] == "train"]
-    computed = sum(len(record["outputs"]) - record.get("from_cache", 0) for record in trained)
-    racing.require(computed == 0, f"{study}: {computed} networks are not in the action cache")
+    subprocess.run(line, cwd=folder, env=os.environ | variables, capture_output=True, check=True)
+    trained = [record for record in run_records.read(folder / "logs" / study) if record["rule"] == "train"]
+    computed = sum(record["computed"] for record in trained)
+    racing.require(computed == 0, f"{study}: {computed} networks are not in the store")
 
 
 def job_seconds(record: Record) -> float:
@@ -114,23 +118,16 @@ def time_at_work(results: list[Record]) -> tuple[float, int]:
 
 
 def idle(root: Path, study: str, rounds: int) -> Results:
-    """Return the times of `touchstone run` of a finished study, which is finished first: with its stamp, and without.
-
-    NotEqual where something is run.
-    """
+    """Return the times of `touchstone run` of a finished study, which is finished first. NotEqual where something is run."""
 
     def run() -> None:
         line = [sys.executable, "-m", "touchstone", "run", study]
         said = subprocess.run(line, cwd=root, capture_output=True, text=True, check=True).stdout
         racing.require("Nothing to do" in said, f"{study}: a second run finds something to do")
 
-    def planned() -> None:
-        shutil.rmtree(root / stamps.STAMPS)
-        run()
-
     subprocess.run([sys.executable, "-m", "touchstone", "run", study], cwd=root, capture_output=True, check=True)
     run()
-    return {"study": study, **racing.interleaved({"planned": planned, "stamped": run}, rounds, warm_up=False)}
+    return {"study": study, **racing.interleaved({"run": run}, rounds, warm_up=False)}
 
 
 # --- (3) planning -------------------------------------------------------------------------------------------------
@@ -171,16 +168,16 @@ def trivial(folder: Path, root: Path, jobs: int) -> Path:
     return workflow(folder, root, rules + "    shell: 'touch {output}'\n")
 
 
-def same_files(folder: Path, root: Path, plan: Plan) -> Path:
-    """Write a workflow of the study's jobs with the files that they read and make, a rule each, and no work in them."""
-    rules = [f"rule all:\n    input: {f'reports/{plan.study.name}/report.html'!r}\n"]
-    for number, (rule, wildcards) in enumerate(plan.jobs()):
-        tasks = plan.tasks(rule, **wildcards)
-        outputs = [task.output for task in tasks]
-        inputs = sorted({file for task in tasks for file in task.input_files} - set(outputs))
-        made = [f"directory({file!r})" if rule.step == "fetch" else repr(file) for file in outputs]
-        made += [repr(file + sidecar_files.SIDECAR) for file in outputs]
-        read = [repr(name) for file in inputs for name in (file, file + sidecar_files.SIDECAR)]
+def same_folders(folder: Path, root: Path, plan: Plan) -> Path:
+    """Write a workflow of the study's jobs with the folders that they read and make, a rule each, and no work in them."""
+    name = plan.study.name
+    rules = [f"rule all:\n    input: {plan.layout.page!r}\n"]
+    for number, job in enumerate(plan.jobs.values()):
+        folder_made = folder_of(name, str(job))
+        made = [repr(plan.layout.page)] if job.rule == "report" else [f"directory({folder_made!r})"]
+        if job.rule == "fetch":
+            made.append(repr(folder_made + sidecar_files.BESIDE))
+        read = [repr(folder_of(name, other)) for other in job.inputs]
         lines = ([f"    input: {', '.join(read)}"] if read else []) + [
             f"    output: {', '.join(made)}",
             "    shell: 'true'",
@@ -206,16 +203,15 @@ def planning(root: Path, seeds: list[int], rounds: int, alone: bool = False) -> 
         for count in seeds:
             study = with_seeds(folder, count)
             plan = Plan(load(study, folder))
-            jobs = len(plan.jobs())
+            jobs = len(plan.jobs)
             contestants = {"touchstone": partial(dry_run, folder, study)}
             if not alone:
                 contestants |= {
                     "trivial": partial(dry_run, trivial(Path(name) / f"trivial{count}", root, jobs)),
-                    "same files": partial(dry_run, same_files(Path(name) / f"same{count}", root, plan)),
+                    "same folders": partial(dry_run, same_folders(Path(name) / f"same{count}", root, plan)),
                 }
-            files = sum(len(plan.tasks(rule, **wildcards)) for rule, wildcards in plan.jobs())
             taken = racing.interleaved(contestants, rounds, warm_up=False, clock=racing.processor_seconds)
-            lines.append({"seeds": count, "jobs": jobs, "files": files, **taken})
+            lines.append({"seeds": count, "jobs": jobs, "artefacts": len(plan.tasks), **taken})
     return lines
 
 
@@ -230,11 +226,9 @@ def measured(options: argparse.Namespace) -> Results:
     goals = [
         Goal(f"{one['study']}: share of core-seconds computing", one["share"], 0.75, "at least")
         for one in shares
-        if one and one["from_cache"] <= FROM_CACHE
+        if one and one["from_store"] <= FROM_STORE
     ]
-    goals += [
-        Goal(f"{one['study']}: seconds of a run with nothing to do", one["stamped"]["seconds"], 2) for one in idles
-    ]
+    goals += [Goal(f"{one['study']}: seconds of a run with nothing to do", one["run"]["seconds"], 2) for one in idles]
     if plans and not options.alone:
         most = plans[-1]
         ratio = most["touchstone"]["seconds"] / most["trivial"]["seconds"]
@@ -258,30 +252,29 @@ def page(results: Results) -> str:
     parts = []
     for one in filter(None, results["shares"]):
         rows = [
-            (line["step"], line["jobs"], f"{line['from_cache']} of {line['outputs']}", f"{line['seconds']:.0f}")
+            (line["rule"], line["jobs"], f"{line['from_store']} of {line['artefacts']}", f"{line['seconds']:.0f}")
             for line in one["lines"]
         ]  # fmt: skip
-        columns = ("step", "jobs", "files from cache", "seconds")
+        columns = ("rule", "jobs", "artefacts from the store", "seconds")
         parts += [
             f"## {one['study']}: at least {one['share']:.0%} computing",
-            f"{one['from_cache']:.0%} of the files came from the action cache. {one['cores']} cores for"
+            f"{one['from_store']:.0%} of the artefacts came from the store. {one['cores']} cores for"
             f" {one['wall_seconds']:.0f} s in {one['goes']} go(es), planning included. The same in a new folder with every"
-            f" output from the action cache: {one['copying_seconds']:.0f} s.",
+            f" result from the store: {one['copying_seconds']:.0f} s.",
             racing.table(columns, rows),
         ]
     if results["without_records"]:
         parts += [f"No run records, so no share: {', '.join(results['without_records'])}."]
     if results["idle"]:
-        idles = [(one["study"], racing.shown(one["stamped"]), racing.shown(one["planned"])) for one in results["idle"]]
-        columns = ("study", "nothing changed since it had nothing to do", "planned, because something might have")
-        parts += ["## Nothing to do: seconds", racing.table(columns, idles)]
+        idles = [(one["study"], racing.shown(one["run"])) for one in results["idle"]]
+        parts += ["## Nothing to do", racing.table(("study", "seconds"), idles)]
     if results["planning"]:
         rows = [
-            (f"{DEFAULT_STUDY}, {line['seeds']} seeds", line["jobs"], line["files"],
-             *(racing.shown(line[name]) if name in line else "-" for name in ("touchstone", "trivial", "same files")))
+            (f"{DEFAULT_STUDY}, {line['seeds']} seeds", line["jobs"], line["artefacts"],
+             *(racing.shown(line[name]) if name in line else "-" for name in ("touchstone", "trivial", "same folders")))
             for line in results["planning"]
         ]  # fmt: skip
-        columns = ("study", "jobs", "files", "touchstone", "as many trivial jobs", "jobs with the same files")
+        columns = ("study", "jobs", "artefacts", "touchstone", "as many trivial jobs", "jobs with the same folders")
         parts += ["## Planning from nothing: processor seconds of a dry run", racing.table(columns, rows)]
     return racing.page(
         "The pipeline beyond computing",

@@ -36,6 +36,7 @@ from touchstone.adversary.effort import counted
 from touchstone.models.preact_resnet18 import preact_resnet18
 from touchstone.models.small_cnn import small_cnn
 from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import job_folders
 from touchstone.pipeline.settings.study import load
 
 
@@ -401,18 +402,19 @@ def test_more_seeds_are_more_jobs_of_the_same_study():
     with pipeline_overhead.bare(pipeline_overhead.ROOT) as folder:
         one, two = (Plan(load(pipeline_overhead.with_seeds(folder, seeds), folder)) for seeds in (1, 2))
 
-    assert 300 < len(one.jobs()) < len(two.jobs())
+    assert 20 < len(one.jobs) < len(two.jobs)
 
 
-def test_the_workflow_without_work_has_the_jobs_and_files_of_the_study(tmp_path):
+def test_the_workflow_without_work_has_the_jobs_and_folders_of_the_study(tmp_path):
     plan = Plan(load("tiny", pipeline_overhead.ROOT))
 
-    folder = pipeline_overhead.same_files(tmp_path / "same", pipeline_overhead.ROOT, plan)
+    folder = pipeline_overhead.same_folders(tmp_path / "same", pipeline_overhead.ROOT, plan)
 
     text = (folder / "Snakefile").read_text()
-    assert text.count("shell: 'true'") == len(plan.jobs())
-    tasks = [task for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards)]
-    assert all(repr(task.output) in text and repr(f"{task.output}.prov.json") in text for task in tasks)
+    assert text.count("shell: 'true'") == len(plan.jobs)
+    made = [job_folders.folder_of("tiny", str(job)) for job in plan.jobs.values() if job.rule != "report"]
+    assert all(f"directory({folder!r})" in text for folder in made)
+    assert repr("reports/tiny/report.html") in text and repr("data/raw/sklearn_digits.prov.json") in text
 
 
 def test_first_convolutions_are_the_same_function_or_are_refused(tmp_path):
