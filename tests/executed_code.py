@@ -7,15 +7,19 @@ import ast
 import inspect
 import os
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from touchstone import plugins
-from touchstone.pipeline.jobs import run
+from touchstone.pipeline.jobs import job_plan, run
+from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import code, sidecar_files
+from touchstone.pipeline.provenance import code
+from touchstone.pipeline.provenance.job_folders import folder_of
+from touchstone.pipeline.provenance.store import Store
 from touchstone.pipeline.settings.study import load
 
 PACKAGE = f"{plugins.PACKAGE}{os.sep}"
@@ -75,25 +79,27 @@ class Watch:
 
 
 def missing(study: str) -> tuple[list[str], int]:
-    """Return what the digests of a study's jobs miss, and how many executed definitions were looked up."""
+    """Return what the digests of a study's tasks miss, and how many executed definitions were looked up."""
     plan, watch = Plan(load(study)), Watch()
-    left = [plan.tasks(rule, **wildcards) for rule, wildcards in plan.jobs() if rule.step != "fetch"]
+    written = plan.write()
     found, looked_up = set[str](), set[str]()
-    while left:
-        ready = [
-            tasks for tasks in left if all(sidecar_files.exists(Path(f)) for task in tasks for f in task.input_files)
-        ]
-        assert ready, f"nothing makes an input of {left[0][0].output}"
-        for tasks in ready:
-            left.remove(tasks)
+    for key, job in plan.jobs.items():
+        if job.rule == "fetch":
+            continue
+        output = plan.layout.page if job.rule == "report" else folder_of(study, str(job))
+        whole = job_plan.load(written[key], [folder_of(study, name) for name in job.inputs], output)
+        artefacts = Artefacts(whole, Store(study))
+        for task in whole.tasks:
+            artefacts.plan = replace(whole, tasks=(task,))
             with watch:
-                run.run(tasks, Path(), Path("logs"))
-            codes = [code.code_of(task.step, task.settings) for task in tasks]
+                run.run(artefacts, Path("logs"))
             executed = set(filter(None, (definition(*place) for place in watch.executed)))
             opened = {name for name in watch.opened if not name.endswith((".py", ".pyc"))}
             looked_up |= executed | opened
-            missed = (executed | opened).difference(*(one.definitions for one in codes))
-            found |= {f"{tasks[0].step}: {name}" for name in missed}
+            missed = (executed | opened).difference(code.code_of(task.step, task.settings).definitions)
+            found |= {f"{task.step}: {name}" for name in missed}
+        if job.rule != "report":
+            artefacts.finish(Path(output))
     return sorted(found), len(looked_up)
 
 
