@@ -202,7 +202,7 @@ def test_the_disk_that_a_study_is_said_to_need_is_what_dvc_recorded_of_it():
 
 def test_the_readme_traces_a_number_to_the_files_that_the_report_names():
     shown = re.search(
-        r"trace fashion_mnist --number (\S+)\n\1, (\w+): .*\n((?:data/\S+#\S+\n)+)", (ROOT / "README.md").read_text()
+        r"trace fashion_mnist --number (\S+)\n\1, (\w+): .*\n((?:\S+\n)+)", (ROOT / "README.md").read_text()
     )
     row = claims_of("fashion_mnist")[shown[1]]
 
