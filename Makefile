@@ -20,7 +20,7 @@ BENCH := $(BIN)/python benchmarks
 RUN_TIME := --extra workflow --extra data --extra reports
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run setup cluster test quick test-library test-snakemake test-faults test-studies test-cluster check edition bench bench-full docs dvc ci tables locks
+.PHONY: run setup cluster test quick test-library test-snakemake test-faults test-studies test-cluster check edition bench bench-full docs ci tables locks
 
 run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all
 	@$(BIN)/touchstone run --cores "$$CORES" -- "$$STUDY"
@@ -77,7 +77,7 @@ check: .venv/development                ## check lint, format, types and the wor
 	@$(BIN)/snakemake --lint
 
 edition: .venv/development              ## before the commit of an edition: are dvc.lock and reports those of this code and these settings?
-	@$(BIN)/touchstone dvc --check
+	@$(BIN)/dvc status --quiet || ($(BIN)/dvc status; false)
 	@$(BIN)/python -m pytest -m edition tests/edition
 
 bench: .venv/development                ## run every benchmark at a small size, into build/bench; minutes
@@ -123,9 +123,6 @@ docs: .venv/development                 ## write the site of docs/ to build/docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 ci: check test                          ## run what .ci/run runs first; it then runs test-faults and test-cluster
-
-dvc: .venv/run-time                     ## write the DVC stages of a study whose run is committed: make dvc STUDY=NAME
-	@$(BIN)/touchstone dvc -- "$$STUDY"
 
 tables: .venv/development               ## rewrite the tables and pictures of README and docs, and the JSON schemas
 	@$(BIN)/python docs/picture.py

@@ -13,9 +13,12 @@ from types import FrameType
 from typing import Any
 
 from touchstone import plugins
-from touchstone.pipeline.jobs import run
+from touchstone.pipeline.jobs import job_plan, run
+from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import code, sidecar_files
+from touchstone.pipeline.provenance import code
+from touchstone.pipeline.provenance.job_folders import folder_of
+from touchstone.pipeline.provenance.store import Store
 from touchstone.pipeline.settings.study import load
 
 PACKAGE = f"{plugins.PACKAGE}{os.sep}"
@@ -77,23 +80,24 @@ class Watch:
 def missing(study: str) -> tuple[list[str], int]:
     """Return what the digests of a study's jobs miss, and how many executed definitions were looked up."""
     plan, watch = Plan(load(study)), Watch()
-    left = [plan.tasks(rule, **wildcards) for rule, wildcards in plan.jobs() if rule.step != "fetch"]
+    name, written = plan.study.name, plan.write()
     found, looked_up = set[str](), set[str]()
-    while left:
-        ready = [
-            tasks for tasks in left if all(sidecar_files.exists(Path(f)) for task in tasks for f in task.input_files)
-        ]
-        assert ready, f"nothing makes an input of {left[0][0].output}"
-        for tasks in ready:
-            left.remove(tasks)
-            with watch:
-                run.run(tasks, Path(), Path("logs"))
-            codes = [code.code_of(task.step, task.settings) for task in tasks]
-            executed = set(filter(None, (definition(*place) for place in watch.executed)))
-            opened = {name for name in watch.opened if not name.endswith((".py", ".pyc"))}
-            looked_up |= executed | opened
-            missed = (executed | opened).difference(*(one.definitions for one in codes))
-            found |= {f"{tasks[0].step}: {name}" for name in missed}
+    for key, job in plan.jobs.items():
+        if job.rule == "fetch":
+            continue
+        output = folder_of(name, str(job)) if job.rule != "report" else plan.layout.page
+        one = job_plan.load(written[key], [folder_of(name, other) for other in job.inputs], output)
+        artefacts = Artefacts(one, Store(name))
+        with watch:
+            run.run(artefacts, Path("logs"))
+        if job.rule != "report":
+            artefacts.finish(Path(output))
+        codes = [code.code_of(task.step, task.settings) for task in job.tasks]
+        executed = set(filter(None, (definition(*place) for place in watch.executed)))
+        opened = {file for file in watch.opened if not file.endswith((".py", ".pyc"))}
+        looked_up |= executed | opened
+        missed = (executed | opened).difference(*(one.definitions for one in codes))
+        found |= {f"{job.rule}: {each}" for each in missed}
     return sorted(found), len(looked_up)
 
 

@@ -30,7 +30,6 @@ COMMANDS = {
     "adopt": "take verified results of another machine into a study",
     "power": "print what would settle each inconclusive claim",
     "compare": "show which numbers and verdicts differ between two reports",
-    "dvc": "write a study's DVC stages, so that DVC carries its files",
     "job": "run one job of the workflow, as its rules call it",
 }
 REMOVED = {  # a command of earlier versions: what replaces it
@@ -40,6 +39,7 @@ REMOVED = {  # a command of earlier versions: what replaces it
     "costs": "snakemake --report times.html --config study=STUDY shows when each job ran, and for how long",
     "gc": "touchstone run --prune STUDY deletes the results that today's settings and code do not make",
     "restore": "make run STUDY=STUDY finds what is stored; nothing has to be restored any more",
+    "dvc": "for DVC to carry another study, change its name in dvc.yaml; dvc status says whether dvc.lock is current",
     "completion": "touchstone --help lists the commands",
 }
 

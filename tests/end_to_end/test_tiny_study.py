@@ -1,53 +1,38 @@
 """The whole chain on the tiny study: what comes out, that it comes out again, and what happens to damaged files."""
 
 import gzip
-import json
-from collections import Counter
+import shutil
 
-import pytest
 import yaml
 
-import pipeline_overhead
 from touchstone.digests import SNAKEMAKE_MARK, file_digest
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance import job_folders, sidecar_files
 from touchstone.pipeline.settings.study import load
 from touchstone.records import metric_tables
 from touchstone.report import packing
 
 
 def test_two_runs_give_equal_bytes_whatever_the_cores(tiny, again):
-    first, second = tiny.digests("data", "reports"), again.digests("data", "reports")
-    del first[f"reports/tiny/figures/{SNAKEMAKE_MARK}"]  # Snakemake did not run `again`
+    first, second = tiny.digests("data", "results", "reports"), again.digests("data", "results", "reports")
+    first = {name: data for name, data in first.items() if not name.endswith(SNAKEMAKE_MARK)}  # it did not run `again`
 
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
 
 
-def test_jobs_share_a_warm_process_and_those_that_ran_alone_did_not(tiny, again, ran_alone):
-    """So the test before also says that bytes are equal with and without it; all others of `again` ran in one process."""
-    done = {}
+def test_jobs_share_a_warm_process_and_those_that_ran_alone_did_not(tiny, again):
+    """So the test before also says that bytes are equal with and without it."""
+    plan, done = Plan(load("tiny", tiny.root)), {}
+    with_torch = {key for key, job in plan.jobs.items() if any(STEPS[task.step].torch for task in job.tasks)}
     for name, project in (("tiny", tiny), ("again", again)):
-        records = [r for r in run_records.read(project.root / "logs/tiny") if STEPS[r["step"]].torch]
-        done[name] = {"touchstone.pipeline.jobs.warm_server" in record["process"]["command"] for record in records}
-        alone = {tuple(r["outputs"]) for r in records}  # what ran beside others in one process left no record
+        records = {(record["rule"], record["name"]): record for record in run_records.read(project.root / "logs/tiny")}
+        assert records.keys() >= with_torch
+        done[name] = {"touchstone.pipeline.jobs.warm" in records[key]["process"]["command"] for key in with_torch}
 
     assert done == {"tiny": {True}, "again": {False}}
-    chosen = [tasks for tasks in ran_alone if STEPS[tasks[0].step].torch]
-    assert alone == {tuple(task.output for task in tasks) for tasks in chosen}
-    assert {tasks[0].step for tasks in chosen} >= {"train", "attack", "infer", "translate", "measure", "fit", "score"}
-
-
-def test_the_share_of_computing_counts_the_jobs_of_every_step(tiny, monkeypatch):
-    monkeypatch.setattr(pipeline_overhead, "dry_run", lambda *_: None)  # both only take time
-    monkeypatch.setattr(pipeline_overhead, "run_from_cache", lambda *_: None)
-
-    lines = pipeline_overhead.share(tiny.root, "tiny", 2)["lines"]
-
-    jobs = Counter(rule.step for rule, _ in Plan(load("tiny", tiny.root)).jobs())
-    assert {line["step"]: line["jobs"] for line in lines} == jobs
 
 
 def test_a_second_run_does_nothing(tiny):
@@ -56,25 +41,39 @@ def test_a_second_run_does_nothing(tiny):
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
-def test_every_artefact_matches_its_sidecar_and_every_link_holds(tiny):
-    sidecars = sorted((tiny.root / "data/tiny").rglob("*.prov.json"))
+def test_every_artefact_matches_its_record_and_every_link_holds(tiny):
+    folders = [path.parent for path in (tiny.root / "results/tiny").rglob(job_folders.SIDECAR)]
 
-    assert len(sidecars) > 40
-    for path in sidecars:
-        content = json.loads(path.read_text())
-        assert file_digest(path.with_name(path.name.removesuffix(sidecar_files.SIDECAR))) == content["artefact"]
-        records = content["members"].values() if "members" in content else [content]
-        for link in (link for record in records for links in record["inputs"].values() for link in links):
-            assert sidecar_files.record_digest(tiny.root / link["file"]) == link["sidecar"]
+    assert len(folders) == len(Plan(load("tiny", tiny.root)).jobs) - 2  # raw files and the report lie elsewhere
+    for folder in folders:
+        assert sidecar_files.folder_problem(folder) == ""
+        records = sidecar_files.read_folder(folder)
+        files = {path for path in folder.rglob("*") if path.is_file()}
+        assert {path.relative_to(folder).as_posix() for path in files} == {
+            *records,
+            job_folders.SIDECAR,
+            SNAKEMAKE_MARK,
+        }
+        for name, record in records.items():
+            assert file_digest(folder / name) == record["artefact"]
+            for link in (link for links in record["inputs"].values() for link in links):
+                assert sidecar_files.record_digest(tiny.root / link["file"]) == link["sidecar"]
+
+
+def test_results_are_links_to_the_store_and_take_no_room_of_their_own(tiny):
+    kept = {path.stat().st_ino for path in (tiny.root / "data/tiny").rglob("*")}
+    results = [path for path in (tiny.root / "results/tiny").rglob("*.safetensors")]
+
+    assert results and {path.stat().st_ino for path in results} <= kept
 
 
 def test_sidecars_hold_no_clock_host_or_path_of_the_machine(tiny):
-    for path in (tiny.root / "data/tiny").rglob("*.prov.json"):
+    for path in (tiny.root / "results/tiny").rglob(job_folders.SIDECAR):
         assert str(tiny.root) not in path.read_text()
-        assert set(json.loads(path.read_text())) <= {
-            "members", "records",
-            "artefact", "step", "settings", "inputs", "code", "definitions", "packages", "python", "cpu", "device", "threads",
-        }  # fmt: skip
+        for record in sidecar_files.read_folder(path.parent).values():
+            assert set(record) <= {
+                "artefact", "step", "settings", "inputs", "code", "definitions", "packages", "python", "cpu", "device", "threads",
+            }  # fmt: skip
 
 
 def test_the_report_stands_alone_and_names_its_files(tiny):
@@ -82,7 +81,7 @@ def test_the_report_stands_alone_and_names_its_files(tiny):
 
     assert "Content-Security-Policy\" content=\"default-src 'none'" in page
     assert 'src="http' not in page
-    assert "data/tiny/metrics/robustness.csv" in page
+    assert "metrics/robustness" in page
     assert str(tiny.root) not in page
 
 
@@ -121,42 +120,28 @@ def test_the_metrics_table_reads_back(tiny):
     assert all(row.low is None or row.low <= row.value + 1e-9 for row in rows)
 
 
-@pytest.mark.parametrize("spoil", [lambda data: data[: len(data) // 2], lambda data: data[:-1] + bytes([data[-1] ^ 1])])
-def test_a_truncated_or_altered_artefact_is_named_and_made_again(copied, spoil):
-    file = "data/tiny/checkpoints/cnn.0.safetensors"
-    path = copied.root / file
-    whole = path.read_bytes()
-    path.write_bytes(spoil(whole))
+def test_altered_raw_files_are_refused_by_the_job_that_reads_them_and_fetched_again_once_deleted(copied):
+    raw, set_ = (
+        copied.root / "data/raw/sklearn_digits",
+        copied.root / "results/tiny/prepare/tiny/examples/digits_test.safetensors",
+    )
+    whole = {path: path.read_bytes() for path in (raw / "digits.csv", set_)}
+    (raw / "digits.csv").write_bytes(b"0,1\n")
+    for folder in ("data/tiny/prepare", "results/tiny/prepare"):
+        shutil.rmtree(copied.root / folder)
 
-    done = copied.snakemake("--cores", "2", file)  # what follows from it: tests/workflow/test_rerun_table.py
+    refused = copied.snakemake("--cores", "2", "--until", "prepare", check=False)
+    log = (copied.root / "logs/tiny/prepare.log").read_text()
 
-    assert f"{file}: its bytes do not match its sidecar" in done.stdout + done.stderr
-    assert path.read_bytes() == whole
+    assert refused.returncode == 1
+    assert log.startswith("touchstone: data/raw/sklearn_digits: its bytes do not match its record")
+    assert log.endswith("Delete data/raw/sklearn_digits and run the command again.\n")
+    assert not set_.exists()
 
+    shutil.rmtree(raw)
+    copied.snakemake("--cores", "2", "--until", "prepare")
 
-def test_altered_raw_files_are_refused_by_the_step_that_reads_them(copied):
-    (copied.root / "data/raw/sklearn_digits/digits.csv").write_bytes(b"0,1\n")
-    target = copied.root / "data/tiny/examples/digits_test.safetensors"
-    target.unlink()
-
-    done = copied.run(copied.touchstone("job", "prepare", "examples=digits_test", "--study", "tiny"), check=False)
-
-    assert done.returncode == 1
-    assert "data/raw/sklearn_digits: its bytes do not match its sidecar" in done.stderr
-    assert not target.exists()
-
-
-def test_altered_raw_files_are_named_and_fetched_again(copied):
-    raw = copied.root / "data/raw/sklearn_digits/digits.csv"
-    target = copied.root / "data/tiny/examples/digits_test.safetensors"
-    whole = raw.read_bytes(), target.read_bytes()
-    raw.write_bytes(b"0,1\n")
-    target.unlink()
-
-    done = copied.snakemake("data/tiny/examples/digits_test.safetensors", "--cores", "2")
-
-    assert "data/raw/sklearn_digits: these are not the raw files that were fetched" in done.stdout + done.stderr
-    assert (raw.read_bytes(), target.read_bytes()) == whole
+    assert {path: path.read_bytes() for path in whole} == whole
 
 
 def test_run_says_where_the_report_is_and_that_a_second_run_has_nothing_to_do(copied):
@@ -168,10 +153,12 @@ def test_run_says_where_the_report_is_and_that_a_second_run_has_nothing_to_do(co
     )
 
 
-def test_a_job_whose_code_moved_on_since_it_was_planned_refuses(copied):
-    command = copied.touchstone("job", "prepare", "examples=digits_test", "--study", "tiny", "--code", "sha256:0")
+def test_a_job_whose_code_was_edited_since_it_was_planned_refuses(copied):
+    (words,) = (words for words in copied.jobs() if words[-1] == "results/tiny/evaluate/fgsm")
+    shutil.rmtree(copied.root / "data/tiny/evaluate")
+    copied.edit("src/touchstone/pipeline/steps/evaluate.py", "cannot do without what", "can never do without what")
 
-    done = copied.run(command, check=False)
+    done = copied.run(copied.touchstone(*words[2:]), check=False)
 
     assert done.returncode == 1
-    assert "the code changed since this job was planned" in done.stderr
+    assert "its code is not the code that was planned; run the study again" in done.stderr

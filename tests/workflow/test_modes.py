@@ -1,6 +1,7 @@
-"""Whose files are they: what a study writes obeys the umask, and one that is finished needs to write nothing."""
+"""Whose files are they: what a study writes obeys the umask, and a folder that is read-only is refused before any job."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def test_every_file_of_a_study_obeys_the_umask(clone, study):
 
     clone.run(["sh", "-c", f'umask {mask:o}; exec "$@"', "sh", *clone.touchstone("run", path, "--cores", "1")])
 
-    found = modes(clone.root, "data", "reports", "logs", ".touchstone")
+    found = modes(clone.root, "data", "results", "reports", "logs", ".touchstone")
     assert found.keys() == {(True, oct(0o777 & ~mask)), (False, oct(0o666 & ~mask))}, found
 
 
@@ -56,20 +57,10 @@ def read_only():
         path.chmod(0o755)
 
 
-def test_a_finished_study_in_a_read_only_folder_has_nothing_to_do(finished, read_only):
-    project, line = finished
-    read_only(project.root)
-
-    done = project.run(line)
-
-    assert done.stdout == "Nothing to do: nothing has changed. The report: reports/few/report.html\n"
-    assert done.stderr == ""
-
-
-@pytest.mark.parametrize("folder", ["", "data/few"])
+@pytest.mark.parametrize("folder", ["", "data/few", "results/few"])
 def test_a_study_that_is_not_finished_cannot_run_in_a_read_only_folder_and_says_which(finished, read_only, folder):
     project, line = finished
-    (project.root / "data/few/metrics/sheet.csv").unlink()
+    shutil.rmtree(project.root / "results/few/evaluate")
     read_only(project.root / folder)
 
     done = project.run(line, check=False)

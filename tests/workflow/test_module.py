@@ -1,40 +1,72 @@
 """touchstone as a module of another workflow, in another folder."""
 
 import os
+import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from sheet_study import STUDY
 
 ROOT = Path(__file__).parents[2]
 OTHER = f"""
-module touchstone:
+module tiny:
     snakefile: "{ROOT}/workflow/Snakefile"
     config: {{"study": "study.yaml"}}
 
-use rule * from touchstone as touchstone_*
+use rule * from tiny as tiny_*
 
 rule mine:
-    input: "data/study/metrics/sheet.csv"
+    input: "results/study/evaluate/shared", "reports/study/report.html"
     output: "lines.txt"
     default_target: True
-    shell: "wc -l < {{input}} > {{output}}"
+    shell: "wc -l < {{input[0]}}/metrics/sheet.csv > {{output}}"
 """
+PREFIXED = OTHER.replace("    config:", '    prefix: "x"\n    config:').replace('"results/', '"x/results/')
+PREFIXED = PREFIXED.replace('"reports/', '"x/reports/')
 
 
-def test_another_workflow_uses_this_one_as_a_module_and_has_nothing_to_do_again(tmp_path):
+@pytest.fixture
+def snakemake(tmp_path):
+    """A function that runs Snakemake in the other folder, and returns what it said."""
     (tmp_path / "study.yaml").write_text(STUDY)
-    (tmp_path / "Snakefile").write_text(OTHER)
     triggers = ["--rerun-triggers", "mtime", "params", "input"]
-    line = [sys.executable, "-m", "snakemake", "--cores", "1", "--nocolor", *triggers]
-    environment = {**os.environ, "TOUCHSTONE_CACHE": "off"}
-    environment.pop("PYTHONPATH", None)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, env=environment)
-    again = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    def run(*arguments):
+        line = [sys.executable, "-m", "snakemake", "--cores", "1", "--nocolor", *triggers, *arguments]
+        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, env=environment)
+        logs = "".join(path.read_text() for path in tmp_path.rglob("*.log"))
+        assert done.returncode == 0, done.stdout + done.stderr + logs
+        return done.stdout + done.stderr
 
-    assert done.returncode == 0, done.stdout + done.stderr
+    return run
+
+
+@pytest.mark.parametrize(("workflow", "prefix"), [(OTHER, ""), (PREFIXED, "x")], ids=["as it is", "with a prefix"])
+def test_another_workflow_uses_this_one_as_a_module_and_has_nothing_to_do_again(tmp_path, snakemake, workflow, prefix):
+    (tmp_path / "Snakefile").write_text(workflow)
+
+    snakemake()
+    again = snakemake()
+
     assert int((tmp_path / "lines.txt").read_text()) > 5
-    assert "Nothing to be done" in again.stdout + again.stderr
-    assert not (ROOT / "data/study").exists()
+    assert (tmp_path / prefix / "reports/study/ROOT").is_file()
+    assert "Nothing to be done" in again
+    assert not any((ROOT / folder / "study").exists() for folder in ("data", "results", "reports"))
+
+
+@pytest.mark.skipif(find_spec("snakemake_storage_plugin_fs") is None, reason="the plugin is not installed")
+def test_results_can_lie_in_a_storage_of_snakemake(tmp_path, snakemake):
+    storage = ("--default-storage-provider", "fs", "--default-storage-prefix", str(tmp_path / "there"))
+    study = ("--snakefile", str(ROOT / "workflow/Snakefile"), "--config", "study=study.yaml")
+
+    snakemake(*storage, *study)
+    shutil.rmtree(tmp_path / ".snakemake/storage", ignore_errors=True)
+    again = snakemake(*storage, *study)
+
+    assert (tmp_path / "there/reports/study/ROOT").is_file()
+    assert "Nothing to be done" in again

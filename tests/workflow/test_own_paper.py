@@ -76,7 +76,7 @@ def test_a_paper_outside_the_repository_is_checked_run_judged_and_traced(clone, 
     assert "2 claims, 2 with a verdict" in checked
     assert "The report: reports/own/report.html" in ran
     assert "Sspread-1  spread of the logits" in claims
-    assert "data/own/scores/cnn.0/" in traced and "data/raw/sklearn_digits" in traced
+    assert "results/own/detect/cnn.0/scores/cnn.0/" in traced and "data/raw/sklearn_digits" in traced
     assert [line.split()[0] for line in listed.splitlines()[1:3]] == ["Pspread-1", "Sspread-1"]
     page = (clone.root / "reports/own/report.html").read_text()
     assert "The spread of logits" in page and "Sspread-1" in page
@@ -86,5 +86,6 @@ def test_a_paper_outside_the_repository_is_checked_run_judged_and_traced(clone, 
         component.read_text().replace("temperature: PositiveFloat = 1.0", "temperature: PositiveFloat = 2.0")
     )
     planned = clone.planned(study="own")
-    assert any(job.startswith("Score") for job in planned) and not any(job.startswith("Train") for job in planned)
+    assert "Fit, attack and score the detectors of cnn.0" in planned
+    assert not any(job.startswith(("Train", "Attack")) for job in planned)
     assert {name for name in clone.digests("src") if not name.endswith(".pyc")} == sources

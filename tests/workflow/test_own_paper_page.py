@@ -89,7 +89,7 @@ def test_the_studies_of_the_page_ask_the_questions_of_the_paper(project, study, 
     assert {entry["system"] for entry in plan.study["evaluations"].values()} == {"energy"}
     assert plan.study["classifiers"].keys() == {"cnn_original", "cnn_oe"}
     if study == "energy_fashion":
-        jobs = len(plan.jobs()) + 1  # and the rule `all`
+        jobs = len(plan.jobs) + 1  # and the rule `all`
         assert f"counts its jobs: {jobs}," in PAGE
 
 

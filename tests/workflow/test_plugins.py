@@ -16,6 +16,7 @@ from touchstone.api.detector_scores import detector_scores
 from touchstone.commands import contract as contract_command
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import code
+from touchstone.pipeline.provenance.job_folders import name_of
 from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.study import load
 
@@ -44,16 +45,14 @@ def test_a_detector_begun_with_one_command_is_used_like_ours(project, capsys):
 
     plan = Plan(load("own"))
 
-    tasks = [
-        t for rule, w in plan.jobs() if rule.step == "score" for t in plan.tasks(rule, **w) if "/spread/" in t.output
-    ]
-    before = code.code_of(tasks[0].step, tasks[0].settings)
+    scored = next(task for task in plan.tasks.values() if task.step == "score" and "/spread/" in task.output)
+    before = code.code_of(scored.step, scored.settings)
     assert "detectors.spread.spread" in before.definitions
     scores = registry.load("detectors/spread")(torch.tensor([[9.0, 0.0], [0.1, 0.0]]))
     assert scores[1] > scores[0]
     path = Path("mine/detectors/spread.py")
     path.write_text(path.read_text().replace("logsumexp(dim=1)", "amax(dim=1)"))
-    after = code.code_of(tasks[0].step, tasks[0].settings)
+    after = code.code_of(scored.step, scored.settings)
     assert after.digest != before.digest
     assert after.differences(before.definitions, before.packages) == ["detectors.spread.spread"]
 
@@ -77,8 +76,8 @@ def test_what_the_how_to_page_says_to_merge_into_a_copy_of_tiny_is_a_study(proje
 
     plan = Plan(load("mine"))
 
-    made = {t.output for rule, w in plan.jobs() if rule.step == "score" for t in plan.tasks(rule, **w)}
-    assert any(address.endswith("#spread/digits_test") for address in made)
+    made = {name_of(path) for path, task in plan.tasks.items() if task.step == "score"}
+    assert "scores/cnn.0/spread/digits_test" in made
     assert ("fit" in study["detectors"]["spread"]) is fitted
 
 
@@ -339,7 +338,7 @@ def test_every_beginning_runs_in_an_evaluation_as_the_how_to_page_shows_it(bare,
     done = project.forked_touchstone("run", "mine", "--cores", "2")
 
     assert "The report: reports/mine/report.html" in done.stdout
-    assert (project.root / "data/mine/attacked/digits_test/cnn.0/nudge.safetensors").is_file()
+    assert (project.root / "results/mine/attack/cnn.0/attacked/digits_test/cnn.0/nudge.safetensors").is_file()
     numbers = json.loads((project.root / "reports/mine/metrics.json").read_text())
     attacked = {name.partition("/")[2]: found for name, found in numbers["nudged"]["cnn"].items()}
     assert attacked["nudge"]["robust_accuracy"] == attacked["fgsm"]["robust_accuracy"] < attacked[""]["clean_accuracy"]

@@ -9,13 +9,18 @@ import torch
 from touchstone.digests import sha256
 from touchstone.models.mlp import mlp
 from touchstone.networks import checkpoints
-from touchstone.pipeline.jobs import run
+from touchstone.pipeline.jobs import job_plan, run
+from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance.store import Store
 from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.study import load
 from touchstone.records import encoding, nouns
 
 ROOT = Path(__file__).parents[2]
+FOLDER = "results/own/train/theirs.0"
+NETWORK = f"{FOLDER}/networks/theirs.0.safetensors"
 ENTRY = (
     "{use: robustbench, source: their_file, model: {use: mlp, hidden: [8]}, input_shape: [1, 28, 28], classes: 10%s}"
 )
@@ -49,9 +54,9 @@ def study(entry=ENTRY % "", is_pinned=True):
 def test_a_file_is_a_classifier_of_one_seed_like_any_other(project):
     plan = Plan(study())
 
-    (task,) = plan.tasks(plan.rules["train"], trained="theirs.0")
+    (task,) = plan.jobs["train", "theirs.0"].tasks
     assert (task.step, task.inputs) == ("convert", {"folder": "data/raw/their_file"})
-    assert task.output == "data/own/checkpoints/theirs.0.safetensors"
+    assert task.output == NETWORK
     assert (task.settings["mean"], task.settings["std"]) == ([0.0], [1.0])
     assert {cell.facts["entry"] for cell in plan.questions.cells("their_accuracy", ("outputs",))} == {"theirs"}
 
@@ -60,15 +65,19 @@ def test_a_file_is_a_classifier_of_one_seed_like_any_other(project):
 def test_the_job_makes_a_checkpoint_that_says_what_the_file_says(project, is_pinned):
     plan = Plan(study(is_pinned=is_pinned))
 
-    for rule, wildcards in (("fetch", {"source": "their_file"}), ("train", {"trained": "theirs.0"})):
-        run.run(plan.tasks(plan.rules[rule], **wildcards), Path(), Path("logs"))
+    written, raw = plan.write(), "data/raw/their_file"
+    fetch = job_plan.load(written["fetch", "their_file"], [], raw)
+    run.run(Artefacts(fetch, Store("own")), Path("logs"))
+    train = Artefacts(job_plan.load(written["train", "theirs.0"], [raw], FOLDER), Store("own"))
+    run.run(train, Path("logs"))
+    train.finish(Path(FOLDER))
 
-    checkpoint = encoding.decode(Path("data/own/checkpoints/theirs.0.safetensors").read_bytes(), nouns.Checkpoint)
+    checkpoint = encoding.decode(Path(NETWORK).read_bytes(), nouns.Checkpoint)
     images = torch.rand(3, 1, 28, 28)
     with torch.no_grad():
         said = checkpoints.load(lambda *shape: mlp(*shape, hidden=[8]), checkpoint)(images)
         torch.testing.assert_close(said, project(images))
-    assert Path("data/own/checkpoints/theirs.0.safetensors.prov.json").exists()
+    assert sidecar_files.read_sidecar(Path(NETWORK))["step"] == "convert"
 
 
 @pytest.mark.parametrize(

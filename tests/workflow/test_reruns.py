@@ -1,18 +1,64 @@
-"""Exactly the jobs that a change calls for rerun, and no others: plans only, on the finished tiny study."""
+"""Exactly the jobs that a change calls for, and within them exactly the tasks: on the finished tiny study."""
 
-import os
+import contextlib
+import json
+import re
 import shutil
 
 import numpy as np
+import pytest
 from PIL import Image
 
-MAKES_IMAGES_WITH_PGD = {
-    "Train unet.0",
-    "Train gan_unet.0",
-    "Attack cnn.0: fitting_plain",
-    "Attack cnn.0: tested_plain",
-}
+import forks
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance.job_folders import name_of
+from touchstone.pipeline.settings.study import load
+
+TINY = "workflow/studies/tiny.yaml"
+FAMILY = "pgd_*: {steps: 5},"
+OTHER_EPS = f"{FAMILY} pgd_05: {{eps: 0.06}},"
+MAKES_IMAGES_WITH_PGD = {"Train unet.0", "Train gan_unet.0", "Attack cnn.0"}
 TRAINS_WITHOUT_PGD = {"Train cnn.0", "Train cnn_aloe.0"}
+NETWORK = "results/tiny/train/cnn.0/networks/cnn.0.safetensors"
+
+
+def computed(project):
+    """{rule/name: how many tasks it computed} of the jobs of the last run, by their logs."""
+    found = {}
+    for path in (project.root / "logs/tiny").rglob("*.log"):
+        for rule, name, number in re.findall(
+            r"^(\w+) (\S+): (\d+) computed, \d+ in the store$", path.read_text(), re.M
+        ):
+            found[f"{rule}/{name}"] = int(number)
+    return found
+
+
+def stored(project):
+    """The names of the artefacts in the store, each with its key."""
+    records = (project.root / "data/tiny").glob("*/*.json")
+    return {(json.loads(path.read_text())["name"], path.stem) for path in records}
+
+
+def run(project, *arguments, check=True):
+    """Run the study with fresh logs; return what was said and {job: tasks that it computed}."""
+    shutil.rmtree(project.root / "logs")
+    done = project.snakemake("--cores", "2", *arguments, check=check)
+    return done.stdout + done.stderr, computed(project)
+
+
+def root(project):
+    return (project.root / "reports/tiny/ROOT").read_text()
+
+
+def behind(before, after):
+    """The names of the artefacts of a plan whose task is another than before, and of all that are made from these."""
+    found = {path for path, task in after.tasks.items() if before.tasks.get(path) != task}
+    while more := {path for path, task in after.tasks.items() if found & {*task.input_files}} - found:
+        found |= more
+    return {name_of(path) for path in found if after.tasks[path].step != "report"}
+
+
+# --- which jobs are started: plans only -------------------------------------------------------------------------------
 
 
 def test_a_finished_study_has_nothing_to_do_in_another_folder(copied):
@@ -20,18 +66,17 @@ def test_a_finished_study_has_nothing_to_do_in_another_folder(copied):
 
 
 def test_what_changes_no_number_reruns_nothing(copied):
-    """A comment, a docstring, layout, a default written out, times of files, another study's overlay: all at once."""
+    """A comment, a docstring, layout, a default written out, a moved function, times of files, another study's overlay."""
     copied.edit(
         "src/touchstone/attacks/pgd.py",
         '"""Projected gradient descent (PGD)."""',
         '"""Another word."""\n# a comment\n\n',
     )
     copied.edit("src/touchstone/pipeline/steps/attack.py", "def attack(", "# why not\ndef attack(")
-    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 2, restarts: 1}")
+    copied.edit(TINY, "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 2, restarts: 1}")
     (copied.root / "workflow/studies/other.yaml").write_text("attacks: {pgd: {eps: 0.2}}\n")
-    for name in ("examples/digits_test", "checkpoints/cnn.0", "attacked/digits_test/cnn.0/pgd"):
-        os.utime(copied.root / f"data/tiny/{name}.safetensors")
-    os.utime(copied.root / "params.yaml")
+    (copied.root / "params.yaml").touch()
+    (copied.root / NETWORK).touch()
 
     assert not copied.planned()
 
@@ -45,23 +90,22 @@ def test_a_constant_in_one_attack_reruns_what_uses_it_and_what_is_downstream_and
 
     planned = copied.planned()
 
-    assert set(planned) >= MAKES_IMAGES_WITH_PGD
+    assert set(planned) >= MAKES_IMAGES_WITH_PGD | {"Evaluate fgsm", "Write the report"}
     assert not set(planned) & TRAINS_WITHOUT_PGD
-    assert not [job for job in planned if job.startswith(("Fetch", "Prepare", "Measure"))]
-    assert "Evaluate margins" not in planned
-    assert "Evaluate robustness" in planned
+    assert not [job for job in planned if job.startswith(("Fetch", "Prepare"))]
 
 
 def test_a_setting_reruns_just_the_jobs_that_read_it_and_what_is_downstream(copied):
-    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
+    copied.edit(TINY, "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
 
-    assert set(copied.planned()) == {
-        "Measure margins of cnn.0 by fab: tested", "Evaluate margins", "Write the report",
-    }  # fmt: skip
+    planned = set(copied.planned())
+
+    assert planned >= {"Measure outputs and margins of cnn.0", "Evaluate margin_consistency", "Write the report"}
+    assert not [job for job in planned if not job.startswith(("Measure", "Evaluate", "Write"))]
 
 
 def test_a_changed_static_network_retrains_what_is_attacked_on_it(copied):
-    copied.edit("workflow/studies/tiny.yaml", "epochs: 3, batch_size: 20", "epochs: 2, batch_size: 20")
+    copied.edit(TINY, "epochs: 3, batch_size: 20", "epochs: 2, batch_size: 20")
 
     planned = set(copied.planned())
 
@@ -70,32 +114,36 @@ def test_a_changed_static_network_retrains_what_is_attacked_on_it(copied):
 
 
 def test_how_often_static_networks_are_drawn_is_asked_of_one_training_alone(copied):
-    copied.edit("workflow/studies/tiny.yaml", "static_networks: [cnn]", "static_networks: [cnn], static_share: 0.9")
+    copied.edit(TINY, "static_networks: [cnn]", "static_networks: [cnn], static_share: 0.9")
 
-    assert set(copied.planned()) == {
-        "Train cnn_ensemble.0", "Run cnn_ensemble.0: tested", "Run cnn_ensemble.0: tested_plain",
-        "Evaluate robustness", "Write the report",
+    planned = set(copied.planned())
+
+    assert {job for job in planned if not job.startswith("Evaluate")} == {
+        "Train cnn_ensemble.0", "Measure outputs and margins of cnn_ensemble.0", "Write the report",
     }  # fmt: skip
 
 
-def test_a_missing_part_of_the_report_is_written_again(copied):
-    (copied.root / "reports/tiny/metrics.csv.gz").unlink()
+@pytest.mark.parametrize(
+    "part", ["metrics.csv.gz", "report.html", "claims.csv", "ROOT", "figures", "report.html.prov.json"]
+)
+def test_a_missing_part_of_the_report_is_written_again(copied, part):
+    path = copied.root / "reports/tiny" / part
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     assert set(copied.planned()) == {"Write the report"}
 
 
-def test_a_missing_table_is_remade_and_with_it_the_report(copied):
-    (copied.root / "data/tiny/metrics/margins.csv").unlink()
+def test_a_missing_folder_of_tables_is_remade_and_with_it_the_report(copied):
+    shutil.rmtree(copied.root / "results/tiny/evaluate/margin_consistency")
 
-    assert set(copied.planned()) == {"Evaluate margins", "Write the report"}
+    assert set(copied.planned()) == {"Evaluate margin_consistency", "Write the report"}
 
 
-def test_a_committed_report_alone_does_not_count_as_a_finished_study(tiny, tmp_path):
-    shutil.copytree(tiny.root, tmp_path / "clone", ignore=shutil.ignore_patterns(".snakemake"))
-    clone = type(tiny)(tmp_path / "clone")
-    shutil.rmtree(clone.root / "data")
+def test_a_committed_report_alone_does_not_count_as_a_finished_study(copied):
+    for folder in (".snakemake", "data", "results", "logs"):
+        shutil.rmtree(copied.root / folder)
 
-    planned = clone.planned()
+    planned = copied.planned()
 
     assert set(planned) >= {"Fetch sklearn_digits", "Train cnn.0", "Write the report"}
 
@@ -106,8 +154,15 @@ def test_the_default_profile_is_picked_up_by_a_plain_snakemake(tiny):
     assert "workflow specific profile profiles/default" in done.stdout + done.stderr
 
 
+def test_a_rule_can_be_the_last_and_its_resources_can_be_set(copied):
+    shutil.rmtree(copied.root / "results")
+    expected = {"Prepare the example sets", "Train cnn.0", "Attack cnn.0"}
+
+    assert set(copied.planned("--until", "attack", "--set-resources", "attack:runtime=8")) == expected
+
+
 def test_wrong_settings_stop_a_plain_snakemake_before_any_job(copied):
-    copied.edit("workflow/studies/tiny.yaml", "pgd: {steps: 5,", "pgd: {stepz: 5,")
+    copied.edit(TINY, "pgd: {steps: 5,", "pgd: {stepz: 5,")
 
     done = copied.snakemake("--cores", "1", check=False)
 
@@ -116,6 +171,135 @@ def test_wrong_settings_stop_a_plain_snakemake_before_any_job(copied):
     assert "Did you mean steps?" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            "studdy=tiny",
+            "--config studdy=: there is no such setting; use study, recompute, container. Did you mean study?",
+        ),
+        ("study=", "--config study=: no study is named; for example study=digits"),
+        ("study=tinny", "no study called tinny"),
+        ("study=0", "no study called 0"),
+        ("study=[tiny]", "no study called ['tiny']"),
+        ("recompute=atack", "--config recompute=atack: there is no such rule. Did you mean attack?"),
+    ],
+)
+def test_a_wrong_value_of_config_is_one_sentence(bare, words, told):
+    done = bare.forked(["-m", "snakemake", "--nocolor", "--dry-run", "--cores", "1", "--config", words], check=False)
+
+    assert done.returncode != 0
+    assert told in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+# --- which tasks are computed -----------------------------------------------------------------------------------------
+
+
+def test_after_all_but_the_store_is_gone_a_run_computes_nothing_and_ends_in_the_same_digest(copied):
+    before, kept = root(copied), copied.digests("data/tiny")
+    for folder in ("results", "reports/tiny", ".snakemake"):
+        shutil.rmtree(copied.root / folder)
+
+    _, tasks = run(copied)
+
+    assert set(tasks) >= {"prepare/tiny", "train/cnn.0", "attack/cnn.0", "detect/cnn.0", "evaluate/fgsm"}
+    assert {job for job, number in tasks.items() if number} == {"report/tiny"}  # no store keeps pages
+    assert root(copied) == before
+    assert copied.digests("data/tiny") == kept
+
+
+def test_a_changed_attack_computes_it_and_what_follows_and_back_again_nothing(copied):
+    with contextlib.chdir(copied.root):
+        before, kept, digest = Plan(load("tiny")), stored(copied), root(copied)
+        copied.edit(TINY, FAMILY, OTHER_EPS)
+        after = Plan(load("tiny"))
+
+    _, tasks = run(copied)
+    new = stored(copied) - kept
+
+    assert {name for name, _ in new} == behind(before, after)
+    assert "attacked/digits_test/cnn.0/pgd_05" in {name for name, _ in new}
+    assert tasks["attack/cnn.0"] == 1
+    assert not [job for job in tasks if job.startswith(("fetch", "prepare", "train"))]
+
+    copied.edit(TINY, OTHER_EPS, FAMILY)
+    _, tasks = run(copied)
+
+    assert {job for job, number in tasks.items() if number} == {"report/tiny"}
+    assert root(copied) == digest
+
+
+def test_a_file_that_somebody_wrote_into_is_noticed_where_it_is_read_and_made_anew_where_it_is_deleted(copied):
+    """It is a link to the store, so the result in the store is damaged, too."""
+    path, digest = copied.root / NETWORK, root(copied)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    copied.edit(TINY, FAMILY, OTHER_EPS)
+
+    told, _ = run(copied, "--until", "attack", check=False)
+    log = (copied.root / "logs/tiny/attack/cnn.0.log").read_text()
+
+    assert "Error in rule attack" in told
+    assert log.startswith(f"touchstone: {NETWORK}: its bytes do not match its record")
+    assert log.endswith("Delete results/tiny/train/cnn.0 and run the command again.\n") and log.count("\n") == 1
+
+    copied.edit(TINY, OTHER_EPS, FAMILY)
+    shutil.rmtree(copied.root / "results/tiny/train/cnn.0")
+    _, tasks = run(copied)
+
+    assert {job for job, number in tasks.items() if number} == {"train/cnn.0", "report/tiny"}
+    assert path.read_bytes() == whole
+    assert root(copied) == digest
+
+
+DEEP = "[" * 200_000
+
+
+def spoil(path, how):
+    """Delete a file, put a folder in its place, or write into it."""
+    path.unlink()
+    if how == "a folder":
+        path.mkdir()
+    elif how != "missing":
+        path.write_text(how)
+
+
+HOWS = ["missing", "a folder", "", "no JSON", DEEP, "[]", '{"members": 1}', '{"members": {}}']
+
+
+@pytest.mark.parametrize("how", HOWS, ids=lambda how: how[:15])
+@pytest.mark.parametrize("file", ["results/tiny/train/cnn.0/sidecar.json", NETWORK])
+def test_a_spoilt_folder_of_a_job_is_one_sentence_of_the_job_that_reads_it(copied, file, how):
+    spoil(copied.root / file, how)
+    copied.edit(TINY, FAMILY, OTHER_EPS)
+    (words,) = (words for words in copied.jobs() if words[-1] == "results/tiny/attack/cnn.0")
+    before = copied.digests("results/tiny/attack", "data/tiny")
+
+    done = copied.forked(words, check=False, server=forks.server())
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("touchstone: ") and file in done.stderr and done.stderr.count("\n") == 1
+    assert done.stderr.endswith("Delete results/tiny/train/cnn.0 and run the command again.\n")
+    assert copied.digests("results/tiny/attack", "data/tiny") == before
+
+
+@pytest.mark.parametrize("how", ["missing", "", DEEP, "[]", "{}", '{"artefact": "sha256:0"}'], ids=lambda how: how[:15])
+def test_a_record_of_the_store_that_is_none_is_written_again(copied, how):
+    kept = stored(copied)
+    (key,) = (key for name, key in kept if name == "networks/cnn.0")
+    spoil(copied.root / f"data/tiny/train/{key}.json", how)
+    shutil.rmtree(copied.root / "results/tiny/train/cnn.0")
+
+    _, tasks = run(copied, "--until", "train")
+
+    assert tasks["train/cnn.0"] == 1
+    assert stored(copied) == kept
+    assert not copied.planned("--until", "train")
+
+
+# --- files of one's own -----------------------------------------------------------------------------------------------
 
 PETS = """
 base: none
@@ -126,23 +310,28 @@ evaluations: {sheet: {use: data_sheet, examples: [pets], system: shared, questio
 """
 
 
-def test_a_picture_that_the_user_adds_is_fetched_and_measured_and_then_nothing_is_left_to_do(clone):
+def test_a_picture_that_the_user_adds_or_edits_is_fetched_and_measured_and_then_nothing_is_left_to_do(clone):
     def run():
         done = clone.forked_touchstone("run", "pets.yaml", "--cores", "1")
-        metrics = clone.root / "data/pets/metrics/sheet.csv"
-        return done.stdout + done.stderr, metrics.read_text()
+        return done.stdout + done.stderr, (clone.root / "results/pets/evaluate/shared/metrics/sheet.csv").read_text()
 
-    (clone.root / "pets.yaml").write_text(PETS)
-    for name in ("cat/1", "cat/2", "dog/1", "dog/2"):
+    def draw(name, grey):
         picture = clone.root / f"pets/{name}.png"
         picture.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((8, 8), len(name) * 9 + int(name[-1]), np.uint8)).save(picture)
-    _, before = run()
+        Image.fromarray(np.full((8, 8), grey, np.uint8)).save(picture)
+
+    (clone.root / "pets.yaml").write_text(PETS)
+    for grey, name in enumerate(("cat/1", "cat/2", "dog/1", "dog/2")):
+        draw(name, 9 * grey)
+    _, first = run()
     assert "Nothing to do" in run()[0]
-    Image.fromarray(np.full((8, 8), 200, np.uint8)).save(clone.root / "pets/dog/3.png")
 
-    text, after = run()
+    draw("dog/3", 200)
+    text, added = run()
+    assert "jobs in" in text and added != first
+    assert "Nothing to do" in run()[0]
 
-    assert "sources.mine: pets has changed; fetching it again" in text
-    assert before != after
+    draw("dog/3", 100)
+    text, edited = run()
+    assert "jobs in" in text and edited not in (first, added)
     assert "Nothing to do" in run()[0]

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.planning.plan import RULES, Plan
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.settings.study import load
 
@@ -27,13 +27,12 @@ def test_rules_where_torch_works_ask_for_the_gpu_and_the_threads_of_the_study_an
     shutil.copytree(bare.root, project.root)
     (project.root / "workflow/studies/mine.yaml").write_text(f"study: {{device: {device}, threads: 2}}\n")
     (project.root / "tags.smk").write_text(TAGS)
-    steps = {name: rule.step for name, rule in Plan(load("mine", project.root)).rules.items()}
+    jobs = Plan(load("mine", project.root)).jobs.values()
+    with_torch = {job.rule for job in jobs for task in job.tasks if STEPS[task.step].torch}
 
     flags = ("--snakefile", "tags.smk", "--dry-run", "--quiet", "all", "--cores", "2")
     said = project.snakemake(*flags, "data/raw/sklearn_digits", study="mine").stdout
 
     tags = json.loads(said.partition("TAGS ")[2].splitlines()[0])
-    assert {"train", "fetch"} <= steps.keys() <= tags.keys()
-    assert {name: tags[name] for name in steps} == {
-        name: [gpus, 2] if STEPS[step].torch else [0, 1] for name, step in steps.items()
-    }
+    assert {"train", "attack", "detect"} <= with_torch < {*RULES}
+    assert {name: tags[name] for name in RULES} == {name: [gpus, 2] if name in with_torch else [0, 1] for name in RULES}

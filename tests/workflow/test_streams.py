@@ -75,10 +75,10 @@ def do(fetched):
 def test_plain_snakemake_runs_jobs_whatever_its_streams_are(do, fetched, line):
     snakemake = [sys.executable, "-m", "snakemake", "--cores", "1", "--until", "prepare", "--config", "study=few"]
 
-    code, said = do(line, snakemake, "data/few/examples")
+    code, said = do(line, snakemake, "results/few", "data/few")
 
     assert code == 0, said
-    assert (fetched.root / "data/few/examples/digits_test.safetensors").is_file()
+    assert (fetched.root / "results/few/prepare/few/examples/digits_test.safetensors").is_file()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Variables of the user's shell change no byte of what jobs compute and draw."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -25,27 +26,28 @@ SHELLS = {
     "elsewhere": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii",
                   "TZ": "Asia/Tokyo", "SOURCE_DATE_EPOCH": "0", "NO_COLOR": "1"},
 }  # fmt: skip
-JOBS = {
-    ("train", "trained=cnn.0"): ["data/tiny/checkpoints/cnn.0.safetensors"],
-    ("report",): ["reports/tiny"],
+JOBS = {  # what each writes, by its --output
+    "results/tiny/train/cnn.0": "results/tiny/train/cnn.0",
+    "reports/tiny/report.html": "reports/tiny",
 }
 
 
 def written(project):
-    """The bytes of the networks and of the report, by file; the mark that Snakemake leaves in the folder is not a job's."""
-    files = project.digests("data/tiny/checkpoints", "reports/tiny")
+    """The bytes of the network and of the report, by file; the mark that Snakemake leaves in a folder is not a job's."""
+    files = project.digests(*JOBS.values())
     return {file: data for file, data in files.items() if not file.endswith(SNAKEMAKE_MARK)}
 
 
-@pytest.mark.parametrize("job", JOBS, ids=lambda job: job[0])
+@pytest.mark.parametrize("job", JOBS, ids=["train", "report"])
 @pytest.mark.parametrize("variables", SHELLS.values(), ids=SHELLS)
 def test_a_job_writes_the_same_bytes_whatever_the_users_variables_are(copied, variables, job):
     before = written(copied)
-    for file in JOBS[job]:
-        copied.run(["rm", "-r", file])
-    shell = replace(copied, environment={"TOUCHSTONE_CACHE": "off"} | variables)
+    (words,) = (words for words in copied.jobs() if words[-1] == job)
+    for folder in ("data/tiny", JOBS[job]):
+        shutil.rmtree(copied.root / folder)
+    shell = replace(copied, environment=variables)
 
-    shell.run(shell.touchstone("job", *job, "--study", "tiny"))
+    shell.run(shell.touchstone(*words[2:]))
 
     assert written(copied) == before
 
@@ -53,6 +55,8 @@ def test_a_job_writes_the_same_bytes_whatever_the_users_variables_are(copied, va
 def test_a_chain_is_drawn_in_jupyter(copied):
     shell = replace(copied, environment=SHELLS["Jupyter"])
 
-    shell.run(shell.touchstone("trace", "data/tiny/checkpoints/cnn.0.safetensors", "--picture", "chain.svg"))
+    shell.run(
+        shell.touchstone("trace", "results/tiny/train/cnn.0/networks/cnn.0.safetensors", "--picture", "chain.svg")
+    )
 
     assert (copied.root / "chain.svg").read_bytes().startswith(b"<?xml")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchstone.digests import sha256
+from touchstone.digests import folder_digest, sha256
 from touchstone.pipeline.jobs.job_plan import JobError, JobPlan
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.provenance import job_folders, sidecar_files, whole_files
+from touchstone.pipeline.provenance import chain, job_folders, sidecar_files, whole_files
 from touchstone.pipeline.provenance.store import Result, Store, key_of
 
 METRICS = "Metrics"  # the kind of file that evaluations write
@@ -85,13 +83,21 @@ class Artefacts:
             data = path.read_bytes()
         except FileNotFoundError as error:
             raise JobError(f"the input {path} is missing. {_advice(file)}") from error
-        if (actual := sha256(data)) != expected:
-            reason = f"its bytes do not match its record, which names {expected}; the bytes have {actual}"
-            raise JobError(f"{path}: {reason}. {_advice(file)}")
+        _check(file, path, expected, sha256(data))
         try:
             return metric_tables.decode(data) if kind == METRICS else encoding.decode(data, nouns.KINDS[kind])
         except encoding.DamagedFile as error:
             raise JobError(f"{path}: {error}. {_advice(file)}") from error
+
+    def raw_files(self, file: str) -> Path:
+        """Return where a folder of raw files lies.
+
+        Raises:
+            JobError: Its files are not those that its record names.
+        """
+        path = self.path(file)
+        _check(file, path, self.link(file)["artefact"], folder_digest(path))
+        return path
 
     def forget(self, files: Iterable[str]) -> None:
         """Drop the nouns of these files, so that a job of many tasks needs less memory."""
@@ -109,7 +115,7 @@ class Artefacts:
         """Take a task's artefact from the store; return whether the store has it."""
         if not STEPS[task.step].cached:
             return False
-        found = self.store.find(task.step, self.key(task), job_folders.name_of(task.output))
+        found = self.store.find(self.plan.rule, self.key(task), job_folders.name_of(task.output))
         if found is not None:
             self._take(task, found)
         return found is not None
@@ -123,11 +129,11 @@ class Artefacts:
             computer: The facts of its record that the computer decides, and what else the store shall record.
         """
         facts = {"name": job_folders.name_of(task.output), "settings": task.settings, **computer}
-        self._take(task, self.store.keep(task.step, self.key(task), data, facts))
+        self._take(task, self.store.keep(self.plan.rule, self.key(task), data, facts))
 
     def _take(self, task: Task, result: Result) -> None:
-        computer = {name: result.record[name] for name in OF_COMPUTER if name in result.record}
-        record = {"artefact": result.record["artefact"], **self.facts(task), **computer}
+        other = {name: result.record[name] for name in (*OF_COMPUTER, chain.ADOPTED) if name in result.record}
+        record = {"artefact": result.record["artefact"], **self.facts(task), **other}
         self.made[task.output] = Made(result.path, record)
 
     def facts(self, task: Task) -> Record:
@@ -150,19 +156,16 @@ class Artefacts:
             split = job_folders.split(file)
             assert split is not None
             name = split[1]
-            _link(made.path, folder / name)
+            whole_files.link(made.path, folder / name)
             records[name] = made.record
         sidecar_files.write_job_sidecar(folder, records)
 
 
-def _link(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or a file of another user
-        with whole_files.replaced(target, lasting=False) as temporary:
-            shutil.copyfile(source, temporary)
+def _check(file: str, path: Path, expected: str, actual: str) -> None:
+    """Raise JobError if an artefact has another digest than its record names."""
+    if actual != expected:
+        reason = f"its bytes do not match its record, which names {expected}; the bytes have {actual}"
+        raise JobError(f"{path}: {reason}. {_advice(file)}")
 
 
 def _advice(file: str) -> str:

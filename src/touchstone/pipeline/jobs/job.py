@@ -40,7 +40,7 @@ class Job:
 
     def folder(self) -> Path:
         """Return the folder of raw files that the task reads."""
-        return self.artefacts.path(str(self.task.inputs["folder"]))
+        return self.artefacts.raw_files(str(self.task.inputs["folder"]))
 
     @property
     def output(self) -> Path:

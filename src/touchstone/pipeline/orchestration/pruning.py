@@ -47,7 +47,7 @@ def results(plan: Plan, store: Store) -> Iterator[Result]:
         if task.step == "fetch":
             digests[path] = sidecar_files.read_sidecar(Path(path))["artefact"]
         elif STEPS[task.step].cached:
-            found = store.find(task.step, _key(task, digests), job_folders.name_of(path))
+            found = store.find(job_folders.job_of(path)[0], _key(task, digests), job_folders.name_of(path))
             if found is None:
                 raise ValueError(f"{path} has no result in the store; run the study first")
             digests[path] = found.record["artefact"]
@@ -61,6 +61,4 @@ def _key(task: Task, digests: dict[str, str]) -> str:
 
 def _files(store: Store) -> Iterator[Path]:
     """Yield the results of a study in the store, also those whose record is missing."""
-    for step in (name for name, step in STEPS.items() if step.cached):
-        folder = store.folder / store.study / step
-        yield from (path for path in folder.glob("*") if path.suffix != ".json")
+    yield from (path for path in (store.folder / store.study).glob("*/*") if path.suffix != ".json")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import digests
-from touchstone.pipeline.auditing import leakage
+from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.layout import Layout
 from touchstone.pipeline.planning.parts import Job, Task
 from touchstone.pipeline.planning.questions import Questions
@@ -114,8 +114,8 @@ class Plan:
                 "inputs": list(job.inputs),
             }
             if job.rule == "prepare":
-                apart = [[*pair, reason] for pair, reason in leakage.pairs(self.study).items()]
-                facts |= {"examples": self.study["examples"], "apart": apart}
+                pairs = [[*pair, reason] for pair, reason in apart.pairs(self.study).items()]
+                facts |= {"examples": self.study["examples"], "apart": pairs}
             written[key] = _write_by_digest(folder, {**facts, "tasks": tasks})
         for found in codes.values():
             path = folder / "code" / f"{found.digest.removeprefix('sha256:')}.json"
@@ -128,7 +128,7 @@ class Plan:
 
 
 def _write_by_digest(folder: Path, content: dict[str, Any]) -> str:
-    text = digests.canonical(content)
+    text = json.dumps(content, allow_nan=False)  # in the order of the study, in which a report lists what it has
     digest = digests.sha256(text.encode()).removeprefix("sha256:")
     path = folder / f"{digest}.json"
     if path.exists():

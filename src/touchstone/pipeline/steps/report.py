@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,13 +13,13 @@ from touchstone.records.nouns import ContractError
 from touchstone.report import overview, packing
 from touchstone.report.attack_checks import grid
 from touchstone.report.chapters import Question, chapters
-from touchstone.report.claim_files import claim_rows, claims_csv, claims_tex
+from touchstone.report.claim_files import claim_rows, claims_csv, claims_json, claims_tex
 from touchstone.report.claim_table import page_lines
 from touchstone.report.origins import Maker, Source
 from touchstone.report.page import Content, page
 from touchstone.report.pictures import Drawing, pictures
 from touchstone.report.summary import summary
-from touchstone.report.tables import FIRST_LINE, nested, numbered
+from touchstone.report.tables import FIRST_LINE, numbered
 from touchstone.statistics.sanity_checks import Doubts
 
 CAPTION = (
@@ -103,7 +102,7 @@ def report(
     return {
         "report.html": page(content, provenance, components, maker).encode(),
         packing.METRICS: content.table,
-        "metrics.json": (json.dumps(nested(rows), indent=1, sort_keys=True, allow_nan=False) + "\n").encode(),
+        "metrics.json": claims_json(verdicts),
         "claims.csv": claims_csv(book, verdicts),
         "claims.tex": claims_tex(book, verdicts),
         **{name: data for picture in drawn for name, data in picture.files.items()},
