@@ -62,7 +62,7 @@ def test_every_artefact_matches_its_record_and_every_link_holds(tiny):
 
 def test_results_are_links_to_the_store_and_take_no_room_of_their_own(tiny):
     kept = {path.stat().st_ino for path in (tiny.root / "data/tiny").rglob("*")}
-    results = [path for path in (tiny.root / "results/tiny").rglob("*.safetensors")]
+    results = list((tiny.root / "results/tiny").rglob("*.safetensors"))
 
     assert results and {path.stat().st_ino for path in results} <= kept
 

@@ -182,6 +182,13 @@ def without_definitions(forger):
     path.write_bytes(sidecar_files.as_bytes(content))
 
 
+def a_folder_of_a_sidecar(forger):
+    path = forger.folder / DETECT / "sidecar.json"
+    path.unlink()
+    path.mkdir()
+    (path / "a.csv").write_text("a\n")
+
+
 BUDGETS = [
     ("a perturbation over the budget by 1/255", lambda f: f.noun(PGD, **pixels(one_level_too_far)), "budget", PGD),
     ("pixels off the 1/255 grid", lambda f: f.noun(PGD, images=off_the_grid), "budget", PGD),
@@ -288,6 +295,7 @@ LEFT_BEHIND = [
     ("other bytes of a network", lambda f: f.write(NET, f.read(OTHER_NET)), "chain", NET),
     ("another code digest in a record", lambda f: f.record(PGD, code=lambda x: "sha256:" + "0" * 64), "chain", PGD),
     ("another list of definitions in a sidecar", without_definitions, "chain", f"{DETECT}/sidecar.json"),
+    ("a folder instead of a sidecar", a_folder_of_a_sidecar, "chain", f"{DETECT}/sidecar.json"),
     ("another ROOT", lambda f: (f.folder / "reports/tiny/ROOT").write_text("sha256:0\n"), "root", "reports/tiny/ROOT"),
     ("another table of claims", lambda f: (f.folder / CLAIM_TABLE).write_text("claim\n"), "chain", CLAIM_TABLE),
     ("a record of nested JSON", lambda f: (f.folder / DETECT / "sidecar.json").write_text("[" * 9999), "bytes", "detect/cnn.0/sidecar.json"),

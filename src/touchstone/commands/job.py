@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+from touchstone import plugins
 from touchstone.pipeline.jobs import job_plan, processes, run_records, warm
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.jobs.job_plan import JobError
@@ -37,6 +38,7 @@ def main(options: argparse.Namespace) -> int:
         if recompute or plan.rule == "prepare" or not all(map(artefacts.find, plan.tasks)):
             if not warm.is_fork() and (status := warm.run(sys.argv[1:], options.threads)) is not None:
                 return status
+            plugins.use(filter(None, os.environ.get(plugins.VARIABLE, "").split(os.pathsep)))
             artefacts = Artefacts(plan, Store(plan.study))
         _run(artefacts, Path(options.output), options.threads, recompute)
     except JobError as error:

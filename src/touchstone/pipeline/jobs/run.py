@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from touchstone import plugins
 from touchstone.messages import first_line
 from touchstone.numerics import precision
 from touchstone.pipeline.jobs import environment
@@ -21,7 +19,6 @@ from touchstone.pipeline.planning.steps import STEPS
 def run_in_own_process(artefacts: Artefacts, logs: Path, threads: int, *, recompute: bool = False) -> int:
     """Run a job in a process of its own, in the environment of jobs; otherwise as `run`. Its digest starts from here."""
     environment.prepare_process(threads)
-    plugins.use(filter(None, os.environ.get(plugins.VARIABLE, "").split(os.pathsep)))
     return run(artefacts, logs, recompute=recompute)
 
 

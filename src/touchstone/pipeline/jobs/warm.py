@@ -38,9 +38,8 @@ PATIENCE = 5.0  # seconds between SIGTERM and SIGKILL
 def start() -> None:
     """Let the jobs of this workflow share processes, one for each Python."""
     if os.environ.get(VARIABLE) != OFF and hasattr(os, "pidfd_open"):
-        folder = Path(
-            tempfile.gettempdir(), f"touchstone-{secrets.token_hex(8)}"
-        )  # the first job that computes makes it
+        # The first job that computes makes the folder.
+        folder = Path(tempfile.gettempdir(), f"touchstone-{secrets.token_hex(8)}")
         os.environ[VARIABLE] = json.dumps([str(folder), os.getpid()])
 
 
@@ -113,12 +112,18 @@ def serve(path: Path, owner: int) -> NoReturn:
 
     for name in (*PACKAGES, "touchstone.pipeline.jobs.adapters", "touchstone.commands.job"):
         import_module(name)
+    try:
+        workflow = os.pidfd_open(owner)
+    except ProcessLookupError:  # it has ended meanwhile
+        shutil.rmtree(path.parent, ignore_errors=True)
+        sys.exit()
+    path.unlink(missing_ok=True)  # of a process that was killed
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     listener.listen(64)
     waiting = selectors.DefaultSelector()
     waiting.register(listener, selectors.EVENT_READ)
-    waiting.register(os.pidfd_open(owner), selectors.EVENT_READ)
+    waiting.register(workflow, selectors.EVENT_READ)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no child is waited for
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     print("ready", flush=True)

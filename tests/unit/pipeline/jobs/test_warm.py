@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -136,8 +137,43 @@ def test_ctrl_c_in_the_terminal_of_the_workflow_does_not_reach_the_process(workf
     _, announced = workflow
     assert ends(client(announced, "list"))[0].endswith("code 0\n")
 
-    servers = [p for p in Path("/proc").iterdir() if p.name.isdecimal() and serves(p, announced)]
-    assert [os.getsid(int(p.name)) == int(p.name) for p in servers] == [True], "it has a session of its own"
+    assert os.getsid(server_of(announced)) == server_of(announced), "it has a session of its own"
+
+
+def server_of(announced):
+    (server,) = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdecimal() and serves(p, announced)]
+    return server
+
+
+def test_after_the_process_was_killed_the_next_job_starts_another(workflow):
+    _, announced = workflow
+    assert ends(client(announced, "list"))[0].endswith("code 0\n")
+    killed = server_of(announced)
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: not psutil.pid_exists(killed) or psutil.Process(killed).status() == "zombie")
+
+    assert ends(client(announced, "list"))[0].endswith("code 0\n")
+    assert server_of(announced) != killed
+
+
+def test_a_workflow_whose_jobs_compute_nothing_leaves_no_folder(workflow):
+    owner, announced = workflow
+    folder = Path(json.loads(announced)[0])
+    assert folder.is_dir()
+
+    owner.communicate("", timeout=60)
+
+    assert not folder.exists()
+
+
+def test_a_process_that_starts_after_its_workflow_was_killed_ends_and_leaves_no_folder(workflow):
+    owner, announced = workflow
+    folder = Path(json.loads(announced)[0])
+    owner.kill()
+    owner.wait()
+
+    assert ends(client(announced, "list"))[0] == "alone\n"
+    assert not folder.exists()
 
 
 def serves(place, announced):
