@@ -115,7 +115,7 @@ def test_the_study_attacks_the_expectation_and_plans_only_what_an_attack_can_fol
     assert "Margins and brittle images are left out" not in plain.text
     (tmp_path / "mine.yaml").write_text(re.sub(r"sha256:[mib]\b", f"sha256:{'0' * 64}", made.text))
     plan = Plan(load("mine.yaml", tmp_path))
-    tasks = [task for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards)]
+    tasks = plan.tasks.values()
     drawn = {task.step for task in tasks if task.settings.get("draws") == 20}
     assert drawn == {"attack", "infer"}
     assert all("backward" in task.inputs for task in tasks if task.step == "attack")

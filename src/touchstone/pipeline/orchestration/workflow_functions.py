@@ -38,7 +38,8 @@ def read_config(config: Mapping[str, Any]) -> tuple[str, str]:
     if study in (None, ""):
         raise ParamsError(f"--config study=: no study is named; for example study={DEFAULT_STUDY}")
     if rule and rule not in RULES:
-        raise ParamsError(f"--config recompute={rule}: there is no such rule.{nearest(str(rule), RULES)}")
+        known = f"use {', '.join(RULES)}.{nearest(str(rule), RULES)}"
+        raise ParamsError(f"--config recompute={rule}: there is no such rule; {known}")
     return str(study), str(rule)
 
 

@@ -118,10 +118,9 @@ class Plan:
                 facts |= {"examples": self.study["examples"], "apart": pairs}
             written[key] = _write_by_digest(folder, {**facts, "tasks": tasks})
         for found in codes.values():
-            path = folder / "code" / f"{found.digest.removeprefix('sha256:')}.json"
-            if not path.exists():
-                listed = {"definitions": found.definitions, "packages": found.packages}
-                whole_files.write_whole(path, json.dumps(listed, sort_keys=True).encode(), lasting=False)
+            listed = {"definitions": found.definitions, "packages": found.packages}
+            name = found.digest.removeprefix("sha256:")
+            _write_unless_there(folder / "code" / f"{name}.json", json.dumps(listed, sort_keys=True))
         code.save()
         _forget_unused(folder)
         return written
@@ -130,12 +129,17 @@ class Plan:
 def _write_by_digest(folder: Path, content: dict[str, Any]) -> str:
     text = json.dumps(content, allow_nan=False)  # in the order of the study, in which a report lists what it has
     digest = digests.sha256(text.encode()).removeprefix("sha256:")
-    path = folder / f"{digest}.json"
-    if path.exists():
+    _write_unless_there(folder / f"{digest}.json", text)
+    return digest
+
+
+def _write_unless_there(path: Path, text: str) -> None:
+    """Write a file that is named by what it says, unless it is there and whole: a power cut may have damaged it."""
+    data = text.encode()
+    if path.exists() and path.read_bytes() == data:
         os.utime(path)
     else:
-        whole_files.write_whole(path, text.encode(), lasting=False)
-    return digest
+        whole_files.write_whole(path, data, lasting=False)
 
 
 def _forget_unused(folder: Path) -> None:

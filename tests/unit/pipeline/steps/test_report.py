@@ -304,7 +304,9 @@ def test_claims_csv_has_a_line_for_every_claim(files):
 def test_metrics_json_holds_the_number_that_judged_each_criterion(files):
     lines = csv.DictReader(files["claims.csv"].decode().splitlines())
 
-    judged = {line["claim"]: float(line["measured"]) for line in lines if line["measured"] and line["kind"] != "published"}
+    judged = {
+        line["claim"]: float(line["measured"]) for line in lines if line["measured"] and line["kind"] != "published"
+    }
     assert judged
     assert json.loads(files["metrics.json"]) == judged
 
