@@ -90,7 +90,7 @@ bench: .venv/development                ## run every benchmark at a small size, 
 	@$(BENCH)/stored_detectors.py --rows 2000 --width 128 --rounds 3 --out build/bench
 	@$(BENCH)/training_epochs.py --images 4000 --epochs 2 --rounds 3 --out build/bench
 	@$(BENCH)/bootstrap_auroc.py --looped 50 --rounds 3 --out build/bench
-	@$(BENCH)/pipeline_overhead.py --idle --seeds 1 --rounds 1 --out build/bench
+	@$(BENCH)/pipeline_overhead.py --out build/bench
 	@$(BENCH)/first_convolution.py --rounds 5 --out build/bench
 	@$(BENCH)/growth.py --times 1 2 4 --rounds 1 --out build/bench
 	@$(BENCH)/profiles.py --images 64 --rows 2000 --width 128 --scores 2000 --rounds 1 --out build/bench
@@ -109,7 +109,7 @@ bench-full: .venv/development           ## run every benchmark at full size, int
 	@$(BENCH)/stored_detectors.py
 	@$(BENCH)/training_epochs.py
 	@$(BENCH)/bootstrap_auroc.py
-	@$(BENCH)/pipeline_overhead.py
+	@$(BENCH)/pipeline_overhead.py --study digits
 	@$(BENCH)/first_convolution.py
 	@$(BENCH)/growth.py
 	@$(BENCH)/profiles.py

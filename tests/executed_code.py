@@ -7,6 +7,7 @@ import ast
 import inspect
 import os
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import FrameType
@@ -78,26 +79,27 @@ class Watch:
 
 
 def missing(study: str) -> tuple[list[str], int]:
-    """Return what the digests of a study's jobs miss, and how many executed definitions were looked up."""
+    """Return what the digests of a study's tasks miss, and how many executed definitions were looked up."""
     plan, watch = Plan(load(study)), Watch()
-    name, written = plan.study.name, plan.write()
+    written = plan.write()
     found, looked_up = set[str](), set[str]()
     for key, job in plan.jobs.items():
         if job.rule == "fetch":
             continue
-        output = folder_of(name, str(job)) if job.rule != "report" else plan.layout.page
-        one = job_plan.load(written[key], [folder_of(name, other) for other in job.inputs], output)
-        artefacts = Artefacts(one, Store(name))
-        with watch:
-            run.run(artefacts, Path("logs"))
+        output = plan.layout.page if job.rule == "report" else folder_of(study, str(job))
+        whole = job_plan.load(written[key], [folder_of(study, name) for name in job.inputs], output)
+        artefacts = Artefacts(whole, Store(study))
+        for task in whole.tasks:
+            artefacts.plan = replace(whole, tasks=(task,))
+            with watch:
+                run.run(artefacts, Path("logs"))
+            executed = set(filter(None, (definition(*place) for place in watch.executed)))
+            opened = {name for name in watch.opened if not name.endswith((".py", ".pyc"))}
+            looked_up |= executed | opened
+            missed = (executed | opened).difference(code.code_of(task.step, task.settings).definitions)
+            found |= {f"{task.step}: {name}" for name in missed}
         if job.rule != "report":
             artefacts.finish(Path(output))
-        codes = [code.code_of(task.step, task.settings) for task in job.tasks]
-        executed = set(filter(None, (definition(*place) for place in watch.executed)))
-        opened = {file for file in watch.opened if not file.endswith((".py", ".pyc"))}
-        looked_up |= executed | opened
-        missed = (executed | opened).difference(*(one.definitions for one in codes))
-        found |= {f"{job.rule}: {each}" for each in missed}
     return sorted(found), len(looked_up)
 
 

@@ -21,11 +21,14 @@ def snakemake(project, conda, *arguments):
 
 @pytest.fixture(scope="module")
 def with_conda(conda, tiny, tmp_path_factory):
-    """The tiny study, run in the conda environment; the action cache of the local run spares it the long jobs."""
+    """The tiny study, run in the conda environment; the store of the local run spares it the trainings."""
     project = type(tiny)(tmp_path_factory.mktemp("with_conda") / "project")
     shutil.copytree(tiny.root, project.root, ignore=shutil.ignore_patterns(".snakemake"))
-    shutil.rmtree(project.root / "data")
-    shutil.rmtree(project.root / "reports")
+    for folder in ("results", "reports"):
+        shutil.rmtree(project.root / folder)
+    for folder in (project.root / "data/tiny").iterdir():
+        if folder.name != "train":
+            shutil.rmtree(folder)
     done = snakemake(project, conda, "--use-conda")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return project, done.stdout + done.stderr
@@ -45,7 +48,8 @@ def test_every_job_runs_in_the_environment(with_conda, conda):
 def test_the_bytes_are_those_of_a_run_without_conda(with_conda, tiny):
     project, _ = with_conda
 
-    assert project.digests("data", "reports") == tiny.digests("data", "reports")
+    folders = ("data", "results", "reports")
+    assert project.digests(*folders) == tiny.digests(*folders)
 
 
 def test_switching_conda_on_or_off_or_moving_reruns_nothing(with_conda, conda, tiny, tmp_path):

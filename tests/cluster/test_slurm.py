@@ -18,17 +18,16 @@ from safetensors.numpy import load_file
 
 pytestmark = pytest.mark.cluster
 FEW = Path(__file__).parent / "few.yaml"
-CHECKPOINT = "data/few/checkpoints/cnn.0.safetensors"
+NETWORK = "results/few/train/cnn.0"
 # How soon Snakemake looks at its jobs: after each that ended in so many seconds, else ten seconds later than before.
 SOON = ["--slurm-init-seconds-before-status-checks", "6", "--latency-wait", "10"]
 PROFILE = ["--workflow-profile", "profiles/slurm", "--jobs", "6", *SOON]
 LIMIT = 900  # seconds; a Snakemake that waits for ever has to be killed
-WITH_GPU = {"train", "attack_digits_test_pgd"}  # while the study is on the CPU, so that its jobs can be done here
+WITH_GPU = {"train", "attack"}  # while the study is on the CPU, so that its jobs can be done here
 
 
 def environment(slurm):
-    kept = {name: value for name, value in slurm.environment.items() if not name.startswith("SNAKEMAKE")}
-    return kept | {"TOUCHSTONE_CACHE": "off"}
+    return {name: value for name, value in slurm.environment.items() if not name.startswith("SNAKEMAKE")}
 
 
 @contextlib.contextmanager
@@ -62,10 +61,10 @@ def running(slurm, name):
 
 def epochs_done(project):
     """How many epochs the training that is at work keeps the state of; None where none is at work."""
-    try:
-        return int(load_file(project.root / "logs/few/resume/cnn.0.safetensors")["epoch"][0])
-    except FileNotFoundError:
-        return None
+    for path in (project.root / ".touchstone/unfinished").glob("*.safetensors"):
+        with contextlib.suppress(FileNotFoundError):
+            return int(load_file(path)["epoch"][0])
+    return None
 
 
 class Training:
@@ -107,7 +106,7 @@ def story(slurm, bare, tmp_path_factory):
     """A run that ends because its training is cancelled; the next run, whose training is requeued and its attack cancelled."""
     project = copy_with_study(bare, tmp_path_factory.mktemp("cluster"))
     study = ["--config", "study=few"]
-    study += ["--set-threads", "fit_msp=2", "--set-resources", *(f"{name}:gpu=1" for name in sorted(WITH_GPU))]
+    study += ["--set-threads", "detect=2", "--set-resources", *(f"{name}:gpu=1" for name in sorted(WITH_GPU))]
     epochs, numbers = {}, {}
 
     def at_work(run, name, reached=0):
@@ -120,7 +119,7 @@ def story(slurm, bare, tmp_path_factory):
         return numbers[name]
 
     training = Training(project)
-    with submitting(slurm, project, CHECKPOINT, "--retries", "0", *study) as run:
+    with submitting(slurm, project, NETWORK, "--retries", "0", *study) as run:
         first_training = at_work(run, "train", reached=5)
         slurm.run("scancel", first_training)
         assert run.wait(LIMIT) == 1, told(project)[-3000:]
@@ -140,7 +139,7 @@ def story(slurm, bare, tmp_path_factory):
         at_work(run, "train", reached=epochs["when requeued"] + 1)
         slurm.until(lambda: not training.epochs(), "the training to end", LIMIT, every=0.05)
         epochs["lowest after it was requeued"] = training.lowest
-        attack = at_work(run, "attack_digits_test_pgd")
+        attack = at_work(run, "attack")
         slurm.run("scancel", attack)
         assert run.wait(LIMIT) == 0, f"{told(project)[-5000:]}\n{slurm.told()}"
     return Story(project, slurm.jobs(), first_training, second_training, attack, first, epochs)
@@ -154,7 +153,7 @@ def test_jobs_that_are_tagged_with_a_gpu_get_one_and_no_others(story):
     }
 
     assert with_gpu == WITH_GPU
-    assert {"fetch", "prepare", "evaluate", "report", "fit_msp"} <= {rule(facts) for facts in story.jobs.values()}
+    assert {"fetch", "prepare", "evaluate", "report", "detect"} <= {rule(facts) for facts in story.jobs.values()}
 
 
 def test_cores_memory_and_time_are_those_of_the_rule(story):
@@ -167,7 +166,7 @@ def test_cores_memory_and_time_are_those_of_the_rule(story):
 
     assert {*asked["fetch"], *asked["prepare"], *asked["report"]} == {("1", "3000M", "01:00:00")}
     assert {*asked["train"]} == {("1", "4000M", "04:00:00")}
-    assert {*asked["fit_msp"]} == {("2", "4000M", "04:00:00")}
+    assert {*asked["detect"]} == {("2", "4000M", "04:00:00")}
 
 
 def test_a_cancelled_job_without_retries_ends_the_run_and_the_next_goes_on_from_there(story):
@@ -213,7 +212,7 @@ def test_the_bytes_are_those_of_a_local_run(story, bare, tmp_path):
     local = copy_with_study(bare, tmp_path)
     local.snakemake("--cores", "2", study="few")
 
-    first, second = story.project.digests("data", "reports"), local.digests("data", "reports")
+    first, second = (project.digests("data", "results", "reports") for project in (story.project, local))
 
     assert [name for name in first.keys() | second.keys() if first.get(name) != second.get(name)] == []
     assert "reports/few/report.html" in first
@@ -231,7 +230,7 @@ def test_a_study_on_cuda_asks_slurm_for_a_gpu(slurm, bare, tmp_path):
     project = copy_with_study(bare, tmp_path, name="on_cuda", device="cuda")
     before = set(slurm.jobs())
 
-    target = "data/on_cuda/checkpoints/cnn.0.safetensors"
+    target = "results/on_cuda/train/cnn.0"
     with submitting(slurm, project, target, "--config", "study=on_cuda", "--retries", "0") as run:
         code = run.wait(LIMIT)
 

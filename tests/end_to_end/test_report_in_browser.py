@@ -224,7 +224,7 @@ def test_a_measured_number_opens_where_it_comes_from(page, tiny):
 
     shown = dialog_is(page, True).text
     assert f"line {line} of metrics.csv.gz" in shown
-    assert "data/tiny/outputs/" in shown
+    assert "outputs/cnn.0/" in shown or "outputs/cnn_" in shown
     assert "sha256:" in shown and "snakemake --cores all --config study=tiny --force" in shown
 
 
@@ -259,7 +259,7 @@ def test_a_number_of_a_claim_opens_the_rows_and_files_that_it_is_of(page):
     shown = dialog_is(page, True).text
     assert shown.splitlines()[0].startswith(("×", "S4-1: gain in accuracy as deployed"))
     assert "Computed from" in shown and "accuracy minus cnn of routed on digits_test/cnn/pgd, seed 0" in shown
-    assert "data/tiny/outputs/routed.0/tested_plain" in shown
+    assert "outputs/routed.0/digits_test/cnn.0/pgd" in shown
 
 
 def test_a_mark_of_a_figure_says_what_it_shows_and_opens_its_row(page, tiny):
@@ -345,10 +345,10 @@ def test_every_hit_of_a_search_shows_the_words(page):
 
 
 def test_search_leads_to_a_file_and_what_it_was_made_from(page):
-    search(page, "checkpoints cnn.0.safetensors")
+    search(page, "networks cnn.0.safetensors")
 
     wait(page, 5).until(lambda driver: one(driver, "#origin").get_property("open"))
-    assert "data/tiny/checkpoints/cnn.0.safetensors" in one(page, "#origin-body").text
+    assert "networks/cnn.0" in one(page, "#origin-body").text
 
 
 def test_a_table_is_one_tab_stop_and_arrows_reach_every_number(page):

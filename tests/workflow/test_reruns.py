@@ -16,7 +16,7 @@ from touchstone.pipeline.settings.study import load
 
 TINY = "workflow/studies/tiny.yaml"
 FAMILY = "pgd_*: {steps: 5},"
-OTHER_EPS = f"{FAMILY} pgd_05: {{eps: 0.06}},"
+OTHER_EPS = f"{FAMILY} fgsm_08: {{eps: 0.09}},"
 MAKES_IMAGES_WITH_PGD = {"Train unet.0", "Train gan_unet.0", "Attack cnn.0"}
 TRAINS_WITHOUT_PGD = {"Train cnn.0", "Train cnn_aloe.0"}
 NETWORK = "results/tiny/train/cnn.0/networks/cnn.0.safetensors"
@@ -220,7 +220,7 @@ def test_a_changed_attack_computes_it_and_what_follows_and_back_again_nothing(co
     new = stored(copied) - kept
 
     assert {name for name, _ in new} == behind(before, after)
-    assert "attacked/digits_test/cnn.0/pgd_05" in {name for name, _ in new}
+    assert "attacked/digits_test/cnn.0/fgsm_08" in {name for name, _ in new}
     assert tasks["attack/cnn.0"] == 1
     assert not [job for job in tasks if job.startswith(("fetch", "prepare", "train"))]
 

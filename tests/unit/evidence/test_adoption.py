@@ -38,9 +38,9 @@ def evidence(tmp_path, monkeypatch):
 
 
 def found():
-    """What a job of another study finds, whose inputs and settings are the same."""
+    """What a job of the study finds."""
     key = store.key_of("score", FACTS["code"], {}, {})
-    return store.Store("another").find("score", key, "scores/net.0/msp/tested")
+    return store.Store("own").find("score", key, "scores/net.0/msp/tested")
 
 
 def test_a_job_finds_what_was_adopted_with_the_mark_and_the_facts_of_its_computer(evidence):

@@ -163,19 +163,19 @@ class _Files:
             self._news = True
         return self._reached[roots]
 
-    def _state_of_files(self) -> list[list[object]]:
-        """Return the path, time and size of every file of the package and of plug-in folders, and Python's version."""
+    def _all_files(self) -> dict[Path, tuple[int, int]]:
+        """Return the time and size of every file of the package and of plug-in folders."""
         files = [path for path in PACKAGE.rglob("*") if path.suffix != ".pyc" and path.is_file()]
-        state = {path: _state(path) for path in files} | _plugin_files()
-        return [[str(path), *seen] for path, seen in sorted(state.items())] + [[sys.version]]
+        return {path: _state(path) for path in files} | _plugin_files()
 
     def _load(self) -> None:
         if not parsed_files.is_trusted():
             return
         with suppress(OSError, ValueError, KeyError, TypeError):
-            kept = json.loads(REACHED.read_bytes())
-            if kept["state"] != self._state_of_files():
+            kept, files_now = json.loads(REACHED.read_bytes()), self._all_files()
+            if kept["state"] != _written(files_now):
                 return
+            self._seen = files_now
             texts = kept["texts"]
             for roots, digest, names, libraries, files in kept["reached"]:
                 key = tuple((module, name) for module, name in roots)
@@ -191,7 +191,7 @@ class _Files:
             [roots, one.digest, list(one.definitions), sorted(one.libraries), one.files]
             for roots, one in self._reached.items()
         ]
-        content = {"state": self._state_of_files(), "texts": texts, "reached": reached}
+        content = {"state": _written(self._all_files()), "texts": texts, "reached": reached}
         with suppress(OSError):
             whole_files.write_whole(REACHED, json.dumps(content).encode(), lasting=False)
 
@@ -240,6 +240,11 @@ class _Files:
                     self._seen[file] = _state(file)
                     found[file.relative_to(folder).as_posix()] = file_digest(file)
         return found
+
+
+def _written(files: dict[Path, tuple[int, int]]) -> list[list[object]]:
+    """Return the state of files, and Python's version, as JSON holds it."""
+    return [[str(path), *seen] for path, seen in sorted(files.items())] + [[sys.version]]
 
 
 _read: list[_Files] = []  # at most one

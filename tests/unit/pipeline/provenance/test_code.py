@@ -24,11 +24,9 @@ def test_the_code_of_every_step_starts_from_what_every_job_runs_and_from_its_own
 
 def test_the_command_of_a_job_computes_by_the_one_definition_that_its_digest_starts_from():
     module = definitions.parse(Path(job.__file__).read_bytes())
-    called = {
-        ".".join([*module.imports[first][0], *others])
-        for first, *others in module.definitions["_job"].names
-        if first in module.imports
-    }
+    body = module.definitions["_run"]
+    imports = module.imports | body.imports
+    called = {".".join([*imports[first][0], *others]) for first, *others in body.names if first in imports}
 
     computing = {
         name
@@ -82,6 +80,31 @@ def test_what_plans_a_job_in_its_process_counts_only_by_the_effects_of_its_impor
     assert code.code_of("fetch", {"sha256": "sha256:00"}) == download
     assert (after.digest != before.digest) == counts
     assert (after.differences(before.definitions, before.packages) != []) == counts
+
+
+def test_what_was_reached_is_kept_for_the_next_command_until_a_file_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(code, "PACKAGE", tmp_path / "package")
+    monkeypatch.setattr(code, "REACHED", tmp_path / "reached.json")
+    for name, text in FILES.items():
+        (tmp_path / "package" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "package" / name).write_text(text)
+
+    def in_the_next_command():
+        monkeypatch.setattr(code, "_read", [])
+        return code.code_of("train", {})
+
+    first = in_the_next_command()
+    code.save()
+    with monkeypatch.context() as patch:
+        patch.setattr(code.Program, "reach", lambda *_: pytest.fail("it was kept"))
+        assert in_the_next_command() == first
+    assert code.code_of("train", {}) == first
+    run = tmp_path / "package/pipeline/jobs/run.py"
+    run.write_text(FILES["pipeline/jobs/run.py"].replace("1", "2"))
+    os.utime(run, ns=(1, 1))
+
+    assert code.code_of("train", {}).digest != first.digest, "also in the command that took what was kept"
+    assert in_the_next_command().digest != first.digest
 
 
 def test_a_component_brings_its_fit_and_what_it_names():
