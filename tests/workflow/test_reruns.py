@@ -266,11 +266,14 @@ def spoil(path, how):
         path.write_text(how)
 
 
-HOWS = ["missing", "a folder", "", "no JSON", DEEP, "[]", '{"members": 1}', '{"members": {}}']
+SIDECAR = "results/tiny/train/cnn.0/sidecar.json"
+SPOILT = [
+    *((SIDECAR, how) for how in ("missing", "a folder", "", DEEP, '{"members": {}}')),
+    *((NETWORK, how) for how in ("missing", "a folder", "no bytes of a network")),
+]
 
 
-@pytest.mark.parametrize("how", HOWS, ids=lambda how: how[:15])
-@pytest.mark.parametrize("file", ["results/tiny/train/cnn.0/sidecar.json", NETWORK])
+@pytest.mark.parametrize(("file", "how"), SPOILT, ids=lambda value: value[-15:])
 def test_a_spoilt_folder_of_a_job_is_one_sentence_of_the_job_that_reads_it(copied, file, how):
     spoil(copied.root / file, how)
     copied.edit(TINY, FAMILY, OTHER_EPS)
