@@ -512,7 +512,7 @@ def test_nothing_is_adopted_without_raw_files(clone, whole_evidence, monkeypatch
 
     assert main(["adopt", str(whole_evidence)]) == 1
     assert "data/raw/sklearn_digits: is not here" in capsys.readouterr().err
-    assert not Path("data").exists()
+    assert not Path("data/tiny").exists()
 
 
 def test_a_verified_study_is_adopted_marked_and_no_task_of_it_is_left_to_compute(adopting, tiny, monkeypatch):
