@@ -32,9 +32,10 @@ ENTRIES = (
     "commands/assay",
     "commands/list",
     "commands/contract",
+    "commands/job",
     "commands/run",
     "pipeline/jobs/run",
-    "pipeline/orchestration/direct_run",
+    "pipeline/orchestration/workflow_functions",
 )
 
 

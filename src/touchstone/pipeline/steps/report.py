@@ -15,7 +15,7 @@ from touchstone.report.attack_checks import grid
 from touchstone.report.chapters import Question, chapters
 from touchstone.report.claim_files import claim_rows, claims_csv, claims_json, claims_tex
 from touchstone.report.claim_table import page_lines
-from touchstone.report.origins import Maker, Source
+from touchstone.report.origins import Maker, Source, table_of
 from touchstone.report.page import Content, page
 from touchstone.report.pictures import Drawing, pictures
 from touchstone.report.summary import summary
@@ -74,7 +74,7 @@ def report(
     doubts = Doubts(rows)
     opposed = contrasts(papers, claims, rows)
     if opposed:
-        figures = {overview.NAME: _overview(opposed, study)} | figures
+        figures = {overview.NAME: _overview(opposed)} | figures
     drawn, styles = pictures(figures, rows, doubts, settings["study"].get("pdf", True))
     supervised = {name for name, detector in settings.get("detectors", {}).items() if detector.get("anomalous")}
     # A study without published claims, such as an assay, opens with a summary instead.
@@ -97,7 +97,7 @@ def report(
         rows=every,
         left_out=missing,
         table=packing.compressed(encode(Metrics(every))),
-        tables=[file for name in evaluations if (file := f"data/{study}/metrics/{name}.csv") in provenance],
+        tables=[file for name in evaluations if (file := table_of(name)) in provenance],
     )
     return {
         "report.html": page(content, provenance, components, maker).encode(),
@@ -109,13 +109,13 @@ def report(
     }
 
 
-def _overview(opposed: list[Contrast], study: str) -> Drawing:
+def _overview(opposed: list[Contrast]) -> Drawing:
     """Return the picture at the head of the page, which belongs to no evaluation."""
     rows = [part.quantity.row for one in opposed for part in (one.unaware, one.aware, one.reference) if part]
     return {
         "draw": lambda: overview.overview(opposed),
         "caption": CAPTION,
         "evaluation": "",
-        "files": list(dict.fromkeys(f"data/{study}/metrics/{row.evaluation}.csv" for row in rows)),
+        "files": list(dict.fromkeys(table_of(row.evaluation) for row in rows)),
         "component": "report/overview",
     }

@@ -68,7 +68,7 @@ def arguments(**more):
     figures = {
         "curve": {
             "draw": partial(accuracy_against_eps, METRICS["main"].rows), "caption": "A <caption>", "evaluation": "main",
-            "files": ["data/made_up/metrics/main.csv"], "component": "figures/accuracy_against_eps",
+            "files": ["metrics/main"], "component": "figures/accuracy_against_eps",
         },
         "scores": {
             "draw": partial(roc_curves, SCORES, id_examples="digits_test", resamples=10), "caption": "", "evaluation": "detectors",
@@ -82,9 +82,9 @@ def arguments(**more):
     provenance = {
         name: {
             "digest": "sha256:aabbccddee" + 54 * "0", "sidecar": "sha256:bb", "step": "score", "settings": '{"use": "<x>"}', "code": "sha256:cc",
-            "command": f"snakemake --force {name}", "inputs": ["data/made_up/detectors/cnn.0"], "code_files": ["a.py"],
+            "command": f"snakemake --force {name}", "inputs": ["detectors/cnn.0"], "code_files": ["a.py"],
         }
-        for name in (FILE, "data/made_up/metrics/main.csv")
+        for name in (FILE, "metrics/main")
     }  # fmt: skip
     settings = {"study": {"title": "Made <up>"}, "attacks": STUDY["ATTACKS"]}
     given = {"study": "made_up", "settings": settings, "evaluations": QUESTIONS, "metrics": METRICS, "claims": CLAIMS}
@@ -380,13 +380,14 @@ def test_the_index_has_the_digest_settings_code_and_inputs_of_every_file(files):
     def digest(place):
         return index["digest"][8 * place : 8 * (place + 1)]
 
-    names = [coded("folder", place) + member for place, member in enumerate(index["member"])]
+    names = [coded("folder", place) + name for place, name in enumerate(index["name"])]
     place = names.index(FILE)
     assert digest(place) == "aabbccdd" and coded("step", place) == "score"
     assert coded("settings", place) == '{"use": "<x>"}'
     code, scripts = coded("code", place)
     assert (code, [index["scripts"][script] for script in scripts]) == ("sha256:cc", ["a.py"])
-    assert [names[other] for other in accumulate(coded("inputs", place))] == ["data/made_up/detectors/cnn.0"]
+    assert [names[other] for other in accumulate(coded("inputs", place))] == ["detectors/cnn.0"]
+    assert coded("command", place) == f"snakemake --force {FILE}"
     assert digest(names.index(SCORES[1].file)) == 8 * "?"
 
 
