@@ -34,7 +34,7 @@ ENTRIES = (
     "commands/contract",
     "commands/run",
     "pipeline/jobs/run",
-    "pipeline/orchestration/direct_run",
+    "pipeline/orchestration/snakemake_run",
 )
 
 

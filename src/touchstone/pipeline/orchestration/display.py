@@ -8,22 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from typing import TYPE_CHECKING, TextIO
 
 from touchstone.messages import printable, say, unguarded
 from touchstone.pipeline.jobs.progress import progress_folder
 from touchstone.pipeline.orchestration.events import RunState
+
+if TYPE_CHECKING:  # rich is in the extra `workflow`, whose absence `touchstone run` explains
+    from rich.console import Console
+    from rich.progress import TaskID
 
 INTERVAL = 5.0  # seconds between two lines
 LOG_LINES = 15  # lines shown from the end of a failed job's log
@@ -42,6 +35,8 @@ def shown(logs: Path) -> Iterator[Show]:
 
     It draws bars if stderr is a terminal, and prints lines on stdout if not.
     """
+    from rich.console import Console
+
     terminal = Console(file=unguarded(sys.stderr))
     if not terminal.is_terminal:
         yield Lines(sys.stdout).show
@@ -53,6 +48,15 @@ def shown(logs: Path) -> Iterator[Show]:
 @contextmanager
 def _bars(terminal: Console, logs: Path) -> Iterator[Show]:
     """Show one bar for all jobs, and one per running job that reports its progress."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description:<32}", markup=False),
         BarColumn(),
