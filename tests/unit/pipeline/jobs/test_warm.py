@@ -112,9 +112,12 @@ def test_a_job_of_several_threads_runs_in_its_own_process(workflow, monkeypatch)
 
 
 def test_a_workflow_of_another_machine_or_one_that_has_ended_is_no_obstacle(tmp_path, monkeypatch):
-    monkeypatch.setenv(warm.VARIABLE, json.dumps([str(tmp_path / "gone"), os.getpid()]))
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    monkeypatch.setenv(warm.VARIABLE, json.dumps([str(tmp_path / "gone"), ended.pid]))
 
     assert warm.run(["list"], 1) is None
+    assert not (tmp_path / "gone").exists()
 
 
 def test_many_jobs_at_once_all_answer(workflow):
