@@ -36,6 +36,7 @@ ENTRIES = (
     "commands/run",
     "pipeline/jobs/run",
     "pipeline/orchestration/workflow_functions",
+    "pipeline/orchestration/snakemake_run",
 )
 
 

@@ -78,13 +78,10 @@ def test_the_whole_command_line_has_the_arguments_of_every_command():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["job", "trian", "trained=cnn.0"], "no rule trian. Did you mean train?"),
-        (["job", "train", "net=cnn.0"], "the rule train takes trained"),
-        (["job", "evaluate", "evaluation=detectio"], "no evaluation called detectio. Did you mean detection?"),
-        (["job", "train", "trained=cnm.0"], "study digits has no network called cnm.0. Did you mean cnn.0?"),
+        (["job", "0123", "--output", "x"], "0123.json: there is no such plan; jobs are started by Snakemake"),
         (["check", "digitz"], "no study called digitz"),
-        (["trace", "nowhere.safetensors"], "nowhere.safetensors: no such file"),
-        (["trace", "\x1b[2Jnowhere"], r"\x1b[2Jnowhere: no such file"),  # it would clear the screen
+        (["trace", "nowhere.safetensors"], "nowhere.safetensors: there is no such file"),
+        (["trace", "\x1b[2Jnowhere"], r"\x1b[2Jnowhere: there is no such file"),  # it would clear the screen
     ],
 )
 def test_a_mistake_ends_in_a_message_and_exit_code_1(capsys, arguments, words):

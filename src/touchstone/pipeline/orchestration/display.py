@@ -8,11 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from touchstone.messages import printable, say, unguarded
 from touchstone.pipeline.jobs.progress import progress_folder
 from touchstone.pipeline.orchestration.events import RunState
+
+if TYPE_CHECKING:  # rich is in the extra `workflow`, whose absence `touchstone run` explains
+    from rich.console import Console
+    from rich.progress import TaskID
 
 INTERVAL = 5.0  # seconds between two lines
 LOG_LINES = 15  # lines shown from the end of a failed job's log
@@ -42,20 +46,27 @@ def shown(logs: Path) -> Iterator[Show]:
 
 
 @contextmanager
-def _bars(terminal: Any, logs: Path) -> Iterator[Show]:
+def _bars(terminal: Console, logs: Path) -> Iterator[Show]:
     """Show one bar for all jobs, and one per running job that reports its progress."""
-    from rich import progress as rich_progress
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
-        rich_progress.TextColumn("{task.description:<32}", markup=False),
-        rich_progress.BarColumn(),
-        rich_progress.MofNCompleteColumn(),
-        rich_progress.TimeElapsedColumn(),
-        rich_progress.TimeRemainingColumn(),
+        TextColumn("{task.description:<32}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
-    with rich_progress.Progress(*columns, console=terminal, transient=True) as progress:
+    with Progress(*columns, console=terminal, transient=True) as progress:
         jobs = progress.add_task("planning", total=None)
-        running: dict[str, rich_progress.TaskID] = {}
+        running: dict[str, TaskID] = {}
 
         def show(done: int, total: int) -> None:
             if total:

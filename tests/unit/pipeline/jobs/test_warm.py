@@ -117,6 +117,7 @@ def test_a_workflow_of_another_machine_or_one_that_has_ended_is_no_obstacle(tmp_
     monkeypatch.setenv(warm.VARIABLE, json.dumps([str(tmp_path / "gone"), ended.pid]))
 
     assert warm.run(["list"], 1) is None
+    assert not (tmp_path / "gone").exists()
 
 
 def test_many_jobs_at_once_all_answer(workflow):
