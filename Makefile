@@ -20,7 +20,7 @@ BENCH := $(BIN)/python benchmarks
 RUN_TIME := --extra workflow --extra data --extra reports
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run setup cluster test quick test-library test-snakemake test-faults test-studies test-cluster check edition bench bench-full docs dvc ci tables locks
+.PHONY: run setup cluster test quick test-library test-snakemake test-faults test-studies test-cluster check edition bench bench-full docs ci tables locks
 
 run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all
 	@$(BIN)/touchstone run --cores "$$CORES" -- "$$STUDY"
@@ -77,7 +77,7 @@ check: .venv/development                ## check lint, format, types and the wor
 	@$(BIN)/snakemake --lint
 
 edition: .venv/development              ## before the commit of an edition: are dvc.lock and reports those of this code and these settings?
-	@$(BIN)/touchstone dvc --check
+	@$(BIN)/dvc status --quiet || ($(BIN)/dvc status; false)
 	@$(BIN)/python -m pytest -m edition tests/edition
 
 bench: .venv/development                ## run every benchmark at a small size, into build/bench; minutes
@@ -90,7 +90,7 @@ bench: .venv/development                ## run every benchmark at a small size, 
 	@$(BENCH)/stored_detectors.py --rows 2000 --width 128 --rounds 3 --out build/bench
 	@$(BENCH)/training_epochs.py --images 4000 --epochs 2 --rounds 3 --out build/bench
 	@$(BENCH)/bootstrap_auroc.py --looped 50 --rounds 3 --out build/bench
-	@$(BENCH)/pipeline_overhead.py --idle --seeds 1 --rounds 1 --out build/bench
+	@$(BENCH)/pipeline_overhead.py --out build/bench
 	@$(BENCH)/first_convolution.py --rounds 5 --out build/bench
 	@$(BENCH)/growth.py --times 1 2 4 --rounds 1 --out build/bench
 	@$(BENCH)/profiles.py --images 64 --rows 2000 --width 128 --scores 2000 --rounds 1 --out build/bench
@@ -109,7 +109,7 @@ bench-full: .venv/development           ## run every benchmark at full size, int
 	@$(BENCH)/stored_detectors.py
 	@$(BENCH)/training_epochs.py
 	@$(BENCH)/bootstrap_auroc.py
-	@$(BENCH)/pipeline_overhead.py
+	@$(BENCH)/pipeline_overhead.py --study digits
 	@$(BENCH)/first_convolution.py
 	@$(BENCH)/growth.py
 	@$(BENCH)/profiles.py
@@ -124,12 +124,8 @@ docs: .venv/development                 ## write the site of docs/ to build/docs
 
 ci: check test                          ## run what .ci/run runs first; it then runs test-faults and test-cluster
 
-dvc: .venv/run-time                     ## write the DVC stages of a study whose run is committed: make dvc STUDY=NAME
-	@$(BIN)/touchstone dvc -- "$$STUDY"
-
 tables: .venv/development               ## rewrite the tables and pictures of README and docs, and the JSON schemas
 	@$(BIN)/python docs/picture.py
-	@$(BIN)/python docs/stages.py
 	@$(BIN)/python docs/tables.py
 	@$(BIN)/python docs/house.py
 	@$(BIN)/python docs/schemas.py

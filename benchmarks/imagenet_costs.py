@@ -29,7 +29,6 @@ ASSUMED = {
     "steps of PGD": 40,
     "gradient passes of a margin": 160,  # 20 slopes, then 3 classes of 40 steps and their bisections
     "GB/s of shared storage": 5,
-    "milliseconds of planning a job": 6,  # measured of 9,963 jobs: pipeline_overhead.py --seeds 63 --alone; 59 s
 }
 
 
@@ -76,15 +75,12 @@ def scaled(cost: Results) -> Results:
     image = 3 * SIDE * SIDE * 4
     attacked = 2 * image * IMAGES  # on the grid, and as the attack left them
     moved = ASSUMED["networks"] * attacked * 2  # written by attack, read by infer
-    jobs = ASSUMED["networks"] * (len(passes) + 1)
     return {
         "passes": passes,
         "hours": hours,
         "clean_gb": image * IMAGES / 1e9,
         "attacked_gb": attacked / 1e9,
         "moved_hours": moved / 1e9 / ASSUMED["GB/s of shared storage"] / 3600,
-        "jobs": jobs,
-        "planning_seconds": jobs * ASSUMED["milliseconds of planning a job"] / 1e3,
     }
 
 
@@ -115,8 +111,6 @@ def page(results: Results) -> str:
         ("GB of clean images", f"{scaled['clean_gb']:.0f}"),
         ("GB of attacked images, of each network and attack", f"{scaled['attacked_gb']:.0f}"),
         ("hours to write and read those of all networks", f"{scaled['moved_hours']:.1f}"),
-        ("jobs", scaled["jobs"]),
-        ("seconds to plan them", f"{scaled['planning_seconds']:.0f}"),
         ("processor seconds of a digest, per GB (measured)", f"{cost['digest_per_gb']:.2f}"),
     ]
     return racing.page(
@@ -128,7 +122,7 @@ def page(results: Results) -> str:
         "## Assumed",
         racing.table(("assumption", "value"), assumed),
         "## What follows",
-        racing.table(("job", "plain passes per image", "hours on all GPUs"), hours),
+        racing.table(("work", "plain passes per image", "hours on all GPUs"), hours),
         racing.table(("what", "figure"), rest),
     )
 

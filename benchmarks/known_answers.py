@@ -20,6 +20,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from contextlib import chdir
 from dataclasses import replace
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,13 @@ from touchstone.claims import paper_files
 from touchstone.claims.criteria import Book
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import BROKEN, CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED, NOT_RUN
+from touchstone.pipeline.jobs import job_plan
+from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.jobs.run import run
+from touchstone.pipeline.planning.parts import Job
 from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance.job_folders import folder_of
+from touchstone.pipeline.provenance.store import Store
 from touchstone.pipeline.settings.study import load
 from touchstone.records.metric_rows import ADAPTIVE
 from touchstone.records.metric_tables import MetricRow, Metrics, decode, encode
@@ -81,17 +87,22 @@ def rows_of_seed(seed: int) -> list[MetricRow]:
         study = Path(f"known_answers_{seed}.yaml")
         study.write_text(yaml.safe_dump(overlay(seed), sort_keys=False))
         plan = Plan(load(f"./{study}", Path()))
-        jobs = [(rule.step, plan.tasks(rule, **wildcards)) for rule, wildcards in plan.jobs()]
-        waiting = [tasks for step, tasks in jobs if step != "report"]
-        while waiting:
-            tasks = waiting.pop(0)
-            if all(Path(file.partition("#")[0]).exists() for task in tasks for file in task.input_files):
-                run(tasks, Path(), Path("logs"))
-            else:
-                waiting.append(tasks)
-        (report,) = (task for step, tasks in jobs if step == "report" for task in tasks)
+        jobs = {str(job): (job, digest) for job, digest in zip(plan.jobs.values(), plan.write().values(), strict=True)}
+        for name in TopologicalSorter({name: job.inputs for name, (job, _) in jobs.items()}).static_order():
+            job, digest = jobs[name]
+            if job.rule != "report":
+                carry_out(plan.study.name, job, digest)
+        report = plan.tasks[plan.layout.page]
         files = [Path(str(file)) for file in report.inputs["metrics"]]
         return numbered({file.stem: decode(file.read_bytes()) for file in files})
+
+
+def carry_out(study: str, job: Job, digest: str) -> None:
+    """Run one job of a study in this process."""
+    inputs, folder = [folder_of(study, other) for other in job.inputs], folder_of(study, str(job))
+    artefacts = Artefacts(job_plan.load(digest, inputs, folder), Store(study, Path("data")))
+    run(artefacts, Path("logs"))
+    artefacts.finish(Path(folder))
 
 
 def kept_rows(seed: int, folder: Path | None) -> list[MetricRow]:

@@ -1,308 +1,213 @@
-"""What the pipeline costs beyond computing: the share of a study's core-seconds, a run with nothing to do, planning.
+"""What the workflow costs: one study by Snakemake and by `make run`, each from an empty store; and what planning costs.
 
-    python benchmarks/pipeline_overhead.py [--root .] [--studies digits fashion_mnist] [--idle tiny] [--seeds 1 3 6]
+    python benchmarks/pipeline_overhead.py [--study tiny] [--before REVISION] [--cores 2] [--rounds 1] [--times 10]
 
-Three measurements. (1) For each of `studies` with run records under ROOT/logs: the share of cores x time that went into
-computing. The rest is what the same run takes in a new folder with every output from ROOT's action cache: Python's start,
-planning, waiting, reading, checking and writing files. Both runs write the report, so the share is a lower bound.
-(2) `touchstone run` of each of `idle`, first in full, then with nothing to do: with its stamp, and without.
-(3) Snakemake's dry run of the default study, with so many seeds that it has about 1,000 jobs, against that of as many
-trivial jobs of one file each, and of jobs without work that have the very files of the study's. Writes
-pipeline_overhead.json and .md.
+Each contestant runs the committed files of this repository in a new clone, with the raw files that are here.
+`snakemake --use-conda` takes part if conda is installed; its environment is made before. `--before` names a commit whose
+`make run` takes part, too. All contestants of this commit must give the same values. Then Snakemake's dry run is timed,
+of the finished study and of one with so many times the seeds. Processor seconds are those of the whole machine, because
+jobs run in forks of a process that nobody waits for. So nothing else may run. Writes pipeline_overhead.json and .md.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import gzip
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 import racing
 from racing import Goal, Results
-from touchstone.pipeline.jobs import run_records
-from touchstone.pipeline.orchestration import stamps
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import sidecar_files
-from touchstone.pipeline.settings.files import DEFAULT_STUDY
+from touchstone.pipeline.provenance.store import VARIABLE
 from touchstone.pipeline.settings.study import load
 
 ROOT = racing.HERE.parent
-PAUSE = timedelta(minutes=2)  # without any job: the study was run in two goes, and nothing is said of the time between
-FROM_CACHE = 0.05  # of the files, at most: what is copied from the action cache was computed some other time
-COPIED = ("Snakefile", "params.yaml", "profiles", "pyproject.toml", "requirements.lock", "src", "workflow")
-Record = dict[str, Any]
+CONDA, PLAIN, MAKE, BEFORE = "snakemake --use-conda", "snakemake", "make run", "make run, the commit before"
+FOLDERS = {CONDA: "conda", PLAIN: "plain", MAKE: "make", BEFORE: "before"}  # of their clones
+DONE, MORE = "finished study", "more seeds"
+MOST = {CONDA: 1.2, PLAIN: 1.1}  # wall seconds, in units of `make run`
+PLANNING = {DONE: 3, MORE: 6}  # seconds of a dry run
+BUSY = (1, 2, 3, 6, 7)  # columns of /proc/stat: user, nice, system, interrupts
 
 
-# --- (1) the share of computing -----------------------------------------------------------------------------------
+# --- a study from an empty store ----------------------------------------------------------------------------------
 
 
-def share(root: Path, study: str, cores: int) -> Results:
-    """Return how much of a finished study's core-seconds was computing, and its steps; empty without run records."""
-    results = [record for record in run_records.read(root / "logs" / study) if "end" in record and not record["failed"]]
-    results = [one for one in results if one["outputs"] and sidecar_files.exists(root / one["outputs"][0])]
-    if not results:
-        return {}
-    steps: dict[str, list[Record]] = defaultdict(list)
-    for record in results:
-        steps[record["step"]].append(record)
-    lines = [
-        {
-            "step": step,
-            "jobs": len(of_step),
-            "seconds": sum(map(job_seconds, of_step)),
-            "from_cache": sum(record.get("from_cache", 0) for record in of_step),
-            "outputs": sum(len(record["outputs"]) for record in of_step),
-        }
-        for step, of_step in steps.items()
-    ]
-    wall, goes = time_at_work(results)
-    with bare(root) as folder:
-        wall += goes * racing.seconds(partial(dry_run, folder, study))
-        copying = racing.seconds(partial(run_from_cache, root, folder, study, cores))
-    return {
-        "study": study,
-        "cores": cores,
-        "goes": goes,
-        "wall_seconds": wall,
-        "copying_seconds": copying,
-        "from_cache": sum(line["from_cache"] for line in lines) / sum(line["outputs"] for line in lines),
-        "share": 1 - copying / wall,
-        "lines": sorted(lines, key=lambda line: -line["seconds"]),
-    }
+def clone(folder: Path, revision: str) -> None:
+    """Clone a commit of this repository, with the raw files that are here and the same Python."""
+    subprocess.run(["git", "clone", "--quiet", "--shared", "--no-checkout", ROOT, folder], check=True)
+    subprocess.run(["git", "checkout", "--quiet", "--detach", revision], cwd=folder, check=True)
+    (folder / ".venv").symlink_to(sys.prefix)
+    if (ROOT / "data/raw").is_dir():
+        shutil.copytree(ROOT / "data/raw", folder / "data/raw", dirs_exist_ok=True)
 
 
-def run_from_cache(root: Path, folder: Path, study: str, cores: int) -> None:
-    """Run a study with the action cache of the folder where it was run before. NotEqual if a network is trained."""
-    cache = {"TOUCHSTONE_CACHE": str(root.resolve() / ".touchstone/cache")}
-    line = [sys.executable, "-m", "touchstone", "run", study, "--cores", str(cores)]
-    subprocess.run(line, cwd=folder, env=os.environ | cache, capture_output=True, check=True)
-    trained = [record for record in run_records.read(folder / "logs" / study) if record["step"] == "train"]
-    computed = sum(len(record["outputs"]) - record.get("from_cache", 0) for record in trained)
-    racing.require(computed == 0, f"{study}: {computed} networks are not in the action cache")
+def command(name: str, study: str, cores: int) -> list[str]:
+    """Return the command line of a contestant."""
+    if name in (MAKE, BEFORE):
+        return ["make", "--old-file", ".venv/run-time", "run", f"STUDY={study}", f"CORES={cores}"]
+    conda = ["--use-conda", "--conda-prefix", str(ROOT / "build/conda")] if name == CONDA else []
+    return [sys.executable, "-m", "snakemake", "--cores", str(cores), *conda, "--config", f"study={study}"]
 
 
-def job_seconds(record: Record) -> float:
-    """Return how long a job took, its start of Python and its planning apart."""
-    return (datetime.fromisoformat(record["end"]) - datetime.fromisoformat(record["start"])).total_seconds()
+def started(words: Sequence[str], folder: Path) -> None:
+    """Run a command in a clone, with its code and with a store of its own."""
+    variables = {key: value for key, value in os.environ.items() if key != VARIABLE}
+    variables["PYTHONPATH"] = str(folder / "src")
+    done = subprocess.run(words, cwd=folder, env=variables, capture_output=True, text=True)
+    said = (done.stdout + done.stderr)[-2000:]
+    racing.require(done.returncode == 0, f"{' '.join(words)} ends with exit code {done.returncode}: {said}")
 
 
-def time_at_work(results: list[Record]) -> tuple[float, int]:
-    """Return the seconds from first start to last end, pauses left out, and in how many goes the study was run."""
-    spans = sorted((datetime.fromisoformat(r["start"]), datetime.fromisoformat(r["end"])) for r in results)
-    total, goes = timedelta(), 1
-    begin, last = spans[0]
-    for start, end in spans[1:]:
-        if start - last > PAUSE:
-            total, goes, begin = total + (last - begin), goes + 1, start
-        last = max(last, end)
-    return (total + last - begin).total_seconds(), goes
+def busy_seconds() -> float:
+    """Return the processor time that this machine has spent since it started."""
+    line = Path("/proc/stat").read_text().splitlines()[0].split()
+    return sum(int(line[column]) for column in BUSY) / os.sysconf("SC_CLK_TCK")
 
 
-# --- (2) a run with nothing to do ---------------------------------------------------------------------------------
+def values(folder: Path, study: str) -> Counter[tuple[str, ...]]:
+    """Return what the metric rows of a finished study say."""
+    lines = gzip.decompress((folder / f"reports/{study}/metrics.csv.gz").read_bytes()).decode().splitlines()
+    names = ("evaluation", "entry", "examples", "metric", "value", "low", "high")
+    return Counter(tuple(row[name] for name in names) for row in csv.DictReader(lines))
 
 
-def idle(root: Path, study: str, rounds: int) -> Results:
-    """Return the times of `touchstone run` of a finished study, which is finished first: with its stamp, and without.
-
-    NotEqual where something is run.
-    """
-
-    def run() -> None:
-        line = [sys.executable, "-m", "touchstone", "run", study]
-        said = subprocess.run(line, cwd=root, capture_output=True, text=True, check=True).stdout
-        racing.require("Nothing to do" in said, f"{study}: a second run finds something to do")
-
-    def planned() -> None:
-        shutil.rmtree(root / stamps.STAMPS)
-        run()
-
-    subprocess.run([sys.executable, "-m", "touchstone", "run", study], cwd=root, capture_output=True, check=True)
-    run()
-    return {"study": study, **racing.interleaved({"planned": planned, "stamped": run}, rounds, warm_up=False)}
-
-
-# --- (3) planning -------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def bare(root: Path) -> Iterator[Path]:
-    """Yield a folder with the workflow and no data, for dry runs of everything."""
-    with tempfile.TemporaryDirectory() as name:
-        for part in COPIED:
-            source, target = root / part, Path(name) / part
-            shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)
-        yield Path(name)
-
-
-def with_seeds(folder: Path, seeds: int) -> str:
-    """Return the name of a study written beside the others: the default, with so many seeds where it has several."""
-    overlay: dict[str, Any] = {"base": DEFAULT_STUDY}
-    resolved = load(DEFAULT_STUDY, folder)
-    for section in ("classifiers", "translators"):
-        several = [name for name, entry in resolved[section].items() if len(entry.get("seeds", [0])) > 1]
-        overlay[section] = {name: {"seeds": list(range(seeds))} for name in several}
-    name = f"planned_{seeds}"
-    (folder / f"workflow/studies/{name}.yaml").write_text(yaml.safe_dump(overlay))
-    return name
-
-
-def dry_run(folder: Path, study: str | None = None) -> None:
-    """Have Snakemake plan everything."""
-    line = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "all", "--cores", "1"]
-    config = ["--config", f"study={study}"] if study else []
-    subprocess.run(line + config, cwd=folder, capture_output=True, check=True)
-
-
-def trivial(folder: Path, root: Path, jobs: int) -> Path:
-    """Write a workflow of so many jobs of one file each."""
-    rules = f"rule all:\n    input: [f'made/{{n}}' for n in range({jobs})]\nrule one:\n    output: 'made/{{n}}'\n"
-    return workflow(folder, root, rules + "    shell: 'touch {output}'\n")
-
-
-def same_files(folder: Path, root: Path, plan: Plan) -> Path:
-    """Write a workflow of the study's jobs with the files that they read and make, a rule each, and no work in them."""
-    rules = [f"rule all:\n    input: {f'reports/{plan.study.name}/report.html'!r}\n"]
-    for number, (rule, wildcards) in enumerate(plan.jobs()):
-        tasks = plan.tasks(rule, **wildcards)
-        outputs = [task.output for task in tasks]
-        inputs = sorted({file for task in tasks for file in task.input_files} - set(outputs))
-        made = [f"directory({file!r})" if rule.step == "fetch" else repr(file) for file in outputs]
-        made += [repr(file + sidecar_files.SIDECAR) for file in outputs]
-        read = [repr(name) for file in inputs for name in (file, file + sidecar_files.SIDECAR)]
-        lines = ([f"    input: {', '.join(read)}"] if read else []) + [
-            f"    output: {', '.join(made)}",
-            "    shell: 'true'",
-        ]
-        rules.append("\n".join([f"rule job{number}:", *lines, ""]))
-    return workflow(folder, root, "\n".join(rules))
-
-
-def workflow(folder: Path, root: Path, rules: str) -> Path:
-    """Write a Snakefile with our own profile beside it."""
-    folder.mkdir()
-    shutil.copytree(root / "profiles", folder / "profiles")
-    (folder / "Snakefile").write_text(rules)
-    return folder
-
-
-def planning(root: Path, seeds: list[int], rounds: int, alone: bool = False) -> list[Results]:
-    """Return the times of planning the default study with each number of seeds, and unless it is to be planned alone, of
-    workflows with as many jobs.
-    """
+def runs(folder: Path, study: str, revisions: dict[str, str], cores: int, rounds: int) -> list[Results]:
+    """Return the times of each contestant, which take turns; the clone of its last run stays."""
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in revisions}
+    for _ in range(rounds):
+        for name, revision in revisions.items():
+            place = folder / FOLDERS[name]
+            shutil.rmtree(place, ignore_errors=True)
+            clone(place, revision)
+            words = command(name, study, cores)
+            if name == CONDA:
+                started([*words, "--conda-create-envs-only"], place)
+            before = busy_seconds()
+            wall = racing.seconds(partial(started, words, place))
+            taken[name].append((wall, busy_seconds() - before))
+    usual = values(folder / FOLDERS[MAKE], study)
     lines = []
-    with bare(root) as folder, tempfile.TemporaryDirectory() as name:
-        for count in seeds:
-            study = with_seeds(folder, count)
-            plan = Plan(load(study, folder))
-            jobs = len(plan.jobs())
-            contestants = {"touchstone": partial(dry_run, folder, study)}
-            if not alone:
-                contestants |= {
-                    "trivial": partial(dry_run, trivial(Path(name) / f"trivial{count}", root, jobs)),
-                    "same files": partial(dry_run, same_files(Path(name) / f"same{count}", root, plan)),
-                }
-            files = sum(len(plan.tasks(rule, **wildcards)) for rule, wildcards in plan.jobs())
-            taken = racing.interleaved(contestants, rounds, warm_up=False, clock=racing.processor_seconds)
-            lines.append({"seeds": count, "jobs": jobs, "files": files, **taken})
+    for name, both in taken.items():
+        differ = (values(folder / FOLDERS[name], study) - usual).total()
+        racing.require(name == BEFORE or not differ, f"{name}: {differ} rows of {study} have other values")
+        wall, processor = (racing.times(times) for times in zip(*both, strict=True))
+        lines.append({"name": name, "wall": wall, "processor": processor, "differ": differ})
     return lines
 
 
-# --- all three ----------------------------------------------------------------------------------------------------
+# --- planning -----------------------------------------------------------------------------------------------------
 
 
-def measured(options: argparse.Namespace) -> Results:
-    """Return all measurements that the options select."""
-    shares = [share(options.root, study, options.cores) for study in options.studies]
-    idles = [idle(options.root, study, options.rounds) for study in options.idle]
-    plans = planning(options.root, sorted(options.seeds), options.rounds, options.alone)
-    goals = [
-        Goal(f"{one['study']}: share of core-seconds computing", one["share"], 0.75, "at least")
-        for one in shares
-        if one and one["from_cache"] <= FROM_CACHE
-    ]
-    goals += [
-        Goal(f"{one['study']}: seconds of a run with nothing to do", one["stamped"]["seconds"], 2) for one in idles
-    ]
-    if plans and not options.alone:
-        most = plans[-1]
-        ratio = most["touchstone"]["seconds"] / most["trivial"]["seconds"]
-        goals += [Goal(f"planning {most['jobs']} jobs, in units of as many trivial ones", ratio, 1.3)]
-    if len(plans) > 1:
-        sizes, spent = [line["jobs"] for line in plans], [line["touchstone"]["seconds"] for line in plans]
-        goals += [Goal("planning: exponent with the number of jobs", racing.exponent(sizes, spent), 1.05)]
+def with_more_seeds(folder: Path, study: str, times: int) -> str:
+    """Return the name of a study written beside the others: this one, with so many times the seeds of its networks."""
+    settings, name = load(study, folder), f"{study}_{times}_times"
+    overlay = {
+        section: {
+            entry: {"seeds": list(range(times * len(block["seeds"])))} for entry, block in settings[section].items()
+        }
+        for section in ("classifiers", "translators")
+    }
+    (folder / f"workflow/studies/{name}.yaml").write_text(yaml.safe_dump({"base": study, **overlay}))
+    return name
+
+
+def planning(folder: Path, study: str, times: int, rounds: int) -> list[Results]:
+    """Return the times of Snakemake's dry runs in the folder of a finished study."""
+    lines = []
+    for kind, name in {DONE: study, MORE: with_more_seeds(folder, study, times)}.items():
+        plan = Plan(load(name, folder))
+        words = [*command(PLAIN, name, 1), "--dry-run", "--quiet", "all"]
+        taken = racing.interleaved({kind: partial(started, words, folder)}, rounds)
+        lines.append({"kind": kind, "jobs": len(plan.jobs), "artefacts": len(plan.tasks), **taken[kind]})
+    return lines
+
+
+# --- both ---------------------------------------------------------------------------------------------------------
+
+
+def measured(study: str, before: str | None, cores: int, rounds: int, times: int) -> Results:
+    """Return all measurements."""
+    names = [*([CONDA] if shutil.which("conda") else []), PLAIN, MAKE]
+    revisions = dict.fromkeys(names, "HEAD") | ({BEFORE: before} if before else {})
+    with tempfile.TemporaryDirectory() as folder:
+        lines = runs(Path(folder), study, revisions, cores, rounds)
+        planned = planning(Path(folder, FOLDERS[PLAIN]), study, times, rounds)
     return {
         "command": racing.command(),
         "machine": racing.machine("snakemake"),
-        "shares": shares,
-        "without_records": [study for study, one in zip(options.studies, shares, strict=True) if not one],
-        "idle": idles,
-        "planning": plans,
-        "goals": [goal.as_json() for goal in goals],
+        "study": study,
+        "cores": cores,
+        "times": times,
+        "runs": lines,
+        "planning": planned,
+        "goals": [goal.as_json() for goal in goals(study, lines, planned)],
     }
+
+
+def goals(study: str, lines: list[Results], planned: list[Results]) -> list[Goal]:
+    """Return what is asked of the contestants and of planning."""
+    wall = {line["name"]: line["wall"]["seconds"] for line in lines}
+    found = [
+        Goal(f"{study}: {name}, in units of `{MAKE}`", wall[name] / wall[MAKE], most)
+        for name, most in MOST.items()
+        if name in wall
+    ]
+    if BEFORE in wall:
+        found.append(Goal(f"{study}: `{MAKE}`, in units of that of the commit before", wall[MAKE] / wall[BEFORE], 1))
+    return found + [
+        Goal(f"{study}, {line['kind']}: seconds of a dry run", line["seconds"], PLANNING[line["kind"]])
+        for line in planned
+    ]
 
 
 def page(results: Results) -> str:
     """Return everything as Markdown."""
-    parts = []
-    for one in filter(None, results["shares"]):
-        rows = [
-            (line["step"], line["jobs"], f"{line['from_cache']} of {line['outputs']}", f"{line['seconds']:.0f}")
-            for line in one["lines"]
-        ]  # fmt: skip
-        columns = ("step", "jobs", "files from cache", "seconds")
-        parts += [
-            f"## {one['study']}: at least {one['share']:.0%} computing",
-            f"{one['from_cache']:.0%} of the files came from the action cache. {one['cores']} cores for"
-            f" {one['wall_seconds']:.0f} s in {one['goes']} go(es), planning included. The same in a new folder with every"
-            f" output from the action cache: {one['copying_seconds']:.0f} s.",
-            racing.table(columns, rows),
-        ]
-    if results["without_records"]:
-        parts += [f"No run records, so no share: {', '.join(results['without_records'])}."]
-    if results["idle"]:
-        idles = [(one["study"], racing.shown(one["stamped"]), racing.shown(one["planned"])) for one in results["idle"]]
-        columns = ("study", "nothing changed since it had nothing to do", "planned, because something might have")
-        parts += ["## Nothing to do: seconds", racing.table(columns, idles)]
-    if results["planning"]:
-        rows = [
-            (f"{DEFAULT_STUDY}, {line['seeds']} seeds", line["jobs"], line["files"],
-             *(racing.shown(line[name]) if name in line else "-" for name in ("touchstone", "trivial", "same files")))
-            for line in results["planning"]
-        ]  # fmt: skip
-        columns = ("study", "jobs", "files", "touchstone", "as many trivial jobs", "jobs with the same files")
-        parts += ["## Planning from nothing: processor seconds of a dry run", racing.table(columns, rows)]
+    usual = next(line["wall"]["seconds"] for line in results["runs"] if line["name"] == MAKE)
+    rows = [
+        (
+            line["name"],
+            racing.shown(line["wall"]),
+            f"{line['wall']['seconds'] / usual:.2f}",
+            racing.shown(line["processor"]),
+            line["differ"],
+        )
+        for line in results["runs"]
+    ]
+    dry = [(line["kind"], line["jobs"], line["artefacts"], racing.shown(line)) for line in results["planning"]]
+    columns = ("contestant", "seconds", f"in units of {MAKE}", "processor seconds", "rows with other values")
     return racing.page(
-        "The pipeline beyond computing",
-        "Wall-clock seconds where nothing else is said; medians (least to greatest).",
+        "The workflow beyond computing",
+        "Wall-clock seconds where nothing else is said: median (least to greatest).",
         results,
-        *parts,
+        f"## {results['study']} from an empty store, on {results['cores']} cores",
+        racing.table(columns, rows),
+        f"## Planning {results['study']}; more seeds are {results['times']} times as many",
+        racing.table(("study", "jobs", "artefacts", "seconds of a dry run"), dry),
     )
 
 
 def main() -> None:
     """Measure and write the tables."""
-    parser = racing.parser(__doc__, rounds=3)
-    parser.add_argument("--root", type=Path, default=ROOT, help="where the studies were run")
-    parser.add_argument("--studies", nargs="*", default=["digits", "fashion_mnist"], help="whose run records are read")
-    parser.add_argument("--cores", type=int, default=2, help="that the studies were run on")
-    parser.add_argument("--idle", nargs="*", default=["tiny"], help="studies to run, then to run with nothing to do")
-    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 3, 6], help="the default study is planned with")
-    parser.add_argument("--alone", action="store_true", help="plan the study, and no other workflows of as many jobs")
+    parser: argparse.ArgumentParser = racing.parser(__doc__, rounds=1)
+    parser.add_argument("--study", default="tiny", help="the name of a shipped study")
+    parser.add_argument("--before", help="a revision of git to compare with")
+    parser.add_argument("--cores", type=int, default=2, help="of each contestant")
+    parser.add_argument("--times", type=int, default=10, help="as many seeds, of the second study that is planned")
     options = parser.parse_args()
     racing.begin(options.threads)
-    results = measured(options)
+    results = measured(options.study, options.before, options.cores, options.rounds, options.times)
     racing.write(options.out, "pipeline_overhead", results, page(results))
 
 

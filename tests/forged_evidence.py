@@ -14,11 +14,9 @@ import numpy as np
 
 from touchstone.digests import canonical, file_digest, sha256
 from touchstone.evidence_files import archive
-from touchstone.pipeline.provenance import bundles, sidecar_files
-from touchstone.pipeline.provenance.addresses import Address
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance.job_folders import SIDECAR, split
 from touchstone.records import encoding, metric_tables
-
-SIDECAR = sidecar_files.SIDECAR
 
 
 class Forger:
@@ -32,38 +30,29 @@ class Forger:
 
     # --- what is in it -------------------------------------------------------------------------------------------------
 
-    def read(self, address):
-        return sidecar_files.read_artefact(self.folder / address)
+    def read(self, file):
+        return (self.folder / file).read_bytes()
 
-    def write(self, address, data):
-        place = Address.parse(address)
-        path = self.folder / place.file
-        if not place.member:
-            path.write_bytes(data)
-            return
-        members = {name: bundles.read(path, name) for name in bundles.names(path)} | {place.member: data}
-        with bundles.written(path) as bundle:
-            for name, content in members.items():
-                bundle.add(name, content)
+    def write(self, file, data):
+        (self.folder / file).write_bytes(data)
 
-    def noun(self, address, **change):
+    def noun(self, file, **change):
         """Replace fields of a noun, each by what a function makes of it."""
-        noun = encoding.decode(self.read(address))
+        noun = encoding.decode(self.read(file))
         changed = {name: function(getattr(noun, name)) for name, function in change.items()}
-        self.write(address, encoding.encode(replace(noun, **changed)))
+        self.write(file, encoding.encode(replace(noun, **changed)))
 
     def rows(self, evaluation, change):
         """Replace an evaluation's metric rows."""
-        address = f"data/{self.study}/metrics/{evaluation}.csv"
-        table = metric_tables.decode(self.read(address))
-        self.write(address, metric_tables.encode(metric_tables.Metrics(change(table.rows))))
+        (path,) = self.folder.glob(f"results/{self.study}/evaluate/*/metrics/{evaluation}.csv")
+        table = metric_tables.decode(path.read_bytes())
+        path.write_bytes(metric_tables.encode(metric_tables.Metrics(change(table.rows))))
 
-    def record(self, address, **change):
+    def record(self, file, **change):
         """Replace facts in the record of an artefact, each by what a function makes of it."""
-        place = Address.parse(address)
-        path = sidecar_files.sidecar_path(self.folder / place.file)
+        path = sidecar_files.sidecar_path(self.folder / file)
         content = json.loads(path.read_text())
-        record = content["members"][place.member] if place.member else content
+        record = content["members"][split(file)[1]] if split(file) else content
         record |= {name: function(record[name]) for name, function in change.items()}
         path.write_text(canonical(content) + "\n")
 
@@ -88,37 +77,34 @@ class Forger:
 
     def rehash(self):
         """Make every digest consistent: of files, of records above them, of the report, and ROOT."""
-        sidecars = {path: json.loads(path.read_text()) for path in sorted(self.folder.rglob("*" + SIDECAR))}
-        records = {}
-        for path, content in sidecars.items():
-            file = path.relative_to(self.folder).as_posix().removesuffix(SIDECAR)
-            members = content.get("members")
-            records |= {f"{file}#{name}": one for name, one in members.items()} if members else {file: content}
+        folders = {path.parent: sidecar_files.read_folder(path.parent) for path in self.folder.rglob(SIDECAR)}
+        beside = {path: json.loads(path.read_text()) for path in self.folder.rglob("*" + sidecar_files.BESIDE)}
+        paths = {folder / name: record for folder, members in folders.items() for name, record in members.items()}
+        paths |= {Path(str(path).removesuffix(sidecar_files.BESIDE)): record for path, record in beside.items()}
+        records = {path.relative_to(self.folder).as_posix(): record for path, record in paths.items()}
         digests = {}
 
-        def settle(address):
-            if address not in digests:
-                record = records[address]
+        def settle(file):
+            if file not in digests:
+                record = records[file]
                 for link in (link for links in record["inputs"].values() for link in links if link["file"] in records):
                     digest = settle(link["file"])
                     link |= {"artefact": records[link["file"]]["artefact"], "sidecar": digest}
-                if sidecar_files.exists(self.folder / address):
-                    record["artefact"] = sha256(self.read(address))
+                if (self.folder / file).is_file():
+                    record["artefact"] = sha256(self.read(file))
                 if "pages" in record:
-                    pages = self.folder / Path(address).parent
+                    pages = self.folder / Path(file).parent
                     record["pages"] |= {n: file_digest(pages / n) for n in record["pages"] if (pages / n).is_file()}
-                digests[address] = sha256((canonical(record) + "\n" * ("#" not in address)).encode())
-            return digests[address]
+                digests[file] = sidecar_files.digest_of_record(record)
+            return digests[file]
 
-        for address in records:
-            settle(address)
-        for path, content in sidecars.items():
-            if "members" in content and (bundle := Path(str(path).removesuffix(SIDECAR))).exists():
-                content["artefact"] = file_digest(bundle)
-            if "members" in content:
-                content["records"] = sidecar_files.digest_of_records(content["members"], content["definitions"])
-            path.write_text(canonical(content) + "\n")
-        root = file_digest(self.folder / f"reports/{self.study}/report.html{SIDECAR}")
+        for file in records:
+            settle(file)
+        for folder, members in folders.items():
+            sidecar_files.write_job_sidecar(folder, members)
+        for path, record in beside.items():
+            path.write_bytes(sidecar_files.as_bytes(record))
+        root = file_digest(self.folder / f"reports/{self.study}/report.html{sidecar_files.BESIDE}")
         (self.folder / f"reports/{self.study}/ROOT").write_text(root + "\n")
         self.about["root"] = root
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,7 @@ from command_server import CommandServer
 from touchstone.pipeline.jobs import environment, warm
 
 VARIABLES = environment.environment(1)  # those of a job
-ONNX = ("onnx2pytorch",) if find_spec("onnx2pytorch") else ()  # the library does without
-MODULES = ("pytest", "hypothesis", *ONNX, *warm.PACKAGES)
+MODULES = ("pytest", "hypothesis", *warm.PACKAGES)
 
 
 @cache

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements-library.lock"
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 SLOWEST_IMPORT = 0.3  # seconds of `import touchstone`, beyond the start of Python
-ROOMS = ("adaptive", "adversary", "api", "assay", "attacks", "detectors", "ingest", "margins", "network_files", "networks",
+ROOMS = ("adaptive", "adversary", "api", "assay", "attacks", "detectors", "ingest", "margins", "networks",
          "numerics", "records", "statistics")  # fmt: skip
 PRESENT = {*sys.stdlib_module_names, *CORE, "touchstone", "pytest", "_pytest", "hypothesis", "sklearn"}
 IMPORTED = """

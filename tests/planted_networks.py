@@ -1,10 +1,17 @@
 """Planted two-class networks as plug-in components, and artefacts with sidecars that jobs of a study read."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from touchstone.digests import sha256
+from touchstone.pipeline.jobs import job_plan, run
+from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance.code import code_of
+from touchstone.pipeline.provenance.store import Store
 from touchstone.records.encoding import encode
 
 WEIGHTS = {"slope": np.array([20.0], np.float32)}
@@ -39,4 +46,20 @@ def plant(formulas):
 
 def write(file, noun):
     """Write an artefact with the sidecar of one that has no inputs."""
-    sidecar_files.write_with_sidecar(Path(file), encode(noun), {"inputs": {}})
+    Path(file).write_bytes(data := encode(noun))
+    sidecar_files.write_sidecar(Path(file), sha256(data), {"inputs": {}})
+
+
+def run_task(task):
+    """Run a task as a job of a study does, and write its artefact with a sidecar beside it."""
+    found = code_of(task.step, task.settings)
+    listed = Path(job_plan.FOLDER, "code", f"{found.digest.removeprefix('sha256:')}.json")
+    listed.parent.mkdir(parents=True, exist_ok=True)
+    listed.write_text(json.dumps({"definitions": found.definitions, "packages": found.packages}))
+    plan = job_plan.JobPlan("own", "measure", "net.0", (replace(task, code=found.digest),), {}, {})
+    artefacts = Artefacts(plan, Store("own"))
+    run.run(artefacts, Path("logs"))
+    made = artefacts.made[task.output]
+    Path(task.output).write_bytes(made.path.read_bytes())
+    facts = {name: value for name, value in made.record.items() if name != "artefact"}
+    sidecar_files.write_sidecar(Path(task.output), made.record["artefact"], facts)

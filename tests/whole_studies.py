@@ -24,6 +24,7 @@ import torch
 import yaml
 
 import raw_archives
+from touchstone.pipeline.provenance import store
 from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[1]
@@ -172,8 +173,12 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 def touchstone(project: Path, *words: str) -> None:
-    variables = {"PYTHONPATH": str(project / "src"), "TOUCHSTONE_CACHE": "off"}
-    subprocess.run([sys.executable, "-m", "touchstone", *words], cwd=project, env=os.environ | variables, check=True)
+    variables = {
+        "PYTHONPATH": str(project / "src"),
+    }
+    inherited = {name: value for name, value in os.environ.items() if name != store.VARIABLE}
+    words = (sys.executable, "-m", "touchstone", *words)
+    subprocess.run(words, cwd=project, env=inherited | variables, check=True)
 
 
 def main() -> None:

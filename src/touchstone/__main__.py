@@ -30,7 +30,6 @@ COMMANDS = {
     "adopt": "take verified results of another machine into a study",
     "power": "print what would settle each inconclusive claim",
     "compare": "show which numbers and verdicts differ between two reports",
-    "dvc": "write a study's DVC stages, so that DVC carries its files",
     "job": "run one job of the workflow, as its rules call it",
 }
 REMOVED = {  # a command of earlier versions: what replaces it
@@ -38,8 +37,9 @@ REMOVED = {  # a command of earlier versions: what replaces it
     "papers": "touchstone show STUDY --paper PAPER prints the verdicts on the claims of a paper",
     "table": "touchstone show STUDY --table EVALUATION METRIC",
     "costs": "snakemake --report times.html --config study=STUDY shows when each job ran, and for how long",
-    "gc": "touchstone audit STUDY names the files that the study does not make; delete them, and .touchstone/cache",
+    "gc": "touchstone run --prune STUDY deletes the results that today's settings and code do not make",
     "restore": "make run STUDY=STUDY finds what is stored; nothing has to be restored any more",
+    "dvc": "for DVC to carry another study, change its name in dvc.yaml; dvc status says whether dvc.lock is current",
     "completion": "touchstone --help lists the commands",
 }
 

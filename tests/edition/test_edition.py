@@ -2,9 +2,11 @@
 
 import csv
 import gzip
+import re
 import runpy
 
 import pytest
+import yaml
 
 import committed_reports
 from committed_reports import ROOT, STUDIES
@@ -72,3 +74,17 @@ def test_every_metric_of_a_report_is_named_by_its_evaluation(study):
 
     metrics = {(name, metric) for name, metric in found if name in uses}  # the claims' own numbers are of no evaluation
     assert {one for one in metrics if not has_metric(components[uses[one[0]]], one[1])} == set()
+
+
+def test_the_disk_that_the_default_study_is_said_to_need_is_what_dvc_recorded_of_it():
+    stages = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+    needed = sum(out["size"] for stage in stages.values() for out in stage["outs"]) / 1e9
+
+    said = {
+        "docs/install.md": r"The default study takes (\d+\.\d) GB",
+        "docs/studies.md": r"default study: (\d+\.\d) GB more",
+        "workflow/studies/digits.yaml": r"Disk: (\d+\.\d) GB",
+    }
+    found = [float(re.search(words, (ROOT / file).read_text())[1]) for file, words in said.items()]
+
+    assert found == pytest.approx([needed] * 3, abs=0.1)

@@ -24,7 +24,7 @@ from touchstone.report import packing
 
 FORGED = runpy.run_path(str(Path(__file__).parents[1] / "forged_evidence.py"))
 Forger, flipped, bumped, caught = (FORGED[name] for name in ("Forger", "flipped", "bumped", "caught"))
-DATA = "data/assay_small"
+RESULTS = "results/assay_small"
 
 EPS = 32 / 255
 SHARE = r'<data value="([^"]+)" data-row="(\d+)">([^<]+)</data>'
@@ -81,7 +81,18 @@ def assayed(made_once):
         program = torch.export.export(net, (torch.rand(2, 1, 8, 8),), dynamic_shapes=({0: count},))
         torch.export.save(program, project.root / "small.pt2")
         np.savez(project.root / "unseen.npz", images=levels[unseen], labels=labels[unseen])
-        words = ["-m", "touchstone", "assay", "small.pt2", "--data", "unseen.npz", "--eps", "32/255", "--quick"]
+        words = [
+            "-m",
+            "touchstone",
+            "assay",
+            "small.pt2",
+            "--trust-code",
+            "--data",
+            "unseen.npz",
+            "--eps",
+            "32/255",
+            "--quick",
+        ]
         fork = replace(project, environment=forks.VARIABLES | {"PYTHONPATH": str(project.root / "src")})
         (project.root / "said.txt").write_text(fork.forked(words, server=forks.server()).stdout)
 
@@ -100,7 +111,7 @@ def test_first_screen_chapter_and_terminal_have_one_robust_accuracy_and_an_attac
     said = (assayed / "said.txt").read_text()
     assert "linf eps 32/255" in first
     (shown,) = re.findall(r"Accuracy under the worst attack, linf eps 32/255: ([\d.]+)\s%", said)
-    data = (assayed / "data/assay_small/examples/own_attacked.safetensors").read_bytes()
+    data = (assayed / RESULTS / "prepare/assay_small/examples/own_attacked.safetensors").read_bytes()
     attacked = encoding.decode(data, nouns.ExampleSet)
     images, labels = torch.from_numpy(attacked.images), torch.from_numpy(attacked.labels)
     net = torch.load(assayed / "net.pt", weights_only=False)
@@ -131,23 +142,30 @@ def test_whoever_has_the_model_verifies_its_assay(assayed, evidence, tmp_path, m
     file, model = str(evidence.with_suffix(".evidence")), str(assayed / "small.pt2")
 
     # In another process, which has the CPU paths of jobs.
-    command = [sys.executable, "-m", "touchstone", "verify", file, "--model", model]
+    command = [sys.executable, "-m", "touchstone", "verify", file, "--model", model, "--trust-code"]
     run = forks.in_fork(command, text=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")})
     text = run.stdout
     assert run.returncode == 0, text + run.stderr
     assert f"predictions of own_model.0 are also what {model} gives" in text
     assert "are what the same search gives" in text
-    assert main(["verify", file, "--model", f"another={model}"]) == 1
+    assert main(["verify", file, "--model", f"another={model}", "--trust-code"]) == 1
     assert "it has own_model.0" in capsys.readouterr().err
 
 
-NET, ATTACKED = (
-    f"{DATA}/checkpoints/own_model.0.safetensors",
-    f"{DATA}/attacked/own_attacked/own_model.0/worst.safetensors",
-)
-OUTPUTS = f"{DATA}/outputs/own_model.0/own_attacked_main_attacks/own_model.0.zip#own_attacked/own_model.0/worst"
-MARGINS = f"{DATA}/margins/own_model.0/nearest_classes/own_attacked.zip#own_attacked"
-MSP = f"{DATA}/detectors/own_model.0/all_detectors.zip#msp"
+def test_evidence_of_a_program_is_refused_before_the_program_is_opened(evidence, capsys, monkeypatch):
+    monkeypatch.setattr("touchstone.networks.programs.read_program", None)
+
+    assert main(["verify", str(evidence.with_suffix(".evidence"))]) == 1
+
+    message = capsys.readouterr().err
+    assert "is a program, and opening one can run any code" in message and "add --trust-code" in message
+
+
+NET = f"{RESULTS}/train/own_model.0/networks/own_model.0.safetensors"
+ATTACKED = f"{RESULTS}/attack/own_model.0/attacked/own_attacked/own_model.0/worst.safetensors"
+OUTPUTS = f"{RESULTS}/detect/own_model.0/outputs/own_model.0/own_attacked/own_model.0/worst.safetensors"
+MARGINS = f"{RESULTS}/measure/own_model.0/margins/own_model.0/nearest_classes/own_attacked.safetensors"
+MSP = f"{RESULTS}/detect/own_model.0/detectors/own_model.0/msp.safetensors"
 FORGERIES = [
     ("an attacked image over the budget", lambda f: f.noun(ATTACKED, images=lambda x: 1 - x, unquantised=lambda x: 1 - x), "budget", ATTACKED),
     ("predictions under attack", lambda f: f.noun(OUTPUTS, logits=flipped), "recomputation", OUTPUTS),
@@ -180,7 +198,7 @@ def test_a_forged_assay_is_named(evidence, tmp_path, names):
         change(forger)
     forger.rehash()
 
-    result = verify(forger.packed(), Options())
+    result = verify(forger.packed(), Options(trust_code=True))
 
     assert [name for name, _, *finding in forgeries if not caught(result, *finding)] == [], result.problems
     assert len(names) == 1 or len(result.problems) < artefact_checks.MOST_PROBLEMS
@@ -193,7 +211,7 @@ def test_an_assay_of_another_model_is_named_by_whoever_has_the_model(assayed, ev
     program = torch.export.export(other, (torch.rand(2, 1, 8, 8),), dynamic_shapes=({0: count},))
     torch.export.save(program, tmp_path / "other.pt2")
 
-    result = verify(evidence.with_suffix(".evidence"), Options(networks={"": tmp_path / "other.pt2"}))
+    result = verify(evidence.with_suffix(".evidence"), Options(networks={"": tmp_path / "other.pt2"}, trust_code=True))
 
     assert {problem.check for problem in result.problems} == {"recomputation"}
     assert all("is not what" in problem.message for problem in result.problems)

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 from touchstone.pipeline.jobs import run_records
+from touchstone.pipeline.provenance.job_folders import name_of
 from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.statistics import seed_intervals
 
-TAKES = {"train": 600, "attack": 30, "infer": 6}  # seconds of a job of each step
+TAKES = {"train": 600, "attack": 30, "measure": 6}  # seconds of a job of each rule
 EASY = (1e-4, 4e-4, 1e-4)  # what the seeds, the images and the rest vary by
 PAPER = {
     "name": "Mine", "title": "Mine, a paper", "cite": "A. Author. Title. 2026.", "url": "https://example.org",
@@ -63,18 +64,18 @@ def mean(
 def files_behind(plan, entry, seeds):
     cells = [cell for cell in plan.questions.cells("mine_robustness", ("outputs",)) if cell.facts["entry"] == entry]
     attacked = [cell for cell in cells if cell.facts["examples"] == "some" and cell.facts["attack"] == "pgd"]
-    return tuple(cell.file for cell in attacked if cell.facts["seed"] in seeds)
+    return tuple(name_of(cell.file) for cell in attacked if cell.facts["seed"] in seeds)
 
 
 def record(plan, **changes):
     """Write a run record of every job."""
-    for rule, wildcards in plan.jobs():
-        seconds = TAKES.get(rule.step, 1)
+    for job in plan.jobs.values():
+        seconds = TAKES.get(job.rule, 1)
         facts = {
-            "rule": rule.name, "step": rule.step, "wildcards": wildcards, "outputs": [], "cpu_seconds": 1.0,
-            "peak_bytes": 1, "start": "2026-01-01T00:00:00+00:00", "failed": False, "from_cache": 0,
+            "rule": job.rule, "name": job.name, "computed": len(job.tasks), "cpu_seconds": 1.0,
+            "peak_bytes": 1, "start": "2026-01-01T00:00:00+00:00", "failed": False,
             "end": f"2026-01-01T00:{seconds // 60:02d}:{seconds % 60:02d}+00:00",
         }  # fmt: skip
-        path = Path("logs/own", run_records.FOLDER, rule.name, "_".join(wildcards.values()) + ".json")
+        path = Path("logs/own", run_records.FOLDER, job.rule, f"{job.name}.json")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(facts | changes))

@@ -10,8 +10,6 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
-import forks
-from touchstone.network_files import confined
 from touchstone.numerics.tensors import RandomStreams, seeded
 
 
@@ -98,10 +96,3 @@ def binary():
 
     images = 0.4 + 0.2 * torch.rand(16, 1, 2, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     return Victim(model, images, torch.arange(16) % 2), weights
-
-
-@pytest.fixture
-def readers_with_torch(forking):
-    """Readers of other people's files in forks that have torch: each takes its own time, not that of the import."""
-    forks.server()  # before a test limits memory: the limit would stay with the server
-    forking(confined)

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from touchstone.pipeline.planning.plan import RULES, Plan
+from touchstone.pipeline.settings.study import load
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "touchstone"
 PAGE = ROOT / "docs" / "architecture.md"
@@ -41,7 +44,29 @@ def test_a_hop_that_leads_nowhere_is_seen(hop):
 
 
 def test_a_hop_to_a_function_a_class_and_a_file_is_followed():
-    assert missing("`attacks/pgd.py:pgd`, `records/nouns.py:Cell`, `workflow/rules/examples.smk`") == []
+    assert missing("`attacks/pgd.py:pgd`, `records/nouns.py:Cell`, `workflow/rules/attacks.smk`") == []
+
+
+def test_a_setting_passes_eight_files_all_of_which_exist():
+    way = re.findall(r"^([\w./]+\.(?:py|smk|yaml))(?::(\w+))? +\S", PAGE.read_text(), re.MULTILINE)
+
+    assert way[0][0] == "params.yaml" and way[-1] == ("attacks/pgd.py", "pgd") and len(way) == 8
+    assert missing(" ".join(f"`{file}{name and ':'}{name}`" for file, name in way)) == []
+
+
+def test_the_rules_on_the_page_are_those_of_the_plan():
+    assert tuple(re.findall(r"^\| `(\w+)` \| \w+.* \| .* \|$", PAGE.read_text(), re.MULTILINE))[-10:] == RULES
+
+
+def test_the_rule_graph_is_that_of_the_study_tiny(monkeypatch):
+    """Draw it anew by: snakemake --rulegraph --config study=tiny | dot -Tsvg > docs/rulegraph.svg."""
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "docs/rulegraph.svg").read_text()
+    names = dict(re.findall(r"<title>(\d+)</title>.*?>(\w+)</text>", text, re.DOTALL))
+    arrows = {(names[one], names[other]) for one, other in re.findall(r"<title>(\d+)&#45;&gt;(\d+)</title>", text)}
+    read = {(other.split("/")[0], job.rule) for job in Plan(load("tiny")).jobs.values() for other in job.inputs}
+
+    assert arrows == read | {("evaluate", "all"), ("report", "all")}
 
 
 def test_the_picture_is_that_of_the_source():

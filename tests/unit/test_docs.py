@@ -51,6 +51,26 @@ def test_every_command_and_flag_that_a_page_types_exists(page):
             assert set(re.findall(r"(?<= )--[a-z-]+", rest)) <= known, (name, rest)
 
 
+def unknown_variables_and_folders(text):
+    """Return the variables and the folders in .touchstone that a text names and no file of the package does."""
+    code = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    named = set(re.findall(r"TOUCHSTONE_[A-Z_]+|\.touchstone/[a-z]+", text))
+    return sorted(name for name in named if name not in code)
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "config/README.md"], ids=lambda page: page.name
+)
+def test_the_variables_and_folders_that_a_page_names_are_those_of_the_code(page):
+    assert unknown_variables_and_folders(page.read_text()) == []
+
+
+def test_a_variable_that_is_gone_is_seen():
+    text = "set `TOUCHSTONE_STORE` or `TOUCHSTONE_NOTHING`, and delete `.touchstone/plan` and `.touchstone/nothing`"
+
+    assert unknown_variables_and_folders(text) == [".touchstone/nothing", "TOUCHSTONE_NOTHING"]
+
+
 def typed(page):
     """Return the command lines of a page's code blocks, without prompt, comment and folder of the program."""
     for language, block in BLOCK.findall(page.read_text()):
@@ -90,7 +110,7 @@ def test_the_study_on_a_page_can_be_planned(page, tmp_path, monkeypatch):
     (tmp_path / "mine.yaml").write_text(studies[0])
     monkeypatch.chdir(tmp_path)
 
-    assert Plan(load("./mine.yaml")).rules
+    assert Plan(load("./mine.yaml")).jobs
 
 
 def test_every_page_is_reached_from_the_index():

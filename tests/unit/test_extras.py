@@ -26,16 +26,16 @@ LIBRARY = (
     "adaptive",
     "margins",
     "networks",
-    "network_files",
     "ingest",
 )
 ENTRIES = (
     "commands/assay",
     "commands/list",
     "commands/contract",
+    "commands/job",
     "commands/run",
     "pipeline/jobs/run",
-    "pipeline/orchestration/direct_run",
+    "pipeline/orchestration/workflow_functions",
 )
 
 
@@ -74,7 +74,7 @@ def test_every_package_that_is_imported_is_a_dependency_or_of_an_extra():
     used = {module.partition(".")[0] for path in PACKAGE.rglob("*.py") for module in imports(path, lazy=True)}
 
     assert (
-        used - CORE - extras.EXTRAS.keys() - set(sys.stdlib_module_names) - {"touchstone", "onnx", "onnx2pytorch"}
+        used - CORE - extras.EXTRAS.keys() - set(sys.stdlib_module_names) - {"touchstone", "onnx2torch", "robustbench"}
         == set()
     )
     assert set(PROJECT["optional-dependencies"]) == {*extras.PACKAGES, "dev"}

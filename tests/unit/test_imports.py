@@ -14,7 +14,7 @@ FLOORS = [  # lowest first
     {"contracts", "digests", "extras", "messages", "parsed_files", "plugins"},
     {"numerics", "records", "signatures", "wrapped_classes"},
     {"ingest", "networks", "pipeline/provenance", "registry", "statistics"},
-    {"adversary", "claims", "data", "evaluations", "network_files", "sources"},
+    {"adversary", "claims", "data", "evaluations", "sources"},
     {
         *("adaptive", "attacks", "detectors", "margins", "models", "pipeline/settings", "pretrained", "report"),
         *("evidence_files", "training"),

@@ -22,8 +22,7 @@ EXCEPTIONS = {
     "attacks/torchattacks": "another library's classes, by name: own_detector.md",
     "detectors/pytorch_ood": "another library's classes, by name: own_detector.md",
     "data/own_images": THE_USERS_OWN,
-    "models/exported_program": THE_USERS_OWN,
-    "models/torchscript_program": THE_USERS_OWN,
+    "models/program_file": THE_USERS_OWN,
 }
 CITATION = re.compile(r"docs/papers/(\w+\.md), (?=([A-Z][^.;:)]{0,60}))")
 

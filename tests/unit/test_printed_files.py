@@ -16,14 +16,15 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
+import job_files
 import touchstone
 from touchstone.__main__ import main
 from touchstone.evidence_files import archive
 from touchstone.messages import guard_terminal, printable, unguarded
 from touchstone.pipeline.orchestration import display
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance import job_folders
 from touchstone.records.metric_tables import METRIC_COLUMNS
 from touchstone.report import packing
 from touchstone.report.claim_files import COLUMNS as CLAIM_COLUMNS
@@ -260,16 +261,15 @@ def test_no_name_of_a_report_s_folder_reaches_the_terminal(project, capsys):
 
 
 def test_no_field_of_a_sidecar_or_name_of_an_array_reaches_the_terminal(project, capsys):
-    path = project / "data/s/examples/x.safetensors"
-    path.parent.mkdir(parents=True)
-    save_file({f"scores{ALL}": np.zeros(3)}, path)
-    facts = {"step": "score", "settings": {"a": 1}, "inputs": {"of": [{"file": "data/s/y", "artefact": "sha256:1"}]}}
-    sidecar_files.write_sidecar(path, sidecar_files.artefact_digest(path), facts)
-    whole = json.loads(sidecar_files.sidecar_path(path).read_text())
+    folder = "results/s/detect/cnn.0"
+    facts = {"step": "score", "settings": {"a": 1}, "inputs": {"of": [{"file": "data/raw/y", "artefact": "sha256:1"}]}}
+    job_files.write_job(project / folder, {"x.safetensors": save({f"scores{ALL}": np.zeros(3)})}, **facts)
+    sidecar = project / folder / job_folders.SIDECAR
+    whole = json.loads(sidecar.read_text())
     for changed in [whole, *every_field(whole)]:
-        sidecar_files.sidecar_path(path).write_text(json.dumps(changed))
+        sidecar.write_text(json.dumps(changed))
         for arguments in (["show"], ["trace"], ["trace", "--json"], ["audit"], ["audit", "--json"]):
-            run(*arguments, "data/s/examples/x.safetensors")
+            run(*arguments, f"{folder}/x.safetensors")
             assert_harmless(capsys)
 
 

@@ -1,6 +1,5 @@
 """`touchstone assay` as a user types it: what it writes for each kind of model, and what it says to mistakes."""
 
-import importlib.util
 import shutil
 import sys
 from pathlib import Path
@@ -11,11 +10,9 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
-from torchvision import models
 
 from touchstone.__main__ import main
-from touchstone.assay import program_export, user_models
-from touchstone.network_files import confined, onnx_conversion, weight_files
+from touchstone.assay import user_models
 from touchstone.pipeline.orchestration import locks
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
@@ -42,12 +39,9 @@ def their_folder(tmp_path_factory):
     torch.manual_seed(0)
     net = network().eval()
     torch.save(net.state_dict(), folder / "state.pt")
-    torch.save(net, folder / "whole.pt")
     save_file(net.state_dict(), folder / "weights.safetensors")
-    onnx_file(folder / "net.onnx")
     torch.jit.save(torch.jit.trace(net, torch.rand(2, *SHAPE)), folder / "script.pt")
     exported(folder / "any.pt2", net)
-    torch.export.save(torch.export.export(net, (torch.rand(4, *SHAPE),)), folder / "four.pt2")
     levels = np.random.default_rng(0).integers(0, 256, (60, *SHAPE[1:]), np.uint8)
     for row, level in enumerate(levels):
         (folder / "pictures" / "abc"[row % 3]).mkdir(parents=True, exist_ok=True)
@@ -64,11 +58,6 @@ def exported(path, net, shape=SHAPE):
     return path
 
 
-@pytest.fixture(autouse=True)
-def readers_with_torch(forking):
-    forking(confined)
-
-
 @pytest.fixture
 def project(tmp_path, monkeypatch, their_folder):
     """A folder like a clone, to type the command in; the user's own files are reached by path."""
@@ -81,59 +70,14 @@ def project(tmp_path, monkeypatch, their_folder):
 
 
 def assay(model, data, *more):
-    return main(["assay", str(model), "--data", str(data), "--quick", "--dry-run", *map(str, more)])
-
-
-def onnx_file(path, sides=("images", *SHAPE), columns=144, dropout=None, prefix=""):
-    """A network of two layers, written with onnx alone: torch's own exporter needs packages that nobody else here does.
-
-    prefix: before the names of all values and nodes, as torch's older exporter puts "/n/n.0/Conv". dropout: None, or
-    whether the Dropout between the layers is on; "" for one that does not say.
-    """
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    draws = np.random.default_rng(0)
-    weights = {
-        "first": draws.normal(0, 0.1, (8, columns)).astype(np.float32),
-        "first_bias": draws.normal(0, 0.1, 8).astype(np.float32),
-        "last": draws.normal(0, 1, (3, 8)).astype(np.float32),
-        "last_bias": draws.normal(0, 1, 3).astype(np.float32),
-        **({} if dropout is None else {"share": np.float32(0.5), "on": np.bool_(dropout)}),
-    }
-    nodes = [
-        ("Flatten", ["images"], "rows", {"axis": 1}),
-        ("Gemm", ["rows", "first", "first_bias"], "hidden", {"transB": 1}),
-        ("Relu", ["hidden"], "bent", {}),
-        *(
-            [("Dropout", ["bent", *(["share", "on"] if dropout != "" else [])], "kept", {})]
-            if dropout is not None
-            else []
-        ),
-        ("Gemm", ["bent" if dropout is None else "kept", "last", "last_bias"], "logits", {"transB": 1}),
-    ]
-    graph = helper.make_graph(
-        [
-            helper.make_node(kind, [prefix + name for name in given], [prefix + made], name=prefix + kind, **settings)
-            for kind, given, made, settings in nodes
-        ],
-        "theirs",
-        [helper.make_tensor_value_info(prefix + "images", TensorProto.FLOAT, sides)],
-        [helper.make_tensor_value_info(prefix + "logits", TensorProto.FLOAT, (sides[0], 3))],
-        [numpy_helper.from_array(np.asarray(values), prefix + name) for name, values in weights.items()],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
-    return path
+    return main(["assay", str(model), "--data", str(data), "--trust-code", "--quick", "--dry-run", *map(str, more)])
 
 
 WAYS = {
-    "net.onnx": (),
     "any.pt2": (),
-    "four.pt2": (),
-    "script.pt": ("--trust-code",),
+    "script.pt": (),
     "state.pt": ("--architecture", "their_network:network"),
     "weights.safetensors": ("--architecture", "their_network:network"),
-    "whole.pt": ("--trust-pickle",),  # the flag's former name
 }
 
 
@@ -161,7 +105,8 @@ def test_a_network_saved_any_way_becomes_a_study_that_can_be_planned(project, th
     message = capsys.readouterr().out
     assert "1 x 12 x 12 pixels in, 3 classes out" in message and "min on" in message
     layers = {"mahalanobis", "gradient_network"} <= study["detectors"].keys()
-    assert layers == (way not in ("script.pt", "four.pt2"))
+    assert layers == (way != "script.pt")
+    assert study["classifiers"]["own_model"]["model"] == {"use": "models/program_file", "trust_code": True}
     assert layers or "left out" in Path("workflow/studies/mine.yaml").read_text()
     assert layers or "left out" in study["evaluations"]["detection"]["question"]
 
@@ -199,19 +144,6 @@ def test_an_equal_program_is_not_written_again(project, their_folder):
     assert first == made
 
 
-def test_a_program_is_the_same_as_another_by_its_contents(project, their_folder):
-    def same(one, other):
-        return program_export.same_program(project / one, their_folder / other)
-
-    (project / "torn.pt2").write_bytes((their_folder / "any.pt2").read_bytes()[:-100])
-    for name in ("script.pt", "any.pt2"):
-        shutil.copy(their_folder / name, project)
-    exported(project / "another.pt2", torch.load(their_folder / "whole.pt", weights_only=False))
-
-    assert same("any.pt2", "any.pt2") and same("another.pt2", "any.pt2") and same("script.pt", "script.pt")
-    assert not same("none.pt2", "any.pt2") and not same("torn.pt2", "any.pt2") and not same("any.pt2", "four.pt2")
-
-
 class Broken(nn.Module):
     """The user's network with something done to its end."""
 
@@ -245,11 +177,6 @@ def torn(folder, their_folder):
     picture = folder / "torn/b/01.png"
     picture.write_bytes(picture.read_bytes()[:60])
     return folder / "torn"
-
-
-def torn_onnx(folder):
-    (folder / "torn.onnx").write_bytes(onnx_file(folder / "whole.onnx").read_bytes()[:700])
-    return folder / "torn.onnx"
 
 
 def as_floats(folder, their_folder):
@@ -297,46 +224,19 @@ def written(path, text):
     return path
 
 
-def without_code(folder):
-    """A pickled network of a class that is not defined here, as one from a notebook."""
-    lost = type("Lost", (nn.Linear,), {"__module__": __name__})
-    globals()["Lost"] = lost
-    torch.save(lost(144, 3), folder / "lost.pt")
-    del globals()["Lost"]
-    return folder / "lost.pt"
-
-
-def transformer(folder):
-    torch.save(models.VisionTransformer(8, 4, 1, 1, 4, 4, num_classes=3), folder / "vit.pt")
-    return folder / "vit.pt"
-
-
 MISTAKES = {
     "missing file": (lambda p, t: ["nowhere.pt2", t / "pictures"], "no model file nowhere.pt2"),
     "misspelt file": (lambda p, t: [t / "anny.pt2", t / "pictures"], "any.pt2?"),
     "no folder": (lambda p, t: [t / "none/any.pt2", t / "pictures"], "none/any.pt2: there is no folder"),
     "no model": (lambda p, t: [written(p / "model.pt", "words"), t / "pictures"], "model.pt is no file of torch.save"),
-    "no pickle": (
-        lambda p, t: [written(p / "model.pt", "words"), t / "pictures", "--trust-code"],
-        "model.pt: cannot be unpickled (invalid load key",
-    ),
-    "a pickle without its code": (
-        lambda p, t: [without_code(p), t / "pictures", "--trust-code"],
-        "the code of a class in it cannot be imported (Can't get attribute 'Lost'",
-    ),
-    "a transformer for other images": (
-        lambda p, t: [transformer(p), t / "pictures", "--trust-code"],
-        "Wrong image height! Expected 8 but got 12. --resize HEIGHTxWIDTH, --gray or --rgb change the images",
-    ),
     "missing data": (lambda p, t: [t / "any.pt2", "nowhere"], "--data nowhere: there is no such folder"),
-    "wrong shape": (lambda p, t: [t / "any.pt2", colour(p)], "does not take your images, 3 x 12 x 12"),
+    "wrong shape": (lambda p, t: [t / "any.pt2", colour(p)], "was made for images of 1 x 12 x 12"),
     "no classes": (lambda p, t: [t / "any.pt2", no_classes(p)], "put each picture into a folder named for its class"),
     "probabilities": (
         lambda p, t: [exported(p / "soft.pt2", Broken(nn.Softmax(1))), t / "pictures"],
         "returns probabilities (each row sums to 1)",
     ),
     "train mode": (lambda p, t: [training(p), t / "pictures"], "Call model.eval() before it is saved or exported"),
-    "a pickle": (lambda p, t: [t / "whole.pt", t / "pictures"], "--trust-code opens it"),
     "one class": (lambda p, t: [t / "any.pt2", one_class(p, t)], "are of one class, a; a classifier needs two"),
     "a broken image": (lambda p, t: [t / "any.pt2", torn(p, t)], "1 broken image: b/01.png ("),
     "unknown name": (lambda p, t: ["resnet81", t / "pictures"], "no network of torchvision. Did you mean resnet18?"),
@@ -374,16 +274,6 @@ MISTAKES = {
         lambda p, t: [t / "any.pt2", t / "arrays.npz", "--ood", as_floats(p, t)],
         "60 of its 60 images are in --data",
     ),
-    "ONNX in train mode": (
-        lambda p, t: [onnx_file(p / "on.onnx", dropout=True), t / "pictures"],
-        "its Dropout is on, as in training; call model.eval()",
-    ),
-    "ONNX for one image": (
-        lambda p, t: [onnx_file(p / "one.onnx", (1, *SHAPE)), t / "pictures"],
-        "takes 1 image at once; export it again with the first side of its input dynamic",
-    ),
-    "ONNX of rows": (lambda p, t: [onnx_file(p / "r.onnx", ("n", 144)), t / "pictures"], "its input is any x 144"),
-    "torn ONNX": (lambda p, t: [torn_onnx(p), t / "pictures"], "torn.onnx: not a whole ONNX file ("),
     "classes of an array": (
         lambda p, t: [t / "any.pt2", t / "arrays.npz", "--classes", "b,a,c"],
         "holds an array of class numbers, not folders; renumber it",
@@ -498,85 +388,6 @@ def test_fewer_classes_than_outputs_are_accepted_if_their_places_are_stated(proj
         in capsys.readouterr().out
     )
     assert load("mine")["examples"]["own_test"]["classes"] == ["dog", "ant", "cat"]
-
-
-def test_images_of_another_size_than_the_model_was_exported_at_are_noted(project, their_folder, capsys):
-    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
-
-    assert assay(exported(project / "ten.pt2", net, (1, 10, 10)), their_folder / "pictures") == 0
-
-    message = capsys.readouterr().out
-    assert "made for images of 1 x 10 x 10, and takes yours, 1 x 12 x 12, all the same" in message
-    assert "--resize 10x10" in message
-
-
-def test_the_advice_to_export_makes_a_program_that_takes_any_number_of_images(project, capsys):
-    model = nn.Sequential(nn.Flatten(), nn.Linear(144, 3))
-    names = {"torch": torch, "model": model, "CHANNELS": 1, "HEIGHT": 12, "WIDTH": 12}
-
-    exec(weight_files.EXPORT_LINE, names)
-
-    assert user_models.open_model("model.pt2").batch is None
-
-
-@pytest.mark.parametrize("dropout", [None, False, ""])
-def test_an_onnx_file_with_names_of_places_and_dropout_that_is_off_becomes_a_program(project, dropout):
-    """As torch's exporters write them: no program can hold the names, nor the question whether it trains."""
-    plain = onnx_conversion.open_onnx(onnx_file(project / "plain.onnx"), "")
-    nested = user_models.open_model(str(onnx_file(project / "nested.onnx", dropout=dropout, prefix="/n/n.0/")))
-
-    made = program_export.put_into_file(nested, SHAPE, project / "nested")
-
-    images = torch.rand(3, *SHAPE)
-    torch.testing.assert_close(made.program(SHAPE)(images), plain(images))
-    assert (made.shape, made.kind) == (SHAPE, "exported_program")
-
-
-@pytest.mark.parametrize("missing", ["onnx", "onnx2pytorch"])
-def test_an_onnx_file_without_its_library_ends_in_both_ways_out(project, their_folder, capsys, monkeypatch, missing):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else find(name))
-
-    assert assay(their_folder / "net.onnx", their_folder / "pictures") == 1
-
-    message = capsys.readouterr().err
-    assert "pip install onnx2pytorch" in message and "torch.export.save(" in message
-
-
-def test_an_onnx_file_with_an_operator_that_cannot_be_converted_ends_in_the_way_out(their_folder, monkeypatch):
-    monkeypatch.setattr("onnx2pytorch.ConvertModel", cannot)
-
-    with pytest.raises(ValueError, match=r"cannot convert it \(no operator Gemm\); export it"):
-        onnx_conversion.open_onnx(their_folder / "net.onnx", "export it")
-
-
-def cannot(file):
-    raise NotImplementedError("no operator Gemm")
-
-
-def test_an_onnx_file_that_was_converted_to_something_else_is_refused(their_folder, monkeypatch):
-    from onnx2pytorch import ConvertModel
-
-    monkeypatch.setattr("onnx2pytorch.ConvertModel", lambda file: nn.Sequential(ConvertModel(file), nn.Softplus()))
-
-    with pytest.raises(ValueError, match="does not return the logits of ONNX's reference"):
-        onnx_conversion.open_onnx(their_folder / "net.onnx", "")
-
-
-def test_a_network_from_onnx_has_the_gradient_that_its_weights_say(their_folder):
-    from onnx import load, numpy_helper
-
-    weights = {
-        w.name: torch.tensor(numpy_helper.to_array(w)) for w in load(their_folder / "net.onnx").graph.initializer
-    }
-    images = torch.rand(2, *SHAPE, requires_grad=True)
-    network = onnx_conversion.open_onnx(their_folder / "net.onnx", "")
-
-    (gradient,) = torch.autograd.grad(network(images)[:, 1].sum(), images)
-
-    used = (images.flatten(1) @ weights["first"].T + weights["first_bias"] > 0).float()
-    expected = ((used * weights["last"][1]) @ weights["first"]).view_as(images)
-    torch.testing.assert_close(gradient, expected)
 
 
 def test_broken_images_may_be_left_out_and_are_named(project, their_folder, capsys):

@@ -60,7 +60,7 @@ def clone(tmp_path, monkeypatch, files):
 
 
 def assay(*arguments):
-    return main(["assay", *arguments, "--data", "images.npz", "--quick", "--dry-run"])
+    return main(["assay", *arguments, "--trust-code", "--data", "images.npz", "--quick", "--dry-run"])
 
 
 def written():
@@ -208,7 +208,7 @@ def test_outside_a_clone_the_study_is_written_here_and_runs_without_snakemake(fi
     started = []
     monkeypatch.setattr(direct_run, "run", lambda *given: started.append(given) or 1)
 
-    assert main(["assay", "cnn.pt2", "--data", "images.npz", "--quick", "--cores", "1"]) == 1
+    assert main(["assay", "cnn.pt2", "--trust-code", "--data", "images.npz", "--quick", "--cores", "1"]) == 1
 
     assert started == [("assay_cnn.yaml", "1")]
     assert load("assay_cnn.yaml")["study"]["title"] == "Assay of assay_cnn"
@@ -219,7 +219,7 @@ def test_outside_a_clone_an_assay_is_run_again_checked_and_known_by_its_bare_nam
     shutil.copytree(files, tmp_path, dirs_exist_ok=True)
     started = []
     monkeypatch.setattr(direct_run, "run", lambda *given: started.append(given) or 1)
-    main(["assay", "cnn.pt2", "--data", "images.npz", "--quick"])
+    main(["assay", "cnn.pt2", "--trust-code", "--data", "images.npz", "--quick"])
 
     assert "touchstone run PATH_OF_THIS_FILE" in Path("assay_cnn.yaml").read_text()
     assert main(["run", "assay_cnn.yaml", "--cores", "1"]) == main(["run", "assay_cnn"]) == 1
@@ -243,7 +243,7 @@ def test_cuda_without_a_gpu_is_refused_before_the_model_is_opened(clone, capsys,
     gpu(False)
     monkeypatch.setattr("touchstone.assay.user_models.open_model", None)
 
-    assert main(["assay", "cnn.pt2", "--data", "images.npz", "--quick", "--device", "cuda"]) == 1
+    assert main(["assay", "cnn.pt2", "--trust-code", "--data", "images.npz", "--quick", "--device", "cuda"]) == 1
 
     assert "--device cuda: there is no GPU here that torch can use" in capsys.readouterr().err
     assert written() == []
@@ -253,7 +253,7 @@ def test_a_driver_without_a_torch_that_can_use_it_is_refused_too(clone, capsys, 
     gpu(True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
-    assert main(["assay", "cnn.pt2", "--data", "images.npz", "--quick", "--device", "cuda"]) == 1
+    assert main(["assay", "cnn.pt2", "--trust-code", "--data", "images.npz", "--quick", "--device", "cuda"]) == 1
 
     assert "there is no GPU here that torch can use" in capsys.readouterr().err
 
@@ -265,7 +265,7 @@ def test_dry_run_check_and_run_say_that_a_study_asks_for_a_gpu_that_is_not_here(
     said = []
 
     for command in (
-        ["assay", "cnn.pt2", "--data", "images.npz", "--dry-run"],
+        ["assay", "cnn.pt2", "--trust-code", "--data", "images.npz", "--dry-run"],
         ["check", "assay_cnn"],
         ["run", "assay_cnn"],
     ):
@@ -287,7 +287,7 @@ def pictures(folder, names):
 
 def test_classes_in_another_order_than_the_models_are_refused_with_the_order_that_is_right(clone, capsys):
     pictures("pictures", ["zebra", "ant", "cat"])
-    command = ["assay", "cnn.pt2", "--data", "pictures", "--quick", "--dry-run"]
+    command = ["assay", "cnn.pt2", "--trust-code", "--data", "pictures", "--quick", "--dry-run"]
 
     assert main(command) == 1
 

@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,15 @@ from touchstone.__main__ import main
 from touchstone.pipeline.auditing import audit, recomputation
 from touchstone.pipeline.auditing.report_pages import ExpectedRoot, root_digest_on
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import chain, code, sidecar_files
+from touchstone.pipeline.provenance import chain, code, job_folders, sidecar_files
 from touchstone.pipeline.settings.study import load
 
-CHECKPOINT = "data/tiny/checkpoints/cnn.0.safetensors"
-EXAMPLES = "data/tiny/examples/digits_test.safetensors"
+CHECKPOINT = "results/tiny/train/cnn.0/networks/cnn.0.safetensors"
+EXAMPLES = "results/tiny/prepare/tiny/examples/digits_test.safetensors"
+OUTPUTS = "results/tiny/detect/cnn.0/outputs/cnn.0/digits_test.safetensors"
+MSP = "results/tiny/detect/cnn.0/scores/cnn.0/msp/digits_test.safetensors"
+MARGINS = "results/tiny/evaluate/margin_consistency/metrics/margins.csv"
+REPORT = "reports/tiny/report.html"
 
 
 @pytest.fixture(autouse=True)
@@ -50,9 +55,9 @@ def test_a_flipped_bit_of_each_kind_of_artefact_is_named(copied):
     files = [
         CHECKPOINT,
         EXAMPLES,
-        "data/tiny/metrics/margins.csv",
+        MARGINS,
         "data/raw/sklearn_digits/digits.csv",
-        "data/tiny/scores/cnn.0/all_detectors/tested.zip",
+        MSP,
     ]
     for file in files:
         flip(copied.root / file, place=20)
@@ -77,89 +82,103 @@ def test_a_flipped_bit_of_the_report_is_named(copied, file):
     assert any(file.startswith(name) for name in named(copied))
 
 
+def edit(root, file, change):
+    """Change the record of an artefact, and write the sidecar of its job in the form that a job gives it."""
+    folder, name = job_folders.split(root / file)
+    records = sidecar_files.read_folder(folder)
+    change(records[name])
+    sidecar_files.write_job_sidecar(folder, records)
+
+
 def test_an_edited_sidecar_is_named_by_what_was_made_from_its_file(copied):
-    path = sidecar_files.sidecar_path(copied.root / CHECKPOINT)
-    content = json.loads(path.read_text())
-    content["settings"]["loop"]["epochs"] = 99
-    path.write_text(json.dumps(content))
+    edit(copied.root, CHECKPOINT, lambda record: record["settings"]["loop"].update(epochs=99))
 
     found = {finding.file: finding.problem for finding in findings(copied)}
 
     assert found[CHECKPOINT] == "was created under other settings than today's"
-    assert "another sidecar" in found["data/tiny/outputs/cnn.0/tested.zip#digits_test"]
+    assert "another sidecar" in found[OUTPUTS]
+
+
+def forged_bytes(root, file):
+    """Give an artefact other bytes, and its record their digest."""
+    flip(root / file)
+    edit(root, file, lambda record: record.update(artefact=digests.file_digest(root / file)))
 
 
 def test_a_file_forged_with_a_consistent_sidecar_is_caught_by_its_consumers_and_the_root(copied):
-    path = copied.root / CHECKPOINT
     root = (copied.root / "reports/tiny/ROOT").read_text().strip()
-    flip(path)
-    content = sidecar_files.read_sidecar(path)
-    del content["artefact"]
-    sidecar_files.write_with_sidecar(path, path.read_bytes(), content)
+    forged_bytes(copied.root, CHECKPOINT)
 
     found = named(copied)
 
     assert CHECKPOINT not in found
-    assert "data/tiny/outputs/cnn.0/tested.zip#digits_test" in found
+    assert OUTPUTS in found
     linked_anew(copied.root)
-    assert chain.root_digest(copied.root / "reports/tiny/report.html") != root
+    assert chain.root_digest(copied.root / REPORT) != root
 
 
 def linked_anew(root):
-    """Give every sidecar the digests of its inputs as they are now, inputs first: what a forger of a whole chain does."""
-    done = {}
+    """Give every record the digests of its inputs as they are now, inputs first: what a forger of a whole chain does."""
+    places = [path.parent for path in (root / "results/tiny").rglob("sidecar.json")]
+    folders = {folder: sidecar_files.read_folder(folder) for folder in places}
+    records = {(folder / name).relative_to(root).as_posix(): record
+               for folder, own in folders.items() for name, record in own.items()}  # fmt: skip
+    for file in (REPORT, "data/raw/sklearn_digits"):
+        records[file] = dict(sidecar_files.read_sidecar(root / file))
 
-    def digest_of(address):
-        file = address.partition("#")[0]
-        if file not in done:
-            path = sidecar_files.sidecar_path(root / file)
-            content = json.loads(path.read_text())
-            for record in content["members"].values() if "members" in content else [content]:
-                for link in chain.links(record):
-                    link["sidecar"] = digest_of(link["file"])
-                    link["artefact"] = sidecar_files.read_sidecar(root / link["file"])["artefact"]
-            if "members" in content:
-                content["records"] = sidecar_files.digest_of_records(content["members"], content["definitions"])
-            path.write_text(digests.canonical(content) + "\n")
-            done[file] = path
-        return sidecar_files.record_digest(root / address)
+    @cache
+    def digest_of(file):
+        for link in chain.links(records[file]):
+            link |= {"sidecar": digest_of(link["file"]), "artefact": records[link["file"]]["artefact"]}
+        return sidecar_files.digest_of_record(records[file])
 
-    for path in (*(root / "data/tiny").rglob("*" + sidecar_files.SIDECAR), root / "reports/tiny/report.html.prov.json"):
-        digest_of(path.relative_to(root).as_posix().removesuffix(sidecar_files.SIDECAR))
+    for file in records:
+        digest_of(file)
+    for folder, own in folders.items():
+        sidecar_files.write_job_sidecar(folder, own)
+    facts = {name: value for name, value in records[REPORT].items() if name != "artefact"}
+    sidecar_files.write_sidecar(root / REPORT, records[REPORT]["artefact"], facts)
+    (root / "reports/tiny/ROOT").write_text(chain.root_digest(root / REPORT) + "\n")
 
 
 def test_two_swapped_files_are_named(copied):
-    first, second = (
-        copied.root / f"data/tiny/{folder}/tested.zip" for folder in ("outputs/cnn.0", "scores/cnn.0/all_detectors")
-    )
+    first, second = copied.root / OUTPUTS, copied.root / MSP
     data = first.read_bytes()
     first.write_bytes(second.read_bytes())
     second.write_bytes(data)
 
-    assert {path.relative_to(copied.root).as_posix() for path in (first, second)} <= named(copied)
+    assert {OUTPUTS, MSP} <= named(copied)
 
 
 def test_a_missing_artefact_and_a_missing_sidecar_are_named(copied):
     (copied.root / EXAMPLES).unlink()
-    sidecar_files.sidecar_path(copied.root / CHECKPOINT).unlink()
+    sidecar = Path(CHECKPOINT).parents[1] / "sidecar.json"
+    (copied.root / sidecar).unlink()
 
-    assert {EXAMPLES, CHECKPOINT} <= named(copied)
+    assert {EXAMPLES, sidecar.as_posix()} <= named(copied)
+    assert CHECKPOINT not in named(copied), "one sentence is enough"
 
 
-@pytest.mark.parametrize("file", ["data/tiny/scores/extra.safetensors", "reports/tiny/figures/extra.svg"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "results/tiny/detect/cnn.0/scores/extra.safetensors",
+        "results/tiny/detect/extra",
+        "reports/tiny/figures/extra.svg",
+    ],
+)
 def test_an_extra_file_is_named(copied, file):
     (copied.root / file).write_bytes(b"x")
 
     assert file in named(copied)
 
 
-# Draw 0 hits the `cpu` of a member that no later job reads.
 @pytest.mark.parametrize("draw", range(8))
 def test_any_flipped_bit_of_any_file_or_sidecar_is_found(copied, draw):
     chance = random.Random(draw)
-    files = sorted(path for folder in ("data", "reports") for path in (copied.root / folder).rglob("*"))
+    files = sorted(path for folder in ("results", "data/raw", "reports") for path in (copied.root / folder).rglob("*"))
     files = [path for path in files if path.is_file() and path.stat().st_size and not path.name.startswith(".")]
-    sidecars = [path for path in files if path.name.endswith(sidecar_files.SIDECAR)]
+    sidecars = [path for path in files if path.name.endswith(("sidecar.json", ".prov.json"))]
     path = chance.choice(sidecars if draw % 2 else files)
 
     flip(path, chance.randrange(path.stat().st_size))
@@ -215,13 +234,13 @@ def test_forged_words_tables_and_figures_are_found_by_building_the_report_again(
     )
     forge(copied, "metrics.csv.gz", r"(?m)^(margins,.*,)(\d+),((?:[^,]*,){9}[^,]*)$", r"\g<1>99999,\3")
     forge(copied, "claims.csv", "not run", "not at all run")
-    forge(copied, "metrics.json", r"(?<=: )0\.\d", "0.9")
+    forge(copied, "metrics.json", r"(?<=: )0\.[0-8]", "0.9")
     forge(copied, "figures/roc.svg", "</svg>", "<!-- --></svg>")
-    before = copied.digests("data", "reports")
+    before = copied.digests("data", "results", "reports", ".touchstone/plan")
     plan = Plan(load("tiny"))
     known = audit.audit(plan, quiet=True)
 
-    found = {it.file: it for it in recomputation.of_jobs("tiny", plan, [], render=True, count=0, seed=0)}
+    found = {it.file: it for it in recomputation.of_study(plan, [], render=True, count=0, seed=0)}
 
     folder = "reports/tiny"
     assert [it for it in known if "not at all run" not in it.problem and "counts" not in it.problem] == []
@@ -232,13 +251,13 @@ def test_forged_words_tables_and_figures_are_found_by_building_the_report_again(
     told = found[f"{folder}/report.html"].problem
     assert "Each claim was proven by" in told
     assert "Each claim of a paper became" in told
-    assert copied.digests("data", "reports") == before, "an audit changes nothing"
+    assert copied.digests("data", "results", "reports", ".touchstone/plan") == before, "an audit changes nothing"
 
 
 def drawing(plan, wanted):
-    """A seed with which one random job is the wanted one."""
-    jobs = [(rule.name, *wildcards.values()) for rule, wildcards in plan.jobs() if rule.step not in ("fetch", "report")]
-    return next(seed for seed in range(10_000) if random.Random(seed).sample(jobs, 1) == [wanted])
+    """A seed with which one random artefact is the wanted one."""
+    files = [file for file, task in sorted(plan.tasks.items()) if task.step not in ("fetch", "report")]
+    return next(seed for seed in range(10_000) if random.Random(seed).sample(files, 1) == [wanted])
 
 
 def test_a_whole_chain_that_was_hashed_again_is_found_by_root_and_by_recomputing_but_by_nothing_else(
@@ -246,24 +265,34 @@ def test_a_whole_chain_that_was_hashed_again_is_found_by_root_and_by_recomputing
 ):
     monkeypatch.chdir(copied.root)
     root = (copied.root / "reports/tiny/ROOT").read_text().strip()
-    path = copied.root / "data/tiny/metrics/margins.csv"
+    path = copied.root / MARGINS
     path.write_text(re.sub(r"(?m)^(margins,.*?,pixels,.*?,)\d+,", r"\g<1>99999,", path.read_text()))
-    content = sidecar_files.read_sidecar(path)
-    del content["artefact"]
-    sidecar_files.write_with_sidecar(path, path.read_bytes(), content)
+    edit(copied.root, MARGINS, lambda record: record.update(artefact=digests.file_digest(path)))
     fork = replace(copied, environment=forks.VARIABLES | {"PYTHONPATH": str(copied.root / "src")})
-    fork.forked(["-m", "touchstone", "job", "report", "--study", "tiny"], server=forks.server())
+    fork.forked(list(copied.jobs())[-1], server=forks.server())  # the report, of the forged table
     plan = Plan(load("tiny"))
 
     assert findings(copied) == []
     assert "root digest" in findings(copied, expected_root=ExpectedRoot(root))[0].problem
-    seed = drawing(plan, ("evaluate", "margins"))
-    (found,) = recomputation.of_jobs("tiny", plan, [], render=False, count=1, seed=seed)[1:]
-    assert (found.file, found.unchecked) == ("data/tiny/metrics/margins.csv", False)
+    (found,) = recomputation.of_study(plan, [], render=False, count=1, seed=drawing(plan, MARGINS))[1:]
+    assert (found.file, found.unchecked) == (MARGINS, False)
     assert found.problem.startswith("recomputed, its digest is sha256:")
 
 
-def test_random_jobs_that_are_run_again_give_the_same_bytes(with_one_figure, monkeypatch, capsys):
+@pytest.mark.parametrize("file", [EXAMPLES, CHECKPOINT, OUTPUTS, MSP])
+def test_an_artefact_of_any_rule_is_computed_again(copied, monkeypatch, file):
+    monkeypatch.chdir(copied.root)
+    plan = Plan(load("tiny"))
+
+    def found():
+        return recomputation.of_study(plan, [], render=False, count=1, seed=drawing(plan, file))[1:]
+
+    assert found() == []
+    forged_bytes(copied.root, file)
+    assert [(finding.file, finding.unchecked) for finding in found()] == [(file, False)]
+
+
+def test_random_artefacts_that_are_computed_again_have_the_same_bytes(with_one_figure, monkeypatch, capsys):
     monkeypatch.chdir(with_one_figure.root)
     root = (with_one_figure.root / "reports/tiny/ROOT").read_text().strip()
 
@@ -271,8 +300,8 @@ def test_random_jobs_that_are_run_again_give_the_same_bytes(with_one_figure, mon
 
     said = capsys.readouterr()
     assert "Rebuilding the report" in said.err
-    assert said.err.count("Rerunning ") == 3
-    assert re.search(r"3 of \d+ jobs were rerun; --seed 1 selects the same jobs", said.err)
+    assert said.err.count("Computing results/tiny/") == 3
+    assert re.search(r"3 of \d+ artefacts were computed again; --seed 1 selects the same", said.err)
     assert said.out.startswith("The chain is whole")
     assert said.out.strip().endswith(f"Root digest: {root}, which is the one you gave")
 
@@ -281,34 +310,27 @@ def test_a_report_of_other_code_is_not_built_again_and_that_is_said(copied, monk
     monkeypatch.chdir(copied.root)
     known = [audit.Finding("reports/tiny/report.html", "was created by other code than today's: x")]
 
-    (found,) = recomputation.of_jobs("tiny", Plan(load("tiny")), known, render=True, count=0, seed=0)
+    (found,) = recomputation.of_study(Plan(load("tiny")), known, render=True, count=0, seed=0)
 
     assert found.unchecked
     assert "was not rebuilt" in found.problem
 
 
 def test_a_sidecar_that_keeps_an_input_to_itself_is_named(copied):
-    path = sidecar_files.sidecar_path(copied.root / "data/tiny/metrics/margins.csv")
-    content = json.loads(path.read_text())
-    first = next(iter(content["inputs"]))
-    content["inputs"][first] = content["inputs"][first][1:]
-    path.write_text(digests.canonical(content) + "\n")
+    edit(copied.root, MARGINS, lambda record: next(iter(record["inputs"].values())).pop())
     linked_anew(copied.root)
-    (copied.root / "reports/tiny/ROOT").write_text(chain.root_digest(copied.root / "reports/tiny/report.html") + "\n")
 
     assert [(it.file, it.problem) for it in findings(copied)] == [
-        ("data/tiny/metrics/margins.csv", "was created from other files than today's settings name")
+        (MARGINS, "was created from other files than today's settings name")
     ]
 
 
 def test_a_download_that_was_changed_with_its_whole_chain_is_not_what_the_settings_pin(copied):
     folder = copied.root / "data/raw/sklearn_digits"
-    content = sidecar_files.read_sidecar(folder)
-    del content["artefact"]
+    facts = {name: value for name, value in sidecar_files.read_sidecar(folder).items() if name != "artefact"}
     (folder / "digits.csv").write_bytes(b"0,1\n")
-    sidecar_files.write_sidecar(folder, digests.folder_digest(folder), content)
+    sidecar_files.write_sidecar(folder, digests.folder_digest(folder), facts)
     linked_anew(copied.root)
-    (copied.root / "reports/tiny/ROOT").write_text(chain.root_digest(copied.root / "reports/tiny/report.html") + "\n")
 
     (found,) = findings(copied)
 
@@ -317,7 +339,7 @@ def test_a_download_that_was_changed_with_its_whole_chain_is_not_what_the_settin
 
 
 def without_data(project):
-    for folder in ("data/tiny", "data/raw"):
+    for folder in ("data", "results"):
         shutil.rmtree(project.root / folder)
 
 
@@ -329,7 +351,9 @@ def test_a_clone_without_data_gets_one_sentence_and_an_exit_code_of_its_own(copi
     assert main(["audit", "tiny", "--root", root]) == chain.PARTLY
 
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("data/tiny: is not here: the pages and ROOT were checked, the chain behind them was not")
+    assert lines[0].startswith(
+        "results/tiny: is not here: the pages and ROOT were checked, the chain behind them was not"
+    )
     assert "`make run STUDY=tiny`" in lines[0]
     assert "`dvc pull`" in lines[0]
     assert len(lines) == 2
@@ -351,7 +375,7 @@ def test_a_clone_without_the_page_has_its_tables_checked_and_says_that_the_page_
     whole = {finding.file: finding for finding in findings(copied, expected_root=ExpectedRoot(root))}
     flip(copied.root / "reports/tiny/claims.csv", place=20)
 
-    assert set(whole) == {"data/tiny", "reports/tiny/report.html"}
+    assert set(whole) == {"results/tiny", "reports/tiny/report.html"}
     assert all(finding.unchecked for finding in whole.values())
     assert {finding.file for finding in findings(copied) if not finding.unchecked} == {"reports/tiny/claims.csv"}
 
@@ -362,17 +386,14 @@ def test_a_page_that_is_missing_beside_its_data_is_named(copied):
     assert [(finding.file, finding.unchecked) for finding in findings(copied)] == [("reports/tiny/report.html", False)]
 
 
-def test_one_missing_file_is_named_once_with_what_was_made_from_it(copied):
-    for path in (copied.root / EXAMPLES, sidecar_files.sidecar_path(copied.root / EXAMPLES)):
-        path.unlink()
+def test_one_missing_folder_is_named_with_what_was_made_from_it(copied):
+    shutil.rmtree(copied.root / Path(CHECKPOINT).parents[1])
 
-    found = [finding for finding in findings(copied) if finding.file == EXAMPLES]
+    (problem,) = [finding.problem for finding in findings(copied) if finding.file == CHECKPOINT]
 
-    assert len(found) == 1
-    assert re.match(r"is missing; \d+ files were created from it, such as data/tiny/", found[0].problem)
+    assert re.match(r"is missing; \d+ files were created from it, such as results/tiny/", problem)
 
 
-MSP = "data/tiny/scores/cnn.0/all_detectors/tested.zip#msp/digits_test"
 RETURN = ("    return ", "    unused = 1\n    return ")  # another digest, and the same numbers
 
 
@@ -393,7 +414,7 @@ def test_files_that_other_code_built_are_named_with_it_in_notes(own_code):
     problems = {finding.file: finding.problem for finding in found}
     assert all(finding.note for finding in found)
     assert problems[MSP] == "built by other code: detectors.msp.msp; that code is in no commit here"
-    assert MSP.replace("#msp", "#pixel_mahalanobis") not in problems
+    assert MSP.replace("/msp/", "/pixel_mahalanobis/") not in problems
 
 
 def test_a_whole_chain_of_other_code_is_whole_and_its_report_is_built_again(own_code, capsys):
@@ -405,7 +426,7 @@ def test_a_whole_chain_of_other_code_is_whole_and_its_report_is_built_again(own_
     *notes, last = capsys.readouterr().out.splitlines()
     assert last.startswith("The chain is whole")
     assert re.fullmatch(
-        r"data/tiny/\S+ and \d+ other files: built by other code: pipeline\.steps\.score\..*; that code .*",
+        r"results/tiny/\S+ and \d+ other files: built by other code: pipeline\.steps\.score\..*; that code .*",
         notes[0],
     )
     assert len(notes) == 1
@@ -430,18 +451,16 @@ def test_other_code_hides_no_flipped_bit(own_code, capsys):
     assert f"{EXAMPLES}: its bytes have digest" in capsys.readouterr().out
 
 
-def test_jobs_that_other_code_ran_are_not_rerun_and_an_audit_says_so(own_code, capsys):
+def test_artefacts_of_other_code_are_not_computed_again_and_an_audit_says_so(own_code, capsys):
     own_code.edit("src/touchstone/records/encoding.py", *RETURN)  # behind every file
 
     assert main(["audit", "tiny", "--no-render", "--recompute", "3", "--seed", "1"]) == chain.PARTLY
 
-    assert "data/tiny: 0 of 3 jobs were rerun" in capsys.readouterr().out
+    assert "results/tiny: 0 of 3 artefacts were computed again" in capsys.readouterr().out
 
 
 def test_another_step_in_a_record_is_named(copied):
-    path = sidecar_files.sidecar_path(copied.root / CHECKPOINT)
-    content = json.loads(path.read_text()) | {"step": "infer"}
-    path.write_text(digests.canonical(content) + "\n")
+    edit(copied.root, CHECKPOINT, lambda record: record.update(step="infer"))
     linked_anew(copied.root)
 
     assert "was created by the step infer, not by train" in {finding.problem for finding in findings(copied)}
@@ -456,7 +475,7 @@ def test_in_a_clone_a_report_of_other_code_and_settings_is_named_in_notes(own_co
 
     lines = capsys.readouterr().out.splitlines()
     report = "reports/tiny/report.html"
-    assert lines[0].startswith("data/tiny: is not here")
+    assert lines[0].startswith("results/tiny: is not here")
     assert lines[1] == f"{report}: built under other settings, papers or claims than those here"
     assert lines[2] == f"{report}: built by other code: attacks.pgd.pgd; that code is in no commit here"
     assert lines[3:] == ["Nothing is wrong, but not everything was checked"]
@@ -464,7 +483,7 @@ def test_in_a_clone_a_report_of_other_code_and_settings_is_named_in_notes(own_co
 
 def test_the_root_digest_is_checked(tiny):
     root = (tiny.root / "reports/tiny/ROOT").read_text().strip()
-    behind = chain.reached(tiny.root, ["reports/tiny/report.html"]).values()
+    behind = chain.reached(lambda file: tiny.root / file, ["reports/tiny/report.html"]).values()
     (own,) = {record["cpu"] for record in behind if record["step"] == "train"}
 
     assert findings(tiny, expected_root=ExpectedRoot(root)) == []
@@ -485,8 +504,8 @@ def test_a_root_of_another_processor_is_that_of_this_report_if_no_byte_differs(w
 
 
 def test_an_empty_study_is_no_whole_one(copied):
-    shutil.rmtree(copied.root / "data")
-    shutil.rmtree(copied.root / "reports")
+    for folder in ("data", "results", "reports"):
+        shutil.rmtree(copied.root / folder)
 
     assert "nothing to audit" in findings(copied)[0].problem
 
@@ -524,8 +543,8 @@ def test_one_file_is_audited_back_to_raw_data_and_nothing_else(copied, monkeypat
     flip(copied.root / EXAMPLES)
     monkeypatch.chdir(copied.root)
 
-    assert audit.run_audit("data/tiny/checkpoints/cnn.0.safetensors") == 0
-    assert audit.run_audit("data/tiny/scores/cnn.0/all_detectors/tested.zip#msp/digits_test") == 1
+    assert audit.run_audit(CHECKPOINT) == 0
+    assert audit.run_audit(MSP) == 1
     assert EXAMPLES in capsys.readouterr().out
 
 

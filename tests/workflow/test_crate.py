@@ -11,10 +11,13 @@ from rocrate.rocrate import ROCrate
 
 from touchstone import digests
 from touchstone.commands import crate
+from touchstone.evidence_files import archive
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import bundles
 from touchstone.pipeline.settings.study import load
+from touchstone.report import packing
 
+NET = "results/tiny/train/cnn.0/networks/cnn.0.safetensors"
+TRAIN = "results/tiny/prepare/tiny/examples/digits_train.safetensors"
 PROFILE = "provenance-run-crate-0.5"  # it extends workflow-run-crate, process-run-crate and ro-crate-1.1
 
 
@@ -53,7 +56,7 @@ def test_the_validator_accepts_the_zip_at_required_by_the_run_profile_and_those_
 
 
 def without_an_instrument(entities):
-    del entities["#make-data/few/examples/digits_test.safetensors"]["instrument"]
+    del entities["#make-results/few/prepare/few/examples/digits_test.safetensors"]["instrument"]
 
 
 def without_steps(entities):
@@ -89,10 +92,10 @@ def test_one_study_gives_one_zip_wherever_and_whenever(tiny, packed, tmp_path):
 def test_rocrate_opens_it_and_finds_who_made_what(packed):
     opened = ROCrate(str(packed))
 
-    action = opened.dereference("#make-data/tiny/checkpoints/cnn.0.safetensors")
+    action = opened.dereference(f"#make-{NET}")
     assert opened.mainEntity.id == "Snakefile"
-    assert [entity.id for entity in action["result"]] == ["data/tiny/checkpoints/cnn.0.safetensors"]
-    assert "data/tiny/examples/digits_train.safetensors" in [entity.id for entity in action["object"]]
+    assert [entity.id for entity in action["result"]] == [NET]
+    assert TRAIN in [entity.id for entity in action["object"]]
     assert action["instrument"].id == "#tool-train"
 
 
@@ -109,12 +112,13 @@ def test_every_file_has_its_format_and_the_sidecar_of_a_folder_is_about_the_fold
     entities = {entity["@id"]: entity for entity in json.loads((unpacked / crate.METADATA).read_text())["@graph"]}
     formats = {name: entity.get("encodingFormat") for name, entity in entities.items()}
 
-    assert formats["data/tiny/margins/cnn.0/fab/tested.zip"] == "application/zip"
-    assert formats["data/tiny/examples/digits_train.safetensors"] == "application/octet-stream"
-    assert (formats["LICENSE"], formats["workflow/common.smk"]) == ("text/plain", "text/plain")
-    assert entities["data/raw/sklearn_digits.prov.json"]["about"] == {"@id": "data/raw/sklearn_digits/"}
-    abouts = [entity["about"]["@id"] for entity in entities.values() if "about" in entity]
-    assert set(abouts) <= entities.keys()
+    assert formats[f"reports/tiny/{packing.METRICS}"] == "application/gzip"
+    assert formats[TRAIN] == "application/octet-stream"
+    assert (formats["LICENSE"], formats["workflow/rules/data.smk"]) == ("text/plain", "text/plain")
+    assert entities["data/raw/sklearn_digits.prov.json"]["about"] == [{"@id": "data/raw/sklearn_digits/"}]
+    assert entities["results/tiny/train/cnn.0/sidecar.json"]["about"] == [{"@id": NET}]
+    sets = {entry["@id"] for entry in entities["results/tiny/prepare/tiny/sidecar.json"]["about"]}
+    assert TRAIN in sets <= entities.keys()
 
 
 def test_papers_plugins_and_study_files_of_the_users_own_are_packed(few, tmp_path):
@@ -142,13 +146,13 @@ def test_no_clock_host_or_path_of_this_machine_is_in_it(packed, tiny):
         metadata = made.read(crate.METADATA).decode()
 
         assert str(tiny.root) not in metadata
-        assert {entry.date_time for entry in made.infolist()} == {bundles.DATE}
+        assert {entry.date_time for entry in made.infolist()} == {archive.DATE}
 
 
 def test_a_file_that_its_sidecar_does_not_vouch_for_is_not_packed(copied, tmp_path):
-    path = copied.root / "data/tiny/checkpoints/cnn.0.safetensors"
+    path = copied.root / NET
     path.write_bytes(path.read_bytes()[:-1] + b"x")
 
-    with pytest.raises(ValueError, match=r"data/tiny/checkpoints/cnn.0.safetensors: its bytes do not match"):
+    with pytest.raises(ValueError, match=f"{NET}: its bytes do not match"):
         crate.write(plan_of(copied), tmp_path / "x.zip", copied.root)
     assert not (tmp_path / "x.zip").exists()

@@ -1,8 +1,10 @@
-"""DVC carries a study: what a stage records is pushed, pulled into a clone, planned right there, compared, taken back."""
+"""DVC carries a study: what its stages record is pushed, pulled into a clone, found there by every job, and compared."""
 
 import json
+import re
 import shutil
 import sys
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,17 +14,14 @@ import yaml
 from moto.server import ThreadedMotoServer
 
 from command_server import dvc_server
-from touchstone.commands import dvc
-from touchstone.pipeline.planning.plan import Plan
+from projects import Project
+from touchstone.pipeline.planning.plan import RULES, Plan
+from touchstone.pipeline.provenance.job_folders import name_of
 from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
-STAGE, FEW_STAGE = "workflow/dvc.yaml:tiny", "workflow/dvc.yaml:few"
-STEPS = ("fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 41}")
-FEWER = ("part: test, limit: 60", "part: test, limit: 50")
-FILE, TABLE = "workflow/studies/few.yaml", "data/few/metrics/sheet.csv"
-RESAMPLES = ("resamples: 10", "resamples: 20")
-REMEASURED = {"Measure margins of cnn.0 by fab: tested", "Evaluate margins", "Write the report"}
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+STUDY, EPS = "workflow/studies/tiny.yaml", ("score: {use: score_pgd, eps: 0.1", "score: {use: score_pgd, eps: 0.11")
 S3 = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
 QUIET = {
     "DVC_NO_ANALYTICS": "1",
@@ -31,11 +30,100 @@ QUIET = {
 }  # fmt: skip
 
 
+def outs_of(stage):
+    return [name.replace("${name}", "digits") for out in (*stage["outs"], *stage.get("metrics", [])) for name in out]
+
+
+def omitted(stage):
+    return stage["cmd"].partition("--omit-from ")[2].split()
+
+
+# --- dvc.yaml ---
+
+
+def test_the_stages_are_the_steps_that_people_name():
+    assert list(STAGES) == ["data", "train", "attack", "detect", "report"]
+
+
+def test_each_source_and_the_folder_of_each_rule_belong_to_one_stage():
+    owned = Counter(out for stage in STAGES.values() for out in outs_of(stage))
+
+    raw = {file for folder in Plan(load("digits", ROOT)).layout.raw_folders for file in (folder, f"{folder}.prov.json")}
+    assert set(owned.values()) == {1}
+    assert {out for out in owned if out.startswith("data/raw/")} == raw
+    assert {out for out in owned if out.startswith("data/digits/")} == {f"data/digits/{rule}" for rule in RULES[1:-1]}
+
+
+def test_a_stage_runs_every_job_that_fills_its_folders_and_none_of_a_later_stage():
+    jobs = {str(job): job for job in Plan(load("digits", ROOT)).jobs.values()}
+    filled = {"fetch"}
+    for name, stage in STAGES.items():
+        left_out = {one for one, job in jobs.items() if job.rule in omitted(stage)}
+        while behind := {one for one, job in jobs.items() if left_out & set(job.inputs)} - left_out:
+            left_out |= behind
+        filled |= {Path(out).name for out in outs_of(stage) if out.startswith("data/digits/")}
+        filled |= {"report"} if name == "report" else set()
+
+        assert {job.rule for one, job in jobs.items() if one not in left_out} == filled, name
+        assert {job.rule for one, job in jobs.items() if one in left_out} == set(RULES) - filled, name
+
+
+def test_a_stage_depends_on_code_settings_and_the_results_of_every_stage_before_it():
+    before = []
+    for stage in STAGES.values():
+        needed = ["params.yaml", "requirements.lock", "src/touchstone", "workflow", *before]
+        assert [name.replace("${name}", "digits") for name in stage["deps"]] == needed
+        before += [out for out in outs_of(stage) if out.startswith("data/digits/")]
+
+
+def test_every_output_stays_when_dvc_runs_its_stage():
+    kept = [
+        how for stage in STAGES.values() for out in (*stage["outs"], *stage.get("metrics", [])) for how in out.values()
+    ]
+
+    assert all(how["persist"] for how in kept)
+
+
+def test_the_named_settings_are_in_params_yaml():
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for name in (name for stage in STAGES.values() for name in stage.get("params", [])):
+        section, _, entry = name.partition(".")
+        assert entry in settings[section], name
+
+
+def test_a_committed_lock_is_that_of_these_stages():
+    lock = ROOT / "dvc.lock"
+    recorded = yaml.safe_load(lock.read_text())["stages"] if lock.is_file() else {}
+
+    for name, stage in recorded.items():
+        assert stage["cmd"] == STAGES[name]["cmd"].replace("${name}", "digits")
+        assert {out["path"] for out in stage["outs"]} == set(outs_of(STAGES[name]))
+
+
+@pytest.mark.parametrize("study", ["digits", "fashion_mnist"])
+def test_the_plot_reads_columns_that_a_table_of_claims_has(study):
+    head = (ROOT / "reports" / study / "claims.csv").read_text().partition("\n")[0].split(",")
+
+    asked = set(re.findall(r"datum\.(\w+)", (ROOT / ".dvc/plots/claims.json").read_text())) - {"number"}
+    assert asked == {"measured", "kind", "low", "high"}
+    assert asked < set(head)
+
+
+def test_git_carries_the_page_that_says_what_lies_in_data():
+    page = (ROOT / "data/README.md").read_text()
+
+    assert "`raw/SOURCE/`" in page
+    assert "`STUDY/RULE/KEY`" in page
+
+
+# --- a study that DVC carries ---
+
+
 @dataclass(frozen=True)
 class Versioned:
-    """A git repository with a study's DVC stage, and the commands that people type in it."""
+    """A git repository with the stages of tiny, and the commands that people type in it."""
 
-    project: object
+    project: Project
 
     @property
     def root(self) -> Path:
@@ -50,15 +138,43 @@ class Versioned:
         assert not check or done.returncode == 0, f"{line}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
         return done.stdout + done.stderr
 
+    def runs(self) -> int:
+        """Run the study; return how many tasks were computed, without the page."""
+        shutil.rmtree(self.root / "logs/tiny", ignore_errors=True)
+        self.project.snakemake("--cores", "2")
+        logs = [path for path in (self.root / "logs/tiny").rglob("*.log") if path.name != "report.log"]
+        return sum(int(re.search(r": (\d+) computed", path.read_text())[1]) for path in logs)
 
-def versioned(finished, study, folder):
-    """A copy of a project in which a study was run, its stage committed, its files pushed to a remote that is a folder."""
-    made = Versioned(finished.copy(folder / "project"))
-    (made.root / "dvc.yaml").unlink()  # the default study was not run here
+    def stored(self) -> set[str]:
+        """The names of the results in the store."""
+        return {path.relative_to(self.root).as_posix() for path in (self.root / "data/tiny").rglob("*.json")}
+
+    def clone(self, folder: Path) -> "Versioned":
+        """A fresh clone, in which nothing is pulled yet."""
+        self.type(f"git clone -q . {folder}")
+        (folder / ".venv").symlink_to(sys.prefix)
+        return Versioned(Project(folder))
+
+
+def of_tiny(stages: str) -> str:
+    """Return the text of dvc.yaml for tiny, as its head says: with another name, and without the sources of digits alone."""
+    other = {
+        f"data/raw/{name}" for name in load("digits", ROOT)["sources"].keys() - load("tiny", ROOT)["sources"].keys()
+    }
+    lines = [line for line in stages.splitlines() if not any(source in line for source in other)]
+    return "\n".join(lines).replace("- name: digits", "- name: tiny") + "\n"
+
+
+@pytest.fixture(scope="module")
+def recorded(with_one_figure, tmp_path_factory):
+    """The finished tiny study with one figure, recorded, and pushed to a remote that is a folder."""
+    folder = tmp_path_factory.mktemp("dvc")
+    made = Versioned(with_one_figure.copy(folder / "project"))
     (made.root / ".venv").symlink_to(sys.prefix)
+    (made.root / "dvc.lock").unlink(missing_ok=True)
+    (made.root / "dvc.yaml").write_text(of_tiny((ROOT / "dvc.yaml").read_text()))
     with (made.root / ".gitignore").open("a") as ignored:
-        ignored.write(f"/.venv\n!/reports/{study}/\n")
-    dvc.write_stages(study, made.root)
+        ignored.write("/.venv\n!/reports/tiny/\n")
     for line in ("git init -q .", f"dvc remote add -q -d folder {folder / 'remote'}", "dvc commit -q -f"):
         made.type(line)
     for line in ("git add -A", "git commit -q -m one", "dvc push -q"):
@@ -66,235 +182,94 @@ def versioned(finished, study, folder):
     return made
 
 
-@pytest.fixture(scope="module")
-def recorded(with_one_figure, tmp_path_factory):
-    """The finished tiny study with one figure, recorded: hundreds of files, bundles, pictures and checkpoints."""
-    return versioned(with_one_figure, "tiny", tmp_path_factory.mktemp("dvc"))
-
-
-@pytest.fixture(scope="module")
-def few_versioned(few, tmp_path_factory):
-    """The finished study of four jobs, recorded."""
-    return versioned(few, "few", tmp_path_factory.mktemp("few"))
-
-
 @pytest.fixture
-def own_few(few_versioned, tmp_path):
-    """A copy of the project with the study of four jobs that a test may change."""
-    return Versioned(few_versioned.project.copy(tmp_path / "own"))
+def own(recorded, tmp_path):
+    """A copy of the recorded study that a test may change."""
+    return Versioned(recorded.project.copy(tmp_path / "own"))
 
 
-def clone_of(origin, folder):
-    """A fresh clone, in which nothing is pulled yet."""
-    origin.type(f"git clone -q . {folder}")
-    (folder / ".venv").symlink_to(sys.prefix)
-    return Versioned(type(origin.project)(folder))
-
-
-@pytest.fixture
-def few_cloned(few_versioned, tmp_path):
-    """A fresh clone of the study of four jobs with its files pulled."""
-    fresh = clone_of(few_versioned, tmp_path / "clone")
-    fresh.type("dvc pull -q")
-    return fresh
-
-
-def test_the_committed_stage_is_the_one_that_make_dvc_writes():
-    written = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-
-    assert written == dvc.document([Plan(load("digits", ROOT))], set())
-
-
-def test_a_second_study_leaves_shared_raw_data_to_the_first(copied):
-    dvc.write_stages("tiny", copied.root)
-
-    stages = yaml.safe_load((copied.root / "workflow/dvc.yaml").read_text())["stages"]
-
-    assert list(stages) == ["tiny"]
-    assert "data/raw/sklearn_digits/" in stages["tiny"]["deps"]
-
-
-def test_papers_and_plugins_of_the_users_own_are_dependencies():
-    study = replace(load("tiny", ROOT), folders=("./my_paper", "plugins/"))
-
-    stages = dvc.document([Plan(study)], set())["stages"]
-
-    assert {"./my_paper", "plugins/"} <= set(stages["tiny"]["deps"])
-
-
-def test_overlays_are_dependencies_also_those_that_a_study_is_based_on(clone):
-    studies = clone.root / "workflow/studies"
-    (studies / "further.yaml").write_text("base: mine/base.yaml\n")
-    (clone.root / "mine").mkdir()
-    (clone.root / "mine/base.yaml").write_text("base: tiny\n")
-
-    plans = [Plan(load(name, clone.root)) for name in ("digits", "further")]
-    document = dvc.document(plans, set(), clone.root)
-
-    params = {name: [file for entry in stage["params"] for file in entry] for name, stage in document["stages"].items()}
-    assert params["digits"] == ["params.yaml", "workflow/studies/digits.yaml"]
-    overlays = ["workflow/studies/tiny.yaml", "mine/base.yaml", "workflow/studies/further.yaml"]
-    assert params["further"] == ["params.yaml", *overlays]
-
-
-def test_every_output_stays_when_dvc_runs_a_stage(recorded):
-    stages = yaml.safe_load((recorded.root / "workflow/dvc.yaml").read_text())["stages"]
-    outs = {name: kept for stage in stages.values() for out in stage["outs"] for name, kept in out.items()}
-
-    assert {"data/raw/sklearn_digits/", "data/tiny/", "reports/tiny/report.html", "reports/tiny/ROOT"} <= outs.keys()
-    assert all(kept["persist"] for kept in outs.values())
-
-
-def test_a_run_leaves_the_lock_alone_and_commit_records_it(recorded):
+def test_what_was_recorded_is_up_to_date_and_no_stage_runs(recorded):
     assert "up to date" in recorded.type("dvc status")
-    assert "didn't change, skipping" in recorded.type(f"dvc repro {STAGE}")
+    assert recorded.type("dvc repro").count("didn't change, skipping") == len(STAGES)
     assert recorded.type("git status --short") == ""
 
 
-def test_repro_after_a_comment_calls_snakemake_which_runs_no_job(own_few):
-    (own_few.root / "src/touchstone/data/digits.py").open("a").write("# a comment\n")
-
-    said = own_few.type(f"dvc repro {FEW_STAGE}")
-
-    assert "Nothing to be done" in said
-    assert own_few.type("git status --short").split() == [
-        "M",
-        "src/touchstone/data/digits.py",
-        "M",
-        "workflow/dvc.lock",
-    ]
-
-
-def test_a_clone_with_pulled_files_has_nothing_to_do_and_one_setting_reruns_its_jobs(recorded, tmp_path):
-    cloned = clone_of(recorded, tmp_path / "clone")
+def test_a_clone_with_pulled_files_computes_nothing_and_after_one_eps_exactly_its_tasks(recorded, tmp_path):
+    cloned = recorded.clone(tmp_path / "clone")
     cloned.type("dvc pull -q")
+    root = (cloned.root / "reports/tiny/ROOT").read_text()
+
+    assert cloned.runs() == 0
+    assert (cloned.root / "reports/tiny/ROOT").read_text() == root
     assert "up to date" in cloned.type("dvc status")
-    assert not cloned.project.planned()
 
-    cloned.project.edit("workflow/studies/tiny.yaml", *STEPS)
+    shutil.rmtree(cloned.root / "results")  # as in a fresh clone
+    before = Plan(load("tiny", cloned.root)).tasks
+    stored = cloned.stored()
+    cloned.project.edit(STUDY, *EPS)
+    after = Plan(load("tiny", cloned.root)).tasks
 
-    assert set(cloned.project.planned()) == REMEASURED
+    assert cloned.runs() == len(behind(before, after)) > 1
+    records = [json.loads((cloned.root / path).read_text()) for path in cloned.stored() - stored]
+    assert {record["name"] for record in records} == behind(before, after)
+    assert list(json.loads(cloned.type("dvc params diff --json"))[STUDY]) == ["attacks.score.eps"]
 
 
-@pytest.fixture(scope="module")
-def bucket():
-    """A bucket on an S3-compatible server, and where the server listens."""
+def behind(before, after):
+    """The names of the tasks with other settings or inputs, and of those that read what they make; without the page."""
+    changed = {path for path, task in after.items() if path not in before or before[path] != task}
+    while more := {path for path, task in after.items() if changed & set(task.input_files)} - changed:
+        changed |= more
+    return {name_of(path) for path in changed if after[path].step != "report"}
+
+
+def test_repro_after_a_comment_computes_nothing_and_records_the_code(own):
+    (own.root / "src/touchstone/data/digits.py").open("a").write("# a comment\n")
+
+    said = own.type("dvc repro")
+
+    assert said.count("Nothing to be done") == len(STAGES)
+    assert own.type("git status --short").split() == ["M", "dvc.lock", "M", "src/touchstone/data/digits.py"]
+
+
+def test_a_changed_setting_is_named(own):
+    own.project.edit("params.yaml", "pgd: {use: pgd, eps: 0.1,", "pgd: {use: pgd, eps: 0.11,")
+
+    shown = json.loads(own.type("dvc params diff --json"))
+
+    assert list(shown["params.yaml"]) == ["attacks.pgd.eps"]
+    assert re.search(r"attack:\n(.*\n)*.*modified: +attacks\.pgd\n", own.type("dvc status"))
+
+
+def test_metrics_are_the_judged_numbers_and_plots_the_claims_and_figures(recorded, tmp_path):
+    (found,) = json.loads(recorded.type("dvc metrics show --json"))[""]["data"].values()
+    recorded.type(f"dvc plots show -q -o {tmp_path / 'plots'}", check=False)  # this study has one figure
+
+    assert found["data"] == json.loads((recorded.root / "reports/tiny/metrics.json").read_text())
+    assert 5 < len(found["data"]) < 100
+    assert "datum.measured" in (tmp_path / "plots/index.html").read_text()
+    assert any(path.name.endswith("figures_roc.svg") for path in (tmp_path / "plots/static").iterdir())
+
+
+def test_an_s3_compatible_server_carries_a_study_to_another_machine(own, tmp_path, monkeypatch):
+    for name, value in S3.items():
+        monkeypatch.setenv(name, value)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    host, port = server.get_host_and_port()
-    place = f"http://{host}:{port}"
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in S3.items():
-            patch.setenv(name, value)
-        boto3.client("s3", endpoint_url=place).create_bucket(Bucket="touchstone")
-        yield place
-    server.stop()
+    try:
+        host, port = server.get_host_and_port()
+        boto3.client("s3", endpoint_url=f"http://{host}:{port}").create_bucket(Bucket="touchstone")
+        for line in (
+            "dvc remote add -q --local s3 s3://touchstone/data",
+            f"dvc remote modify -q --local s3 endpointurl http://{host}:{port}",
+            "dvc push -q -r s3",
+        ):
+            own.type(line)
+        elsewhere = own.clone(tmp_path / "elsewhere")
+        shutil.copy(own.root / ".dvc/config.local", elsewhere.root / ".dvc/config.local")
 
+        elsewhere.type("dvc pull -q -r s3")
+    finally:
+        server.stop()
 
-def test_an_s3_compatible_server_carries_a_study_to_another_machine(few_versioned, bucket, tmp_path):
-    for line in (
-        "dvc remote add -q --local s3 s3://touchstone/data",
-        f"dvc remote modify -q --local s3 endpointurl {bucket}",
-        "dvc push -q -r s3",
-    ):
-        few_versioned.type(line)
-    elsewhere = clone_of(few_versioned, tmp_path / "elsewhere")
-    shutil.copy(few_versioned.root / ".dvc/config.local", elsewhere.root / ".dvc/config.local")
-
-    elsewhere.type("dvc pull -q -r s3")
-
-    assert not elsewhere.project.planned(study="few")
-
-
-def test_a_pulled_file_that_does_not_match_its_sidecar_is_made_again(few_cloned):
-    path = few_cloned.root / TABLE
-    data = path.read_bytes()
-    path.unlink()
-    path.write_bytes(data[:-1] + b"x")
-
-    assert "Evaluate sheet" in few_cloned.project.planned(study="few")
-
-
-def test_two_versions_are_compared_and_checked_out_both_ways(own_few):
-    own_few.project.edit(FILE, *FEWER)
-    own_few.type(f"dvc repro -q {FEW_STAGE}")
-    changed = json.loads(own_few.type("dvc metrics diff --json"))["reports/few/metrics.json"]
-    own_few.type("git commit -q -a -m two")
-
-    assert changed
-    assert all(name.startswith("sheet.") for name in changed)
-    for version in ("HEAD~1", "-"):
-        own_few.type(f"git checkout -q {version}")
-        own_few.type("dvc checkout -q")
-        assert "up to date" in own_few.type("dvc status")
-        assert not own_few.project.planned(study="few"), version
-    own_few.project.edit(FILE, *RESAMPLES)
-    assert set(own_few.project.planned(study="few")) == {"Evaluate sheet", "Write the report"}
-
-
-def test_a_stage_gives_the_bytes_and_the_root_of_a_plain_run(own_few):
-    before = own_few.project.digests("data", "reports")
-    (own_few.root / "reports/few/report.html").unlink()
-    (own_few.root / TABLE).unlink()
-
-    own_few.type(f"dvc repro -q {FEW_STAGE}")
-
-    assert own_few.project.digests("data", "reports") == before
-    assert own_few.type("git status --short") == ""
-
-
-def test_metrics_plots_and_checkpoints_are_shown(recorded, tmp_path):
-    metrics = json.loads(recorded.type("dvc metrics show --json"))
-    recorded.type(f"dvc plots show -q -o {tmp_path / 'plots'}")
-    recorded.type("git tag -a workflow=tiny-cnn-0@v1.0.0 -m first")
-    recorded.type(f"dvc artifacts get -q . workflow:tiny-cnn-0 -o {tmp_path / 'cnn.safetensors'}")
-
-    (found,) = metrics[""]["data"].values()
-    assert found["data"]["robustness"]["cnn"]["digits_test"]["clean_accuracy"] > 0.5
-    assert "robust_accuracy" in (tmp_path / "plots/index.html").read_text()
-    pictures = {path.name.split("_figures_")[1] for path in (tmp_path / "plots/static").iterdir()}
-    assert pictures == {f"{name}.svg" for name in load("tiny", recorded.root)["figures"]}
-    checkpoint = recorded.root / "data/tiny/checkpoints/cnn.0.safetensors"
-    assert (tmp_path / "cnn.safetensors").read_bytes() == checkpoint.read_bytes()
-    artifacts = yaml.safe_load((recorded.root / "workflow/dvc.yaml").read_text())["artifacts"]
-    assert artifacts["tiny-unet-0"]["desc"] == "unet, trained by translation on digits_train, seed 0"
-    assert all(entry["desc"] and entry["type"] == "model" for entry in artifacts.values())
-
-
-def test_an_experiment_changes_a_setting_by_name(own_few):
-    own_few.type(f"dvc exp run -q -n more -S {FILE}:evaluations.sheet.resamples=20 {FEW_STAGE}")
-
-    assert "more" in own_few.type("dvc exp list")
-    shown = json.loads(own_few.type("dvc params diff --json"))[FILE]
-    assert shown == {"evaluations.sheet.resamples": {"old": 10, "new": 20, "diff": 10}}
-    assert not own_few.project.planned(study="few")
-
-
-@pytest.mark.parametrize("kind", ["hardlink", "symlink"])
-def test_a_cache_of_links_outlives_what_snakemake_deletes(few_cloned, kind):
-    few_cloned.type(f"dvc config cache.type {kind}")
-    few_cloned.type("dvc checkout -q --relink")
-    assert not few_cloned.project.planned(study="few")
-    table = few_cloned.root / TABLE
-    before = table.read_bytes()
-
-    few_cloned.project.snakemake("--cores", "2", "--force", TABLE, study="few")
-
-    assert table.read_bytes() == before
-    shutil.rmtree(table.parent)
-    few_cloned.type("dvc checkout -q")
-    assert table.read_bytes() == before
-
-
-@pytest.mark.parametrize(("made", "missing"), [("other", "DVC repository"), (".dvc", "not a git repository")])
-def test_a_check_outside_a_repository_is_refused(tmp_path, made, missing):
-    (tmp_path / made).mkdir()
-    (tmp_path / made / "config").touch()
-
-    with pytest.raises(ValueError, match=rf"dvc --check: .*{missing}.*; run it in a git clone of touchstone"):
-        dvc.stale(tmp_path)
-
-
-def test_an_overlay_outside_the_repositorys_studies_is_refused(copied):
-    with pytest.raises(ValueError, match="only a study in workflow/studies/ can be versioned"):
-        dvc.write_stages("elsewhere.yaml", copied.root)
+    assert elsewhere.project.digests("data/tiny") == own.project.digests("data/tiny")

@@ -23,9 +23,9 @@ from touchstone.evidence.selection import Selection
 from touchstone.evidence.verification import Options, verify
 from touchstone.evidence_files import archive
 from touchstone.numerics import cpu_paths
-from touchstone.pipeline.orchestration.restore import restore
+from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import bundles, sidecar_files
+from touchstone.pipeline.provenance import sidecar_files, store
 from touchstone.pipeline.settings.study import load
 from touchstone.records import encoding
 from touchstone.records.selection import select_rows
@@ -36,18 +36,21 @@ FORGED = runpy.run_path(str(Path(__file__).parents[1] / "forged_evidence.py"))
 Forger, flipped, bumped, caught = (FORGED[name] for name in ("Forger", "flipped", "bumped", "caught"))
 CLAIMS = ("S1-13", "S3-12", "S2-1")
 TEST, TRAIN, CALIBRATION = (
-    f"data/tiny/examples/digits_{part}.safetensors" for part in ("test", "train", "calibration")
+    f"results/tiny/prepare/tiny/examples/digits_{part}.safetensors" for part in ("test", "train", "calibration")
 )
-NET, OTHER_NET = (f"data/tiny/checkpoints/{net}.safetensors" for net in ("cnn.0", "cnn_aloe.0"))
-PGD = "data/tiny/attacked/digits_test/cnn.0/pgd.safetensors"
-ATTACKED = "data/tiny/outputs/cnn.0/tested_plain/cnn.0.zip#digits_test/cnn.0/pgd"
-FITTED = "data/tiny/detectors/cnn.0/all_detectors.zip#pixel_mahalanobis"
-CLEAN = "data/tiny/outputs/cnn.0/tested.zip#digits_test"
-SCORE = "data/tiny/attacked/digits_test/cnn.0+msp@0.05/score.safetensors"
-MSP = "data/tiny/detectors/cnn.0/all_detectors.zip#msp"
-SCORES = "data/tiny/scores/cnn.0/all_detectors/tested.zip#msp/digits_test"
-DETECTION, ERRORS = (f"data/tiny/metrics/{name}.csv" for name in ("attacked_detection", "paired_errors"))
-MARGINS = "data/tiny/margins/cnn.0/nearest_classes/tested.zip#digits_test"
+NET, OTHER_NET = (f"results/tiny/train/{net}/networks/{net}.safetensors" for net in ("cnn.0", "cnn_aloe.0"))
+PGD = "results/tiny/attack/cnn.0/attacked/digits_test/cnn.0/pgd.safetensors"
+DETECT = "results/tiny/detect/cnn.0"
+ATTACKED = f"{DETECT}/outputs/cnn.0/digits_test/cnn.0/pgd.safetensors"
+FITTED = f"{DETECT}/detectors/cnn.0/pixel_mahalanobis.safetensors"
+CLEAN = f"{DETECT}/outputs/cnn.0/digits_test.safetensors"
+SCORE = f"{DETECT}/attacked/digits_test/cnn.0+msp@0.05/score.safetensors"
+MSP = f"{DETECT}/detectors/cnn.0/msp.safetensors"
+SCORES = f"{DETECT}/scores/cnn.0/msp/digits_test.safetensors"
+DETECTION = "results/tiny/evaluate/aloe/metrics/attacked_detection.csv"
+ERRORS = "results/tiny/evaluate/fgsm/metrics/paired_errors.csv"
+SEED = "results/tiny/measure/cnn_aloe.1/outputs/cnn_aloe.1/digits_test.safetensors"
+MARGINS = "results/tiny/measure/cnn.0/margins/cnn.0/nearest_classes/digits_test.safetensors"
 REPORT, CLAIM_TABLE = "reports/tiny/report.html", "reports/tiny/claims.csv"
 SETTINGS = "workflow/studies/tiny.yaml"
 
@@ -171,6 +174,21 @@ def from_test(inputs):
     return {role: [link | {"file": CLEAN} for link in links] for role, links in inputs.items()}
 
 
+def without_definitions(forger):
+    """No link covers the lists of definitions, which say by which code something was made."""
+    path = forger.folder / DETECT / "sidecar.json"
+    content = json.loads(path.read_text())
+    content["code"] = {digest: code | {"definitions": {}} for digest, code in content["code"].items()}
+    path.write_bytes(sidecar_files.as_bytes(content))
+
+
+def a_folder_of_a_sidecar(forger):
+    path = forger.folder / DETECT / "sidecar.json"
+    path.unlink()
+    path.mkdir()
+    (path / "a.csv").write_text("a\n")
+
+
 BUDGETS = [
     ("a perturbation over the budget by 1/255", lambda f: f.noun(PGD, **pixels(one_level_too_far)), "budget", PGD),
     ("pixels off the 1/255 grid", lambda f: f.noun(PGD, images=off_the_grid), "budget", PGD),
@@ -214,7 +232,7 @@ NUMBERS = [
     ("more images", lambda f: f.rows("attacked_detection", of_row("auroc_both", n=10_000)), "recomputation", DETECTION),
     ("a row left out", lambda f: f.rows("attacked_detection", lambda rows: rows[1:]), "recomputation", DETECTION),
     ("a dropped seed", lambda f: f.rows("paired_errors", lambda rows: [row for row in rows if row.seed != 1]), "recomputation", ERRORS),
-    ("the files of a dropped seed", lambda f: (f.folder / "data/tiny/outputs/cnn_aloe.1/tested.zip").unlink(), "plan", "cnn_aloe.1/tested.zip"),
+    ("the files of a dropped seed", lambda f: (f.folder / SEED).unlink(), "plan", SEED),
     ("a seed dropped from the settings", lambda f: f.text(SETTINGS, "seeds: [0, 1]", "seeds: [0]"), "plan", "cnn_aloe.1"),
     ("another budget in the settings", lambda f: f.text(SETTINGS, "eps: 0.1, steps: 3", "eps: 0.05, steps: 3"), "plan", "score.safetensors"),
     ("another budget in a record", lambda f: f.record(PGD, settings=weaker), "plan", PGD),
@@ -276,9 +294,11 @@ def test_a_forgery_whose_digests_all_agree_is_caught_where_it_is(honest, raw, tm
 LEFT_BEHIND = [
     ("other bytes of a network", lambda f: f.write(NET, f.read(OTHER_NET)), "chain", NET),
     ("another code digest in a record", lambda f: f.record(PGD, code=lambda x: "sha256:" + "0" * 64), "chain", PGD),
+    ("another list of definitions in a sidecar", without_definitions, "chain", f"{DETECT}/sidecar.json"),
+    ("a folder instead of a sidecar", a_folder_of_a_sidecar, "chain", f"{DETECT}/sidecar.json"),
     ("another ROOT", lambda f: (f.folder / "reports/tiny/ROOT").write_text("sha256:0\n"), "root", "reports/tiny/ROOT"),
     ("another table of claims", lambda f: (f.folder / CLAIM_TABLE).write_text("claim\n"), "chain", CLAIM_TABLE),
-    ("a record of nested JSON", lambda f: (f.folder / f"{MSP.split('#')[0]}.prov.json").write_text("[" * 9999), "bytes", "all_detectors.zip.prov.json"),
+    ("a record of nested JSON", lambda f: (f.folder / DETECT / "sidecar.json").write_text("[" * 9999), "bytes", "detect/cnn.0/sidecar.json"),
     ("a pickle instead of a network", lambda f: (f.folder / NET).write_bytes(b"\x80\x04."), "chain", NET),
     ("settings that name Python code", lambda f: f.text("params.yaml", "\nsources:", "\nplugins: [/tmp]\nsources:"), "settings", "plugins"),
     ("another settings file that names Python code", lambda f: (f.folder / "mine.yaml").write_text("plugins: [/tmp]\n"), "settings", "plugins"),
@@ -336,13 +356,13 @@ HOSTILE = [
     ("a zip bomb", lambda path, data: zipped(path, {"data/a.csv": b"0" * 10**7}), "zip bomb"),
     ("a name above the folder", lambda path, data: zipped(path, {"../../a.csv": b""}), "inside its own folder"),
     ("an absolute name", lambda path, data: zipped(path, {"/etc/a.csv": b""}), "inside its own folder"),
-    ("a hidden file", lambda path, data: zipped(path, {".touchstone/cache/actions/0.json": b"{}"}), "inside its own folder"),
+    ("a hidden file", lambda path, data: zipped(path, {".touchstone/plan/0.json": b"{}"}), "inside its own folder"),
     ("Python code", lambda path, data: zipped(path, {"src/evil.py": b""}), "only data and settings"),
     ("a pickle", lambda path, data: zipped(path, {"data/a.pkl": b""}), "only data and settings"),
     ("a manifest of nested JSON", lambda path, data: zipped(path, {}, "[" * 10**6), "cannot be read"),
-    ("a folder that is a file too", lambda path, data: zipped(path, {"data/a.zip": b"", "data/a.zip/b.csv": b""}), "a folder too"),
+    ("a folder that is a file too", lambda path, data: zipped(path, {"data/a.csv": b"", "data/a.csv/b.csv": b""}), "a folder too"),
     ("a name that no disk can hold", lambda path, data: zipped(path, {f"data/{'a' * 300}.csv": b""}), "too long"),
-    ("a newer format", lambda path, data: zipped(path, {}, '{"format": "touchstone evidence 9"}'), "reads 'touchstone evidence 2'"),
+    ("a newer format", lambda path, data: zipped(path, {}, '{"format": "touchstone evidence 9"}'), "reads 'touchstone evidence 3'"),
     ("a key that is there twice", lambda path, data: zipped(path, {}, '{"format": 1, "format": 2}'), "twice"),
     ("names that differ only in case", lambda path, data: zipped(path, {"evidence.JSON": b""}), "two files of one name"),
 ]  # fmt: skip
@@ -415,7 +435,7 @@ def test_a_forged_probe_is_caught_on_an_equal_processor_and_not_checked_on_anoth
     forger = Forger(trained, tmp_path / "forged")
     forger.rows("pseudo_margins", of_row("kendall_tau_gain", value=0.5))
     forger.rehash()
-    path, file = forger.packed(), "data/tiny/metrics/pseudo_margins.csv"
+    path, file = forger.packed(), "results/tiny/evaluate/margin_consistency/metrics/pseudo_margins.csv"
 
     stated = sidecar_files.read_sidecar(trained / file)["cpu"]
     monkeypatch.setattr(cpu_paths, "record", lambda torch: stated)
@@ -464,23 +484,10 @@ def test_of_a_fitted_detector_only_numbers_may_differ(tiny, forged):
         artefact_checks._check_fitted(reader, replace(stated, **forged), task, counts)
 
 
-def test_an_adoption_that_was_interrupted_is_taken_up_again(tiny, clone, monkeypatch):
-    """Killed after it wrote a file, and before its sidecar."""
-    shutil.copytree(tiny.root / "data/raw", clone.root / "data/raw")
-    selection, path = Selection(Plan(load("tiny", clone.root))), clone.root / NET
-    path.parent.mkdir(parents=True)
-    path.write_bytes((tiny.root / NET).read_bytes())
-
-    written = adoption.adopt(selection, tiny.root, "sha256:0", clone.root)
-
-    assert NET in written
-    assert sidecar_files.read_sidecar(path)["adopted"] == "sha256:0"
-
-
 def test_without_weights_only_who_has_the_networks_can_verify(tiny, tmp_path):
     selection = Selection(Plan(load("tiny", tiny.root)), CLAIMS)
     study_evidence.write(selection, "tiny", tmp_path / "e", weights=False, root=tiny.root)
-    networks = {Path(file).stem: tiny.root / file for file in selection.addresses if "/checkpoints/" in file}
+    networks = {Path(file).stem: tiny.root / file for file in selection.files if "/networks/" in file}
     without, right = verify(tmp_path / "e", Options()), verify(tmp_path / "e", Options(networks=networks))
     wrong = verify(tmp_path / "e", Options(networks=networks | {"cnn.0": networks["cnn_aloe.0"]}))
 
@@ -491,44 +498,63 @@ def test_without_weights_only_who_has_the_networks_can_verify(tiny, tmp_path):
     assert caught(wrong, "recomputation", CLEAN)
 
 
-def test_a_verified_study_is_adopted_marked_and_only_its_report_is_left_to_run(
-    tiny, whole_evidence, clone, monkeypatch, capsys
-):
+@pytest.fixture
+def adopting(tiny, whole_evidence, clone, monkeypatch):
+    """A clone with the raw files of the study and its evidence, in which the test is."""
+    shutil.copytree(tiny.root / "data/raw", clone.root / "data/raw")
     shutil.copy(whole_evidence, clone.root / "e")
     monkeypatch.chdir(clone.root)
-    assert main(["adopt", "e"]) == 1
-    assert "data/raw/sklearn_digits: is not here" in capsys.readouterr().err
-    shutil.copytree(tiny.root / "data/raw", "data/raw")
+    return clone
 
+
+def test_nothing_is_adopted_without_raw_files(clone, whole_evidence, monkeypatch, capsys):
+    monkeypatch.chdir(clone.root)
+
+    assert main(["adopt", str(whole_evidence)]) == 1
+    assert "data/raw/sklearn_digits: is not here" in capsys.readouterr().err
+    assert not Path("data/tiny").exists()
+
+
+def test_a_verified_study_is_adopted_marked_and_no_task_of_it_is_left_to_compute(adopting, tiny, monkeypatch):
     brought = []
     monkeypatch.setattr(
         verification, "verify", lambda path, own, folder: brought.append(own) or verify(path, own, folder)
     )
     assert main(["adopt", "e"]) == 0
-    assert brought[0].raw["sklearn_digits"] == (clone.root / "data/raw/sklearn_digits").resolve()
-    assert set(clone.planned()) == {"Write the report"}
-    record = sidecar_files.read_sidecar(clone.root / PGD)
+    assert brought[0].raw["sklearn_digits"] == Path("data/raw/sklearn_digits").resolve()
+
+    adopting.snakemake("--cores", "1")
+
+    assert [ran["rule"] for ran in run_records.read(Path("logs/tiny")) if ran["computed"]] == ["report"]
+    record = sidecar_files.read_sidecar(Path(PGD))
+    theirs = sidecar_files.read_sidecar(tiny.root / PGD)
     assert record["adopted"] == archive.read_manifest(Path("e")).digest
-    assert restore(Plan(load("tiny"))).damaged == []
-    (clone.root / PGD).write_bytes(b"other")
-    with pytest.raises(ValueError, match="bytes"):
-        adoption.adopt(Selection(Plan(load("tiny"))), tiny.root, "sha256:0", clone.root)
+    assert [record[name] for name in ("artefact", "code", "cpu")] == [
+        theirs[name] for name in ("artefact", "code", "cpu")
+    ]
+    assert file_digest(Path("reports/tiny/metrics.csv.gz")) == file_digest(tiny.root / "reports/tiny/metrics.csv.gz")
 
 
-def test_a_bundle_that_the_project_has_in_part_keeps_its_records(tiny, whole_evidence, clone, monkeypatch):
-    shutil.copy(whole_evidence, clone.root / "e")
-    monkeypatch.chdir(clone.root)
-    shutil.copytree(tiny.root / "data/raw", "data/raw")
-    partial = Path(MSP.split("#")[0])
-    partial.parent.mkdir(parents=True)
-    with bundles.written(partial) as bundle:
-        bundle.add("msp", sidecar_files.read_artefact(tiny.root / MSP))
-    sidecar_files.write_bundle_sidecar(partial, {"msp": sidecar_files.read_sidecar(tiny.root / MSP)})
+def test_a_result_that_the_store_has_is_kept_and_other_bytes_are_in_the_way(adopting, tiny, tmp_path, capsys):
+    """An adoption that was interrupted is taken up again in the same way."""
+    selection = Selection(Plan(load("tiny")))
+    archive.unpack(Path("e"), tmp_path / "unpacked")
+    assert adoption.adopt(selection, tmp_path / "unpacked", "sha256:0") == len(selection.files)
+    place, record = next(
+        (path.with_suffix(""), content)
+        for path in Path("data/tiny/attack").glob("*.json")
+        for content in [json.loads(path.read_text())]
+        if content["name"] == "attacked/digits_test/cnn.0/pgd"
+    )
+    assert record["adopted"] == "sha256:0"
 
-    assert main(["adopt", "e"]) == 0
+    store.record_path(place).unlink()
+    assert adoption.adopt(selection, tmp_path / "unpacked", "sha256:1") == 1
+    assert json.loads(store.record_path(place).read_text())["adopted"] == "sha256:1"
 
-    assert sidecar_files.bundle_problem(partial) == ""
-    assert "adopted" not in sidecar_files.read_sidecar(Path(MSP))
+    store.Store("tiny").keep("attack", place.name, b"other", {"name": record["name"]})
+    with pytest.raises(ValueError, match=f"{PGD}: the store has it already, with other bytes; delete {place}"):
+        adoption.adopt(selection, tmp_path / "unpacked", "sha256:0")
 
 
 def test_the_numbers_of_a_study_without_claims_are_compared(few, tmp_path):

@@ -1,30 +1,40 @@
-"""An audit parses every file itself, whatever a forged store of parsed files says about the edited ones."""
+"""What earlier commands kept is not believed: an audit parses and computes itself, and verify names a forged result."""
 
 import hashlib
 import json
+import os
+import runpy
+import shutil
 from pathlib import Path
 
 import pytest
 
+from touchstone.evidence import study_evidence
+from touchstone.evidence.selection import Selection
+from touchstone.evidence.verification import Options, verify
 from touchstone.pipeline.auditing import recomputation
 from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import store
 from touchstone.pipeline.settings.study import load
 
+caught = runpy.run_path(str(Path(__file__).parents[1] / "forged_evidence.py"))["caught"]
 STUDY = "workflow/studies/few.yaml"
-STORE = ".touchstone/parsed_files.json"
+PARSED = ".touchstone/parsed_files.json"
 
 
 def edited(project, file, old, new):
-    """Edit a file, and forge the store: under the new bytes' keys it has what the old bytes were parsed to."""
-    path, store = project.root / file, project.root / STORE
-    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    """Edit a file so that its size and its time stay, and forge what it was parsed to: under its new digest, the old."""
+    path, parsed = project.root / file, project.root / PARSED
+    before, seen = hashlib.sha256(path.read_bytes()).hexdigest(), path.stat()
     project.edit(file, old, new)
+    os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    assert path.stat().st_size == seen.st_size
     after = hashlib.sha256(path.read_bytes()).hexdigest()
-    entries = json.loads(store.read_bytes().partition(b"\n")[2])
+    entries = json.loads(parsed.read_bytes().partition(b"\n")[2])
     forged = {key.replace(before, after): value for key, value in entries.items() if before in key}
-    assert forged, f"the store has nothing about {file}"
+    assert forged, f"nothing is kept about {file}"
     content = json.dumps(entries | forged).encode()
-    store.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+    parsed.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
 
 
 @pytest.mark.parametrize(
@@ -38,35 +48,50 @@ def edited(project, file, old, new):
         ),
     ],
 )
-def test_an_audit_notices_an_edited_file_whose_old_content_the_store_has(few, tmp_path, file, old, new, finding):
+def test_an_audit_notices_an_edited_file_whose_old_content_was_kept(few, tmp_path, file, old, new, finding):
     project = few.copy(tmp_path / "copy")
     whole = project.run(project.touchstone("audit", STUDY, "--no-render"), check=False)
     edited(project, file, old, new)
-    forged = (project.root / STORE).read_bytes()
+    forged = (project.root / PARSED).read_bytes()
 
     done = project.run(project.touchstone("audit", STUDY, "--no-render", "--recompute", "1"), check=False)
 
     assert finding not in whole.stdout
     assert finding in done.stdout
     assert done.returncode == 4
-    assert (project.root / STORE).read_bytes() == forged
+    assert (project.root / PARSED).read_bytes() == forged
 
 
-def test_a_job_that_is_run_again_does_not_see_the_store(few, tmp_path, monkeypatch):
-    project = few.copy(tmp_path / "copy")
-    monkeypatch.chdir(project.root)
+def test_an_artefact_that_is_computed_again_is_not_taken_from_what_was_kept(few, tmp_path, monkeypatch):
+    monkeypatch.chdir(few.root)
     plan = Plan(load(STUDY))
-    job = next(job for job in plan.jobs() if job[0].step == "prepare")
+    file = plan.layout.metrics("sheet")
 
-    def left(*arguments, cwd, **options):
-        seen.append([path.name for path in Path(cwd, ".touchstone").iterdir()])
+    def left(*arguments, cwd, env, **options):
+        seen.append((Path(cwd), Path(env[store.VARIABLE])))
         raise recomputation.Failed("not run")
 
     seen = []
-    (project.root / ".touchstone/trusted").touch()
     monkeypatch.setattr(recomputation.subprocess, "run", left)
-    list(recomputation.differences(STUDY, plan, *job, project.root))
+    list(recomputation.Recomputation(plan, tmp_path / "scratch", few.root).differences(file))
 
-    (names,) = seen
-    assert "trusted" in names
-    assert "parsed_files.json" not in names
+    ((folder, kept),) = seen
+    assert not (folder / PARSED).exists()
+    assert not kept.exists()
+
+
+def test_a_forged_result_in_the_store_is_named_by_verify(few, tmp_path):
+    """The next run takes it, because its record has the digest of its bytes."""
+    project = few.copy(tmp_path / "copy")
+    (path,) = (path.with_suffix("") for path in (project.root / "data/few/evaluate").glob("*.json"))
+    data, record = path.read_bytes(), json.loads(store.record_path(path).read_text())
+    facts = {name: value for name, value in record.items() if name not in ("artefact", "size")}
+    forged = data.replace(b",60,", b",61,", 1)
+    assert forged != data
+    store.Store("few", project.root / "data").keep("evaluate", path.name, forged, facts)
+    shutil.rmtree(project.root / "results/few/evaluate")
+    project.snakemake("--cores", "1", study="few")
+
+    study_evidence.write(Selection(Plan(load("few", project.root))), "few", tmp_path / "e", root=project.root)
+
+    assert caught(verify(tmp_path / "e", Options()), "recomputation", "metrics/sheet.csv")

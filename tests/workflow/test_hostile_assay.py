@@ -1,9 +1,8 @@
 """`touchstone assay` on files of an attacker: a sentence with the file's name, exit code 1, no traceback, nothing written."""
 
-import runpy
+import pickle
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from torch import nn
 from touchstone.__main__ import main
 
 ROOT = Path(__file__).parents[2]
-h = SimpleNamespace(**runpy.run_path(str(ROOT / "tests/hostile_files.py")))
 
 
 @pytest.fixture
@@ -28,31 +26,31 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
+class Trap:
+    def __reduce__(self):
+        return (Path.touch, (Path("sprung"),))
+
+
+def network():
+    return nn.Sequential(nn.Flatten(), nn.Linear(144, 3)).eval()
+
+
 def script(path):
-    torch.jit.save(torch.jit.trace(nn.Sequential(nn.Flatten(), nn.Linear(144, 3)), torch.rand(2, *h.SHAPE)), path)
+    torch.jit.save(torch.jit.trace(network(), torch.rand(2, 1, 12, 12)), path)
 
 
-def of_nodes(*nodes):
-    return lambda path: h.program(path, *nodes)
+def program(path):
+    torch.export.save(torch.export.export(network(), (torch.rand(2, 1, 12, 12),)), path)
 
 
 ATTACKS = {
-    "code.pt2": (
-        of_nodes(
-            h.node("aten.__getattr__.__getattribute__", h.words("__globals__"), out="globals"),
-            h.node("torch.sym_max", {"as_strings": ["open('sprung', 'w')", "0"]}, key=h.tensor("globals"), out=h.SIZE),
-        ),
-        "which touchstone does not run",
-    ),
-    "file.pt2": (of_nodes(h.node("aten.from_file.default", h.words("sprung"))), "aten.from_file.default, which"),
-    "memory.pt2": (of_nodes(h.node("aten.zeros.default", h.wholes(10**6, 10**6))), "aten.zeros.default makes 3,725"),
-    "shape.pt2": (of_nodes(h.node("aten.reshape.default", h.tensor("x"), h.wholes(7))), "does not take your images"),
-    "deep.pt2": (lambda path: h.program(path, raw="[" * 10**6), "not a whole torch.export program"),
-    "letters.pt2": (of_nodes(h.node("aten.\x1b]0;owned\x07.default")), "which touchstone does not run"),
-    "script.pt": (script, "TorchScript can read and write all that you can"),
-    "zip.pt": (lambda path: path.write_bytes(b"PK\5\6" + b"\xff" * 18), "not a whole zip archive"),
-    "text.pt": (lambda path: path.write_text("import os"), "is no file of torch.save; export it instead"),
-    "noise.onnx": (lambda path: path.write_bytes(b"\xff" * 100), "not a whole ONNX file"),
+    "code.pt2": (program, "opening a program can run any code"),
+    "script.pt": (script, "opening a program can run any code"),
+    "model.onnx": (lambda path: path.write_bytes(b"\xff" * 100), "converting an ONNX file can run any code"),
+    "pickle.pt": (lambda path: path.write_bytes(pickle.dumps(Trap())), "contains more than weights"),
+    "saved.pt": (lambda path: torch.save({"weight": Trap()}, path), "contains more than weights"),
+    "zip.pt": (lambda path: path.write_bytes(b"PK\5\6" + b"\xff" * 18), "is no file of torch.save"),
+    "text.pt": (lambda path: path.write_text("import os"), "is no file of torch.save"),
     "noise.safetensors": (lambda path: path.write_bytes(b"\xff" * 100), "not a whole safetensors file"),
 }
 
@@ -71,10 +69,24 @@ def test_a_hostile_file_ends_an_assay_with_a_sentence(project, capfd, name):
     assert not Path("sprung").exists()
 
 
-def test_torchscript_runs_with_trust_and_is_trusted_from_then_on(project, capfd):
+@pytest.mark.parametrize("name", ["torn.pt2", "four.pt2"])
+def test_a_trusted_file_that_cannot_be_used_is_named_too(project, capfd, name):
+    program(project / name)
+    if name == "torn.pt2":
+        (project / name).write_bytes((project / name).read_bytes().replace(b'"schema_version"', b'"schema_versiom"'))
+
+    assert main(["assay", name, "--trust-code", "--data", "images.npz", "--quick", "--dry-run"]) == 1
+
+    message = capfd.readouterr().err
+    assert f"touchstone: {name}: " in message and "Traceback" not in message
+    assert not list(Path("workflow/studies").iterdir())
+
+
+def test_trust_is_given_each_time_and_is_written_into_the_study(project, capfd):
     script(project / "script.pt")
     command = ["assay", "script.pt", "--data", "images.npz", "--quick", "--dry-run", "--out", "mine.yaml"]
 
-    assert [main(command), main([*command, "--trust-code"]), main([*command[:-1], "other.yaml"])] == [1, 0, 0]
+    assert [main(command), main([*command, "--trust-code"]), main(command)] == [1, 0, 1]
 
-    assert "runs its own code, as you trusted it to" in capfd.readouterr().out
+    assert "can run its own code, as you trusted it to" in capfd.readouterr().out
+    assert "model: {use: program_file, trust_code: true}" in Path("mine.yaml").read_text()

@@ -12,12 +12,15 @@ from PIL import Image
 from touchstone import plugins
 from touchstone.data.digits import SHARES
 from touchstone.ingest.splits import rows_of_part
-from touchstone.pipeline.auditing import audit, leakage
-from touchstone.pipeline.jobs import run
+from touchstone.pipeline.auditing import audit
+from touchstone.pipeline.jobs import job_plan, leak_check, leakage, run
+from touchstone.pipeline.jobs.artefacts import Artefacts
+from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance.job_folders import folder_of
+from touchstone.pipeline.provenance.store import Store
 from touchstone.pipeline.settings.study import load
-from touchstone.records import encoding
 
 ROOT = Path(__file__).parents[2]
 STUDY = """
@@ -78,21 +81,22 @@ def planned(changes=""):
     return Plan(load("mine", Path()))
 
 
-def prepare(plan, *only):
-    """Make the raw files and the sets, those alone whose names are given."""
-    left = [(rule, wildcards) for rule, wildcards in plan.jobs() if rule.step in ("fetch", "prepare")]
-    while left:
-        rule, wildcards = left.pop(0)
-        tasks = plan.tasks(rule, **wildcards)
-        if not all(Path(file).exists() for file in tasks[0].input_files):
-            left.append((rule, wildcards))
-        elif rule.step == "fetch" or not only or wildcards["examples"] in only:
-            run.run(tasks, Path(), Path("logs"))
-    return plan
+def prepare(plan):
+    """Make the raw files and the sets, as jobs do; return what the job of the sets has made."""
+    written = plan.write()
+    for job in (job for job in plan.jobs.values() if job.rule in ("fetch", "prepare")):
+        folder = folder_of("mine", str(job))
+        inputs = [folder_of("mine", name) for name in job.inputs]
+        artefacts = Artefacts(job_plan.load(written[job.rule, job.name], inputs, folder), Store("mine"))
+        run.run(artefacts, Path("logs"))
+        if job.rule == "prepare":
+            artefacts.finish(Path(folder))
+    return artefacts
 
 
 def found(changes=""):
-    return leakage.overlaps(prepare(planned(changes)))
+    artefacts = prepare(planned(changes))
+    return leakage.overlaps(leak_check.apart(artefacts), leak_check.prepared(artefacts))
 
 
 def of_part(part, seed=0, limit=None):
@@ -113,11 +117,11 @@ def test_nothing_that_an_evaluation_reads_may_have_learned_from_its_test_set(pro
         "evaluations: {others: {use: robustness, question: How, classifiers: [other], examples: [noise]}}\n"
     ).study
     del study["evaluations"]["detection"]
-    assert ("test", "again") not in leakage.pairs(study)
+    assert ("test", "again") not in apart.pairs(study)
 
     study["evaluations"]["robustness"][role] = ["cnn", learner] if role == "classifiers" else [learner]
 
-    assert ("test", "again") in leakage.pairs(study)
+    assert ("test", "again") in apart.pairs(study)
 
 
 def test_disjoint_sets_share_nothing(project):
@@ -125,13 +129,13 @@ def test_disjoint_sets_share_nothing(project):
 
 
 def test_a_test_set_of_training_rows_is_refused_with_both_names_and_the_number(project):
-    plan = prepare(planned("examples: {test: {part: train, limit: 60}}"))
+    artefacts = prepare(planned("examples: {test: {part: train, limit: 60}}"))
 
     with pytest.raises(leakage.Leak) as caught:
-        leakage.check(plan)
+        leak_check.check(artefacts)
 
     told = str(caught.value)
-    assert told.startswith("data/mine/examples/test.safetensors: examples.test shares 60 images with examples.train (")
+    assert told.startswith("examples.test shares 60 images with examples.train (")
     assert "the same rows of sources.sklearn_digits: " in told
     assert "evaluations.robustness tests on the first, classifiers.cnn.train is the second" in told
 
@@ -235,35 +239,17 @@ def test_a_blank_picture_is_in_every_data_set(project):
 def test_what_a_publisher_has_twice_is_told_and_stays(project, capsys):
     for number in range(20):
         shutil.copy(project / f"first/{number % 2}/{number}.png", project / f"first/{number % 2}/{number}_again.png")
-    plan = prepare(planned(OWN % ("fit", "first", "test")))
+    artefacts = prepare(planned(OWN % ("fit", "first", "test")))
 
-    (copies,) = leakage.overlaps(plan)
+    (copies,) = leakage.overlaps(leak_check.apart(artefacts), leak_check.prepared(artefacts))
 
-    images = {name: encoding.decode(Path(f"data/mine/examples/{name}.safetensors").read_bytes()).images for name in ("train", "test")}  # fmt: skip
-    same = (images["test"][:, None] == images["train"][None]).all(axis=(2, 3, 4)).any(axis=1)
+    train, test = (artefacts.noun(f"results/mine/prepare/mine/examples/{name}.safetensors", "ExampleSet").images
+                   for name in ("train", "test"))  # fmt: skip
+    same = (test[:, None] == train[None]).all(axis=(2, 3, 4)).any(axis=1)
     assert len(copies.rows) == same.sum() > 0
     assert not copies.leaks
-    (note,) = leakage.check(plan)
-    assert note.startswith("note: data/mine/examples/test.safetensors: examples.test shares ")
-
-
-def test_a_set_that_is_going_to_be_made_again_is_not_held_against_the_others(project):
-    prepare(planned("examples: {test: {part: train, limit: 60}}"))
-    plan = planned()
-
-    assert leakage.overlaps(plan) == []
-    assert leakage.check(plan) == []
-    assert len(leakage.overlaps(plan, stale=True)) == 1
-
-
-def test_a_set_whose_raw_files_changed_is_going_to_be_made_again(project):
-    write(project / "second/1/copy.bmp", np.asarray(Image.open(project / "first/0/4.png")))
-    plan = prepare(planned(OWN % ("all", "second", "all")))
-    (project / "second/1/copy.bmp").unlink()
-    for file in ("second", "second.prov.json"):
-        shutil.rmtree(f"data/raw/{file}") if file == "second" else Path(f"data/raw/{file}").unlink()
-
-    assert leakage.overlaps(plan) == []
+    leak_check.check(artefacts)
+    assert capsys.readouterr().err.splitlines()[-1].startswith("touchstone: note: examples.test shares ")
 
 
 def test_a_component_that_numbers_each_part_from_0_is_named(project):
@@ -293,27 +279,15 @@ def numbered(folder: Path, *, part: Literal["train", "test"]) -> ExampleSet:
     assert "data/numbered.py gives other images the same example_ids; they must be rows of the source" in str(overlap)
 
 
-def test_rows_are_read_once(project, monkeypatch):
-    plan = prepare(planned("examples: {test: {part: train, limit: 60}}"))
-    first = leakage.overlaps(plan)
-    monkeypatch.setattr(leakage, "decode", lambda *arguments: pytest.fail("read again"))
-
-    assert leakage.overlaps(plan) == first
-    monkeypatch.undo()
-    monkeypatch.chdir(project)
-    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
-    assert leakage.overlaps(plan) == first
-
-
 def test_other_settings_of_the_same_set_are_no_pair(project):
     """Every pair that must share nothing is of two different sets; names are checked before anything is prepared."""
     for study in ("digits", "fashion_mnist", "cifar10", "tiny"):
-        found = leakage.pairs(load(study, ROOT))
+        found = apart.pairs(load(study, ROOT))
         assert found and all(first != second for first, second in found)
 
 
 def test_every_shipped_pair_is_named_by_both_of_its_uses():
-    why = leakage.pairs(load("digits", ROOT))
+    why = apart.pairs(load("digits", ROOT))
 
     assert ("digits_test", "digits_train") in why
     assert ("digits_test_darker", "digits_train") in why
@@ -337,48 +311,43 @@ def copy(bare, tmp_path):
 
 def test_a_study_ends_at_the_leaking_set_before_anything_is_trained(copy):
     copy.edit("workflow/studies/tiny.yaml", WHOLE, LEAKING)
-    copy.snakemake("--cores", "2", "data/tiny/examples/digits_train.safetensors")
 
     done = copy.forked_touchstone("run", "tiny", "--cores", "1", check=False)
 
     assert done.returncode == 1
-    told = (
-        "data/tiny/examples/digits_test.safetensors: examples.digits_test shares 60 images with examples.digits_train"
-    )
-    assert not list(copy.root.glob("data/tiny/checkpoints/*.safetensors"))
-    assert done.stderr.count(f"  touchstone: {told}") == 1
-    assert done.stderr.count(f"not started: {told}") == 1
+    assert done.stderr.count("examples.digits_test shares 60 images with examples.digits_train") == 1
+    assert not (copy.root / "results").exists() or not list(copy.root.glob("results/tiny/*/*/sidecar.json"))
 
     copy.edit("workflow/studies/tiny.yaml", LEAKING, WHOLE)
-    copy.snakemake("--cores", "2", "data/tiny/metrics/data_sheet.csv")
+    copy.snakemake("--cores", "2", "results/tiny/prepare/tiny")
 
 
-def test_another_role_of_a_set_that_is_there_is_seen_before_any_job(copy):
-    sets = [f"data/tiny/examples/{name}.safetensors" for name in ("digits_train", "copied")]
-    copy.edit(
-        "workflow/studies/tiny.yaml",
-        "uniform: {count: 40}",
-        "copied: {use: subset, of: digits_train, count: 30}, uniform: {count: 40}",
-    )
-    copy.snakemake("--cores", "2", *sets)
+def test_another_role_of_a_set_that_is_there_is_seen_before_any_other_job(copy):
+    copied = "copied: {use: subset, of: digits_train, count: 30}, uniform: {count: 40}"
+    copy.edit("workflow/studies/tiny.yaml", "uniform: {count: 40}", copied)
+    copy.snakemake("--cores", "2", "results/tiny/prepare/tiny")
     copy.edit("workflow/studies/tiny.yaml", "  robustness: {", "  robustness: {examples: [digits_test, copied], ")  # fmt: skip
 
-    done = copy.forked_touchstone("check", "tiny", check=False)
+    done = copy.forked_touchstone("run", "tiny", "--cores", "1", check=False)
 
     assert done.returncode == 1
     assert "examples.copied shares 30 images with examples.digits_train" in done.stderr
     assert "evaluations.robustness tests on the first" in done.stderr
+    assert not list(copy.root.glob("results/tiny/train/*"))
 
 
 def test_an_audit_names_the_leak_of_a_forged_set(copied):
-    forged, train = (copied.root / f"data/tiny/examples/{name}.safetensors" for name in ("digits_test", "digits_train"))
-    shutil.copy(train, forged)
-    shutil.copy(sidecar_files.sidecar_path(train), sidecar_files.sidecar_path(forged))
+    folder = copied.root / "results/tiny/prepare/tiny"
+    forged, train = (f"examples/{name}.safetensors" for name in ("digits_test", "digits_train"))
+    shutil.copy(folder / train, folder / "copy")
+    (folder / "copy").replace(folder / forged)
+    records = sidecar_files.read_folder(folder)
+    sidecar_files.write_job_sidecar(folder, records | {forged: records[train]})
 
     findings = audit.audit(Plan(load("tiny", copied.root)), copied.root, quiet=True)
 
     assert any(
-        finding.file == "data/tiny/examples/digits_test.safetensors"
+        finding.file == f"results/tiny/prepare/tiny/{forged}"
         and "shares 200 images with examples.digits_train" in finding.problem
         for finding in findings
     )

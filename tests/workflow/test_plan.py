@@ -182,7 +182,7 @@ def test_how_numbers_are_held_is_part_of_the_jobs_that_it_changes(plan, changed,
 
     for name in ("networks/cnn.0", "outputs/cnn.0/digits_test", "examples/digits_test"):
         usual, asked = (
-            [task for path, task in made.tasks.items() if name_of(path) == name][0] for made in (plan, other)
+            next(task for path, task in made.tasks.items() if name_of(path) == name) for made in (plan, other)
         )
         assert asked.settings == usual.settings | where.get(usual.step, {})
 

@@ -1,6 +1,5 @@
 """Components of the user's own: found, run, digested for reruns, held to the contract, and begun with one command."""
 
-import json
 import re
 import runpy
 import shutil
@@ -19,6 +18,7 @@ from touchstone.pipeline.provenance import code
 from touchstone.pipeline.provenance.job_folders import name_of
 from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.study import load
+from touchstone.report import packing
 
 ROOT = Path(__file__).parents[2]
 STUDY = """
@@ -339,11 +339,12 @@ def test_every_beginning_runs_in_an_evaluation_as_the_how_to_page_shows_it(bare,
 
     assert "The report: reports/mine/report.html" in done.stdout
     assert (project.root / "results/mine/attack/cnn.0/attacked/digits_test/cnn.0/nudge.safetensors").is_file()
-    numbers = json.loads((project.root / "reports/mine/metrics.json").read_text())
-    attacked = {name.partition("/")[2]: found for name, found in numbers["nudged"]["cnn"].items()}
-    assert attacked["nudge"]["robust_accuracy"] == attacked["fgsm"]["robust_accuracy"] < attacked[""]["clean_accuracy"]
-    seen = numbers["spread_seen"]
-    assert seen["cnn+spread"] == seen["cnn+energy"]
-    assert seen["cnn+scatter"]["uniform"]["auroc"] > 0.5
+    rows = packing.rows_of((project.root / "reports/mine/metrics.csv.gz").read_bytes())
+    numbers = {(row["entry"], row["examples"].rpartition("/")[2], row["metric"]): float(row["value"]) for row in rows}
+    attacked = [numbers["cnn", attack, "robust_accuracy"] for attack in ("nudge", "fgsm")]
+    assert attacked[0] == attacked[1] < numbers["cnn", "digits_test", "clean_accuracy"]
+    seen = {detector: numbers[f"cnn+{detector}", "uniform", "auroc"] for detector in ("spread", "energy", "scatter")}
+    assert seen["spread"] == seen["energy"]
+    assert seen["scatter"] > 0.5
     table = project.forked_touchstone("show", "mine", "--table", "nudged", "robust_accuracy").stdout
     assert "nudge" in table

@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 from snakemake.cli import parse_config
 
-from touchstone.commands import dvc
 from touchstone.pipeline.auditing import comparison
 from touchstone.pipeline.orchestration.snakemake_run import configuration
-from touchstone.pipeline.settings.files import ParamsError
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = [
@@ -96,7 +94,6 @@ def test_make_passes_a_name_on_as_it_was_typed(make, name):
 
     assert make("run", f"STUDY={name}") == expected
     assert make("run", STUDY=name) == expected
-    assert make("dvc", f"STUDY={name}") == ["dvc", "--", name]
     assert make("run", f"CORES={name}") == ["run", "--cores", name, "--", "digits"]
 
 
@@ -114,16 +111,3 @@ def test_a_revision_that_git_would_read_as_an_option_is_none(name):
 
 def test_the_default_study_is_not_configured():
     assert configuration("digits") == []
-
-
-def test_no_name_but_that_of_a_study_gets_into_the_commands_of_dvc(clone, study):
-    study()
-    for name in [*HOSTILE, "../../few"]:
-        path = clone.root / f"workflow/studies/{name}.yaml"
-        shutil.copy(clone.root / "workflow/studies/few.yaml", path)
-
-        with pytest.raises(ParamsError):
-            dvc.write_stages(name, clone.root)
-
-        assert not (clone.root / "workflow/dvc.yaml").exists(), name
-        path.unlink()

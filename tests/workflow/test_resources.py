@@ -1,7 +1,9 @@
 """What rules ask a cluster for: a GPU and threads where torch works and the study says so; nothing of it elsewhere."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,18 @@ def value(resources, name):
     return getattr(asked, "value", asked)  # Snakemake 9.3 has the number itself
 print("TAGS", json.dumps({each.name: [value(each.resources, "gpu"), value(each.resources, "_cores")] for each in workflow.rules}))
 """
+
+
+RULE_FILES = sorted((Path(__file__).parents[2] / "workflow/rules").glob("*.smk"))
+
+
+def test_a_job_asks_for_more_at_its_second_and_third_attempt_and_not_after_that():
+    """With --retries 20, a training that a time limit cuts into pieces must not ask for 80 GB in the end."""
+    texts = re.findall(r"(?:mem_mb|runtime)=(lambda .*),\n", "".join(path.read_text() for path in RULE_FILES))
+    asked = [[eval(text)(None, attempt) for attempt in (1, 2, 3, 20)] for text in texts]
+
+    assert len(asked) == 2 * len(RULES)
+    assert all(first < second < third == last for first, second, third, last in asked), asked
 
 
 @pytest.mark.parametrize(("device", "gpus"), [("cuda", 1), ("cpu", 0)])

@@ -1,5 +1,6 @@
 """A file, a claim or a metrics row leads back to raw data: as a tree, as JSON, as a picture."""
 
+import csv
 import gzip
 import json
 import re
@@ -9,10 +10,12 @@ from xml.etree import ElementTree
 import pytest
 
 from touchstone.pipeline.auditing import chain_picture, trace
-from touchstone.pipeline.provenance import chain, code
+from touchstone.pipeline.provenance import chain, code, lookup
+from touchstone.pipeline.provenance.job_folders import name_of
 from touchstone.records.metric_tables import METRIC_COLUMNS
 
-SCORES = "data/tiny/scores/cnn.0/all_detectors/tested.zip#msp/digits_test"
+SCORES = "results/tiny/detect/cnn.0/scores/cnn.0/msp/digits_test.safetensors"
+EXAMPLES = "results/tiny/prepare/tiny/examples/digits_test.safetensors"
 
 
 @pytest.fixture
@@ -43,7 +46,7 @@ def test_a_claim_leads_to_the_files_behind_its_number(inside, capsys):
 
     found = capsys.readouterr()
     assert found.err.startswith("S4-1, ")
-    assert "data/tiny/checkpoints/unet.0.safetensors" in json.loads(found.out)
+    assert "results/tiny/train/unet.0/networks/unet.0.safetensors" in json.loads(found.out)
 
 
 def test_a_line_of_the_metrics_leads_to_its_files(inside, capsys):
@@ -53,7 +56,27 @@ def test_a_line_of_the_metrics_leads_to_its_files(inside, capsys):
 
     trace.run_trace("tiny", "2", True, None)
 
-    assert row[METRIC_COLUMNS.index("files") - len(METRIC_COLUMNS)].split()[0] in json.loads(capsys.readouterr().out)
+    name = row[METRIC_COLUMNS.index("files") - len(METRIC_COLUMNS)].split()[0]
+    assert name in map(name_of, json.loads(capsys.readouterr().out))
+
+
+def test_every_name_in_the_tables_is_that_of_an_artefact(inside):
+    rows = csv.DictReader(
+        gzip.decompress((inside.root / "reports/tiny/metrics.csv.gz").read_bytes()).decode().split("\n")
+    )
+    claims = csv.DictReader((inside.root / "reports/tiny/claims.csv").open())
+    names = {name: None for row in (*rows, *claims) for name in row["files"].split()}
+
+    assert len(names) > 20
+    assert list(map(name_of, lookup.find_artefacts(inside.root, "tiny", names))) == list(names)
+
+
+def test_an_artefact_is_traced_by_its_name(inside, capsys):
+    trace.run_trace(SCORES, None, False, None)
+    by_path = capsys.readouterr().out
+
+    assert trace.run_trace("scores/cnn.0/msp/digits_test", None, False, None) == 0
+    assert capsys.readouterr().out == by_path
 
 
 @pytest.mark.parametrize(
@@ -69,8 +92,13 @@ def test_a_number_that_leads_nowhere_is_told(inside, number, told):
     ("what", "number", "told"),
     [
         ("tiny", None, "tiny is a study; name one of its numbers: touchstone trace tiny --number CLAIM"),
-        ("reports/tiny", None, "is a study; name one of its numbers"),
-        ("data/tiny/checkpoints/cnn.7.safetensors", None, "no such file; touchstone trace STUDY --number CLAIM"),
+        ("reports/tiny", None, "is a study; name one of its numbers: touchstone trace tiny --number CLAIM"),
+        ("results/tiny", None, "is a study; name one of its numbers: touchstone trace tiny --number CLAIM"),
+        (
+            "results/tiny/train/cnn.7/networks/cnn.7.safetensors",
+            None,
+            "no artefact of this name; touchstone trace STUDY --number CLAIM",
+        ),
         ("tyni", "S4-1", "run the study first. Did you mean tiny?"),
     ],
 )
@@ -86,7 +114,7 @@ def test_a_number_has_its_name_its_unit_and_its_interval_before_its_chain(inside
     assert re.fullmatch(
         r"S4-1, [a-z ]+: gain in accuracy as deployed [+-][\d.]+ points \[[+-][\d.]+, [+-][\d.]+\]", head
     )
-    assert chain_lines[0].startswith("data/tiny/")
+    assert chain_lines[0].startswith("results/tiny/")
 
 
 def test_a_chain_is_printed_only_as_deep_as_asked(inside, capsys):
@@ -100,23 +128,23 @@ def test_a_chain_is_printed_only_as_deep_as_asked(inside, capsys):
 
 def test_altered_bytes_are_pointed_out(copied, monkeypatch, capsys):
     monkeypatch.chdir(copied.root)
-    path = copied.root / "data/tiny/examples/digits_test.safetensors"
+    path = copied.root / EXAMPLES
     path.write_bytes(path.read_bytes() + b" ")
 
     code = trace.run_trace(SCORES, None, False, "chain.svg")
 
     assert code == 1
     altered = [line for line in capsys.readouterr().out.splitlines() if "ALTERED" in line]
-    assert [line.strip().split("  ")[0] for line in altered] == ["data/tiny/examples/digits_test.safetensors"]
+    assert [line.strip().split("  ")[0] for line in altered] == [EXAMPLES]
     assert chain_picture.ALTERED["edgecolor"] in (copied.root / "chain.svg").read_text()
 
 
 @pytest.mark.parametrize(
     ("what", "number", "named"),
     [
-        ("tiny", "S4-1", "data/tiny/outputs/"),
-        ("tiny", "2", "data/tiny/scores/"),
-        ("reports/tiny/claims.csv", None, "reports/tiny/report.html"),
+        ("tiny", "S4-1", "outputs/"),
+        ("tiny", "2", "scores/cnn.0/"),
+        ("reports/tiny/claims.csv", None, "reports/tiny/claims.csv"),
         (SCORES, None, SCORES),
     ],
 )
@@ -124,7 +152,7 @@ def test_without_data_a_trace_names_the_files_and_says_how_to_get_them(
     copied, monkeypatch, capsys, what, number, named
 ):
     monkeypatch.chdir(copied.root)
-    shutil.rmtree(copied.root / "data/tiny")
+    shutil.rmtree(copied.root / "results/tiny")
     (copied.root / "reports/tiny/report.html").unlink()  # git does not store it
 
     assert trace.run_trace(what, number, False, None) == chain.PARTLY
@@ -132,7 +160,7 @@ def test_without_data_a_trace_names_the_files_and_says_how_to_get_them(
     said = capsys.readouterr()
     assert named in said.out
     last = said.err.splitlines()[-1]
-    assert last.startswith("data/tiny: is not here")
+    assert last.startswith("results/tiny: is not here")
     assert "`make run STUDY=tiny`" in last
     assert "`dvc pull`" in last
 
@@ -152,15 +180,17 @@ BUILT = "built by other code: attacks.pgd.pgd; that code is in no commit here"
 
 
 def test_files_of_a_chain_that_other_code_built_are_named(other_code, capsys):
-    assert trace.run_trace("data/tiny/attacked/digits_test/cnn.0/pgd.safetensors", None, False, None) == 0
-    assert capsys.readouterr().err == f"data/tiny/attacked/digits_test/cnn.0/pgd.safetensors: {BUILT}\n"
+    assert (
+        trace.run_trace("results/tiny/attack/cnn.0/attacked/digits_test/cnn.0/pgd.safetensors", None, False, None) == 0
+    )
+    assert capsys.readouterr().err == f"results/tiny/attack/cnn.0/attacked/digits_test/cnn.0/pgd.safetensors: {BUILT}\n"
 
     assert trace.run_trace(SCORES, None, False, None) == 0
     assert capsys.readouterr().err == ""
 
 
 def test_a_report_that_other_code_built_is_named_without_its_data(other_code, capsys):
-    shutil.rmtree(other_code.root / "data/tiny")
+    shutil.rmtree(other_code.root / "results/tiny")
 
     assert trace.run_trace("tiny", "S4-1", True, None) == chain.PARTLY
 
@@ -170,22 +200,23 @@ def test_a_report_that_other_code_built_is_named_without_its_data(other_code, ca
 
 
 def test_a_small_chain_has_a_box_per_file_raw_data_on_the_left():
-    found = {"data/s/b.csv": sidecar("evaluate", "data/s/a.safetensors"), "data/s/a.safetensors": sidecar("prepare")}
+    table, examples = "results/s/evaluate/p/metrics/b.csv", "results/s/prepare/s/examples/a.safetensors"
+    found = {table: sidecar("evaluate", examples), examples: sidecar("prepare")}
 
     svg = chain_picture.draw(found, set())
 
-    assert [text for text in texts(svg) if text in ("a", "b.csv")] == ["a", "b.csv"]
+    names = ("examples/a", "metrics/b")
+    assert [text for text in texts(svg) if text in names] == list(names)
     assert chain_picture.ALTERED["edgecolor"] not in svg.decode()
     assert svg == chain_picture.draw(found, set())
 
 
 def test_a_large_chain_is_drawn_by_step_and_folder():
-    files = {
-        f"data/s/outputs/net{i}/set.safetensors": sidecar("infer", "data/s/examples/e.safetensors") for i in range(99)
-    }
-    found = files | {"data/s/examples/e.safetensors": sidecar("prepare")}
+    examples = "results/s/prepare/s/examples/e.safetensors"
+    files = {f"results/s/measure/net{i}/outputs/net{i}/set.safetensors": sidecar("infer", examples) for i in range(99)}
+    found = files | {examples: sidecar("prepare")}
 
     shown = " ".join(texts(chain_picture.draw(found, set())))
 
-    assert "99 files" in shown
+    assert "99 files" in shown and "infer: outputs" in shown
     assert "net5" not in shown

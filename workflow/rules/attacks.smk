@@ -13,8 +13,8 @@ rule attack:
     threads: THREADS
     resources:
         gpu=GPU,
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=lambda wildcards, attempt: 4000 * min(attempt, 3),
+        runtime=lambda wildcards, attempt: 240 * min(attempt, 3),
     params:
         plan=STUDY.digest("attack"),
     message:
@@ -35,8 +35,8 @@ rule translate:
     threads: THREADS
     resources:
         gpu=GPU,
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=lambda wildcards, attempt: 4000 * min(attempt, 3),
+        runtime=lambda wildcards, attempt: 240 * min(attempt, 3),
     params:
         plan=STUDY.digest("translate"),
     message:

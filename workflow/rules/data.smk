@@ -14,8 +14,8 @@ rule fetch:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=lambda wildcards, attempt: 3000 * min(attempt, 3),
+        runtime=lambda wildcards, attempt: 60 * min(attempt, 3),
     params:
         plan=STUDY.digest("fetch"),
     message:
@@ -35,8 +35,8 @@ rule prepare:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=lambda wildcards, attempt: 3000 * min(attempt, 3),
+        runtime=lambda wildcards, attempt: 60 * min(attempt, 3),
     params:
         plan=STUDY.digest("prepare"),
     message:

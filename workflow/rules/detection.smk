@@ -13,8 +13,8 @@ rule measure:
     threads: THREADS
     resources:
         gpu=GPU,
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=lambda wildcards, attempt: 4000 * min(attempt, 3),
+        runtime=lambda wildcards, attempt: 240 * min(attempt, 3),
     params:
         plan=STUDY.digest("measure"),
     message:
@@ -35,8 +35,8 @@ rule detect:
     threads: THREADS
     resources:
         gpu=GPU,
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=lambda wildcards, attempt: 4000 * min(attempt, 3),
+        runtime=lambda wildcards, attempt: 240 * min(attempt, 3),
     params:
         plan=STUDY.digest("detect"),
     message:
@@ -57,8 +57,8 @@ rule defend:
     threads: THREADS
     resources:
         gpu=GPU,
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=lambda wildcards, attempt: 4000 * min(attempt, 3),
+        runtime=lambda wildcards, attempt: 240 * min(attempt, 3),
     params:
         plan=STUDY.digest("defend"),
     message:

@@ -12,8 +12,8 @@ rule evaluate:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=lambda wildcards, attempt: 3000 * min(attempt, 3),
+        runtime=lambda wildcards, attempt: 60 * min(attempt, 3),
     params:
         plan=STUDY.digest("evaluate"),
     message:
@@ -50,8 +50,8 @@ rule report:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=lambda wildcards, attempt: 3000 * min(attempt, 3),
+        runtime=lambda wildcards, attempt: 60 * min(attempt, 3),
     params:
         plan=STUDY.digest("report"),
     message:

@@ -96,7 +96,7 @@ def parsed(options: Namespace) -> Arguments:
         (mean, std, options.architecture, options.weights, options.key)
     ):
         raise ValueError(
-            f"{options.model}: leave out --mean, --std, --architecture, --weights and --key: the zoo states them"
+            f"{options.model}: leave out --mean, --std, --architecture, --weights and --key: RobustBench states them"
         )
     return Arguments(
         model=options.model,
@@ -162,7 +162,7 @@ def _target(options: Namespace) -> Path:
 
 def _default_eps(model: str) -> str:
     """Return the budget of a model's published figure if that is L-inf, otherwise 8/255."""
-    if model.startswith(model_zoo.PREFIX) and (published := model_zoo.entry(model).published).norm == "linf":
+    if model.startswith(model_zoo.PREFIX) and (published := model_zoo.published(model)).norm == "linf":
         return published.eps
     return "8/255"
 

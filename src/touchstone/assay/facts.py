@@ -12,8 +12,6 @@ from touchstone.assay.model_zoo import Published
 class ProgramFile:
     """The file of a model that attacks differentiate in place of another one."""
 
-    kind: str  # exported_program or torchscript
-    settings: dict[str, Any]  # of the architecture
     file: str
     digest: str
 
@@ -22,8 +20,6 @@ class ProgramFile:
 class ModelFacts:
     """A user's model: its file, and what it did on some of the images."""
 
-    kind: str  # exported_program or torchscript: the training objective that reads its file
-    settings: dict[str, Any]  # of the architecture
     file: str
     digest: str
     input_shape: tuple[int, int, int]

@@ -42,7 +42,7 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
     labelled = image_sets.labelled_images(arguments)
     channels, height, width = labelled.images.shape[1:]
     shape = channels, height, width
-    mean, std = model.normalisation or arguments.normalisation(channels)
+    mean, std = arguments.normalisation(channels)
     ood = image_sets.ood_sets(arguments, labelled)
     ood_remarks = tuple(remark for _, _, remarks in ood for remark in remarks)
     backward = None
@@ -55,8 +55,6 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
         subject=arguments.subject,
         command=shlex.join(["touchstone", *sys.argv[1:]]),
         model=ModelFacts(
-            kind=stored.kind,
-            settings={} if stored.batch is None else {"batch": stored.batch},
             file=str(stored.file.resolve()),
             digest=raw_digest(stored.file, "weights.pt"),
             input_shape=shape,
@@ -85,7 +83,6 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
         published=model.published,
         notes=(
             *stored.notes,
-            *_other_size(stored.shape, shape),
             *findings.notes,
             *labelled.notes,
             *ood_remarks,
@@ -107,8 +104,7 @@ def _check_outside(images: Path, study: Path) -> None:
 def _program_file(model: UserModel) -> ProgramFile:
     """Return the facts of a model's file."""
     assert model.file is not None
-    settings = {} if model.batch is None else {"batch": model.batch}
-    return ProgramFile(model.kind, settings, str(model.file.resolve()), raw_digest(model.file, "weights.pt"))
+    return ProgramFile(str(model.file.resolve()), raw_digest(model.file, "weights.pt"))
 
 
 def _tried(
@@ -153,17 +149,8 @@ def _check_overwriting(program: Path, exported: Path) -> None:
 
     An assay that was interrupted before it wrote its study has left an equal one.
     """
-    if program.exists() and not program_export.same_program(program, exported):
+    if program.exists() and program.read_bytes() != exported.read_bytes():
         raise ValueError(
             f"{program} is there already, and the program made from your network would replace it: move it, choose another"
             " --name or --out, or replace it with --force"
         )
-
-
-def _other_size(stated: tuple[int | None, ...], shape: Shape) -> list[str]:
-    """Return a note if the model's file states another image size than that of the images."""
-    if len(stated) != len(shape) or all(side in (None, own) for side, own in zip(stated, shape, strict=True)):
-        return []
-    expected, actual = (" x ".join(str(side or "any") for side in sides) for sides in (stated, shape))
-    size = "" if None in stated[1:] else f"; to have them resized: --resize {stated[1]}x{stated[2]}"
-    return [f"its file was made for images of {expected}, and takes yours, {actual}, all the same{size}"]

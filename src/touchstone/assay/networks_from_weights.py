@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from touchstone.assay.matching_weights import chosen
+from touchstone.assay.weight_files import read_weights
 from touchstone.messages import first_line, nearest
-from touchstone.network_files.matching_weights import chosen
-from touchstone.network_files.weight_files import tensors, unpickled
 
 MOST_CLASSES = 100_000  # that the weights of a file may be for
 EARLIER_NAMES = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")  # in published weights of DenseNets
@@ -182,7 +182,7 @@ def _states(weights: Path) -> dict[str, dict[str, Tensor]]:
     path = weights.expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"no weights file {weights}")
-    return {"": tensors(path)} if path.suffix == ".safetensors" else unpickled(path, False)
+    return read_weights(path)
 
 
 def _built(

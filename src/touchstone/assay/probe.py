@@ -15,8 +15,8 @@ from touchstone.api.model_guard import check_logits
 from touchstone.assay.class_order import Numbering, right_order
 from touchstone.assay.steadiness import check_steady, varies
 from touchstone.messages import first_line
-from touchstone.network_files.programs import FAULTS
 from touchstone.networks import penultimate
+from touchstone.networks.programs import FAULTS
 from touchstone.networks.readouts import read_out
 from touchstone.numerics import tensors
 from touchstone.numerics.precision import float32_rounding
@@ -215,11 +215,6 @@ def _internals(model: nn.Module, network: nn.Module, images: Tensor, logits: Ten
     if not list(network.parameters()) or isinstance(getattr(network, "inner", None), torch.jit.ScriptModule):
         findings.no_features = findings.no_gradient_norms = (
             "the layers of a TorchScript file are not accessible; those of a .pt2 file are"
-        )
-        return
-    if getattr(network, "batch", None) is not None:
-        findings.no_features = findings.no_gradient_norms = (
-            "the program was exported for a fixed number of images; export it for any"
         )
         return
     try:

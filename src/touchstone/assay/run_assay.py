@@ -62,8 +62,7 @@ def run_assay(options: Namespace) -> int:
 def _announce(facts: Facts, study: Study, name: str, place: Place, cores: str) -> None:
     """Print what the model and the images showed, where the study is, and how long it may take."""
     channels, height, width = facts.model.input_shape
-    kind = facts.model.kind.replace("_", " ")
-    say(f"Model: {kind}, {channels} x {height} x {width} pixels in, {facts.model.classes} classes out.")
+    say(f"Model: {channels} x {height} x {width} pixels in, {facts.model.classes} classes out.")
     say(*(f"  - {sentence}" for sentence in (*facts.notes, *study.left_out, *place.kept)))
     jobs = len(Plan(load(name)).jobs)
     used = min(processes.available_cores(), int(cores) if cores.isdigit() else 10**6)

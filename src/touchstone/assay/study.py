@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from touchstone.assay import methods, questions, study_file
-from touchstone.assay.facts import Facts, ModelFacts, ProgramFile
+from touchstone.assay.facts import Facts
 from touchstone.assay.methods import Effort
 
 NO_MARGINS = (
@@ -97,17 +97,16 @@ def _classifiers(facts: Facts) -> dict[str, Any]:
     """Return the model, and the one that attacks differentiate in its place if there is one."""
     drawn = {"draws": facts.model.draws} if facts.model.random else {}
     if facts.model.backward is None:
-        return {"own_model": _classifier(facts, facts.model, "model") | drawn}
-    model = _classifier(facts, facts.model, "model") | drawn | {"backward": "own_backward"}
-    return {"own_model": model, "own_backward": _classifier(facts, facts.model.backward, "backward")}
+        return {"own_model": _classifier(facts, "model") | drawn}
+    model = _classifier(facts, "model") | drawn | {"backward": "own_backward"}
+    return {"own_model": model, "own_backward": _classifier(facts, "backward")}
 
 
-def _classifier(facts: Facts, program: ModelFacts | ProgramFile, source: str) -> dict[str, Any]:
-    architecture = "torchscript_program" if program.kind == "torchscript" else "exported_program"
+def _classifier(facts: Facts, source: str) -> dict[str, Any]:
     return {
-        "use": program.kind,
+        "use": "program_file",
         "source": f"{facts.name}_{source}",
-        "model": {"use": architecture} | program.settings,
+        "model": {"use": "program_file", "trust_code": True},
         "input_shape": list(facts.model.input_shape),
         "classes": facts.model.classes,
         "mean": list(facts.model.mean),

@@ -17,7 +17,7 @@ SEAL, ABOUT = "# As written: ", "# About: "  # the first words of two lines of a
 COMMENTS = {
     "sources": "The files and their SHA-256; changed files are refused. `touchstone assay` writes a new study.",
     "examples": "30 of 100 images fit detectors, 20 set thresholds, 50 are tested on: disjoint, stratified by class.",
-    "classifiers": "The model is read from a file as data; its inputs are normalised by mean and std (0 and 1: no change).",
+    "classifiers": "trust_code: opening the model's file can run any code. mean and std normalise its inputs (0 and 1: no).",
     "attacks": "worst is the result: per image, the strongest of several attacks. check_*: tests of the attacks.",
     "detectors": "Thresholds come only from own_calibration. *_network are trained on PGD images of own_fit.",
 }

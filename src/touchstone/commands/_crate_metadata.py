@@ -7,6 +7,7 @@ References:
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,20 +40,17 @@ FORMATS = dict.fromkeys(TEXT, "text/plain") | {
 }  # fmt: skip
 
 
-def metadata(
-    plan: Plan, report: str, sidecars: dict[str, Entity], content: dict[str, str], sizes: dict[str, int], day: str
-) -> bytes:
+def metadata(plan: Plan, records: dict[str, Entity], content: dict[str, str], sizes: dict[str, int], day: str) -> bytes:
     """Return the crate's ro-crate-metadata.json.
 
     Args:
         plan: the study's.
-        report: the report's page, the result of the run.
-        sidecars: of each artefact that the report was made from, by its name.
+        records: of each artefact that the report was made from, by its path.
         content: the digest of each file of the crate, by its name.
         sizes: the bytes of each file.
         day: the crate's date of publication.
     """
-    entities = sorted(_graph(plan, report, sidecars, content, sizes, day), key=lambda entity: str(entity["@id"]))
+    entities = sorted(_graph(plan, records, content, sizes, day), key=lambda entity: str(entity["@id"]))
     document = {"@context": CONTEXT, "@graph": entities}
     return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
@@ -66,12 +64,15 @@ def _ids(names: Iterable[str]) -> list[dict[str, str]]:
 
 
 def _graph(
-    plan: Plan, report: str, sidecars: dict[str, Entity], content: dict[str, str], sizes: dict[str, int], day: str
+    plan: Plan, records: dict[str, Entity], content: dict[str, str], sizes: dict[str, int], day: str
 ) -> Iterator[Entity]:
     """Yield the entities of the crate."""
-    name, folders = plan.study.name, sorted(file + "/" for file in sidecars if file not in content)
-    steps = [step for step in STEPS if any(sidecar["step"] == step for sidecar in sidecars.values())]
-    actions = {file: f"#make-{file}" for file in sidecars}
+    name, folders = plan.study.name, sorted(file + "/" for file in records if file not in content)
+    steps = [step for step in STEPS if any(record["step"] == step for record in records.values())]
+    actions = {file: f"#make-{file}" for file in records}
+    described: dict[str, list[str]] = defaultdict(list)  # {sidecar: the artefacts whose records it has}
+    for file in records:
+        described[sidecar_files.sidecar_path(Path(file)).as_posix()].append(_entity(file, content))
     outer = [file for file in content if not file.startswith(tuple(folders))]
     profiles = _ids(PROFILES)
     yield {
@@ -98,7 +99,7 @@ def _graph(
     yield from _workflow(steps)
     for file, digest in content.items():
         if file != "Snakefile":
-            yield _file(file, digest, sizes[file], content)
+            yield _file(file, digest, sizes[file], described[file])
     for folder in folders:
         yield _id(folder) | {
             "@type": "Dataset",
@@ -106,19 +107,19 @@ def _graph(
             "hasPart": _ids(f for f in content if f.startswith(folder)),
         }
     for file, action in actions.items():
-        yield from _action(file, action, sidecars[file], content)
+        yield from _action(file, action, records[file], content)
     yield _id("#run") | _done() | {
         "name": f"The run of the study {name}",
         "description": f"snakemake --cores all --config study={name}",
         "instrument": {"@id": "Snakefile"},
         "object": _ids([*folders, "params.yaml"]),
-        "result": _ids([report]),
+        "result": _ids([plan.layout.page]),
     }  # fmt: skip
     yield _id("#organize") | {
         "@type": "OrganizeAction",
         "name": "Snakemake's run of the jobs",
         "instrument": {"@id": "#snakemake-engine"},
-        "object": _ids(f"#control-{file}" for file in sidecars),
+        "object": _ids(f"#control-{file}" for file in records),
         "result": {"@id": "#run"},
     }
 
@@ -147,7 +148,7 @@ def _workflow(steps: list[str]) -> Iterator[Entity]:
         }
 
 
-def _file(name: str, digest: str, size: int, content: Container[str]) -> Entity:
+def _file(name: str, digest: str, size: int, about: list[str]) -> Entity:
     entity: Entity = _id(name) | {
         "@type": "File",
         "name": name,
@@ -155,9 +156,7 @@ def _file(name: str, digest: str, size: int, content: Container[str]) -> Entity:
         "contentSize": str(size),
         "encodingFormat": FORMATS.get(Path(name).suffix or Path(name).name, BYTES),
     }
-    if name.endswith(sidecar_files.SIDECAR):
-        entity["about"] = _id(_entity(name.removesuffix(sidecar_files.SIDECAR), content))
-    return entity
+    return entity | {"about": _ids(about)} if about else entity
 
 
 def _entity(name: str, content: Container[str]) -> str:
@@ -169,21 +168,21 @@ def _done() -> Entity:
     return {"@type": "CreateAction", "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"}}
 
 
-def _action(file: str, action: str, sidecar: Entity, content: dict[str, str]) -> Iterator[Entity]:
+def _action(file: str, action: str, record: Entity, content: dict[str, str]) -> Iterator[Entity]:
     """Yield the action that made one file, with inputs, tool and settings, and the Snakemake job that controlled it."""
-    inputs = [_entity(link["file"], content) for link in chain.links(sidecar)]
+    inputs = [_entity(link["file"], content) for link in chain.links(record)]
     settings = f"#settings-{file}"
     yield _id(action) | _done() | {
-        "name": f"{sidecar['step']}: {file}",
-        "instrument": _id(f"#tool-{sidecar['step']}"),
+        "name": f"{record['step']}: {file}",
+        "instrument": _id(f"#tool-{record['step']}"),
         "object": _ids([*dict.fromkeys(inputs), settings]),
         "result": _ids([_entity(file, content)]),
     }  # fmt: skip
-    shown = {key: value for key, value in sidecar["settings"].items() if key != "cells"}  # the cells repeat the inputs
+    shown = {key: value for key, value in record["settings"].items() if key != "cells"}  # the cells repeat the inputs
     yield _id(settings) | {"@type": "PropertyValue", "name": "settings", "value": digests.canonical(shown)}
     yield _id(f"#control-{file}") | {
         "@type": "ControlAction",
         "name": f"Snakemake's job for {file}",
-        "instrument": _id(f"#step-{sidecar['step']}"),
+        "instrument": _id(f"#step-{record['step']}"),
         "object": _id(action),
     }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from touchstone import registry
-from touchstone.pipeline.planning.parts import Net
+from touchstone.pipeline.planning.parts import Net, Set
 from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance.job_folders import name_of
 from touchstone.records.metric_tables import MetricRow
 
 NETWORKS = ("classifiers", "translators", "defences")  # the sections of what has seeds
@@ -18,27 +20,34 @@ class RowInputs:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._paths = {name_of(path): path for path in plan.tasks}
         self._set_of = cache(self._sets_by_file)
 
-    def networks(self, row: MetricRow) -> dict[str, set[int]]:
-        """Return {entry: its seeds} of the networks and defences behind a number."""
-        networks: dict[str, set[int]] = {}
-        waiting, seen = list(row.files), set[str]()
+    def behind(self, row: MetricRow) -> list[str]:
+        """Return the paths of all artefacts behind a number.
+
+        Raises:
+            KeyError: No task of the study makes one of the row's files.
+        """
+        waiting, seen = [self._paths[name] for name in row.files], dict[str, None]()
         while waiting:
-            address = waiting.pop()
-            if address in seen:
-                continue
-            seen.add(address)
-            rule, wildcards = self._plan.maker(address)
-            for net in (Net.parse(wildcards[name]) for name in ("trained", "net", "victim") if name in wildcards):
+            path = waiting.pop()
+            if path not in seen:
+                seen[path] = None
+                waiting += self._plan.tasks[path].input_files
+        return list(seen)
+
+    def about(self, path: str) -> tuple[Any, ...]:
+        """Return the networks and sets that an artefact is about."""
+        return self._plan.layout.made_by[path][1]
+
+    def networks(self, row: MetricRow) -> dict[str, set[int]]:
+        """Return {entry: its seeds} of the networks and defences behind a number; KeyError as `behind`."""
+        networks: dict[str, set[int]] = {}
+        for part in (part for path in self.behind(row) for part in self.about(path)):
+            net = Net.parse(part.victim) if isinstance(part, Set) and part.victim else part
+            if isinstance(net, Net):
                 networks.setdefault(net.entry, set()).add(net.seed)
-            # Only what made this very file: a job also treats other entries, which the number does not rest on.
-            waiting += [
-                name
-                for task in self._plan.tasks(rule, **wildcards)
-                if task.output == address
-                for name in task.input_files
-            ]
         return networks
 
     def extensible(self, row: MetricRow) -> list[tuple[str, str]]:
@@ -64,6 +73,6 @@ class RowInputs:
         """Return {file: its set} of all that an evaluation reads; "" if the file is of no set that is tested on."""
         roles = registry.used(self._plan.study["evaluations"][evaluation]["use"]).call.data
         return {
-            cell.file: "" if cell.role.startswith(LEARNED_FROM) else cell.facts["examples"]
+            name_of(cell.file): "" if cell.role.startswith(LEARNED_FROM) else cell.facts["examples"]
             for cell in self._plan.questions.cells(evaluation, roles)
         }

@@ -157,7 +157,7 @@ class _Designs:
             return ""
         try:
             networks = len(self._inputs.networks(row))
-        except KeyError:  # no rule makes one of its files
+        except KeyError:  # no task makes one of its files
             return CHANGED
         return ONE_NUMBER.format(networks=networks) if networks > 1 else ""
 
@@ -200,6 +200,6 @@ class _Designs:
             return ""
         try:
             extensible = self._inputs.extensible(row)
-        except KeyError:  # no rule makes one of its files
+        except KeyError:  # no task makes one of its files
             return CHANGED
         return "" if extensible else OWN_ENTRIES.format(now=len(row.seeds), needed=needed)

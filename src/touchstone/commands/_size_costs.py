@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from touchstone.commands._row_inputs import RowInputs
 from touchstone.pipeline.jobs import run_records
-from touchstone.pipeline.planning.parts import Rule
+from touchstone.pipeline.planning.parts import Set
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance.addresses import files_of
-from touchstone.records.metric_rows import seedless
+from touchstone.pipeline.provenance.job_folders import job_of
 from touchstone.records.metric_tables import MetricRow
 
-NETWORK = re.compile(r"[a-z][a-z0-9_]*\.(\d+)")
-
-Job = tuple[str, tuple[tuple[str, str], ...]]  # a rule and its wildcards
-
-
-def _key(rule: str, wildcards: dict[str, str]) -> Job:
-    return rule, tuple(sorted(wildcards.items()))
+Job = tuple[str, str]  # a rule and the name of a job, or of what jobs of other seeds have in common
 
 
 class Price(NamedTuple):
@@ -52,7 +43,7 @@ class Price(NamedTuple):
 class _Kind:
     """The jobs of one rule that differ by their networks' seeds only."""
 
-    jobs: list[Job]
+    jobs: set[Job]
     seeds: set[int]
     grows: bool
 
@@ -61,14 +52,13 @@ class Prices:
     """The prices of a study's numbers."""
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
         self._inputs = RowInputs(plan)
-        self._seconds = _recorded(Path("logs") / plan.study.name)
+        self._seconds = _recorded(Path("logs") / plan.study.name, plan)
 
     def of(self, row: MetricRow) -> Price | None:
         """Return the price of one more seed of a mean; None if a job behind it has no recorded time.
 
-        A job whose files came from the action cache took no time worth recording.
+        A job that took artefacts from the store took no time worth recording.
         """
         try:
             kinds = self._kinds(row).values()
@@ -88,33 +78,24 @@ class Prices:
 
     def _kinds(self, row: MetricRow) -> dict[Job, _Kind]:
         """Return the jobs behind a number, by what they are without their seeds."""
-        kinds, sets = dict[Job, _Kind](), self._inputs.sets(row)
-        for rule, wildcards in self._plan.jobs_behind(files_of(row.files)):
-            kind = kinds.setdefault(_alike(rule, wildcards), _Kind([], set(), _grows(rule, sets)))
-            kind.jobs.append(_key(rule.name, wildcards))
-            kind.seeds |= _seeds_in(wildcards)
+        kinds, sets = dict[Job, _Kind](), set(self._inputs.sets(row))
+        for path in self._inputs.behind(row):
+            rule, name = job_of(path)
+            entry, _, seed = name.rpartition(".")  # a job of translators is named after their seed
+            kind = kinds.setdefault((rule, entry), _Kind(set(), set(), grows=False))
+            kind.jobs.add((rule, name))
+            kind.seeds |= {int(seed)} if seed.isdecimal() else set()
+            kind.grows |= any(isinstance(part, Set) and part.examples in sets for part in self._inputs.about(path))
         return kinds
 
 
-def _alike(rule: Rule, wildcards: dict[str, str]) -> Job:
-    """Return what a job is without the seeds of its networks."""
-    return _key(rule.name, {name: seedless(value) for name, value in wildcards.items() if name != "seed"})
-
-
-def _seeds_in(wildcards: dict[str, str]) -> set[int]:
-    named = {int(seed) for value in wildcards.values() for seed in NETWORK.findall(value)}
-    return named | {int(wildcards["seed"])} if "seed" in wildcards else named
-
-
-def _grows(rule: Rule, sets: Collection[str]) -> bool:
-    return rule.batch is not None and any(examples.examples in sets for examples in rule.batch.sets)
-
-
-def _recorded(logs: Path) -> dict[Job, float]:
-    """Return the seconds of the jobs that computed all their files themselves."""
-    whole: Iterable[dict[str, Any]] = (
-        record
+def _recorded(logs: Path, plan: Plan) -> dict[Job, float]:
+    """Return the seconds of the jobs that computed all their artefacts themselves."""
+    tasks = {(job.rule, job.name): len(job.tasks) for job in plan.jobs.values()}
+    return {
+        job: run_records.seconds(record)
         for record in run_records.read(logs)
-        if "end" in record and not record.get("failed") and not record.get("from_cache")
-    )
-    return {_key(record["rule"], record["wildcards"]): run_records.seconds(record) for record in whole}
+        if (job := (record.get("rule"), record.get("name"))) in tasks
+        and not record.get("failed", True)
+        and record.get("computed") == tasks[job]
+    }

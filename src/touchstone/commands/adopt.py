@@ -18,6 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `adopt`."""
     parser.add_argument("file", help="evidence of all claims of the study, with weights")
     parser.add_argument("--study", metavar="STUDY", help="the study here (default: the one with the same name)")
+    parser.add_argument("--trust-code", action="store_true", help="run networks whose code is in their file")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what verifying computes on")
     parser.set_defaults(threads=1)  # it computes in the environment of jobs
 
@@ -33,16 +34,16 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _adopt(options: argparse.Namespace) -> int:
-    """Verify the evidence, copy its artefacts, and write Snakemake's records.
+    """Verify the evidence, and write its results to the store.
 
     The clean sets are prepared again from the raw files here. Otherwise labels that were swapped everywhere would be
     adopted.
     """
     from touchstone.evidence import adoption, verification
+    from touchstone.evidence.problems import counted
     from touchstone.evidence.selection import Selection
     from touchstone.evidence.study_evidence import about_study
     from touchstone.evidence_files import archive
-    from touchstone.pipeline.orchestration.restore import restore
 
     path = Path(options.file)
     devices.check_option(options.device)
@@ -52,20 +53,16 @@ def _adopt(options: argparse.Namespace) -> int:
         raise ValueError(f"{path}: is of the study {about['study']}, not of {study.name}")
     if about["claims"]:
         raise ValueError(f"{path}: is of some claims only; adopting needs the evidence of the whole study")
-    plan, raw = Plan(study), raw_folders(None)
-    selection = Selection(plan)
+    selection, raw = Selection(Plan(study)), raw_folders(None)
     adoption.check_raw(selection, raw)
     with tempfile.TemporaryDirectory(prefix="touchstone-adopt-") as name:
-        brought = verification.Options(study=study, raw=raw, device=options.device)
+        brought = verification.Options(study=study, raw=raw, device=options.device, trust_code=options.trust_code)
         result = verification.verify(path, brought, Path(name))
         if result.problems or result.unchecked:
             print("\n".join([*map(str, result.problems), *result.unchecked]))
             print(f"{path}: nothing was adopted, because it could not be verified")
             return 1
-        files = adoption.adopt(selection, Path(name), result.evidence)
-    restored = restore(plan)
-    print(
-        f"{len(files):,} files adopted from {path} ({result.evidence}); {restored.written:,} of Snakemake's records written"
-    )
+        written = adoption.adopt(selection, Path(name), result.evidence)
+    print(f"{counted(written, 'result')} adopted from {path} ({result.evidence})")
     print(f"touchstone run {study.name} computes what is left")
     return 0

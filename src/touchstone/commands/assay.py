@@ -35,8 +35,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     colour.add_argument("--gray", action="store_true", help="read the images as gray")
     colour.add_argument("--rgb", action="store_true", help="read the images as colour")
     parser.add_argument("--leave-out-broken", action="store_true", help="skip images that cannot be read")
-    parser.add_argument("--trust-code", "--trust-pickle", dest="trust_code", action="store_true",
-                        help="open a pickle or TorchScript, which may run any code as you")  # fmt: skip
+    parser.add_argument("--trust-code", action="store_true",
+                        help="open a .pt2, .onnx or TorchScript file, or call M:F, which can run any code")  # fmt: skip
     parser.add_argument("--draws", type=int, default=1, metavar="N",
                         help="the model draws random numbers: attack the mean of N draws, 20 or more")  # fmt: skip
     parser.add_argument("--backward", metavar="MODEL", help="a file of the model without its purifier, for gradients")

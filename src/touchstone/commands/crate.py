@@ -12,14 +12,13 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 from touchstone import digests
 from touchstone.commands._command_line import add_study
 from touchstone.commands._crate_metadata import METADATA, metadata
+from touchstone.evidence_files.archive import DATE, zip_entry
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import bundles, chain, git, sidecar_files, whole_files
-from touchstone.pipeline.provenance.addresses import Address, files_of
+from touchstone.pipeline.provenance import chain, git, sidecar_files, whole_files
 from touchstone.pipeline.settings.study import load
 from touchstone.plugins import PACKAGE
 
@@ -56,19 +55,19 @@ def write(plan: Plan, target: Path, root: Path = Path()) -> int:
     Raises:
         ValueError: a file is missing, its bytes differ from its sidecar, or the study names a place outside the project.
     """
-    report = f"reports/{plan.study.name}/report.html"
-    sidecars = _by_file(root, chain.reached(root, [report]))
-    names = [*sidecars, *(name + sidecar_files.SIDECAR for name in sidecars), *plan.layout.more_pages]
+    records = chain.reached(lambda file: root / file, [plan.layout.page])
+    sidecars = {sidecar_files.sidecar_path(Path(name)).as_posix() for name in records}
+    names = [*records, *sidecars, *plan.layout.more_pages]
     names += [name for name in SOURCES if (root / name).exists()] + _own(plan, root)
     files = sorted(set(_files(root, names)))
     content = {name: digests.file_digest(root / name) for name in files}
-    for name, sidecar in sidecars.items():
+    for name, record in records.items():
         digest = digests.folder_digest(root / name) if (root / name).is_dir() else content[name]
-        if digest != sidecar["artefact"]:
+        if digest != record["artefact"]:
             raise ValueError(f"{name}: its bytes do not match its sidecar; see touchstone audit {plan.study.name}")
     sizes = {name: (root / name).stat().st_size for name in files}
-    text = metadata(plan, report, sidecars, content, sizes, published(root, plan))
-    _zip(target, root, files, sorted(set(sidecars) - set(content)), text)
+    text = metadata(plan, records, content, sizes, published(root, plan))
+    _zip(target, root, files, sorted(set(records) - set(content)), text)
     return len(files) + 1
 
 
@@ -86,24 +85,6 @@ def _own(plan: Plan, root: Path) -> list[str]:
     return [name.as_posix() for name in names]
 
 
-def _by_file(root: Path, records: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return {file: what made it}; the records of a bundle's members, which one job made, as one."""
-    found: dict[str, dict[str, Any]] = {}
-    for address, record in records.items():
-        place = Address.parse(address)
-        links = [{"file": file} for file in files_of(link["file"] for link in chain.links(record))]
-        if not place.member:
-            found[place.file] = record | {"inputs": {"files": links}}
-            continue
-        whole = found.setdefault(place.file, {
-            "step": record["step"], "settings": {}, "inputs": {"files": []},
-            "artefact": sidecar_files.read_sidecar(root / place.file)["artefact"],
-        })  # fmt: skip
-        whole["settings"][place.member] = record["settings"]
-        whole["inputs"]["files"] += links
-    return found
-
-
 def published(root: Path, plan: Plan) -> str:
     """Return the crate's date, as YYYY-MM-DD.
 
@@ -112,7 +93,7 @@ def published(root: Path, plan: Plan) -> str:
     if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
         return datetime.fromtimestamp(int(epoch), UTC).date().isoformat()
     line = git.output(root, "log", "-1", "--format=%cs", "--", f"reports/{plan.study.name}/{chain.ROOT}") or b""
-    return line.decode().strip() or date(*bundles.DATE[:3]).isoformat()
+    return line.decode().strip() or date(*DATE[:3]).isoformat()
 
 
 def _files(root: Path, names: Iterable[str]) -> Iterator[str]:
@@ -130,10 +111,10 @@ def _files(root: Path, names: Iterable[str]) -> Iterator[str]:
 def _zip(target: Path, root: Path, files: list[str], folders: list[str], text: bytes) -> None:
     """Write the whole zip or nothing, without compression, because zlib's output differs between its versions."""
     with whole_files.replaced(target, lasting=False) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        archive.writestr(bundles.entry(METADATA, len(text)), text)
+        archive.writestr(zip_entry(METADATA, len(text)), text)
         for folder in folders:
-            archive.writestr(bundles.entry(folder + "/"), b"")
+            archive.writestr(zip_entry(folder + "/"), b"")
         for name in files:
             path = root / name
-            with path.open("rb") as source, archive.open(bundles.entry(name, path.stat().st_size), "w") as part:
+            with path.open("rb") as source, archive.open(zip_entry(name, path.stat().st_size), "w") as part:
                 shutil.copyfileobj(source, part)

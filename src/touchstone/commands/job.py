@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from touchstone import plugins
-from touchstone.pipeline.jobs import environment, job_plan, processes, run_records, warm
+from touchstone.pipeline.jobs import job_plan, processes, run_records, warm
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.planning.steps import STEPS
@@ -38,16 +38,15 @@ def main(options: argparse.Namespace) -> int:
         if recompute or plan.rule == "prepare" or not all(map(artefacts.find, plan.tasks)):
             if not warm.is_fork() and (status := warm.run(sys.argv[1:], options.threads)) is not None:
                 return status
-            environment.prepare_process(options.threads)
             plugins.use(filter(None, os.environ.get(plugins.VARIABLE, "").split(os.pathsep)))
             artefacts = Artefacts(plan, Store(plan.study))
-        _run(artefacts, Path(options.output), recompute)
+        _run(artefacts, Path(options.output), options.threads, recompute)
     except JobError as error:
         raise ValueError(str(error)) from error
     return 0
 
 
-def _run(artefacts: Artefacts, output: Path, recompute: bool) -> None:
+def _run(artefacts: Artefacts, output: Path, threads: int, recompute: bool) -> None:
     """Compute what the store lacks, fill the job's folder, and write the job's run record."""
     plan = artefacts.plan
     logs, computed = Path("logs") / plan.study, 0
@@ -55,7 +54,7 @@ def _run(artefacts: Artefacts, output: Path, recompute: bool) -> None:
         if len(artefacts.made) < len(plan.tasks):
             from touchstone.pipeline.jobs import run
 
-            computed = run.run(artefacts, logs, recompute=recompute)
+            computed = run.run_in_own_process(artefacts, logs, threads, recompute=recompute)
         if plan.rule == "prepare":
             from touchstone.pipeline.jobs import leak_check
 

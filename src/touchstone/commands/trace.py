@@ -11,7 +11,11 @@ from touchstone.pipeline.auditing.trace import run_trace
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `trace`."""
-    parser.add_argument("file", nargs="?", help="an artefact or a page of a report; with --number a study")
+    parser.add_argument(
+        "file",
+        nargs="?",
+        help="an artefact by its path or name, the folder of a job, or a page of a report; with --number a study",
+    )
     parser.add_argument("--number", help="a claim's id, or a line of the report's metrics.csv.gz")
     parser.add_argument("--picture", metavar="SVG", help="also draw the chain into this file")
     form = parser.add_mutually_exclusive_group()

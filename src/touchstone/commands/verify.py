@@ -29,6 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--study", metavar="STUDY", help="a study of this project whose settings it must have")
     parser.add_argument("--raw", metavar="FOLDER", help=f"prepare the data again from here (default: {RAW})")
+    parser.add_argument("--trust-code", action="store_true", help="run networks whose code is in their file")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--share", type=_share, default=1.0, metavar="SHARE",
                         help="compute only a random share of each file's rows again, such as 0.1")  # fmt: skip
@@ -54,7 +55,7 @@ def main(options: argparse.Namespace) -> int:
             raise ValueError(
                 f"{path}: --root, --study, --raw and --share are for evidence of a study, and this is of `evaluate`"
             )
-        result = evaluation_checks.verify(path, options.model, options.device)
+        result = evaluation_checks.verify(path, options.model, options.device, trust_code=options.trust_code)
     else:
         check_digest("--root", options.root)
         brought = verification.Options(
@@ -64,6 +65,7 @@ def main(options: argparse.Namespace) -> int:
             study=load(options.study) if options.study else None,
             device=options.device,
             share=options.share,
+            trust_code=options.trust_code,
         )
         result = verification.verify(path, brought)
     if options.json:

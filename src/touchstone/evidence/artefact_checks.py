@@ -66,9 +66,9 @@ def check_artefacts(reader: Recomputation, result: Result) -> Counts:
         result: Receives the problems.
     """
     counts, tasks = Counts(), reader.selection.tasks
-    missing = {file for file in reader.selection.addresses if not sidecar_files.exists(reader.folder / file)}
+    missing = {file for file in reader.selection.files if not sidecar_files.exists(reader.folder / file)}
     counts.absent = {file for file in missing if tasks[file].step in NETWORKS}
-    for file in reader.selection.addresses:
+    for file in reader.selection.files:
         task = tasks[file]
         if file in missing:
             if file not in counts.absent:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from touchstone import digests
 from touchstone.evidence.problems import CHAIN, PLAN, ROOT, SPLITS, Result
 from touchstone.evidence.selection import Selection
-from touchstone.pipeline.auditing import leakage
 from touchstone.pipeline.auditing.other_code import names as names_of_other_code
-from touchstone.pipeline.provenance import chain, sidecar_files
+from touchstone.pipeline.jobs import leakage
+from touchstone.pipeline.planning import apart
+from touchstone.pipeline.provenance import chain, job_folders, sidecar_files
+from touchstone.records import encoding
+from touchstone.records.nouns import ExampleSet
 
 Records = dict[str, dict[str, Any]]
 
@@ -26,7 +30,7 @@ def read_records(selection: Selection, folder: Path, result: Result) -> Records:
     """
     records: Records = {}
     waiting, seen = [selection.report.output], set[str]()
-    waiting += [file for file in selection.addresses if sidecar_files.exists(folder / file)]
+    waiting += [file for file in selection.files if sidecar_files.exists(folder / file)]
     while waiting:
         file = waiting.pop()
         if file in seen:
@@ -54,6 +58,11 @@ def check_chain(records: Records, folder: Path, unpacked: Mapping[str, str], res
         result: Receives the problems.
     """
     links = 0
+
+    @cache
+    def digest_of(file: str) -> str:
+        return sidecar_files.digest_of_record(records[file])
+
     for file, record in records.items():
         with result.reading(CHAIN, file, "its record cannot be checked"):
             for link in chain.links(record):
@@ -61,18 +70,22 @@ def check_chain(records: Records, folder: Path, unpacked: Mapping[str, str], res
                 other = records.get(link["file"])
                 if other is None:
                     continue  # reported when it was read
-                if sidecar_files.record_digest(folder / link["file"]) != link["sidecar"]:
+                if digest_of(link["file"]) != link["sidecar"]:
                     result.add(CHAIN, file, f"was created from {link['file']} when that had another record")
                 elif other["artefact"] != link["artefact"]:
                     result.add(CHAIN, file, f"was created from {link['file']} when that had other bytes")
     here = [file for file in records if sidecar_files.exists(folder / file)]
     for file in here:
         with result.reading(CHAIN, file, "its bytes cannot be checked"):
-            # Files were hashed when they were unpacked; members of bundles were not.
             digest = unpacked.get(file) or sidecar_files.artefact_digest(folder / file)
             if digest != records[file]["artefact"]:
                 stated = records[file]["artefact"]
                 result.add(CHAIN, file, f"its bytes have digest {digest}, its record says {stated}")
+    splits = map(job_folders.split, records)
+    for job in dict.fromkeys(split[0] for split in splits if split is not None):
+        with result.reading(CHAIN, job.as_posix(), "its records cannot be checked"):
+            if problem := sidecar_files.folder_problem(folder / job):
+                result.add(CHAIN, (job / job_folders.SIDECAR).as_posix(), problem)
     result.proved.append(
         f"{len(records):,} records link to each other, and {len(here):,} files match theirs ({links:,} links)"
     )
@@ -119,9 +132,9 @@ def check_plan(selection: Selection, records: Records, result: Result) -> None:
             result.add(PLAN, file, f"was created by the step {record['step']}, the study plans {task.step}")
         elif words := differing(record["settings"], task.settings):
             result.add(PLAN, file, f"was created under other settings than the study's: {words}")
-        elif inputs != task.as_json()["inputs"]:
+        elif inputs != task.roles:
             result.add(PLAN, file, "was created from other files than the study's settings name")
-    missing = [file for file in selection.addresses if file not in records]
+    missing = [file for file in selection.files if file not in records]
     if missing:
         others = f" and {len(missing) - 1:,} others" if len(missing) > 1 else ""
         result.add(PLAN, missing[0], f"belongs to the study, but no record leads to it{others}")
@@ -155,16 +168,29 @@ def _short(value: object) -> str:
     return text if len(text) < 60 else f"{text[:57]}..."
 
 
-def check_splits(selection: Selection, folder: Path, result: Result) -> None:
+def check_splits(selection: Selection, records: Records, folder: Path, result: Result) -> None:
     """Check that no image that the study learned from, or took a threshold from, is among those that it tests on."""
-    clean = 0
+    study, clean = selection.plan.study, 0
+
+    def read(name: str) -> ExampleSet | None:
+        path = folder / selection.set_file(name)
+        examples: ExampleSet | None = encoding.decode(path.read_bytes(), ExampleSet) if path.is_file() else None
+        return examples
+
+    def raw(source: str) -> str | None:
+        record = records.get(selection.plan.layout.raw(source))
+        return record["artefact"] if record else None
+
     with result.reading(SPLITS, selection.plan.folder, "its splits cannot be compared"):
-        leaks = [overlap for overlap in leakage.overlaps(selection.plan, folder, stale=True) if overlap.leaks]
+        pairs = apart.pairs(study)
+        prepared = leakage.Prepared(
+            study["examples"], lambda name: selection.tasks[selection.set_file(name)].settings, read, raw
+        )
+        every = leakage.overlaps(((*names, reason) for names, reason in pairs.items()), prepared)
+        leaks = [overlap for overlap in every if overlap.leaks]
         for overlap in leaks:
-            result.add(SPLITS, overlap.file, str(overlap))
-        names = leakage.pairs(selection.plan.study)
-        files = {name: selection.plan.layout.file("examples", name) for pair in names for name in pair}
-        compared = {pair for pair in names if all((folder / files[name]).is_file() for name in pair)}
+            result.add(SPLITS, selection.set_file(overlap.tested), str(overlap))
+        compared = {names for names in pairs if all((folder / selection.set_file(name)).is_file() for name in names)}
         clean = len(compared - {(overlap.tested, overlap.learned) for overlap in leaks})
     result.proved.append(f"{clean:,} pairs of sets that must share no image share none")
 

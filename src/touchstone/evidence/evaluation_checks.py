@@ -27,13 +27,14 @@ FRACTION = "fraction"
 ACCURACIES = ("clean_accuracy", "robust_accuracy")
 
 
-def verify(path: Path, models: list[str], device: str) -> Result:
+def verify(path: Path, models: list[str], device: str, *, trust_code: bool = False) -> Result:
     """Return what holds of an evaluation's evidence and what does not.
 
     Args:
         path: The evidence file.
         models: The verifier's copy of the model, a file; none, if there is no copy.
         device: What to compute on.
+        trust_code: Whether the model's file may run its code.
 
     Raises:
         ValueError: The file is no whole evidence file, or the model cannot be opened.
@@ -49,7 +50,7 @@ def verify(path: Path, models: list[str], device: str) -> Result:
             result.add(BYTES, file, problem)
         nouns = _nouns(folder, result)
         if nouns is not None:
-            _check(evidence.about, *nouns, models[0] if models else None, device, folder, result)
+            _check(evidence.about, *nouns, models[0] if models else None, device, folder, result, trust_code)
     result.seconds = time.monotonic() - started
     return result
 
@@ -77,6 +78,7 @@ def _check(
     device: str,
     folder: Path,
     result: Result,
+    trust_code: bool,
 ) -> None:
     clean, attacked = (examples[name] for name in SETS)
     with result.reading(BUDGET, "attacked.safetensors", "is not what it has to be"):
@@ -93,7 +95,8 @@ def _check(
         result.unchecked.append("the logits: bring the model with --model FILE")
     else:
         shape = clean.images.shape[1:]
-        network = own_models.network(model, shape, [0.0] * shape[0], [1.0] * shape[0], folder, device)
+        plain = [0.0] * shape[0], [1.0] * shape[0]
+        network = own_models.network(model, shape, *plain, folder, device, trust_code=trust_code)
         for name in SETS:
             with result.reading(RECOMPUTATION, f"{name}_logits.safetensors", f"is not what {model} gives"):
                 own_models.compare(network, examples[name], outputs[name], device)

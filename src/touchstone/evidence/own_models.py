@@ -24,7 +24,15 @@ from touchstone.records.nouns import Array, Checkpoint, ExampleSet, Outputs
 BATCH = 256
 
 
-def check(reader: Recomputation, name: str, path: Path, records: dict[str, dict[str, Any]], result: Result) -> None:
+def check(
+    reader: Recomputation,
+    name: str,
+    path: Path,
+    records: dict[str, dict[str, Any]],
+    result: Result,
+    *,
+    trust_code: bool = False,
+) -> None:
     """Check a network of the verifier's own against the one in a study's evidence.
 
     A checkpoint takes the place of the one in the evidence. Any other model must give the logits that the evidence states.
@@ -35,6 +43,7 @@ def check(reader: Recomputation, name: str, path: Path, records: dict[str, dict[
         path: Of the verifier's file.
         records: Of the evidence.
         result: Receives what was proved, or the problems.
+        trust_code: Whether the file may run its code.
 
     Raises:
         ValueError: The study has no such network, or the file is no model.
@@ -44,7 +53,7 @@ def check(reader: Recomputation, name: str, path: Path, records: dict[str, dict[
     try:
         encoding.decode(data, Checkpoint)
     except ValueError:
-        _check_logits(reader, file, path, result)
+        _check_logits(reader, file, path, result, trust_code)
         return
     target = reader.folder / file
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -66,12 +75,12 @@ def _file_of(selection: Selection, name: str) -> str:
     return every[name]
 
 
-def _check_logits(reader: Recomputation, file: str, path: Path, result: Result) -> None:
+def _check_logits(reader: Recomputation, file: str, path: Path, result: Result, trust_code: bool) -> None:
     """Check that a model gives the logits that the evidence states of the network in a file."""
     tasks, images = reader.selection.tasks, 0
     settings, name = tasks[file].settings, Path(file).stem
     outputs = [
-        output for output in reader.selection.addresses
+        output for output in reader.selection.files
         if tasks[output].step == "infer" and tasks[output].inputs.get("checkpoint") == file
         and "translators" not in tasks[output].inputs
     ]  # fmt: skip
@@ -87,7 +96,7 @@ def _check_logits(reader: Recomputation, file: str, path: Path, result: Result) 
             if own is None:
                 shape = examples.images.shape[1:]
                 mean, std = settings.get("mean", [0.0] * shape[0]), settings.get("std", [1.0] * shape[0])
-                own = network(str(path), shape, mean, std, Path(folder), reader.device)
+                own = network(str(path), shape, mean, std, Path(folder), reader.device, trust_code=trust_code)
             with result.reading(RECOMPUTATION, output, f"is not what {path} gives"):
                 compare(own, *pair, reader.device)
                 images += len(examples)
@@ -98,7 +107,14 @@ def _check_logits(reader: Recomputation, file: str, path: Path, result: Result) 
 
 
 def network(
-    model: str, shape: Sequence[int], mean: Sequence[float], std: Sequence[float], folder: Path, device: str
+    model: str,
+    shape: Sequence[int],
+    mean: Sequence[float],
+    std: Sequence[float],
+    folder: Path,
+    device: str,
+    *,
+    trust_code: bool = False,
 ) -> nn.Module:
     """Return a model from a file or of a name, behind its normalisation, in eval mode.
 
@@ -109,13 +125,15 @@ def network(
         std: Likewise.
         folder: An empty place for its program.
         device: Where to put it.
+        trust_code: Whether a file may run its code.
 
     Raises:
         ValueError: The model cannot be opened.
         FileNotFoundError: There is no such file.
     """
     channels, height, width = shape
-    opened = program_export.put_into_file(user_models.open_model(model), (channels, height, width), folder / "model")
+    brought = user_models.open_model(model, trust_code=trust_code)
+    opened = program_export.put_into_file(brought, (channels, height, width), folder / "model")
     return tensors.with_normalisation(opened.program((channels, height, width)), mean, std).eval().to(device)
 
 

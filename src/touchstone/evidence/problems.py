@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from touchstone.messages import first_line
-from touchstone.network_files.zip_archives import NOT_WHOLE
 from touchstone.numerics.precision import memory_ran_out
-from touchstone.pipeline.jobs.reader import JobError
+from touchstone.pipeline.jobs.job_plan import JobError
+from touchstone.records.encoding import NOT_WHOLE
 from touchstone.records.nouns import LeftOutError
 
 # The checks, in the order in which they are made.

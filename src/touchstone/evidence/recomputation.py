@@ -15,13 +15,14 @@ import numpy as np
 from touchstone import registry
 from touchstone.digests import canonical
 from touchstone.evidence.selection import TAKEN, Selection
+from touchstone.pipeline.jobs.artefacts import METRICS, Artefacts
 from touchstone.pipeline.jobs.detector_tasks import scored_rows, scorer
 from touchstone.pipeline.jobs.job import Job
-from touchstone.pipeline.jobs.outputs import Outputs
-from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader
+from touchstone.pipeline.jobs.job_plan import JobError, JobPlan
 from touchstone.pipeline.jobs.run import carry_out
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance.store import Store
 from touchstone.pipeline.steps.fit import spread_of
 from touchstone.records import encoding, metric_tables, nouns
 from touchstone.records.nouns import Array, Detector
@@ -68,7 +69,7 @@ class _Task(Job):
     result: Any = None
     sample: Array | None = None
     nudged: bool = False
-    reader: Recomputation
+    artefacts: Recomputation
 
     def noun(self, role: str, kind: str) -> Any:
         """Return the noun of a role; of the set that is computed on, the sampled rows."""
@@ -77,16 +78,16 @@ class _Task(Job):
 
     def _network(self, file: str, block: dict[str, Any]) -> Any:
         if self.nudged:
-            return self.reader.nudge(super()._network(file, block))
+            return self.artefacts.nudge(super()._network(file, block))
         # Device and memory order are the same in all tasks of a study.
-        return self.reader.networks.get((file, canonical(block)), lambda: super(_Task, self)._network(file, block))
+        return self.artefacts.networks.get((file, canonical(block)), lambda: super(_Task, self)._network(file, block))
 
     def write(self, noun: Any) -> None:
         """Keep the task's result."""
         self.result = noun
 
 
-class Recomputation(Reader):
+class Recomputation(Artefacts):
     """Reads the nouns of an unpacked evidence file, and recomputes those that it leaves out.
 
     Args:
@@ -100,7 +101,7 @@ class Recomputation(Reader):
     def __init__(
         self, selection: Selection, folder: Path, device: str, raw: dict[str, Path], share: float = 1.0
     ) -> None:
-        super().__init__()
+        super().__init__(JobPlan("", "", "", (), {}, {}), Store(""))  # nothing is written
         self.share, self.random = share, np.random.default_rng()  # seeded by the system, so no author can foresee it
         self.selection, self.folder, self.device, self.raw = selection, folder, device, raw
         self.nouns, self.networks = _Recent(MOST_KEPT), _Recent(MOST_NETWORKS)
@@ -113,6 +114,10 @@ class Recomputation(Reader):
         """
         return self.nouns.get(file, lambda: self._made(file, kind))
 
+    def raw_files(self, file: str) -> Path:
+        """Return where the verifier has a folder of raw files."""
+        return self.raw[Path(file).name]
+
     def _made(self, file: str, kind: str) -> Any:
         if not sidecar_files.exists(self.folder / file):
             task = self.selection.tasks.get(file)
@@ -120,7 +125,7 @@ class Recomputation(Reader):
                 raise JobError(f"{file} is missing from the evidence")
             return self.compute(task)
         try:
-            data = sidecar_files.read_artefact(self.folder / file)
+            data = (self.folder / file).read_bytes()
             return metric_tables.decode(data) if kind == METRICS else encoding.decode(data, nouns.KINDS[kind])
         except ValueError as error:
             raise JobError(f"{file}: {error}") from error
@@ -139,7 +144,7 @@ class Recomputation(Reader):
     @cached_property
     def fitted(self) -> list[str]:
         """The detectors and the evaluations that train something."""
-        tasks = (self.selection.tasks[file] for file in self.selection.addresses)
+        tasks = (self.selection.tasks[file] for file in self.selection.files)
         return [task.output for task in tasks if _fits(task)]
 
     @cached_property
@@ -193,10 +198,7 @@ class Recomputation(Reader):
     def job(self, task: Task) -> _Task:
         """Return the job of a task: it reads from the evidence, and its result stays in memory."""
         settings = task.settings | ({"device": self.device} if "device" in task.settings else {})
-        inputs = task.inputs
-        if "folder" in inputs:
-            inputs = inputs | {"folder": str(self.raw[Path(str(inputs["folder"])).name])}
-        return _Task(replace(task, settings=settings, inputs=inputs), self, Outputs(), self.folder)
+        return _Task(replace(task, settings=settings), self, self.folder)
 
 
 def _fits(task: Task) -> bool:

@@ -9,8 +9,8 @@ from functools import cached_property
 from touchstone.claims import paper_files
 from touchstone.claims.criteria import Book, Criterion
 from touchstone.messages import nearest
-from touchstone.pipeline.auditing import leakage
-from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.planning import apart
+from touchstone.pipeline.planning.parts import Set, Task
 from touchstone.pipeline.planning.plan import Plan
 
 TAKEN = ("fetch", "prepare", "convert", "train", "attack")  # verification needs few of their inputs, or none
@@ -33,17 +33,15 @@ class Selection:
         """Every claim of the study's papers."""
         return paper_files.book(self.plan.study["papers"])
 
-    @cached_property
+    @property
     def tasks(self) -> dict[str, Task]:
-        """The task of each artefact, by its address."""
-        return {
-            task.output: task for rule, wildcards in self.plan.jobs() for task in self.plan.tasks(rule, **wildcards)
-        }
+        """The task of each artefact, by its path."""
+        return self.plan.tasks
 
-    @cached_property
+    @property
     def report(self) -> Task:
         """The task of the report."""
-        return self.tasks[f"reports/{self.plan.study.name}/report.html"]
+        return self.tasks[self.plan.layout.page]
 
     @cached_property
     def evaluations(self) -> list[str]:
@@ -78,19 +76,23 @@ class Selection:
     @cached_property
     def metrics(self) -> dict[str, str]:
         """The file of rows of every evaluation of the study, by its name."""
-        return {name: self.plan.layout.file("metrics", name) for name in self.plan.study["evaluations"]}
+        return {name: self.plan.layout.metrics(name) for name in self.plan.study["evaluations"]}
 
     @cached_property
-    def addresses(self) -> list[str]:
+    def files(self) -> list[str]:
         """The artefacts behind the claims, each after its inputs; for all claims, all but raw files and the report."""
         ordered = dict[str, None]()
         every = [file for file in self.tasks if file != self.report.output and self.tasks[file].step != "fetch"]
         self._add([self.metrics[name] for name in self.evaluations] if self.claims else every, ordered)
-        for tested, learned in leakage.pairs(self.plan.study):
-            files = [self.plan.layout.file("examples", name) for name in (tested, learned)]
+        for tested, learned in apart.pairs(self.plan.study):
+            files = [self.set_file(name) for name in (tested, learned)]
             if files[0] in ordered:
                 self._add([file for file in files if file in self.tasks], ordered)  # perhaps no job needs the second
         return list(ordered)
+
+    def set_file(self, name: str) -> str:
+        """Return the path of a clean set."""
+        return self.plan.layout.set_file(Set(name))
 
     def _add(self, outputs: Iterable[str], ordered: dict[str, None]) -> None:
         waiting = list(outputs)[::-1]
@@ -114,4 +116,4 @@ class Selection:
     @cached_property
     def stated(self) -> set[str]:
         """The artefacts that the evidence holds: those behind the claims, and every evaluation's rows."""
-        return {*self.addresses, *self.metrics.values()}
+        return {*self.files, *self.metrics.values()}

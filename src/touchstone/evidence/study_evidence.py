@@ -11,7 +11,6 @@ from touchstone.evidence.selection import Selection
 from touchstone.evidence_files import archive
 from touchstone.evidence_files.archive import Evidence
 from touchstone.pipeline.provenance import chain, code, sidecar_files, whole_files
-from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.settings.bases import read_sources
 from touchstone.pipeline.settings.files import NAME, study_file
 from touchstone.pipeline.settings.problems import Problems
@@ -45,9 +44,9 @@ def write(selection: Selection, written: str, path: Path, weights: bool = True, 
     report = selection.report.output
     if not sidecar_files.sidecar_path(root / report).is_file():
         raise ValueError(f"{report}: there is no report yet; run the study first: touchstone run {written}")
-    records = chain.reached(root, [report])
-    names = files_of(file for file in sorted(selection.stated) if weights or selection.tasks[file].step not in NETWORKS)
-    sidecars = [sidecar_files.sidecar_path(Path(file)).as_posix() for file in (*files_of(records), *names)]
+    records = chain.reached(lambda file: root / file, [report])
+    names = [file for file in sorted(selection.stated) if weights or selection.tasks[file].step not in NETWORKS]
+    sidecars = [sidecar_files.sidecar_path(Path(file)).as_posix() for file in (*records, *names)]
     pages = [f"reports/{study.name}/{name}" for name in PAGES]
     settings = dict(_settings_files(written, study.folders, root))
     every = {name: root / name for name in (*names, *dict.fromkeys(sidecars), *pages)} | settings

@@ -24,6 +24,7 @@ from touchstone.evidence.selection import Selection
 from touchstone.evidence.study_evidence import OVERLAYS, PARAMS, about_study
 from touchstone.evidence_files import archive
 from touchstone.messages import first_line
+from touchstone.networks.programs import RISK
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import code
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, read_yaml
@@ -43,6 +44,7 @@ class Options:
         study: A study of the verifier's own whose settings the evidence must have.
         device: What to compute on.
         share: Of each file's rows that are computed again, drawn at random; above 0 and at most 1.
+        trust_code: Whether networks whose code is in their file may run: the study's, and the verifier's own.
     """
 
     root: str | None = None
@@ -51,6 +53,7 @@ class Options:
     study: Study | None = None
     device: str = "cpu"
     share: float = 1.0
+    trust_code: bool = False
 
 
 def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
@@ -63,6 +66,7 @@ def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
 
     Raises:
         EvidenceError: The file is no whole evidence file of a study.
+        ValueError: A network of the study is a program, and `trust_code` is not set.
         FileNotFoundError: There is no such file.
     """
     if folder is None:
@@ -76,6 +80,8 @@ def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
         result.add(BYTES, name, problem)
     selection = _selection(about, folder, result)
     if selection is not None:
+        if not options.trust_code:
+            _refuse_programs(path, selection)
         _check(selection, evidence, folder, options, result)
     result.problems = list(dict.fromkeys(result.problems))
     result.seconds = time.monotonic() - started
@@ -90,7 +96,7 @@ def _selection(about: dict[str, Any], folder: Path, result: Result) -> Selection
     try:
         _refuse_code(folder)
         selection = Selection(Plan(load(written, folder)), tuple(about["claims"]))
-        _ = selection.addresses
+        _ = selection.files
     except UNREADABLE as error:
         result.add(SETTINGS, place, str(error).replace(f"{folder}/", "") or first_line(error))
         return None
@@ -118,6 +124,22 @@ def _refuse_code(folder: Path) -> None:
             raise ValueError(f"base: {base} is a path; evidence names a study")
 
 
+def _refuse_programs(path: Path, selection: Selection) -> None:
+    """Raise ValueError if a network of the study is a program, because to open one can run any code of its author."""
+    for task in selection.tasks.values():
+        if _trusts_code(task.settings):
+            raise ValueError(
+                f"{path}: its network {Path(task.output).stem} is a program, and opening one {RISK}. If you trust it, add"
+                " --trust-code. If you do not, use a container"
+            )
+
+
+def _trusts_code(settings: Any) -> bool:
+    if isinstance(settings, dict):
+        return settings.get("trust_code") is True or any(_trusts_code(value) for value in settings.values())
+    return isinstance(settings, list) and any(_trusts_code(value) for value in settings)
+
+
 def _check(selection: Selection, evidence: archive.Evidence, folder: Path, options: Options, result: Result) -> None:
     about, unpacked = evidence.about, {name: entry.digest for name, entry in evidence.entries.items()}
     if options.study is not None and (problem := _other_study(selection, options.study)):
@@ -126,10 +148,10 @@ def _check(selection: Selection, evidence: archive.Evidence, folder: Path, optio
     chain_checks.check_chain(records, folder, unpacked, result)
     chain_checks.check_pages(selection, records, folder, about["root"], options.root, result)
     chain_checks.check_plan(selection, records, result)
-    chain_checks.check_splits(selection, folder, result)
+    chain_checks.check_splits(selection, records, folder, result)
     reader = Recomputation(selection, folder, options.device, options.raw, options.share)
     for name, path in options.networks.items():
-        own_models.check(reader, name, path, records, result)
+        own_models.check(reader, name, path, records, result, trust_code=options.trust_code)
     check_artefacts(reader, result)
     verdict_checks.check_verdicts(selection, folder, result)
     _say_what_is_trusted(selection, records, options, result)
@@ -146,7 +168,7 @@ def _other_study(selection: Selection, study: Study) -> str:
 
 
 def _say_what_is_trusted(selection: Selection, records: chain_checks.Records, options: Options, result: Result) -> None:
-    tasks = [selection.tasks[file] for file in selection.addresses]
+    tasks = [selection.tasks[file] for file in selection.files]
     steps = Counter(task.step for task in tasks)
     say = result.trusted.append
     if steps["attack"]:

@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 
 from touchstone.digests import canonical, sha256
 from touchstone.messages import first_line
-from touchstone.network_files.zip_archives import NOT_WHOLE
-from touchstone.pipeline.provenance import bundles, whole_files
+from touchstone.pipeline.provenance import whole_files
+from touchstone.records.encoding import NOT_WHOLE
 
-FORMAT = "touchstone evidence 2"
+FORMAT = "touchstone evidence 3"
 MANIFEST = "evidence.json"
+DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip, so its bytes depend on no clock
 LEVEL = 1  # of deflate: three times as fast as its default, for 5 % more bytes
 LARGEST_MANIFEST = 2**26  # bytes
 MOST_FILES = 200_000
@@ -29,7 +30,7 @@ MOST_EXPANSION = 500  # times the archive's size; black images with one digit sh
 SMALL = 2**26  # bytes that any archive may expand to
 # Data and settings only. Nothing that a Python process imports can be in an evidence file.
 _PART = r"(?!\.)[A-Za-z0-9_.+@=-]+"  # no hidden file
-NAME = re.compile(rf"(?:{_PART}/)*{_PART}\.(?:safetensors|zip|csv|json|yaml|gz)|reports/[a-z0-9_]+/ROOT")
+NAME = re.compile(rf"(?:{_PART}/)*{_PART}\.(?:safetensors|csv|json|yaml|gz)|reports/[a-z0-9_]+/ROOT")
 
 
 class EvidenceError(ValueError):
@@ -60,6 +61,18 @@ class Evidence:
     digest: str = ""
 
 
+def zip_entry(name: str, size: int = 0) -> zipfile.ZipInfo:
+    """Return the zip entry of a file. It depends neither on the clock nor on the operating system.
+
+    Args:
+        name: The name of the file.
+        size: The number of its bytes, if they are written piece by piece.
+    """
+    made = zipfile.ZipInfo(name, DATE)
+    made.external_attr, made.create_system, made.file_size = 0o644 << 16, 3, size
+    return made
+
+
 def write(path: Path, kind: str, about: dict[str, Any], files: Iterable[tuple[str, Callable[[], bytes]]]) -> Evidence:
     """Write an evidence file, whole or not at all: equal contents give equal bytes under one version of zlib.
 
@@ -79,10 +92,10 @@ def write(path: Path, kind: str, about: dict[str, Any], files: Iterable[tuple[st
                 raise EvidenceError(f"{name}: an evidence file holds no file of this name")
             data = read()
             entries[name] = Entry(sha256(data), len(data))
-            archive.writestr(bundles.entry(name), data, zipfile.ZIP_DEFLATED, LEVEL)
+            archive.writestr(zip_entry(name), data, zipfile.ZIP_DEFLATED, LEVEL)
         listed = {name: entry._asdict() for name, entry in entries.items()}
         text = canonical({"format": FORMAT, "kind": kind, "about": about, "files": listed}).encode()
-        archive.writestr(bundles.entry(MANIFEST), text, zipfile.ZIP_DEFLATED)
+        archive.writestr(zip_entry(MANIFEST), text, zipfile.ZIP_DEFLATED)
     return Evidence(kind, about, entries, sha256(text))
 
 

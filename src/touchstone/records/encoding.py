@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import struct
+import zipfile
+import zlib
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,21 @@ from touchstone.records.nouns import KINDS, Array, LeftOut, LeftOutError, Noun
 
 METADATA_KEY = "touchstone"
 _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)  # what damaged bytes raise
+# What zipfile and the readers of an archive's files raise if it was forged or truncated.
+NOT_WHOLE = (
+    *(
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        ArithmeticError,
+        EOFError,
+        MemoryError,
+        RuntimeError,
+    ),
+    *(RecursionError, NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile),
+)
 
 
 class DamagedFile(ValueError):

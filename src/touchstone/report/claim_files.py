@@ -1,9 +1,13 @@
-"""The table of claims as claims.csv, as LaTeX and as the last rows of metrics.csv.gz. For the page: claim_table.py."""
+"""The table of claims as claims.csv, as LaTeX, as metrics.json and as the last rows of metrics.csv.gz.
+
+For the page: claim_table.py.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
 from collections.abc import Iterable
@@ -163,6 +167,16 @@ def published_figures(book: Book, verdict: Verdict) -> str:
         claims = [book.published[name] for name in claim.scales]
         return "; ".join(f"{each.id}: {each.figure}" + f" ({MARKS['K']})" * ("K" in each.marks) for each in claims)
     return f"{claim.figure} ({'; '.join([claim.source, *(MARKS[mark] for mark in claim.marks)])})"
+
+
+# --- metrics.json ---------------------------------------------------------------------------------------------------
+
+
+def claims_json(verdicts: Iterable[Verdict]) -> bytes:
+    """Return the number that decided each criterion, by the criterion's id, as `dvc metrics` reads it."""
+    judged = (verdict for verdict in verdicts if verdict.parts and not verdict.judged_by)
+    numbers = {verdict.claim.id: _end(verdict.parts[0].quantity.value) for verdict in judged}
+    return (json.dumps(numbers, indent=1) + "\n").encode()
 
 
 # --- LaTeX --------------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def _quantity(row: MetricRow) -> tuple[str, ...]:
     return row.evaluation, row.entry, row.examples, row.measured
 
 
-def compact(rows: list[MetricRow], files: list[str], study: str) -> dict[str, Any]:
+def compact(rows: list[MetricRow], files: list[str]) -> dict[str, Any]:
     """Return the rows as the page's script reads them: by column, each text and each list once.
 
     Values have five digits, ends of intervals three: metrics.csv.gz has all of them, and is named beside each number.
@@ -79,7 +79,6 @@ def compact(rows: list[MetricRow], files: list[str], study: str) -> dict[str, An
     Args:
         rows: in the order of their lines.
         files: their names; a row has the places of its files in this list.
-        study: the name of the study.
 
     Returns:
         {"line": differences between lines, "value": numbers, ..., "entry": {"of": texts, "at": differences between their
@@ -94,9 +93,14 @@ def compact(rows: list[MetricRow], files: list[str], study: str) -> dict[str, An
     }
     for name in CODED:
         columns[name] = _coded([_cell(row, name, places) for row in rows])
-    computed = {row.evaluation: f"data/{study}/metrics/{row.evaluation}.csv" for row in rows}
+    computed = {row.evaluation: table_of(row.evaluation) for row in rows}
     tables = {name: places[file] for name, file in computed.items() if file in places}
     return {"columns": columns, "tables": tables, "of": {row.line: row.of for row in rows if row.of}}
+
+
+def table_of(evaluation: str) -> str:
+    """Return the name of the table of an evaluation."""
+    return f"metrics/{evaluation}"
 
 
 CODED = (
@@ -126,13 +130,12 @@ def rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else float(f"{value:.{digits}g}")
 
 
-def index(files: list[str], provenance: Mapping[str, Source], study: str) -> dict[str, Any]:
+def index(files: list[str], provenance: Mapping[str, Source]) -> dict[str, Any]:
     """Return where files came from, as the page's script reads it: values that many files share are stored once.
 
     Args:
         files: their names.
         provenance: {file: where it came from}; other files are only named.
-        study: the name of the study.
 
     Returns:
         {"digest": of all files in one text, ..., "code": {"of": ..., "at": ...}}; files without provenance have question
@@ -140,7 +143,7 @@ def index(files: list[str], provenance: Mapping[str, Source], study: str) -> dic
     """
     sources = [provenance.get(file) for file in files]
     places = {file: place for place, file in enumerate(files)}
-    bundles = [file.partition("#") for file in files]
+    names = [file.rpartition("/") for file in files]
 
     scripts = {name: 0 for source in sources if source for name in source.get("code_files", [])}
     scripts = {name: place for place, name in enumerate(sorted(scripts))}
@@ -152,9 +155,8 @@ def index(files: list[str], provenance: Mapping[str, Source], study: str) -> dic
         return _differences([places[name] for name in source.get("inputs", [])]) if source else []
 
     return {
-        "study": study,
-        "folder": _coded([folder for folder, _, _ in bundles]),
-        "member": [f"{mark}{member}" for _, mark, member in bundles],
+        "folder": _coded([f"{folder}{slash}" for folder, slash, _ in names]),
+        "name": [name for _, _, name in names],
         "digest": "".join(
             source["digest"].removeprefix("sha256:")[:DIGITS] if source else UNKNOWN for source in sources
         ),
@@ -163,6 +165,7 @@ def index(files: list[str], provenance: Mapping[str, Source], study: str) -> dic
         "scripts": list(scripts),
         "code": _coded([source and [source["code"], code(source)] for source in sources]),
         "inputs": _coded([inputs(source) for source in sources]),
+        "command": _coded([source and source["command"] for source in sources]),
     }
 
 

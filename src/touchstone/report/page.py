@@ -85,7 +85,7 @@ def page(
     rows = rows_behind(lines, content.rows)
     named = [file for row in rows for file in row.files]
     files = with_origins([*content.tables, *named, *(file for each in pictures for file in each.sources)], provenance)
-    data = compact(rows, files, study) | remarks(numbers, claims, content.doubts, maker)
+    data = compact(rows, files) | remarks(numbers, claims, content.doubts, maker)
     about = settings.get("study", {})
     names = who_is_who(settings, components)
     chapters = systems(content.papers, content.chapters, content.pictures, claims)
@@ -127,7 +127,7 @@ def page(
             summary=content.summary,
             other_claims=others,
             rows=_packed(data),
-            index=_packed(index(files, provenance, study)),
+            index=_packed(index(files, provenance)),
             command=f"snakemake --cores all --config study={study} --force reports/{study}/report.html",
         )
     )

@@ -177,20 +177,3 @@ def _turned(table: Table) -> Table:
 def _named(table: Table, line: Line, place: int) -> str:
     word = line.words[place]
     return f"seed {word}" if table.words[place] == SEED and word else word
-
-
-def nested(rows: Iterable[MetricRow]) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
-    """Return {evaluation: {entry: {examples: {metric: value}}}}: means over seeds, or the only value there is.
-
-    Values have six digits; metrics.csv.gz has all of them.
-    """
-    groups: dict[str, list[MetricRow]] = {}
-    for row in rows:
-        groups.setdefault(row.evaluation, []).append(row)
-    tree: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
-    for name, group in groups.items():
-        for row in Numbers(group).overall:
-            entry, examples = seedless(row.entry), seedless(row.examples)
-            values = tree.setdefault(name, {}).setdefault(entry, {}).setdefault(examples, {})
-            values[row.measured] = float(f"{row.value:.6g}")
-    return tree

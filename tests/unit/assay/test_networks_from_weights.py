@@ -10,8 +10,6 @@ from torchvision import models
 from touchstone.assay import networks_from_weights, program_export
 from touchstone.assay.user_models import UserModel
 
-pytestmark = pytest.mark.usefixtures("readers_with_torch")
-
 
 @pytest.fixture
 def weights(tmp_path, monkeypatch):
@@ -194,11 +192,11 @@ def exported(name, tmp_path):
     import users_nets
 
     network = getattr(users_nets, name)(torch.nn.Flatten(), torch.nn.Linear(192, 3)).eval()
-    model = program_export.put_into_file(UserModel("exported_program", network=network), (3, 8, 8), tmp_path / "m")
+    model = program_export.put_into_file(UserModel(network=network), (3, 8, 8), tmp_path / "m")
     program_export.check_same(network, model.program((3, 8, 8)), torch.rand(64, 3, 8, 8))
 
 
-@pytest.mark.usefixtures("code", "readers_with_torch")
+@pytest.mark.usefixtures("code")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("name", "told"),
@@ -215,7 +213,7 @@ def test_networks_that_cannot_be_exported_say_why_in_one_line(name, told, tmp_pa
         exported(name, tmp_path)
 
 
-@pytest.mark.usefixtures("code", "readers_with_torch")
+@pytest.mark.usefixtures("code")
 @pytest.mark.filterwarnings("ignore")
 def test_a_network_may_import_from_the_current_folder_when_it_runs(tmp_path):
     networks_from_weights._built_by("users_nets:base")

@@ -50,7 +50,7 @@ def program(tmp_path):
         file = tmp_path / f"{type(network).__name__}.pt2"
         count = torch.export.Dim("images", min=1)
         torch.export.save(torch.export.export(network, (torch.rand(2, *SHAPE),), dynamic_shapes=({0: count},)), file)
-        return user_models.open_model(str(file)).program(SHAPE)
+        return user_models.open_model(str(file), trust_code=True).program(SHAPE)
 
     return opened
 
@@ -90,9 +90,9 @@ def test_draws_of_a_steady_model_are_called_useless(program):
 def test_the_study_attacks_the_expectation_and_plans_only_what_an_attack_can_follow(tmp_path):
     why = "attacks see another network than the one that predicts"
     model = ModelFacts(
-        kind="exported_program", settings={}, file="/m/noisy.pt2", digest="sha256:m", input_shape=(1, 8, 8), classes=2,
+        file="/m/noisy.pt2", digest="sha256:m", input_shape=(1, 8, 8), classes=2,
         mean=(0.0,), std=(1.0,), no_features=why, no_gradient_norms=why, width=0, seconds=0.001, draws=20,
-        backward=ProgramFile("exported_program", {}, "/m/bare.pt2", "sha256:b"),
+        backward=ProgramFile("/m/bare.pt2", "sha256:b"),
     )  # fmt: skip
     images = ImageFacts("/m/pictures", "sha256:i", {"height": 8, "classes": ["a", "b"]}, {"fit": 60, "calibration": 40, "test": 100})  # fmt: skip
     facts = Facts("mine", "noisy.pt2 --data pictures", "touchstone assay noisy.pt2", model, images, (), 0.1, "1/10", "quick", "cpu", ())  # fmt: skip
@@ -115,7 +115,7 @@ def test_the_study_attacks_the_expectation_and_plans_only_what_an_attack_can_fol
     assert "Margins and brittle images are left out" not in plain.text
     (tmp_path / "mine.yaml").write_text(re.sub(r"sha256:[mib]\b", f"sha256:{'0' * 64}", made.text))
     plan = Plan(load("mine.yaml", tmp_path))
-    tasks = [task for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards)]
+    tasks = plan.tasks.values()
     drawn = {task.step for task in tasks if task.settings.get("draws") == 20}
     assert drawn == {"attack", "infer"}
     assert all("backward" in task.inputs for task in tasks if task.step == "attack")

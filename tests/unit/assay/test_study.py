@@ -12,7 +12,7 @@ from touchstone.assay.model_zoo import Published
 from touchstone.pipeline.settings.study import load
 
 MODEL = ModelFacts(
-    kind="exported_program", settings={}, file="/m/cnn.pt2", digest="sha256:m", input_shape=(1, 8, 8), classes=3,
+    file="/m/cnn.pt2", digest="sha256:m", input_shape=(1, 8, 8), classes=3,
     mean=(0.0,), std=(1.0,), no_features="", no_gradient_norms="", width=10, seconds=0.001,
 )  # fmt: skip
 IMAGES = ImageFacts("/m/pictures", "sha256:i", {"height": 8, "classes": ["a", "b", "c"]}, {"fit": 60, "calibration": 40, "test": 100})  # fmt: skip

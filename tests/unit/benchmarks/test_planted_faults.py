@@ -9,9 +9,13 @@ import yaml
 from safetensors.numpy import load_file
 
 from known_truths import planted
-from touchstone.pipeline.auditing import leakage
+from run_tasks import artefacts, run_tasks
+from touchstone.pipeline.jobs import leak_check, leakage
 from touchstone.pipeline.jobs.run import run
+from touchstone.pipeline.planning import apart
+from touchstone.pipeline.planning.parts import Net, Set
 from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance.job_folders import folder_of
 from touchstone.pipeline.settings.problems import ParamsError
 from touchstone.pipeline.settings.study import load
 
@@ -48,10 +52,14 @@ def planned(tmp_path, monkeypatch):
     return plan
 
 
-def prepared(plan, *names):
-    for name in names:
-        run(plan.tasks(plan.rules["prepare"], examples=name), Path(), Path("logs"))
-    return plan
+def prepared(plan):
+    """Run the job that prepares the sets of a study; return what it has made."""
+    job = plan.jobs["prepare", plan.study.name]
+    pairs = [[*pair, why] for pair, why in apart.pairs(plan.study).items()]
+    made = artefacts(*job.tasks, examples=plan.study["examples"], apart=pairs)
+    run(made, Path("logs"))
+    made.finish(Path(folder_of(plan.study.name, str(job))))
+    return made
 
 
 def detector(folder, data, score):
@@ -75,10 +83,10 @@ def detector(folder, data, score):
     ],
 )
 def test_test_images_under_another_name_are_refused(planned, changes, role):
-    plan = prepared(planned(examples={"copy": COPY}, **changes), "copy", "blocks_test")
+    made = prepared(planned(examples={"copy": COPY}, **changes))
 
     with pytest.raises(leakage.Leak, match=r"blocks_test shares 100 images with examples\.copy") as caught:
-        leakage.check(plan)
+        leak_check.check(made)
 
     assert f"{role} is the second" in str(caught.value)
 
@@ -102,13 +110,14 @@ def test_a_detector_that_reads_the_labels_is_refused_when_planning(planned, tmp_
 
 
 def test_the_trained_network_is_exactly_as_robust_as_claimed(planned):
-    plan = prepared(planned(), "blocks_learning", "blocks_validation", "blocks_test")
-    tasks = plan.tasks(plan.rules["train"], trained="trained_rule.0")
-    run(tasks, Path(), Path("logs"))
-    weights = {name: values.astype(float) for name, values in load_file(tasks[0].output).items() if "weights." in name}
+    plan = planned()
+    prepared(plan)
+    (task,) = plan.jobs["train", "trained_rule.0"].tasks
+    run_tasks(task)
+    weights = {name: values.astype(float) for name, values in load_file(task.output).items() if "weights." in name}
     (matrix,), (offset,) = ([v for n, v in weights.items() if n.endswith(end)] for end in (".weight", ".bias"))
-    (tested,) = plan.tasks(plan.rules["prepare"], examples="blocks_test")
-    test = load_file(tested.output)
+    tested = plan.layout.set_file(Set("blocks_test"))
+    test = load_file(tested)
     signs = 2 * test["labels"] - 1
     leads = test["images"].reshape(-1, 16).astype(float) @ (matrix[1] - matrix[0]) + offset[1] - offset[0]
 
@@ -121,8 +130,9 @@ def test_the_trained_network_is_exactly_as_robust_as_claimed(planned):
 def test_a_router_that_reads_its_batch_is_refused_when_it_scores(planned, tmp_path):
     detector(tmp_path, "images", "images.flatten(1).mean(1) - images.mean()")
     changes = {"detectors": {"cheat": {"use": "planted"}}, "defences": {"routed_rule": {"router": "cheat"}}}
-    plan = prepared(planned(plugins=["mine"], **changes), "blocks_calibration")
-    run(plan.tasks(plan.rules["fit_cheat"], net="linear_rule.0"), Path(), Path("logs"))
+    plan, net = planned(plugins=["mine"], **changes), Net("linear_rule", 0)
+    prepared(plan)
+    run_tasks(plan.tasks[plan.layout.detector_of(net, "cheat")])
 
     with pytest.raises(ValueError, match=r"planted scores an image differently if it is alone"):
-        run(plan.tasks(plan.rules["score_cheat_blocks_calibration"], net="linear_rule.0"), Path(), Path("logs"))
+        run_tasks(plan.tasks[plan.layout.scores_of(net, "cheat", Set("blocks_calibration"))])

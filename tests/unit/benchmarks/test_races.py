@@ -2,9 +2,12 @@
 
 import copy
 import cProfile
+import gzip
 import itertools
 import json
 import mmap
+import shutil
+import subprocess
 import sys
 from functools import partial
 from types import SimpleNamespace
@@ -386,33 +389,91 @@ def test_without_a_gpu_nothing_is_raced_or_written(tmp_path, monkeypatch, capsys
 # --- the pipeline -------------------------------------------------------------------------------------------------
 
 
-def test_a_pause_between_two_goes_is_not_time_at_work():
-    spans = [("10:00:00", "10:00:30"), ("10:00:10", "10:01:00"), ("11:00:00", "11:00:05")]
-    records = [{"start": f"2026-01-01T{start}+00:00", "end": f"2026-01-01T{end}+00:00"} for start, end in spans]
+def clone_that_says(monkeypatch, **says):
+    """Let each contestant of a study find this value in the metrics of its clone, and run nothing."""
 
-    assert pipeline_overhead.time_at_work(records) == (65.0, 2)
+    def clone(folder, revision):
+        (folder / "reports/tiny").mkdir(parents=True)
+        text = f"evaluation,entry,examples,metric,value,low,high\nrobustness,cnn,test,accuracy,{says[folder.name]},,\n"
+        (folder / "reports/tiny/metrics.csv.gz").write_bytes(gzip.compress(text.encode()))
 
-
-def test_a_study_without_run_records_has_no_share(tmp_path):
-    assert pipeline_overhead.share(tmp_path, "digits", 2) == {}
-
-
-def test_more_seeds_are_more_jobs_of_the_same_study():
-    with pipeline_overhead.bare(pipeline_overhead.ROOT) as folder:
-        one, two = (Plan(load(pipeline_overhead.with_seeds(folder, seeds), folder)) for seeds in (1, 2))
-
-    assert 300 < len(one.jobs()) < len(two.jobs())
+    monkeypatch.setattr(pipeline_overhead, "clone", clone)
+    monkeypatch.setattr(pipeline_overhead, "started", lambda words, folder: None)
 
 
-def test_the_workflow_without_work_has_the_jobs_and_files_of_the_study(tmp_path):
-    plan = Plan(load("tiny", pipeline_overhead.ROOT))
+def runs_of(folder, *names):
+    return pipeline_overhead.runs(folder, "tiny", dict.fromkeys(names, "HEAD"), cores=2, rounds=2)
 
-    folder = pipeline_overhead.same_files(tmp_path / "same", pipeline_overhead.ROOT, plan)
 
-    text = (folder / "Snakefile").read_text()
-    assert text.count("shell: 'true'") == len(plan.jobs())
-    tasks = [task for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards)]
-    assert all(repr(task.output) in text and repr(f"{task.output}.prov.json") in text for task in tasks)
+def test_times_of_a_study_are_compared_only_if_all_its_values_are_equal(tmp_path, monkeypatch):
+    clone_that_says(monkeypatch, conda=0.5, plain=0.5, make=0.5, before=0.6)
+
+    lines = runs_of(tmp_path, *pipeline_overhead.FOLDERS)
+
+    assert {line["name"]: line["differ"] for line in lines} == {
+        pipeline_overhead.CONDA: 0,
+        pipeline_overhead.PLAIN: 0,
+        pipeline_overhead.MAKE: 0,
+        pipeline_overhead.BEFORE: 1,
+    }
+    clone_that_says(monkeypatch, plain=0.4, make=0.5)
+    with pytest.raises(racing.NotEqual, match="snakemake: 1 rows of tiny have other values"):
+        runs_of(tmp_path, pipeline_overhead.PLAIN, pipeline_overhead.MAKE)
+
+
+def test_a_contestant_that_fails_is_named_with_what_it_said(tmp_path):
+    with pytest.raises(racing.NotEqual, match=r"ends with exit code 3: no conda\n"):
+        pipeline_overhead.started([sys.executable, "-c", "import sys; print('no conda'); sys.exit(3)"], tmp_path)
+
+
+def test_a_clone_has_the_committed_files_and_the_python_of_the_benchmark(tmp_path, monkeypatch):
+    repository = tmp_path / "repository"
+    (repository / "data/raw/source").mkdir(parents=True)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-C", str(repository)]
+    for words in (["init", "--quiet"], ["commit", "--quiet", "--allow-empty", "--message", "empty"]):
+        subprocess.run([*git, *words], check=True)
+    monkeypatch.setattr(pipeline_overhead, "ROOT", repository)
+
+    pipeline_overhead.clone(tmp_path / "clone", "HEAD")
+
+    assert (tmp_path / "clone/data/raw/source").is_dir() and (tmp_path / "clone/.venv/bin/python").exists()
+
+
+def test_more_seeds_are_more_jobs_of_the_same_study(tmp_path):
+    (tmp_path / "workflow").mkdir()
+    shutil.copytree(pipeline_overhead.ROOT / "workflow/studies", tmp_path / "workflow/studies")
+    shutil.copy(pipeline_overhead.ROOT / "params.yaml", tmp_path)
+
+    name = pipeline_overhead.with_more_seeds(tmp_path, "tiny", 3)
+
+    few, many = (Plan(load(study, tmp_path)).jobs for study in ("tiny", name))
+    assert [len([job for job in jobs if job[0] == "train"]) for jobs in (few, many)] == [6, 18]
+
+
+def test_the_page_of_the_workflow_compares_each_contestant_with_make_run(tmp_path):
+    times = {
+        pipeline_overhead.CONDA: 12.0,
+        pipeline_overhead.PLAIN: 11.5,
+        pipeline_overhead.MAKE: 10.0,
+        pipeline_overhead.BEFORE: 20.0,
+    }
+    lines = [
+        {"name": name, "wall": racing.times([wall]), "processor": racing.times([2 * wall]), "differ": 0}
+        for name, wall in times.items()
+    ]
+    planned = [
+        {"kind": kind, "jobs": 20, "artefacts": 100, **racing.times([seconds])}
+        for kind, seconds in ((pipeline_overhead.DONE, 2.0), (pipeline_overhead.MORE, 7.0))
+    ]
+    goals = pipeline_overhead.goals("tiny", lines, planned)
+    found = {"command": "", "machine": racing.machine(), "study": "tiny", "cores": 2, "times": 10, "runs": lines}
+
+    page = written(
+        pipeline_overhead, found | {"planning": planned, "goals": [goal.as_json() for goal in goals]}, tmp_path
+    )
+
+    assert [goal.met for goal in goals] == [True, False, True, True, False]
+    assert "| snakemake --use-conda | 12 (12 to 12) | 1.20 | 24 (24 to 24) | 0 |" in page
 
 
 def test_first_convolutions_are_the_same_function_or_are_refused(tmp_path):

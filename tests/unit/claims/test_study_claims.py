@@ -117,10 +117,9 @@ def test_the_evaluations_of_a_study_give_the_differences_that_its_claims_ask_for
 
 def test_the_papers_are_settings_of_the_report_and_of_no_other_job():
     plan = Plan(load("tiny", ROOT))
-    reports = {rule.step: [task.settings for task in plan.tasks(rule, **w)] for rule, w in plan.jobs()}
 
-    assert reports["report"][0]["papers"] == load("tiny", ROOT)["papers"]
-    assert [step for step, settings in reports.items() if any("papers" in block for block in settings)] == ["report"]
+    assert plan.tasks[plan.layout.page].settings["papers"] == load("tiny", ROOT)["papers"]
+    assert {task.step for task in plan.tasks.values() if "papers" in task.settings} == {"report"}
 
 
 def test_the_attacked_auroc_is_judged_by_itself_whatever_the_clean_one_is():

@@ -14,7 +14,7 @@ from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[3]
 ABOUT = {"study": "digits", "claims": [], "root": "", "touchstone": "", "verdict_code": "", "weights": True}
-OPTIONS = argparse.Namespace(file="e", study=None, device="cpu")
+OPTIONS = argparse.Namespace(file="e", study=None, device="cpu", trust_code=False)
 
 
 @pytest.fixture

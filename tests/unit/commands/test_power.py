@@ -8,7 +8,7 @@ import pytest
 from open_claims import criterion, files_behind, mean, record
 
 from touchstone.__main__ import main
-from touchstone.commands import _settling, _size_costs
+from touchstone.commands import _settling
 from touchstone.commands._size_costs import Price, Prices
 from touchstone.report import packing
 
@@ -107,16 +107,15 @@ def test_minutes_are_those_of_the_jobs_behind_the_number_per_seed(project):
 
     record(plan)
     price = Prices(plan).of(row)
-    assert price == Price(600, 36)  # training, and an attack and its inference on the images
+    assert price == Price(600, 36)  # training, and a network's attacks and outputs on the images
     assert price.seconds((3, 120), (5, 120)) == 2 * 636
     assert price.seconds((3, 120), (5, 240)) == 2 * 600 + 5 * 2 * 36
 
     one_network = replace(row, metric=row.measured, seed=0, seeds=())
     assert Prices(plan).of(one_network) == price
 
-    record(plan, from_cache=1)
+    record(plan, computed=0)
     assert Prices(plan).of(row) is None
-    assert _size_costs.NETWORK.findall("cnn_pgd.12") == ["12"]
 
 
 def test_without_records_the_minutes_are_unknown(project, capsys):
@@ -207,7 +206,7 @@ def test_networks_that_were_run_but_lack_the_number_are_counted(project, capsys)
 
 
 def test_a_number_of_other_settings_gets_no_size(project, capsys):
-    renamed = tuple(f"data/own/outputs/cnn_pgd.{seed}/gone.safetensors" for seed in (0, 1, 2))
+    renamed = tuple(f"outputs/cnn_pgd.{seed}/gone" for seed in (0, 1, 2))
     claims = {"Smine-1": (criterion(), "cnn_pgd")}
     project(claims, [lambda plan: [replace(mean(plan=plan, parts=(4e-4, 1e-6, 1e-6)), files=renamed)]])
 

@@ -7,6 +7,7 @@ from open_claims import criterion, files_behind, mean
 
 from touchstone.commands._row_inputs import RowInputs
 from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance.job_folders import name_of
 from touchstone.pipeline.settings.study import load
 from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import MetricRow
@@ -31,7 +32,7 @@ def test_a_number_rests_on_the_sets_of_its_files_but_those_that_something_learne
     inputs, row = RowInputs(plan), mean(plan=plan)
 
     assert inputs.sets(row) == ["some"]
-    assert inputs.sets(replace(row, files=(*row.files, "data/own/outputs/gone.safetensors"))) == []
+    assert inputs.sets(replace(row, files=(*row.files, "outputs/gone"))) == []
     assert inputs.sets(replace(row, evaluation="gone")) == []
 
 
@@ -39,7 +40,9 @@ def test_images_that_give_a_threshold_are_not_tested_on():
     plan = Plan(load("tiny"))
     name = next(name for name, entry in plan.study["evaluations"].items() if entry["use"] == "evaluations/evasion")
     cells = plan.questions.cells(name, ("calibration_scores", "scores"))
-    row = MetricRow(name, "cnn", "", "", 0, "", None, None, 0, None, None, Threat(), tuple(cell.file for cell in cells))
+    row = MetricRow(
+        name, "cnn", "", "", 0, "", None, None, 0, None, None, Threat(), tuple(name_of(cell.file) for cell in cells)
+    )
 
     learned = {cell.facts["examples"] for cell in cells if cell.role == "calibration_scores"}
     assert learned == {plan.study["study"]["calibration"]}

@@ -1,4 +1,4 @@
-"""`touchstone show` prints what an artefact holds, a member of a bundle too."""
+"""`touchstone show` prints what an artefact holds, by its path or its name, and what a job made."""
 
 from pathlib import Path
 
@@ -6,69 +6,71 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from job_files import write_job
 from touchstone.__main__ import main
-from touchstone.pipeline.jobs.outputs import Outputs
 
-BUNDLE = "data/digits/scores/cnn.0/all/test.zip"
-FACTS = {
-    "step": "score", "settings": {}, "code": "sha256:c", "definitions": {}, "packages": {},
-    "inputs": {"outputs": [{"file": "data/digits/outputs/cnn.0/test.zip#digits_test", "artefact": "sha256:o"}]},
-}  # fmt: skip
+JOB = "results/digits/detect/cnn.0"
+SCORES = f"{JOB}/scores/cnn.0/knn/set_2.safetensors"
+INPUT = "results/digits/measure/cnn.0/outputs/cnn.0/digits_test.safetensors"
 
 
 @pytest.fixture
-def bundle(tmp_path, monkeypatch):
+def job(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with Outputs() as outputs:
-        for number in range(7):
-            outputs.write(f"{BUNDLE}#knn/set_{number}", save({"scores": np.zeros(number + 1)}), FACTS)
+    files = {
+        f"scores/cnn.0/knn/set_{number}.safetensors": save({"scores": np.zeros(number + 1)}) for number in range(3)
+    }
+    write_job(
+        tmp_path / JOB, files, inputs={"outputs": [{"file": INPUT, "artefact": "sha256:o", "sidecar": "sha256:s"}]}
+    )
 
 
-def test_the_members_of_a_bundle_are_listed(bundle, capsys):
-    assert main(["show", BUNDLE]) == 0
+def test_the_artefacts_of_a_job_are_listed_by_their_names(job, capsys):
+    assert main(["show", JOB]) == 0
 
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"{BUNDLE}#knn/set_0"
-    assert lines[-1] == "and 2 more members (--all lists them)"
-    main(["show", BUNDLE, "--all"])
-    assert len(capsys.readouterr().out.splitlines()) == 7
+    assert capsys.readouterr().out.split() == [f"scores/cnn.0/knn/set_{number}" for number in range(3)]
 
 
-def test_a_member_is_shown_with_step_inputs_and_arrays_and_written_out(bundle, capsys, tmp_path):
-    assert main(["show", f"{BUNDLE}#knn/set_2"]) == 0
+@pytest.mark.parametrize("what", [SCORES, "scores/cnn.0/knn/set_2"])
+def test_an_artefact_is_shown_with_step_inputs_and_arrays(job, capsys, what):
+    assert main(["show", what]) == 0
 
-    said = capsys.readouterr().out
-    assert "step: score" in said
-    assert "from: data/digits/outputs/cnn.0/test.zip#digits_test" in said
-    assert "array: scores F64 [3]" in said
-    assert main(["show", f"{BUNDLE}#knn/set_2", "--out", "set_2.safetensors"]) == 0
-    assert (tmp_path / "set_2.safetensors").read_bytes() == save({"scores": np.zeros(3)})
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{SCORES}  sha256:")
+    assert lines == ["step: score", f"from: {INPUT}", "array: scores F64 [3]"]
 
 
-@pytest.mark.parametrize(
-    ("typed", "said"),
-    [
-        ([f"{BUNDLE}#knn/set_9"], "Did you mean knn/set_"),
-        (["data/digits/none.csv"], "no such file"),
-        ([BUNDLE, "--out", "x"], "holds 7 artefacts; name one of them"),
-    ],
-)
-def test_what_is_not_there_is_said(bundle, capsys, typed, said):
-    assert main(["show", *typed]) == 1
+def test_a_table_is_shown_without_arrays(job, capsys):
+    write_job(Path("results/digits/evaluate/fgsm"), {"metrics/robustness.csv": b"a,b"}, step="evaluate")
 
-    assert said in capsys.readouterr().err
+    assert main(["show", "metrics/robustness"]) == 0
+    assert capsys.readouterr().out.endswith("step: evaluate\n")
 
 
-@pytest.mark.parametrize("typed", [[f"{BUNDLE}#knn/set_2"], [BUNDLE], [f"{BUNDLE}#knn/set_2", "--out", "x"]])
-def test_altered_bytes_are_not_shown_as_those_of_the_sidecar(bundle, capsys, typed):
-    path = Path(BUNDLE)
-    data = bytearray(path.read_bytes())
-    place = data.index(save({"scores": np.zeros(3)}))
-    data[place + 20] ^= 1
-    path.write_bytes(bytes(data))
+@pytest.mark.parametrize("what", ["scores/cnn.0/knn/set_9", f"{JOB}/none.csv", "results/digits/none.csv"])
+def test_what_is_not_there_is_said(job, capsys, what):
+    assert main(["show", what]) == 1
 
-    assert main(["show", *typed]) == 1
+    said = capsys.readouterr().err
+    assert what in said or "none.csv" in said
+    assert "there is no such file" in said or "has no record of none.csv" in said
+
+
+def test_a_missing_artefact_is_said(job, capsys):
+    Path(SCORES).unlink()
+
+    assert main(["show", SCORES]) == 1
+    assert f"{SCORES}: is missing; run the study again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", [SCORES, "scores/cnn.0/knn/set_2"])
+def test_altered_bytes_are_not_shown_as_those_of_the_sidecar(job, capsys, what):
+    data = bytearray(Path(SCORES).read_bytes())
+    data[-1] ^= 1
+    Path(SCORES).write_bytes(bytes(data))
+
+    assert main(["show", what]) == 1
 
     said = capsys.readouterr()
-    assert said.out == "" and not Path("x").exists()
-    assert "ALTERED" in said.err
+    assert said.out == ""
+    assert f"{SCORES}: ALTERED: " in said.err and f"delete {JOB} and run the study again" in said.err

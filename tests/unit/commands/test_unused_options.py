@@ -1,22 +1,16 @@
 """Options that would have no effect are refused before anything runs, as argparse refuses wrong arguments."""
 
-from pathlib import Path
-
 import pytest
 
 from touchstone.__main__ import main
-from touchstone.pipeline.provenance import sidecar_files
 
-ARTEFACT = "data/own/examples/tested.safetensors"
+ARTEFACT = "results/own/prepare/own/examples/tested.safetensors"
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A folder outside a clone, with one artefact."""
+    """A folder outside a clone."""
     monkeypatch.chdir(tmp_path)
-    Path(ARTEFACT).parent.mkdir(parents=True)
-    Path(ARTEFACT).write_bytes(b"")
-    sidecar_files.sidecar_path(Path(ARTEFACT)).write_text("{}")
 
 
 @pytest.mark.parametrize(
@@ -27,15 +21,16 @@ def folder(tmp_path, monkeypatch):
         ("check ./mine --entry pgd", "argument --entry: is only for a study, and ./mine is a paper"),
         ("check ./mine --no-run --cores 2", "argument --cores: not allowed with argument --no-run"),
         ("trace a --json --depth 1", "argument --depth: not allowed with argument --json"),
-        (f"audit {ARTEFACT} --no-render", f"argument --no-render: is only for a study, and {ARTEFACT} is a file"),
-        (f"audit {ARTEFACT} --recompute 1", f"argument --recompute: is only for a study, and {ARTEFACT} is a file"),
-        (f"audit {ARTEFACT} --seed 0", f"argument --seed: is only for a study, and {ARTEFACT} is a file"),
-        (f"audit {ARTEFACT} --cpu x", f"argument --cpu: is only for a study, and {ARTEFACT} is a file"),
+        (f"audit {ARTEFACT} --no-render", f"argument --no-render: is only for a study, and {ARTEFACT} is an artefact"),
+        (
+            f"audit {ARTEFACT} --recompute 1",
+            f"argument --recompute: is only for a study, and {ARTEFACT} is an artefact",
+        ),
+        (f"audit {ARTEFACT} --seed 0", f"argument --seed: is only for a study, and {ARTEFACT} is an artefact"),
+        (f"audit {ARTEFACT} --cpu x", f"argument --cpu: is only for a study, and {ARTEFACT} is an artefact"),
         ("audit own --cpu x", "argument --cpu: needs --root DIGEST"),
         ("audit own --seed 0", "argument --seed: needs --recompute N"),
         ("show own --paper a --number P1-1", "argument --number: not allowed with argument --paper"),
-        ("show own --out x", "argument --out: is only for an artefact, and own is a study"),
-        ("show own --all", "argument --all: is only for an artefact, and own is a study"),
         (f"show {ARTEFACT} --number P1-1", f"argument --number: is only for a study, and {ARTEFACT} is an artefact"),
         (f"show {ARTEFACT} --table a b", f"argument --table: is only for a study, and {ARTEFACT} is an artefact"),
     ],

@@ -12,7 +12,7 @@ from touchstone.commands._command_line import RAW, raw_folders
 from touchstone.evidence import evaluation_checks
 from touchstone.evidence.problems import BYTES, Result
 from touchstone.evidence_files import archive
-from touchstone.pipeline.jobs.reader import JobError
+from touchstone.pipeline.jobs.job_plan import JobError
 
 
 @pytest.mark.parametrize(

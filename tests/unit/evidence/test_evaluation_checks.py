@@ -39,10 +39,12 @@ def honest(tmp_path_factory):
 def test_honest_evidence_holds_with_the_model_and_half_without(honest, capsys):
     folder, result = honest
 
-    assert main(["verify", str(folder / "e"), "--model", str(folder / "model.pt2")]) == 0
+    assert main(["verify", str(folder / "e"), "--model", str(folder / "model.pt2"), "--trust-code"]) == 0
     text = capsys.readouterr().out
     assert f"robust accuracy is {100 * result.robust_accuracy.value:.1f} %" in text
     assert "no stronger attack exists" in text
+    assert main(["verify", str(folder / "e"), "--model", str(folder / "model.pt2")]) == 1
+    assert "add --trust-code" in capsys.readouterr().err
     assert main(["verify", str(folder / "e")]) == 4
     assert "bring the model" in capsys.readouterr().out
 
@@ -107,7 +109,9 @@ def edited(folder, tmp_path, edit):
 def test_a_forgery_is_named(honest, tmp_path, edit, check, named):
     folder, _ = honest
 
-    result = evaluation_checks.verify(edited(folder, tmp_path, edit), [str(folder / "model.pt2")], "cpu")
+    result = evaluation_checks.verify(
+        edited(folder, tmp_path, edit), [str(folder / "model.pt2")], "cpu", trust_code=True
+    )
 
     assert [each for each in result.problems if each.check == check and named in str(each)], result.problems
 
@@ -132,6 +136,6 @@ def test_the_page_of_forgeries_lists_them():
 
 def test_another_model_is_named(honest):
     folder, _ = honest
-    result = evaluation_checks.verify(folder / "e", [str(folder / "other.pt2")], "cpu")
+    result = evaluation_checks.verify(folder / "e", [str(folder / "other.pt2")], "cpu", trust_code=True)
 
     assert {problem.file for problem in result.problems} == {"clean_logits.safetensors", "attacked_logits.safetensors"}

@@ -21,7 +21,7 @@ def test_an_older_file_stays_if_the_new_evidence_is_discarded(tmp_path, monkeypa
     times = count()
     monkeypatch.setattr(study_evidence, "_times", lambda files: dict.fromkeys(files, next(times)))
     monkeypatch.setattr(study_evidence, "_settings_files", lambda *_: ())
-    monkeypatch.setattr(study_evidence.chain, "reached", lambda root, files: {})
+    monkeypatch.setattr(study_evidence.chain, "reached", lambda place, files: {})
     monkeypatch.setattr(study_evidence.chain, "root_digest", lambda page: "sha256:0")
     target = tmp_path / "own.evidence"
     target.write_bytes(b"older")

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from planted_networks import WEIGHTS, plant, write
+from planted_networks import WEIGHTS, plant, run_task, write
 from touchstone import plugins
 from touchstone.evidence import artefact_checks
 from touchstone.evidence.problems import Result
 from touchstone.evidence.recomputation import Recomputation
-from touchstone.pipeline.jobs import run
 from touchstone.pipeline.planning.parts import Task
 from touchstone.records.encoding import decode
 from touchstone.records.nouns import Checkpoint, ExampleSet, Margins
@@ -29,9 +28,8 @@ SHARED = {"seed": 0, "batch_size": 16, "device": "cpu", "threads": 1}
 
 @pytest.fixture(autouse=True)
 def project(tmp_path, monkeypatch):
-    """A folder with images and planted networks, and a cache that is off."""
+    """A folder with images and planted networks."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
     torch.set_num_threads(1)
     plant(LEAD)
     images = np.random.default_rng(0).uniform(0.2, 0.8, (N, 1, 1, 3))
@@ -47,8 +45,8 @@ def project(tmp_path, monkeypatch):
 
 def reader_after(task, share=1.0):
     """Run a task as a job of a study does; return the reader of a verifier."""
-    run.run((task,), Path(), Path("logs"))
-    selection = SimpleNamespace(tasks={task.output: task}, addresses=[task.output])
+    run_task(task)
+    selection = SimpleNamespace(tasks={task.output: task}, files=[task.output])
     return Recomputation(selection, Path(), "cpu", {}, share)
 
 

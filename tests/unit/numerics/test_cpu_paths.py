@@ -12,8 +12,9 @@ import sys
 
 import pytest
 
+from run_tasks import artefacts, path
 from touchstone.numerics import cpu_paths
-from touchstone.pipeline.jobs import environment, job, outputs, reader
+from touchstone.pipeline.jobs import environment, job
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import code
 
@@ -105,8 +106,8 @@ def test_nothing_is_pinned_on_a_processor_without_avx2_and_pins_of_another_are_d
 
 
 @avx2
-@pytest.mark.parametrize(("step", "threads"), [("train", "2"), ("evaluate", "1"), ("report", "1"), ("prepare", "1")])
-def test_every_job_starts_again_with_its_paths_and_threads_pinned_and_only_once(monkeypatch, step, threads):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_job_starts_again_with_its_paths_and_threads_pinned_and_only_once(monkeypatch, threads):
     class StartedAgain(Exception):
         pass
 
@@ -117,28 +118,33 @@ def test_every_job_starts_again_with_its_paths_and_threads_pinned_and_only_once(
     monkeypatch.setattr(os, "execv", start)
 
     with pytest.raises(StartedAgain):
-        environment.prepare_process(step, 2)
-    environment.prepare_process(step, 2)
+        environment.prepare_process(threads)
+    environment.prepare_process(threads)
 
     assert cpu_paths.PINNED.items() <= os.environ.items()
-    assert {os.environ[f"{name}_NUM_THREADS"] for name in ("OMP", "MKL", "OPENBLAS")} == {threads}
+    assert {os.environ[f"{name}_NUM_THREADS"] for name in ("OMP", "MKL", "OPENBLAS")} == {str(threads)}
 
 
-@pytest.mark.parametrize("step", ["prepare", "train", "evaluate", "report", "gather"])
-def test_the_sidecar_of_every_step_that_computes_names_the_paths(tmp_path, step):
-    settings = {"device": "cpu", "threads": 1}
-
-    facts = job.Job(Task(step, {}, "made", settings), reader.Reader(), outputs.Outputs(), tmp_path).facts
+@pytest.mark.parametrize("step", ["prepare", "train", "evaluate", "report"])
+def test_the_sidecar_of_every_step_that_computes_names_the_paths(tmp_path, monkeypatch, step):
+    monkeypatch.chdir(tmp_path)
+    facts = facts_of(Task(step, {}, path("made"), {"device": "cpu", "threads": 1}))
 
     assert "numpy=" in facts["cpu"]
     assert "blas=" in facts["cpu"]
     assert "numerics.cpu_paths.pinned" in facts["definitions"]
 
 
-def test_what_is_pinned_by_its_digest_is_the_same_on_every_processor_and_by_any_code(tmp_path):
+def facts_of(task):
+    one = artefacts(task)
+    return job.Job(one.plan.tasks[0], one, None).facts
 
+
+def test_what_is_pinned_by_its_digest_is_the_same_on_every_processor_and_by_any_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     pinned = {"sha256": "sha256:00", "component": {"use": "sources/mnist"}}
-    facts = job.Job(Task("fetch", {}, "made", pinned), reader.Reader(), outputs.Outputs(), tmp_path).facts
+
+    facts = facts_of(Task("fetch", {}, "data/raw/mnist", pinned))
 
     assert "cpu" not in facts
     assert facts["definitions"] == {}

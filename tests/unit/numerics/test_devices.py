@@ -5,7 +5,7 @@ import torch
 
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import environment, gpus
-from touchstone.pipeline.jobs.reader import JobError
+from touchstone.pipeline.jobs.job_plan import JobError
 
 
 @pytest.fixture
@@ -44,4 +44,4 @@ def test_a_job_for_a_gpu_that_torch_cannot_use_says_what_to_set(monkeypatch):
     monkeypatch.setattr(gpus, "claim", lambda: None)
 
     with pytest.raises(JobError, match=r"study\.device is cuda, but torch finds no GPU here; set it to cpu"):
-        environment._set_up_torch({"device": "cuda", "threads": 1})
+        environment.set_up_torch({"device": "cuda", "threads": 1})

@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 import torch
 
+from run_tasks import path, read, run_tasks
 from touchstone.models.small_cnn import small_cnn
 from touchstone.networks import checkpoints
 from touchstone.numerics import precision
-from touchstone.pipeline.jobs import adapters, reader, run
+from touchstone.pipeline.jobs import adapters
+from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
-from touchstone.records.encoding import decode
-from touchstone.records.nouns import Checkpoint
+from touchstone.records.metric_tables import Metrics
 
 SHAPE = (1, 8, 8)
+MEASURED = path("margins", "measure/cnn.0")
 CNN = {"use": "models/small_cnn", "width": 4, "hidden": 8}
 
 
@@ -32,9 +34,12 @@ def trained(output, component=FGSM, outliers=(), **settings):
     loop = {"epochs": 2, "batch_size": 4, "learning_rate": 0.01}
     own = {"component": component, "architecture": CNN, "seed": 0, "device": "cpu", "threads": 1, "loop": loop}
     inputs = {"train": "images", "validation": "images"} | ({"outliers": list(outliers)} if outliers else {})
-    task = Task("train", inputs, output, own | settings)
-    run.run((task,), Path(), Path("logs"))
-    return decode(Path(output).read_bytes(), Checkpoint)
+    run_tasks(Task("train", inputs, made(output), own | settings), recompute=True)
+    return read(made(output), "Checkpoint")
+
+
+def made(name):
+    return path(name, f"train/{name}.0")
 
 
 def apart(first, second):
@@ -73,7 +78,7 @@ def test_training_in_bfloat16_keeps_float32_weights_that_differ_by_its_rounding_
 
     assert {values.dtype for values in once.weights.values()} == {np.dtype(np.float32)}
     assert 1e-6 < apart(usual, once) < 0.05
-    assert Path("once").read_bytes() == Path("again").read_bytes()
+    assert Path(made("once")).read_bytes() == Path(made("again")).read_bytes()
     assert again.history["validation_loss"][-1] == pytest.approx(usual.history["validation_loss"][-1], abs=0.02)
 
 
@@ -147,11 +152,11 @@ def measured(monkeypatch, error, most, batch_size=256, **settings):
         tried.append(job.settings["batch_size"])
         if tried[-1] > most:
             raise error
-        sidecar_files.write_with_sidecar(Path(job.task.output), b"done", job.facts)
+        job.write(Metrics(()))
 
     monkeypatch.setattr(adapters, "run_measure", step)
     block = {"batch_size": batch_size, "device": "cpu", "threads": 1} | settings
-    run.run((Task("measure", {}, "made", block),), Path(), Path())
+    run_tasks(Task("measure", {}, MEASURED, block))
     return tried
 
 
@@ -164,15 +169,17 @@ def test_where_memory_runs_out_batches_are_halved_and_the_user_is_told(folder, m
     assert measured(monkeypatch, error, most=64) == [256, 128, 64]
 
     told = capsys.readouterr().err
-    assert "made: memory ran out at 128 images at a time; continuing with 64 (study.batch_size)" in told
-    assert sidecar_files.read_sidecar(Path("made"))["settings"]["batch_size"] == 256
+    assert f"{MEASURED}: memory ran out at 128 images at a time; continuing with 64 (study.batch_size)" in told
+    assert sidecar_files.read_sidecar(Path(MEASURED))["settings"]["batch_size"] == 256
 
 
 def test_where_one_image_is_too_much_the_job_fails_in_words(folder, monkeypatch):
-    with pytest.raises(reader.JobError, match=r"made: memory ran out \(CUDA out of memory\); one image at a time"):
+    with pytest.raises(
+        JobError, match=r"margins\.safetensors: memory ran out \(CUDA out of memory\); one image at a time"
+    ):
         measured(monkeypatch, NO_MEMORY[0], most=0, batch_size=3)
 
-    assert not Path("made").exists()
+    assert not Path(MEASURED).exists()
 
 
 def test_another_error_is_not_taken_for_a_lack_of_memory(folder, monkeypatch):
@@ -188,8 +195,8 @@ def test_training_that_runs_out_of_memory_names_the_setting_since_its_batch_is_p
 
     monkeypatch.setattr(adapters, "run_train", step)
 
-    with pytest.raises(reader.JobError, match=r"made: memory ran out .*; give the entry a smaller batch_size"):
-        run.run((Task("train", {}, "made", {"device": "cpu", "threads": 1, "loop": {}}),), Path(), Path())
+    with pytest.raises(JobError, match=r"cnn\.0\.safetensors: memory ran out .*; give the entry a smaller batch_size"):
+        run_tasks(Task("train", {}, made("cnn.0"), {"device": "cpu", "threads": 1, "loop": {}}))
 
 
 @pytest.mark.parametrize("scale", [0, 1e-30, 1e-4, 1, 1e30])

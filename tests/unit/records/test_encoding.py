@@ -1,3 +1,4 @@
+import json
 import tracemalloc
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from small_nouns import NOUNS, examples
 from touchstone.records import encoding
 from touchstone.records.encoding import DamagedFile
-from touchstone.records.nouns import Checkpoint, ContractError, ExampleSet, Margins
+from touchstone.records.nouns import Checkpoint, ContractError, ExampleSet, Margins, Outputs
 
 
 @pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: type(noun).__name__)
@@ -150,3 +151,45 @@ def test_any_images_survive_the_round_trip(images):
     noun = examples(count, images=images, labels=np.zeros(count, np.int64), example_ids=np.arange(count))
 
     np.testing.assert_array_equal(encoding.decode(encoding.encode(noun)).images, images)
+
+
+def stored(metadata):
+    """An artefact with metadata of somebody else's."""
+    from safetensors.numpy import save
+
+    arrays = {"logits": np.zeros((2, 3), np.float32), "labels": np.zeros(2, np.int64), "example_ids": np.arange(2)}
+    text = metadata if isinstance(metadata, str) else json.dumps(metadata)
+    return save(arrays, metadata={"touchstone": text})
+
+
+METADATA = {
+    "a list": [],
+    "a text": '"Outputs"',
+    "a number": 7,
+    "nothing": None,
+    "brackets": "[" * 10**6,
+    "lists within lists": "[" * 900 + "]" * 900,
+    "no kind": {"nested": []},
+    "an unknown kind": {"kind": "os.system", "nested": []},
+    "a kind that is a list": {"kind": [], "nested": []},
+    "nested that is a number": {"kind": "Outputs", "nested": 7},
+    "nested that holds numbers": {"kind": "Outputs", "nested": [7]},
+    "nested twice": {"kind": "Outputs", "nested": ["features", "features"], "logits": 1},
+    "another field": {"kind": "Outputs", "nested": [], "open": "/etc/passwd"},
+    "a field of another kind": {"kind": "Outputs", "nested": [], "features": 7},
+    "features that are a list": {"kind": "Outputs", "nested": [], "features": [1]},
+    "a number of 5,000 digits": '{"kind": "Outputs", "nested": [], "features": ' + "1" * 5000 + "}",
+    "means that are a number": {"kind": "Checkpoint", "nested": [], "mean": 7},
+}
+
+
+@pytest.mark.parametrize("case", METADATA)
+def test_an_artefact_with_forged_metadata_is_a_damaged_file(case):
+    with pytest.raises(DamagedFile):
+        encoding.decode(stored(METADATA[case]), Outputs)
+
+
+def test_an_artefact_of_arrays_alone_is_decoded_as_before():
+    outputs = Outputs(np.zeros((2, 3), np.float32), np.zeros(2, np.int64), np.arange(2))
+
+    assert np.array_equal(encoding.decode(encoding.encode(outputs), Outputs).logits, outputs.logits)

@@ -1,6 +1,7 @@
 """The table of claims in claims.csv, in metrics.csv.gz and on the page."""
 
 import csv
+import json
 import math
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from hand_made_claims import ASKED, asks, book, mean, networks, row
 
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import sentence
-from touchstone.report.claim_files import COLUMNS, claim_rows, claims_csv
+from touchstone.report.claim_files import COLUMNS, claim_rows, claims_csv, claims_json
 from touchstone.report.claim_table import page_lines
 from touchstone.statistics.sanity_checks import Doubts
 
@@ -53,6 +54,19 @@ def test_the_table_tells_value_interval_method_seeds_and_files():
     assert (line["measured"], line["low"], line["high"], line["method"]) == ("0.91", "0.88", "0.94", "t")
     assert (line["n"], line["seeds"], line["files"]) == ("500", "0 1 2", "net.0 net.1 net.2")
     assert line["published"] == "P9-1: 99%"
+
+
+def test_the_numbers_that_judged_are_those_of_criteria_without_figures_that_others_judge():
+    made, verdicts = told()
+
+    numbers = json.loads(claims_json(verdicts))
+
+    assert numbers == {"S9-1": 0.91, "S9-3": 0.7}
+    assert {name for name, line in lines_of(made, verdicts).items() if line["measured"]} > numbers.keys()
+
+
+def test_a_study_without_claims_has_no_judged_numbers():
+    assert claims_json([]) == b"{}\n"
 
 
 def test_the_table_tells_both_words_and_whether_the_decision_stands():

@@ -106,7 +106,7 @@ def test_the_comment_leads_from_the_file_to_the_schema(tmp_path):
         ("classifiers.cnn.model.use", {"classifiers": {"cnn": {"use": "clean", "model": {"use": "mlpp"}}}}),
         ("classifiers.cnn.model", {"classifiers": {"cnn": {"use": "clean", "model": {"use": "mlp", "width": 4}}}}),
         ("classifiers.cnn", {"classifiers": {"cnn": {"use": "clean", "source": "file"}}}),
-        ("classifiers.net", {"classifiers": {"net": {"use": "torchscript", "epochs": 3}}}),
+        ("classifiers.net", {"classifiers": {"net": {"use": "program_file", "epochs": 3}}}),
         ("classifiers.cnn.seeds", {"classifiers": {"cnn": {"use": "clean", "seeds": [0, 0]}}}),
         ("sources.digits.sha256", {"sources": {"digits": {"use": "sklearn_digits", "sha256": "md5:1"}}}),
         ("evaluations.robustness.examples", {"evaluations": {"robustness": {"examples": "every"}}}),
@@ -137,7 +137,11 @@ def test_a_mistake_in_a_study_is_refused_where_it_is(place, content):
         {"attacks": {"pgd_*": {"use": "pgd", "eps": [0.02, "8/255"]}, "fgsm_*": {"clip": False}}},
         {"classifiers": {"defaults": {"train": "$train", "epochs": 20, "clean_weight": 0.5}}},
         {"classifiers": {"cnn": {"model": {"width": 8}}}},
-        {"classifiers": {"net": {"use": "torchscript", "source": "file", "model": {"use": "torchscript_program"}}}},
+        {
+            "classifiers": {
+                "net": {"use": "program_file", "source": "file", "model": {"use": "program_file", "trust_code": True}}
+            }
+        },
         {
             "evaluations": {
                 "a": {"use": "robustness", "classifiers": "all", "examples": "$test", "attacks": ["$main", "pgd"]}

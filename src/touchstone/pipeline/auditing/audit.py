@@ -25,16 +25,16 @@ from touchstone.pipeline.auditing.findings import (
     path_from,
 )
 from touchstone.pipeline.auditing.report_pages import ExpectedRoot
+from touchstone.pipeline.auditing.study_records import AGAIN, of_form, read_study
+from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.parts import Set
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import chain, job_folders, sidecar_files
-from touchstone.pipeline.provenance.folders import files_below
 from touchstone.pipeline.provenance.sidecar_files import Record
 from touchstone.pipeline.settings.study import load
 
 CREATED = "was created from "
 OTHER_SETTINGS = "built under other settings, papers or claims than those here"
-AGAIN = "delete the folder and run the study again"
 
 
 def audit(
@@ -60,7 +60,7 @@ def audit(
         quiet: Whether to hide the progress bar.
     """
     clone = chain.absent(root, plan.folder)
-    records, findings = _read_study(root, plan)
+    records, findings = read_study(root, plan)
     report = root / plan.layout.page
     committed = report.exists() or sidecar_files.sidecar_path(report).is_file()  # the page itself is not in git
     if report.exists():
@@ -100,7 +100,7 @@ def audit_file(what: str, root: Path = Path(), quiet: bool = False) -> list[Find
     """
     files = artefacts_named(what)
     records = chain.reached(lambda file: root / file, files)
-    findings = [finding for file in files for finding in _of_form(root, file)]
+    findings = [finding for file in files for finding in of_form(root, file)]
     existing = [root / file for file in records if (root / file).exists()]
     digest_of = {path_from(root, path): digest for path, digest in actual_digests(existing, quiet).items()}
     findings += [Finding(file, "is missing, but its sidecar exists") for file in records.keys() - digest_of.keys()]
@@ -108,93 +108,6 @@ def audit_file(what: str, root: Path = Path(), quiet: bool = False) -> list[Find
     if any("pages" in records[file] for file in files):
         findings.append(Finding(what, "its text and numbers were not checked; audit its study", unchecked=True))
     return findings
-
-
-# --- what is there ----------------------------------------------------------------------------------------------------
-
-
-def _read_study(root: Path, plan: Plan) -> tuple[dict[str, Record], list[Finding]]:
-    """Return the record of every artefact of a study's jobs and of its raw files, and what is wrong with their form."""
-    records: dict[str, Record] = {}
-    findings: list[Finding] = []
-    files: dict[Path, set[str]] = defaultdict(set)
-    for path in files_below(root / plan.folder):
-        place = job_folders.split(path.relative_to(root).as_posix())
-        if place is None:
-            findings.append(Finding(path_from(root, path), "was made by no job; delete it"))
-        elif path.name != digests.SNAKEMAKE_MARK:
-            files[place[0]].add(place[1])
-    for folder, names in sorted(files.items()):
-        own, wrong = _read_job(root, folder, names)
-        records |= own
-        findings += wrong
-    for file in sorted(plan.layout.raw_folders):
-        path = root / file
-        recorded = sidecar_files.sidecar_path(path).is_file()
-        if recorded:
-            try:
-                records[file] = _whole(sidecar_files.read_sidecar(path))
-            except ValueError as error:
-                findings.append(Finding(file, f"its sidecar is unreadable: {error}"))
-        if recorded != path.exists():
-            gone = "is missing, but its sidecar exists"
-            findings.append(Finding(file, gone if recorded else "has no sidecar, so its bytes cannot be checked"))
-    return records, findings
-
-
-def _read_job(root: Path, folder: Path, names: set[str]) -> tuple[dict[str, Record], list[Finding]]:
-    """Return the records in the folder of a job, and what is wrong with their form.
-
-    Args:
-        root: The project's folder.
-        folder: The folder of the job, from there.
-        names: The files in it.
-    """
-    records: dict[str, Record] = {}
-    sidecar, own = f"{folder}/{job_folders.SIDECAR}", names - {job_folders.SIDECAR}
-    if own == names:
-        return {}, [Finding(sidecar, f"is missing, so {len(own)} files beside it cannot be checked; {AGAIN}")]
-    findings = [*_of_form(root, sidecar)]
-    try:
-        found = sidecar_files.read_folder(root / folder)
-    except (ValueError, TypeError, AttributeError):
-        return {}, findings
-    for name, record in found.items():
-        file = f"{folder}/{name}"
-        try:
-            records[file] = _whole(record)
-        except ValueError as error:
-            findings.append(Finding(file, f"its record is damaged: {error}; {AGAIN}"))
-        if name not in own and not (root / file).exists():
-            findings.append(Finding(file, f"is missing, but its sidecar exists; {AGAIN}"))
-    findings += [
-        Finding(f"{folder}/{name}", "was made by no job: its folder's sidecar does not list it; delete it")
-        for name in sorted(own - found.keys())
-    ]
-    return records, findings
-
-
-def _of_form(root: Path, file: str) -> Iterator[Finding]:
-    """Yield what is wrong with the form of the sidecar in the folder of a job, of which a file is named."""
-    place = job_folders.split(file)
-    if place is None:
-        return
-    sidecar = root / place[0] / job_folders.SIDECAR
-    try:
-        problem = sidecar_files.folder_problem(root / place[0])
-    except ValueError as error:
-        problem = str(error).removeprefix(f"{sidecar}: ")
-    except (KeyError, TypeError, AttributeError) as error:
-        problem = f"its records are malformed: {error!r}"
-    if problem:
-        yield Finding(path_from(root, sidecar), f"{problem}; {AGAIN}")
-
-
-def _whole(record: Record) -> Record:
-    """Return a record; ValueError says what is wrong with its form."""
-    if problem := sidecar_files.malformed(record):
-        raise ValueError(problem)
-    return record
 
 
 # --- what the records say ---------------------------------------------------------------------------------------------
@@ -278,7 +191,7 @@ def _older_report(plan: Plan, root: Path) -> Iterator[Finding]:
 
 def _leaks(plan: Plan, records: Mapping[str, Record], root: Path) -> Iterator[Finding]:
     """Yield the sets here, whatever settings they are of, that share images although the study must not learn from them."""
-    from touchstone.pipeline.auditing import leakage
+    from touchstone.pipeline.jobs import leakage
     from touchstone.records import encoding
     from touchstone.records.nouns import ExampleSet
 
@@ -296,9 +209,9 @@ def _leaks(plan: Plan, records: Mapping[str, Record], root: Path) -> Iterator[Fi
         return records.get(plan.layout.raw(source), {}).get("artefact")
 
     prepared = leakage.Prepared(plan.study["examples"], lambda name: plan.tasks[file(name)].settings, read, raw)
-    pairs = leakage.pairs(plan.study).items()
-    apart = [(*names, why) for names, why in pairs if all(file(name) in plan.tasks for name in names)]
-    for overlap in leakage.overlaps(apart, prepared):
+    pairs = apart.pairs(plan.study).items()
+    both = [(*names, why) for names, why in pairs if all(file(name) in plan.tasks for name in names)]
+    for overlap in leakage.overlaps(both, prepared):
         if overlap.leaks:
             yield Finding(file(overlap.tested), str(overlap))
 

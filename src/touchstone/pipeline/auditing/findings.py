@@ -18,6 +18,7 @@ from rich.progress import track
 from touchstone.messages import unguarded
 from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.provenance import lookup, sidecar_files
+from touchstone.pipeline.provenance.job_folders import SIDECAR
 
 LARGE = 64e6  # bytes; fewer are digested at once
 
@@ -80,14 +81,15 @@ def artefacts_named(what: str) -> list[str]:
     Raises:
         ValueError: There is no such artefact, several studies have it, or the sidecar of the job is damaged.
     """
-    path, page = Path(what), Path(what).parent / "report.html"
+    path = Path(what).parent if Path(what).name == SIDECAR else Path(what)
+    page = path.parent / "report.html"
     if found := lookup.members(path):
         return [member.as_posix() for member in found]
     for file in (path, page):
         if sidecar_files.sidecar_path(file).is_file() and (file == path or path.exists()):
             return [file.as_posix()]
     if path.exists():
-        raise ValueError(f"{what}: no job made it, so there is no record of it")
+        raise ValueError(f"{what}: no job made it, or its sidecar was deleted, so there is no record of it")
     try:
         return [lookup.find_artefact(Path(), "*", what)]
     except lookup.Absent:

@@ -31,11 +31,15 @@ def notes(records: Iterable[tuple[str, Record]], root: Path) -> Iterator[Finding
         records: Pairs of an artefact and its record. Malformed records are skipped, because other checks report them.
         root: The project's folder. Its history may contain that code.
     """
+    here: dict[tuple[code.Node, ...], str] = {}
     for file, record in records:
         if sidecar_files.malformed(record):
             continue
         try:
-            changed = names(record)
+            roots = code.roots(record["step"], record["settings"])
+            if roots not in here:
+                here[roots] = code.code_from(roots).digest
+            changed = [] if here[roots] == record["code"] else names(record)
         except RecursionError:
             problem = "cannot be compared with the code here: its settings are nested too deeply"
             yield Finding(file, problem, unchecked=True)

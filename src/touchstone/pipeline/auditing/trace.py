@@ -13,7 +13,7 @@ from typing import Any
 from touchstone import digests
 from touchstone.messages import nearest, say
 from touchstone.pipeline.auditing import other_code, report_tables
-from touchstone.pipeline.auditing.findings import actual_digests, artefacts_named, in_short, is_artefact
+from touchstone.pipeline.auditing.findings import actual_digests, artefacts_named, in_short
 from touchstone.pipeline.jobs import environment
 from touchstone.pipeline.provenance import chain, lookup, sidecar_files, whole_files
 from touchstone.pipeline.provenance.job_folders import RESULTS
@@ -127,8 +127,10 @@ def _altered_page(page: Path) -> bool:
 
 def _artefacts(what: str) -> list[str]:
     """Return the artefacts that a user names; ValueError says how to name a number of a study."""
-    if not is_artefact(what) and (Path("reports") / Path(what).name / packing.METRICS).is_file():
-        raise ValueError(f"{what} is a study; name one of its numbers: touchstone trace {what} --number CLAIM")
+    path = Path(what)
+    is_study = path.parent.as_posix() in (".", "reports", RESULTS)
+    if is_study and (Path("reports") / path.name / packing.METRICS).is_file():
+        raise ValueError(f"{what} is a study; name one of its numbers: touchstone trace {path.name} --number CLAIM")
     return artefacts_named(what)
 
 

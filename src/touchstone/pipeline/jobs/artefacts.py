@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from touchstone.digests import folder_digest, sha256
 from touchstone.pipeline.jobs.job_plan import JobError, JobPlan
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.provenance import job_folders, sidecar_files, whole_files
+from touchstone.pipeline.provenance import chain, job_folders, sidecar_files, whole_files
 from touchstone.pipeline.provenance.store import Result, Store, key_of
 
 METRICS = "Metrics"  # the kind of file that evaluations write
@@ -92,7 +92,7 @@ class Artefacts:
         except encoding.DamagedFile as error:
             raise JobError(f"{path}: {error}. {_advice(file)}") from error
 
-    def folder(self, file: str) -> Path:
+    def raw_files(self, file: str) -> Path:
         """Return where a folder of raw files lies.
 
         Raises:
@@ -110,19 +110,15 @@ class Artefacts:
     # --- what it makes ---
 
     def key(self, task: Task) -> str:
-        """Return the key of a task in the store. A folder of raw files also counts by its name, its images' source."""
-        identities = {role: [self._identity(role, file) for file in files] for role, files in task.roles.items()}
-        return key_of(task.step, task.code, task.settings, identities)
-
-    def _identity(self, role: str, file: str) -> str | list[str]:
-        digest = self.link(file)["artefact"]
-        return [digest, Path(file).name] if role == "folder" else digest
+        """Return the key of a task in the store."""
+        read = {role: {file: self.link(file)["artefact"] for file in files} for role, files in task.roles.items()}
+        return key_of(task.step, task.code, task.settings, read)
 
     def find(self, task: Task) -> bool:
         """Take a task's artefact from the store; return whether the store has it."""
         if not STEPS[task.step].cached:
             return False
-        found = self.store.find(task.step, self.key(task), job_folders.name_of(task.output))
+        found = self.store.find(self.plan.rule, self.key(task), job_folders.name_of(task.output))
         if found is not None:
             self._take(task, found)
         return found is not None
@@ -136,11 +132,11 @@ class Artefacts:
             computer: The facts of its record that the computer decides, and what else the store shall record.
         """
         facts = {"name": job_folders.name_of(task.output), "settings": task.settings, **computer}
-        self._take(task, self.store.keep(task.step, self.key(task), data, facts))
+        self._take(task, self.store.keep(self.plan.rule, self.key(task), data, facts))
 
     def _take(self, task: Task, result: Result) -> None:
-        computer = {name: result.record[name] for name in OF_COMPUTER if name in result.record}
-        record = {"artefact": result.record["artefact"], **self.facts(task), **computer}
+        other = {name: result.record[name] for name in (*OF_COMPUTER, chain.ADOPTED) if name in result.record}
+        record = {"artefact": result.record["artefact"], **self.facts(task), **other}
         self.made[task.output] = Made(result.path, record)
 
     def facts(self, task: Task) -> Record:
@@ -163,24 +159,16 @@ class Artefacts:
             split = job_folders.split(file)
             assert split is not None
             name = split[1]
-            _link(made.path, folder / name)
+            whole_files.link(made.path, folder / name)
             records[name] = made.record
         sidecar_files.write_job_sidecar(folder, records)
-
-
-def _link(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or a file of another user
-        with whole_files.replaced(target, lasting=False) as temporary:
-            shutil.copyfile(source, temporary)
 
 
 def _check(file: str, path: Path, expected: str, actual: str) -> None:
     """Raise JobError if an artefact has another digest than its record names."""
     if actual != expected:
+        with suppress(OSError):  # the store compares what is newer than its record, so it will not offer this again
+            os.utime(path)
         reason = f"its bytes do not match its record, which names {expected}; the bytes have {actual}"
         raise JobError(f"{path}: {reason}. {_advice(file)}")
 

@@ -78,7 +78,7 @@ def prepare_command(threads: int) -> None:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def _set_up_torch(settings: dict[str, Any]) -> None:
+def set_up_torch(settings: dict[str, Any]) -> None:
     """Set torch up in the process of one job; the device is resolved, so it is never auto."""
     import torch
 

@@ -40,7 +40,7 @@ class Job:
 
     def folder(self) -> Path:
         """Return the folder of raw files that the task reads."""
-        return self.artefacts.folder(str(self.task.inputs["folder"]))
+        return self.artefacts.raw_files(str(self.task.inputs["folder"]))
 
     @property
     def output(self) -> Path:
@@ -74,11 +74,12 @@ class Job:
 
     def write(self, noun: Any) -> None:
         """Write the task's artefact and its record."""
-        from touchstone.records import encoding, metric_tables, nouns
+        from touchstone.records import encoding, metric_tables
+        from touchstone.records.nouns import LeftOut
 
         self.check_code()
         data = metric_tables.encode(noun) if isinstance(noun, metric_tables.Metrics) else encoding.encode(noun)
-        left_out = {"left_out": True} if isinstance(noun, nouns.LeftOut) else {}
+        left_out = {"left_out": True} if isinstance(noun, LeftOut) else {}
         self.artefacts.keep(self.task, data, self.computer | left_out)
 
     def model(self, role: str = "checkpoint", architecture: str = "architecture") -> Any:

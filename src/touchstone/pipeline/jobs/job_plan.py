@@ -13,6 +13,7 @@ from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import job_folders
 
 FOLDER = ".touchstone/plan"
+AGAIN = "jobs are started by Snakemake, so run it again"
 RECOMPUTE = "TOUCHSTONE_RECOMPUTE"  # the rule whose jobs compute what the store has, too
 VARIABLE = "TOUCHSTONE_PLAN"  # the folder of the plans, for jobs that run in another folder
 
@@ -51,8 +52,7 @@ class JobPlan:
 
     def code(self, digest: str) -> dict[str, Any]:
         """Return the definitions and packages behind a digest of code."""
-        found: dict[str, Any] = json.loads(_read(Path("code") / f"{digest.removeprefix('sha256:')}.json"))
-        return found
+        return _read(Path("code") / f"{digest.removeprefix('sha256:')}.json")
 
 
 def load(digest: str, inputs: Iterable[str], output: str) -> JobPlan:
@@ -64,13 +64,14 @@ def load(digest: str, inputs: Iterable[str], output: str) -> JobPlan:
         output: The folder of the job; for `report`, the page.
 
     Raises:
-        JobError: The plan is missing, or names other inputs.
+        JobError: The plan is missing or damaged, or names other inputs.
     """
-    content = json.loads(_read(Path(f"{digest}.json")))
+    content = _read(Path(f"{digest}.json"))
+    study, rule, name = content.pop("study"), content.pop("rule"), content.pop("name")
     names, places = content.pop("inputs"), list(inputs)
     if len(names) != len(places):
-        raise JobError(f"this job reads {len(names)} folders ({', '.join(names)}), but got {len(places)}")
-    study, rule, name = content.pop("study"), content.pop("rule"), content.pop("name")
+        read = f"{len(names)} folder(s) ({', '.join(names)})"
+        raise JobError(f"{rule} {name} reads {read}, but got {len(places)}; {AGAIN}")
     tasks = tuple(Task(**task) for task in content.pop("tasks"))
     folders = {job_folders.folder_of(study, other): Path(place) for other, place in zip(names, places, strict=True)}
     folders[tasks[0].output if rule in ("fetch", "report") else job_folders.folder_of(study, f"{rule}/{name}")] = Path(
@@ -79,11 +80,14 @@ def load(digest: str, inputs: Iterable[str], output: str) -> JobPlan:
     return JobPlan(study, rule, name, tasks, folders, content)
 
 
-def _read(path: Path) -> bytes:
-    folder = Path(os.environ.get(VARIABLE) or FOLDER)
+def _read(path: Path) -> dict[str, Any]:
+    path = Path(os.environ.get(VARIABLE) or FOLDER) / path
     try:
-        return (folder / path).read_bytes()
+        content = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise JobError(
-            f"{folder / path}: there is no such plan; jobs are started by Snakemake, so run it again"
-        ) from None
+        raise JobError(f"{path}: there is no such plan; {AGAIN}") from None
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):  # after a power cut
+        raise JobError(f"{path}: not a whole plan; {AGAIN}")
+    return content

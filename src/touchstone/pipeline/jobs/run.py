@@ -9,11 +9,17 @@ from pathlib import Path
 
 from touchstone.messages import first_line
 from touchstone.numerics import precision
+from touchstone.pipeline.jobs import environment
 from touchstone.pipeline.jobs.artefacts import Artefacts
-from touchstone.pipeline.jobs.environment import _set_up_torch
 from touchstone.pipeline.jobs.job import Job
 from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.planning.steps import STEPS
+
+
+def run_in_own_process(artefacts: Artefacts, logs: Path, threads: int, *, recompute: bool = False) -> int:
+    """Run a job in a process of its own, in the environment of jobs; otherwise as `run`. Its digest starts from here."""
+    environment.prepare_process(threads)
+    return run(artefacts, logs, recompute=recompute)
 
 
 def run(artefacts: Artefacts, logs: Path, *, recompute: bool = False) -> int:
@@ -36,7 +42,7 @@ def run(artefacts: Artefacts, logs: Path, *, recompute: bool = False) -> int:
     for place, task in enumerate(tasks):
         if recompute or not artefacts.find(task):
             if STEPS[task.step].torch and not ready:
-                _set_up_torch(task.settings)
+                environment.set_up_torch(task.settings)
                 ready = True
             _do(Job(task, artefacts, logs))
             computed += 1

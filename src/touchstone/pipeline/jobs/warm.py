@@ -10,11 +10,12 @@ The process runs no torch operation: after an operation with several threads, a 
 
 from __future__ import annotations
 
-import atexit
 import fcntl
 import hashlib
 import json
 import os
+import runpy
+import secrets
 import select
 import selectors
 import shutil
@@ -38,9 +39,9 @@ PATIENCE = 5.0  # seconds between SIGTERM and SIGKILL
 def start() -> None:
     """Let the jobs of this workflow share processes, one for each Python."""
     if os.environ.get(VARIABLE) != OFF and hasattr(os, "pidfd_open"):
-        folder = tempfile.mkdtemp(prefix="touchstone")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # no job may have started a process that removes it
-        os.environ[VARIABLE] = json.dumps([folder, os.getpid()])
+        # The first job that computes makes the folder.
+        folder = Path(tempfile.gettempdir(), f"touchstone-{secrets.token_hex(8)}")
+        os.environ[VARIABLE] = json.dumps([str(folder), os.getpid()])
 
 
 def is_fork() -> bool:
@@ -65,6 +66,8 @@ def run(arguments: list[str], threads: int) -> int | None:
     folder, owner = json.loads(announced)
     path = Path(folder, hashlib.sha256(sys.executable.encode()).hexdigest()[:12])
     try:
+        os.close(os.pidfd_open(owner))
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         with socket.socket(socket.AF_UNIX) as connection:
             if not _connect(connection, path, owner):
                 return None
@@ -175,9 +178,8 @@ def _become(arguments: list[str], folder: str, environment: dict[str, str], desc
     sys.stdout, sys.stderr = (open(os.dup(number), "w", buffering=1) for number in (1, 2))  # noqa: PTH123, SIM115
     code = 1
     try:
-        from touchstone.__main__ import main
-
-        code = main()
+        runpy.run_module("touchstone", run_name="__main__", alter_sys=True)
+        code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException as error:  # noqa: BLE001

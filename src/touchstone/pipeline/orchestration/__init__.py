@@ -1,1 +1,1 @@
-"""Everything that knows Snakemake: runs, reruns, locks, restored records. It must not compute a number."""
+"""Everything that knows Snakemake: its command line, its rules, locks, cleaning up. It must not compute a number."""

@@ -8,18 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from typing import Any, TextIO
 
 from touchstone.messages import printable, say, unguarded
 from touchstone.pipeline.jobs.progress import progress_folder
@@ -42,6 +31,8 @@ def shown(logs: Path) -> Iterator[Show]:
 
     It draws bars if stderr is a terminal, and prints lines on stdout if not.
     """
+    from rich.console import Console
+
     terminal = Console(file=unguarded(sys.stderr))
     if not terminal.is_terminal:
         yield Lines(sys.stdout).show
@@ -51,18 +42,20 @@ def shown(logs: Path) -> Iterator[Show]:
 
 
 @contextmanager
-def _bars(terminal: Console, logs: Path) -> Iterator[Show]:
+def _bars(terminal: Any, logs: Path) -> Iterator[Show]:
     """Show one bar for all jobs, and one per running job that reports its progress."""
+    from rich import progress as rich_progress
+
     columns = (
-        TextColumn("{task.description:<32}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        rich_progress.TextColumn("{task.description:<32}", markup=False),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TimeElapsedColumn(),
+        rich_progress.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=terminal, transient=True) as progress:
+    with rich_progress.Progress(*columns, console=terminal, transient=True) as progress:
         jobs = progress.add_task("planning", total=None)
-        running: dict[str, TaskID] = {}
+        running: dict[str, rich_progress.TaskID] = {}
 
         def show(done: int, total: int) -> None:
             if total:

@@ -1,12 +1,19 @@
-"""Files of the user's own that no sha256 pins: they are inputs of `fetch`, so changed files are fetched again."""
+"""Files of the user's own that no sha256 pins: a list of them is an input of `fetch`, so changed files are fetched again.
+
+The files themselves are no inputs: Snakemake would delete the copy in data/raw once they are gone, and then miss them.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from touchstone.ingest.user_folder import files_in
+from touchstone.pipeline.provenance import whole_files
 from touchstone.pipeline.settings.study import Study
 
 COPYING = ("sources/own_files", "sources/checkpoint_file")  # components that copy what is at `location`
+FOLDER = Path(".touchstone/own")
 
 
 def locations(study: Study) -> dict[str, Path]:
@@ -16,3 +23,25 @@ def locations(study: Study) -> dict[str, Path]:
         for name, entry in study["sources"].items()
         if entry["use"] in COPYING and entry["sha256"] is None
     }
+
+
+def listed(study: Study, source: str) -> list[str]:
+    """Return the file that lists what a source copies; it is written anew if that has changed.
+
+    Args:
+        study: The study.
+        source: The name of the source.
+
+    Returns:
+        The file; none if a sha256 pins the source, or if there never was anything to copy.
+    """
+    place = locations(study).get(source)
+    if place is None:
+        return []
+    path = FOLDER / f"{source}.json"
+    if place.exists():
+        files = {str(file): file.stat() for file in (files_in(place) if place.is_dir() else [place])}
+        text = json.dumps({name: [seen.st_size, seen.st_mtime_ns] for name, seen in files.items()})
+        if not path.exists() or path.read_text() != text:
+            whole_files.write_whole(path, text.encode(), lasting=False)
+    return [str(path)] if path.exists() else []

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import plugins
-from touchstone.ingest.user_folder import files_in
 from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment, job_plan
 from touchstone.pipeline.orchestration import own_sources
@@ -39,7 +38,8 @@ def read_config(config: Mapping[str, Any]) -> tuple[str, str]:
     if study in (None, ""):
         raise ParamsError(f"--config study=: no study is named; for example study={DEFAULT_STUDY}")
     if rule and rule not in RULES:
-        raise ParamsError(f"--config recompute={rule}: there is no such rule.{nearest(str(rule), RULES)}")
+        known = f"use {', '.join(RULES)}.{nearest(str(rule), RULES)}"
+        raise ParamsError(f"--config recompute={rule}: there is no such rule; {known}")
     return str(study), str(rule)
 
 
@@ -73,11 +73,8 @@ class PlannedStudy:
         return lambda wildcards: self._digests[rule, self._job(rule, wildcards).name]
 
     def own_files(self, wildcards: Wildcards) -> list[str]:
-        """Return the user's files that a source copies, so that a changed file is fetched again."""
-        place = own_sources.locations(self.plan.study).get(self._job("fetch", wildcards).name)
-        if place is None or not place.exists():
-            return []
-        return [str(path) for path in files_in(place)] if place.is_dir() else [str(place)]
+        """Return the list of the user's files that a source copies, so that a changed file is fetched again."""
+        return own_sources.listed(self.plan.study, self._job("fetch", wildcards).name)
 
     def _job(self, rule: str, wildcards: Wildcards) -> Any:
         name = next(iter(dict(wildcards.items()).values()), self.name)

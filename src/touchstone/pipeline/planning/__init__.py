@@ -1,1 +1,1 @@
-"""The graph of a study: which step creates which file. It must not run anything."""
+"""The graph of a study: tasks, the jobs that hold them, where artefacts lie. It must not run anything."""

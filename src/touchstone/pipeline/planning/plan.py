@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import digests
-from touchstone.pipeline.auditing import leakage
+from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.layout import Layout
 from touchstone.pipeline.planning.parts import Job, Task
 from touchstone.pipeline.planning.questions import Questions
@@ -29,6 +30,7 @@ from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.study import Study
 
 FOLDER = Path(".touchstone/plan")
+UNUSED = 30 * 24 * 3600.0  # seconds after which a plan is deleted that no study has any more
 RULES = ("fetch", "prepare", "train", "attack", "translate", "measure", "detect", "defend", "evaluate", "report")
 
 
@@ -112,27 +114,40 @@ class Plan:
                 "inputs": list(job.inputs),
             }
             if job.rule == "prepare":
-                apart = [[*pair, reason] for pair, reason in leakage.pairs(self.study).items()]
-                facts |= {"examples": self.study["examples"], "apart": apart}
+                pairs = [[*pair, reason] for pair, reason in apart.pairs(self.study).items()]
+                facts |= {"examples": self.study["examples"], "apart": pairs}
             written[key] = _write_by_digest(folder, {**facts, "tasks": tasks})
         for found in codes.values():
-            path = folder / "code" / f"{found.digest.removeprefix('sha256:')}.json"
-            if not path.exists():
-                listed = {"definitions": found.definitions, "packages": found.packages}
-                whole_files.write_whole(path, json.dumps(listed, sort_keys=True).encode(), lasting=False)
+            listed = {"definitions": found.definitions, "packages": found.packages}
+            name = found.digest.removeprefix("sha256:")
+            _write_unless_there(folder / "code" / f"{name}.json", json.dumps(listed, sort_keys=True))
         code.save()
+        _forget_unused(folder)
         return written
 
 
 def _write_by_digest(folder: Path, content: dict[str, Any]) -> str:
-    text = digests.canonical(content)
+    text = json.dumps(content, allow_nan=False)  # in the order of the study, in which a report lists what it has
     digest = digests.sha256(text.encode()).removeprefix("sha256:")
-    path = folder / f"{digest}.json"
-    if path.exists():
+    _write_unless_there(folder / f"{digest}.json", text)
+    return digest
+
+
+def _write_unless_there(path: Path, text: str) -> None:
+    """Write a file that is named by what it says, unless it is there and whole: a power cut may have damaged it."""
+    data = text.encode()
+    if path.exists() and path.read_bytes() == data:
         os.utime(path)
     else:
-        whole_files.write_whole(path, text.encode(), lasting=False)
-    return digest
+        whole_files.write_whole(path, data, lasting=False)
+
+
+def _forget_unused(folder: Path) -> None:
+    """Delete plans that nobody has planned for a while."""
+    before = time.time() - UNUSED
+    for path in folder.glob("*.json"):
+        if path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)
 
 
 def _in_order(paths: list[str], tasks: dict[str, Task]) -> Iterable[str]:

@@ -1,1 +1,1 @@
-"""Sidecars, digests, the cache. It must not depend on a study or Snakemake."""
+"""Sidecars, digests of code, the store. It must not depend on a study or Snakemake."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
@@ -21,9 +21,12 @@ from touchstone.pipeline.provenance.reach import Unfollowed as Unfollowed
 PACKAGE = plugins.PACKAGE
 ADAPTERS = "touchstone.pipeline.jobs.adapters"
 # What every job runs: its environment is set, then its tasks run one after another.
-EVERY_JOB: tuple[Node, ...] = (
-    ("touchstone.pipeline.jobs.environment", "prepare_process"),
-    ("touchstone.pipeline.jobs.run", "run"),
+EVERY_JOB: Node = ("touchstone.pipeline.jobs.run", "run_in_own_process")
+# What plans a job in its process. Its results are the settings; the effects of its imports stay in the process.
+BEFORE_A_JOB: tuple[Node, ...] = (
+    ("touchstone.__main__", "main"),
+    ("touchstone.commands.job", "main"),
+    ("touchstone.pipeline.jobs.warm", "serve"),
 )
 OPTIONAL = ("fit", "companions", "METRICS")  # what may belong to a component besides what its file is named for
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
@@ -88,7 +91,7 @@ def roots(step: str, settings: object) -> tuple[Node, ...]:
     """
     if step == "fetch" and isinstance(settings, dict) and settings.get("sha256"):
         return ()
-    return (*EVERY_JOB, (ADAPTERS, f"run_{step}"), *components(settings))
+    return (EVERY_JOB, (ADAPTERS, f"run_{step}"), *components(settings))
 
 
 def components(settings: object) -> Iterator[Node]:
@@ -156,24 +159,23 @@ class _Files:
     def reach(self, roots: tuple[Node, ...]) -> Reached:
         """Return what definitions reach, as `Program.reach`."""
         if roots not in self._reached:
-            found = (self.program.find(*node) for node in roots)
-            self._reached[roots] = self.program.reach(place for place in found if place is not None)
+            self._reached[roots] = self.program.reach(self.found(roots), self.before_a_job if roots else ())
             self._news = True
         return self._reached[roots]
 
-    def _state_of_files(self) -> list[list[object]]:
-        """Return the path, time and size of every file of the package and of plug-in folders, and Python's version."""
+    def _all_files(self) -> dict[Path, tuple[int, int]]:
+        """Return the time and size of every file of the package and of plug-in folders."""
         files = [path for path in PACKAGE.rglob("*") if path.suffix != ".pyc" and path.is_file()]
-        state = {path: _state(path) for path in files} | _plugin_files()
-        return [[str(path), *seen] for path, seen in sorted(state.items())] + [[sys.version]]
+        return {path: _state(path) for path in files} | _plugin_files()
 
     def _load(self) -> None:
         if not parsed_files.is_trusted():
             return
         with suppress(OSError, ValueError, KeyError, TypeError):
-            kept = json.loads(REACHED.read_bytes())
-            if kept["state"] != self._state_of_files():
+            kept, files_now = json.loads(REACHED.read_bytes()), self._all_files()
+            if kept["state"] != _written(files_now):
                 return
+            self._seen = files_now
             texts = kept["texts"]
             for roots, digest, names, libraries, files in kept["reached"]:
                 key = tuple((module, name) for module, name in roots)
@@ -189,9 +191,19 @@ class _Files:
             [roots, one.digest, list(one.definitions), sorted(one.libraries), one.files]
             for roots, one in self._reached.items()
         ]
-        content = {"state": self._state_of_files(), "texts": texts, "reached": reached}
+        content = {"state": _written(self._all_files()), "texts": texts, "reached": reached}
         with suppress(OSError):
             whole_files.write_whole(REACHED, json.dumps(content).encode(), lasting=False)
+
+    def found(self, nodes: Iterable[Node]) -> list[Node]:
+        """Return where definitions are, without those that are not there."""
+        places = (self.program.find(*node) for node in nodes)
+        return [place for place in places if place is not None]
+
+    @cached_property
+    def before_a_job(self) -> list[Node]:
+        """The effects of the imports in the process of a job that are done before the job."""
+        return self.program.effects(self.found(BEFORE_A_JOB))
 
     def are_current(self) -> bool:
         """Return whether no file has changed since."""
@@ -228,6 +240,11 @@ class _Files:
                     self._seen[file] = _state(file)
                     found[file.relative_to(folder).as_posix()] = file_digest(file)
         return found
+
+
+def _written(files: dict[Path, tuple[int, int]]) -> list[list[object]]:
+    """Return the state of files, and Python's version, as JSON holds it."""
+    return [[str(path), *seen] for path, seen in sorted(files.items())] + [[sys.version]]
 
 
 _read: list[_Files] = []  # at most one

@@ -108,14 +108,21 @@ def _unfollowed(node: ast.AST) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Scopes:
-    """The names that some scope inside a file binds, and those that some scope imports or takes from the module."""
+    """What the names of a file are.
+
+    Attributes:
+        local: the names that some scope inside the file binds.
+        read_globally: those that some scope imports or takes from the module.
+        evaluated: whether annotations are evaluated: the file lacks `from __future__ import annotations`.
+    """
 
     local: frozenset[str]
     read_globally: frozenset[str]
+    evaluated: bool
 
     @classmethod
-    def of(cls, source: str) -> Scopes:
-        """Return the names of a file's scopes."""
+    def of(cls, source: str, tree: ast.Module) -> Scopes:
+        """Return the names of a file's scopes, from its text and what that was parsed to."""
         local, read_globally = set[str](), set[str]()
         waiting = list(symtable.symtable(source, "", "exec").get_children())
         while waiting:
@@ -127,7 +134,8 @@ class Scopes:
                     local.add(symbol.get_name())
                 if symbol.is_global() or symbol.is_imported() or (in_class and symbol.is_referenced()):
                     read_globally.add(symbol.get_name())
-        return cls(frozenset(local), frozenset(read_globally))
+        postponed = any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body)
+        return cls(frozenset(local), frozenset(read_globally), not postponed)
 
 
 class Writer:
@@ -163,6 +171,8 @@ class Writer:
                     self._write_value(item)
                 self.words.append("]")
             else:
+                if name in ("annotation", "returns") and value is not None and self.scopes.evaluated:
+                    self.words.append("evaluated")
                 self._write_value(value)
 
     def _write_value(self, value: Any) -> None:

@@ -91,6 +91,8 @@ PURE_CALLS = frozenset(
         ),
     )
 )
+UNSEEN = ("TYPE_CHECKING", "typing.TYPE_CHECKING")  # conditions that hold in no run
+SEEN = tuple(f"not {test}" for test in UNSEEN)
 CALLS, EFFECTS = "(calls at import)", "(effects of import)"  # the names of a file's statements that run at its import
 
 
@@ -135,12 +137,13 @@ def parse(source: bytes) -> Module:
         SyntaxError: The bytes are not Python code.
     """
     text = source.decode()
-    scopes = Scopes.of(text)
+    tree = ast.parse(text)
+    scopes = Scopes.of(text, tree)
     statements: dict[str, list[ast.stmt]] = {}
     calls: list[ast.stmt] = []
     effects: list[ast.stmt] = []
     module = Module()
-    for statement in _executed(ast.parse(text).body, module):
+    for statement in _executed(tree.body, module):
         names = _bound_names(statement)
         for name in names:
             statements.setdefault(name, []).append(statement)
@@ -169,17 +172,17 @@ def _executed(statements: list[ast.stmt], module: Module) -> Iterator[ast.stmt]:
                 module.imports.setdefault(name, []).append(origin)
         elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue  # a docstring
-        elif isinstance(statement, ast.If) and (test := ast.unparse(statement.test)).endswith("TYPE_CHECKING"):
+        elif isinstance(statement, ast.If) and (test := ast.unparse(statement.test)) in (*UNSEEN, *SEEN):
             seen, unseen = statement.body, statement.orelse
-            if not test.startswith("not "):
+            if test in UNSEEN:
                 seen, unseen = unseen, seen
             yield from _executed(seen, module)
             for inner in unseen:  # annotations name them
                 if isinstance(inner, ast.Import | ast.ImportFrom):
                     for name, origin in bound_by_import(inner):
                         module.imports.setdefault(name, []).append(origin)
-        elif isinstance(statement, ast.If) and ast.unparse(statement.test).startswith("__name__ == "):
-            continue  # it runs in no import
+        elif isinstance(statement, ast.If) and test == "__name__ == '__main__'":
+            yield from _executed(statement.orelse, module)  # the rest runs in no import
         else:
             if not isinstance(statement, Definition):
                 module.loads += [name for node in ast.walk(statement) for name in loaded_modules(node)]
@@ -188,25 +191,26 @@ def _executed(statements: list[ast.stmt], module: Module) -> Iterator[ast.stmt]:
 
 def _is_pure(statement: ast.stmt) -> bool:
     """Return whether a statement that binds names changes nothing else."""
-    if isinstance(statement, Function):
-        return _all_in(PURE_DECORATORS, statement.decorator_list)
-    if isinstance(statement, ast.ClassDef):
-        inner = [node for node in statement.body if not isinstance(node, Function)]
-        methods = [node for node in statement.body if isinstance(node, Function)]
-        decorators = [decorator for node in (statement, *methods) for decorator in node.decorator_list]
-        calls = [node.func for part in inner for node in ast.walk(part) if isinstance(node, ast.Call)]
-        return _all_in(PURE_DECORATORS, decorators) and _all_in(PURE_CALLS, calls) and not statement.keywords
+    if isinstance(statement, Definition):
+        run = list(_run_now(statement))
+        decorators = [decorator for node in run if isinstance(node, Definition) for decorator in node.decorator_list]
+        calls = [node.func for node in run if isinstance(node, ast.Call) and node not in decorators]
+        keywords = [keyword for node in run if isinstance(node, ast.ClassDef) for keyword in node.keywords]
+        return _all_in(PURE_DECORATORS, decorators) and _all_in(PURE_CALLS, calls) and not keywords
     if not isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
         return not any(isinstance(node, ast.Call) for node in ast.walk(statement))
     return _all_in(PURE_CALLS, [node.func for node in _run_now(statement) if isinstance(node, ast.Call)])
 
 
 def _run_now(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes that run with a statement: not those of its lambdas."""
+    """Yield the nodes that run with a statement: not what its functions and lambdas run when they are called."""
     yield node
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, ast.Lambda):
-            yield from _run_now(child)
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(node, Function | ast.Lambda):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                yield from _run_now(child)
 
 
 def _all_in(names: frozenset[str], nodes: list[ast.expr]) -> bool:

@@ -84,18 +84,27 @@ class Program:
         origins = [self.find(*origin) for origin in found.imports.get(name, ()) if origin[0].startswith(f"{OURS}.")]
         return origins[0] if len(origins) == 1 else None
 
-    def reach(self, roots: Iterable[Node]) -> Reached:
+    def effects(self, nodes: Iterable[Node]) -> list[Node]:
+        """Return the statements that run for their effects when what definitions can reach is imported, in order."""
+        modules = ((module, self._module(module)) for module in self._closure(nodes)[1])
+        return [(name, EFFECTS) for name, module in modules if module is not None and module.effects]
+
+    def reach(self, roots: Iterable[Node], before: Iterable[Node] = ()) -> Reached:
         """Return what definitions can reach, for example [("touchstone.attacks.pgd", "pgd")].
+
+        Args:
+            roots: The definitions.
+            before: What runs before them in their process, as `effects` returns it.
 
         Raises:
             Unfollowed: A definition hides what it runs.
         """
-        roots = list(roots)
-        visited, imported = self._closure(roots)
+        roots, before = list(roots), list(before)
+        visited, imported = self._closure([*roots, *before])
         for node in visited:
             self._refuse_unfollowed(node)
         at_import = [(module, kind) for kind in (CALLS, EFFECTS) for module in imported]
-        ran = [node for node in at_import if node in visited]
+        ran = [node for node in dict.fromkeys([*before, *at_import]) if node in visited]
         written = [
             [self.digest(node) for node in roots],
             sorted(self.digest(node) for node in ran if node[1] == CALLS),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +67,22 @@ def replaced(path: Path, *, lasting: bool = True) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def link(source: Path, target: Path) -> None:
+    """Make `target` a link to a file; where there can be no link, as on another file system, a copy of it.
+
+    Raises:
+        OSError: The file could not be written. The error names it.
+    """
+    with naming(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or a file of another user
+        with replaced(target, lasting=False) as temporary:
+            shutil.copyfile(source, temporary)
 
 
 @contextmanager

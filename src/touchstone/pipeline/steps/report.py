@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,13 +13,13 @@ from touchstone.records.nouns import ContractError
 from touchstone.report import overview, packing
 from touchstone.report.attack_checks import grid
 from touchstone.report.chapters import Question, chapters
-from touchstone.report.claim_files import claim_rows, claims_csv, claims_tex
+from touchstone.report.claim_files import claim_rows, claims_csv, claims_json, claims_tex
 from touchstone.report.claim_table import page_lines
-from touchstone.report.origins import Maker, Source
+from touchstone.report.origins import Maker, Source, table_of
 from touchstone.report.page import Content, page
 from touchstone.report.pictures import Drawing, pictures
 from touchstone.report.summary import summary
-from touchstone.report.tables import FIRST_LINE, nested, numbered
+from touchstone.report.tables import FIRST_LINE, numbered
 from touchstone.statistics.sanity_checks import Doubts
 
 CAPTION = (
@@ -75,7 +74,7 @@ def report(
     doubts = Doubts(rows)
     opposed = contrasts(papers, claims, rows)
     if opposed:
-        figures = {overview.NAME: _overview(opposed, study)} | figures
+        figures = {overview.NAME: _overview(opposed)} | figures
     drawn, styles = pictures(figures, rows, doubts, settings["study"].get("pdf", True))
     supervised = {name for name, detector in settings.get("detectors", {}).items() if detector.get("anomalous")}
     # A study without published claims, such as an assay, opens with a summary instead.
@@ -98,25 +97,25 @@ def report(
         rows=every,
         left_out=missing,
         table=packing.compressed(encode(Metrics(every))),
-        tables=[file for name in evaluations if (file := f"data/{study}/metrics/{name}.csv") in provenance],
+        tables=[file for name in evaluations if (file := table_of(name)) in provenance],
     )
     return {
         "report.html": page(content, provenance, components, maker).encode(),
         packing.METRICS: content.table,
-        "metrics.json": (json.dumps(nested(rows), indent=1, sort_keys=True, allow_nan=False) + "\n").encode(),
+        "metrics.json": claims_json(verdicts),
         "claims.csv": claims_csv(book, verdicts),
         "claims.tex": claims_tex(book, verdicts),
         **{name: data for picture in drawn for name, data in picture.files.items()},
     }
 
 
-def _overview(opposed: list[Contrast], study: str) -> Drawing:
+def _overview(opposed: list[Contrast]) -> Drawing:
     """Return the picture at the head of the page, which belongs to no evaluation."""
     rows = [part.quantity.row for one in opposed for part in (one.unaware, one.aware, one.reference) if part]
     return {
         "draw": lambda: overview.overview(opposed),
         "caption": CAPTION,
         "evaluation": "",
-        "files": list(dict.fromkeys(f"data/{study}/metrics/{row.evaluation}.csv" for row in rows)),
+        "files": list(dict.fromkeys(table_of(row.evaluation) for row in rows)),
         "component": "report/overview",
     }

@@ -14,9 +14,9 @@ const readRows = once(async () => {
 const readIndex = once(async () => {
   const index = JSON.parse(await unpack(byId("index").textContent));
   undoAll(index);
-  const digits = index.digest.length / index.member.length;
-  index.digest = index.member.map((member, place) => index.digest.slice(place * digits, (place + 1) * digits));
-  index.files = index.member.map((member, place) => index.folder.of[index.folder.at[place]] + member);
+  const digits = index.digest.length / index.name.length;
+  index.digest = index.name.map((name, place) => index.digest.slice(place * digits, (place + 1) * digits));
+  index.files = index.name.map((name, place) => index.folder.of[index.folder.at[place]] + name);
   return index;
 });
 const rowAt = (data, line) => {
@@ -90,7 +90,7 @@ const fileEntry = (index, place, alone) => {
   add("code", make("code", code, { className: "digest" }), more);
   const inputs = undo(coded(index, "inputs", place));
   if (inputs.length) add("made from", filesOf(index, inputs, true));
-  add("rerun", make("code", `snakemake --cores all --config study=${index.study} --force ${coded(index, "folder", place)}`, { className: "command" }));
+  add("rerun", make("code", coded(index, "command", place), { className: "command" }));
   const fold = make("details", "", { open: alone });
   fold.append(make("summary"), list);
   fold.firstChild.append(path);

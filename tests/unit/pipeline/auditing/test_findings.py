@@ -1,36 +1,25 @@
 """Digests that an audit computes, in this process or in others."""
 
 import hashlib
+import re
 import time
+from functools import partial
 
 import pytest
 
+from job_files import write_job
 from touchstone.digests import folder_digest
 from touchstone.pipeline.auditing import findings
-from touchstone.pipeline.provenance import bundles
 
 
 @pytest.fixture
 def artefacts(tmp_path):
-    """A file, a folder, a bundle, its member, and a member of a bundle that is cut short; with their digests."""
-    whole, folder, bundle, cut = (tmp_path / name for name in ("whole", "folder", "whole.zip", "cut.zip"))
+    """A file and a folder, with their digests."""
+    whole, folder = tmp_path / "whole", tmp_path / "folder"
     whole.write_bytes(b"some bytes")
     folder.mkdir()
     (folder / "part").write_bytes(b"a part")
-    with bundles.written(bundle) as writer:
-        writer.add("a/member", b"its bytes")
-    cut.write_bytes(bundle.read_bytes()[:-9])
-    sha = {
-        data: "sha256:" + hashlib.sha256(data).hexdigest()
-        for data in (b"some bytes", b"its bytes", bundle.read_bytes())
-    }
-    return {
-        whole: sha[b"some bytes"],
-        folder: folder_digest(folder),
-        bundle: sha[bundle.read_bytes()],
-        tmp_path / "whole.zip#a/member": sha[b"its bytes"],
-        tmp_path / "cut.zip#a/member": None,
-    }
+    return {whole: "sha256:" + hashlib.sha256(b"some bytes").hexdigest(), folder: folder_digest(folder)}
 
 
 @pytest.mark.parametrize("large", [0, findings.LARGE])
@@ -38,17 +27,18 @@ def test_digests_are_those_of_the_bytes_in_whichever_process(artefacts, monkeypa
     monkeypatch.setattr(findings, "LARGE", large)
 
     with findings.computed_digests(list(artefacts), quiet=True) as wait:
-        digests = wait()
+        assert wait() == artefacts
 
-    *whole, cut = digests
-    assert {path: digests[path] for path in whole} == {path: artefacts[path] for path in whole}
-    assert digests[cut].startswith("none (") and "cut.zip" in digests[cut]
+
+def touched(began, path):
+    began.touch()
+    return ""
 
 
 def test_large_files_are_digested_while_the_block_runs(artefacts, monkeypatch, tmp_path):
     began = tmp_path / "began"
     monkeypatch.setattr(findings, "LARGE", 0)
-    monkeypatch.setattr(findings.sidecar_files, "artefact_digest", lambda path: str(began.touch()))
+    monkeypatch.setattr(findings.sidecar_files, "artefact_digest", partial(touched, began))
 
     with findings.computed_digests(list(artefacts), quiet=True):
         for _ in range(3000):  # nobody waits for the digests yet
@@ -84,3 +74,69 @@ def test_no_more_processes_compute_digests_than_there_are_cores_for_this_one(art
         wait()
 
     assert counts == [1]
+
+
+NAMED = "results/own/train/cnn.0/networks/cnn.0.safetensors"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_job(tmp_path / "results/own/train/cnn.0", {"networks/cnn.0.safetensors": b"weights"}, step="train")
+    write_job(
+        tmp_path / "results/own/measure/cnn.0",
+        {"outputs/cnn.0/a.safetensors": b"a", "outputs/cnn.0/b.safetensors": b"b"},
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("what", "files"),
+    [
+        (NAMED, [NAMED]),
+        ("networks/cnn.0", [NAMED]),
+        ("results/own/train/cnn.0", [NAMED]),
+        ("results/own/train/cnn.0/", [NAMED]),
+        ("results/own/train/cnn.0/sidecar.json", [NAMED]),
+        ("results/own/measure/cnn.0", [f"results/own/measure/cnn.0/outputs/cnn.0/{name}.safetensors" for name in "ab"]),
+        ("outputs/cnn.0/b", ["results/own/measure/cnn.0/outputs/cnn.0/b.safetensors"]),
+    ],
+)
+def test_a_user_names_an_artefact_by_its_path_its_name_or_its_job(project, what, files):
+    assert findings.is_artefact(what)
+    assert findings.artefacts_named(what) == files
+
+
+def test_a_missing_artefact_is_named_by_its_record(project):
+    (project / NAMED).unlink()
+
+    assert findings.artefacts_named(NAMED) == [NAMED]
+    assert findings.artefacts_named("networks/cnn.0") == [NAMED]
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        (
+            "networks/cnn.1",
+            "networks/cnn.1: there is no such file, and no artefact of this name; touchstone trace STUDY",
+        ),
+        ("outputs/cnn.0", "there is no such file, and no artefact of this name"),
+        ("../networks/cnn.0", "there is no such file, and no artefact of this name"),
+        ("results/own", "results/own: no job made it, or its sidecar was deleted, so there is no record of it"),
+        ("notes/a.txt", "notes/a.txt: no job made it, or its sidecar was deleted, so there is no record of it"),
+    ],
+)
+def test_what_is_no_artefact_is_said(project, what, words):
+    (project / "notes").mkdir()
+    (project / "notes/a.txt").touch()
+
+    with pytest.raises(ValueError, match="^" + re.escape(what)) as error:
+        findings.artefacts_named(what)
+
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize("study", ["digits", "workflow/studies/digits.yaml", "own/study.yml"])
+def test_a_study_is_no_artefact(study):
+    assert not findings.is_artefact(study)

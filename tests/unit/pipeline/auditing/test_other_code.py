@@ -9,8 +9,7 @@ from touchstone.pipeline.provenance import code
 
 FILES = {
     "__init__.py": "",
-    "pipeline/jobs/run.py": "def run():\n    return 1\n",
-    "pipeline/jobs/environment.py": "def prepare_process():\n    return 1\n",
+    "pipeline/jobs/run.py": "def run_in_own_process():\n    return 1\n",
     "pipeline/jobs/adapters.py": "def run_attack():\n    return 1\n",
     "attacks/pgd.py": "from touchstone.adversary.losses import loss\n\n\ndef pgd():\n    return loss()\n",
     "adversary/losses.py": "def loss():\n    return 4\n",
@@ -63,7 +62,7 @@ def test_changed_code_is_named(package, file):
     edit(package / file, FILES[file].replace("1", "2").replace("4", "5").replace("loss()\n", "2 * loss()\n"))
 
     name = {"attacks/pgd.py": "attacks.pgd.pgd", "adversary/losses.py": "adversary.losses.loss"}
-    wanted = name.get(file, "pipeline.jobs.run.run")
+    wanted = name.get(file, "pipeline.jobs.run.run_in_own_process")
     assert named(record, package) == [("data/s/x", f"built by other code: {wanted}; that code is in no commit here")]
 
 

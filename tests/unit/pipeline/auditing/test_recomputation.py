@@ -15,7 +15,9 @@ def compared(tmp_path, before, after, pages=()):
         for name, data in contents.items():
             (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / folder / name).write_bytes(data)
-    return list(recomputation._compared("r/out", before, after, tmp_path / "root", tmp_path / "scratch"))
+    return list(
+        recomputation._compared("r/out", before, after, *(tmp_path / name / "r/out" for name in ("root", "scratch")))
+    )
 
 
 def test_equal_bytes_are_no_finding_whatever_the_environment(tmp_path):
@@ -37,7 +39,7 @@ def test_other_bytes_in_another_environment_prove_nothing(tmp_path):
     assert "in another environment (cpu, device)" in found.problem
 
 
-@pytest.mark.parametrize("fact", ["settings", "inputs", "code"])
+@pytest.mark.parametrize("fact", ["settings", "inputs", "code", "definitions"])
 def test_a_sidecar_that_the_job_would_not_write_is_wrong_though_the_bytes_are_equal(tmp_path, fact):
     (found,) = compared(tmp_path, SIDECAR, SIDECAR | {fact: "another"})
 
@@ -75,19 +77,3 @@ def test_of_a_report_every_page_that_differs_is_named_with_what_it_says(tmp_path
         "r/figures/roc.png": "its bytes differ",
         "r/figures/more.svg": "it is missing",
     }
-
-
-def test_the_scratch_copy_links_to_everything_but_what_the_job_writes(tmp_path):
-    for name in ("data/s/out/a", "data/s/out/b", "data/raw/digits/c", "params.yaml", "logs/s/x"):
-        (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "root" / name).write_text(name)
-    scratch = tmp_path / "scratch"
-
-    recomputation._link(tmp_path / "root", scratch, {recomputation.Path(name) for name in ("data/s/out/a", "logs")})
-
-    assert {path.relative_to(scratch).as_posix() for path in scratch.rglob("*")} >= {"data/raw", "params.yaml"}
-    assert (scratch / "data/raw/digits/c").read_text() == "data/raw/digits/c"
-    assert (scratch / "data/s/out/b").is_symlink()
-    assert not (scratch / "data/s/out/a").exists()
-    assert not (scratch / "data/s/out").is_symlink()
-    assert not (scratch / "logs").exists()

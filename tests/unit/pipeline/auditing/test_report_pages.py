@@ -4,8 +4,9 @@ import gzip
 
 import pytest
 
+from job_files import FACTS, link, write_job
 from touchstone.pipeline.auditing import report_pages, report_tables
-from touchstone.pipeline.provenance import bundles, chain, sidecar_files
+from touchstone.pipeline.provenance import chain, sidecar_files
 
 ZEN_4, ZEN_5 = (f"aten=avx2 mkl=auto(AuthenticAMD {model}) onednn=avx512_bf16 numpy=X86_V3 blas=Haswell"
                 for model in ("25.17", "26.2"))  # fmt: skip
@@ -64,22 +65,17 @@ def test_a_counter_claim_has_words_of_its_own(kind, word, problems, tmp_path):
 
 
 def three_files(root, cpu, scores=b"0.5", numpy=OF_NUMPY):
-    """Write a chain of three: a raw file, a member that was computed from it with torch, and a report computed without."""
-    facts = {"step": "any", "settings": {}, "code": "sha256:c", "definitions": {"a.f": "a1"}, "packages": {}}
-    images, bundle, report = root / "images", root / "scores.zip", root / "reports/tiny/report.html"
-    member = root / "scores.zip#msp/test"
-
-    def links(path, name):
-        digests = sidecar_files.artefact_digest(path), sidecar_files.record_digest(path)
-        return {"from": [{"file": name, **dict(zip(("artefact", "sidecar"), digests, strict=True))}]}
-
-    sidecar_files.write_with_sidecar(images, b"raw", {**facts, "inputs": {}})
-    with bundles.written(bundle) as written:
-        digest = written.add("msp/test", scores)
-    record = {**facts, "artefact": digest, "inputs": links(images, "images"), "cpu": cpu}
-    sidecar_files.write_bundle_sidecar(bundle, {"msp/test": record})
-    made_from = links(member, "scores.zip#msp/test")
-    sidecar_files.write_with_sidecar(report, b"page", {**facts, "inputs": made_from, "cpu": numpy})
+    """Write a chain of three: raw files, scores that were computed from them with torch, and a report computed without."""
+    report, raw = root / "reports/tiny/report.html", root / "data/raw/images"
+    raw.mkdir(parents=True)
+    report.parent.mkdir(parents=True)
+    (raw / "image").write_bytes(b"raw")
+    sidecar_files.write_sidecar(raw, sidecar_files.artefact_digest(raw), FACTS)
+    made_from = {"inputs": {"from": [link(root, "data/raw/images")]}, "cpu": cpu}
+    write_job(root / "results/tiny/detect/cnn.0", {"scores/x.safetensors": scores}, **made_from)
+    made_from = {"inputs": {"from": [link(root, "results/tiny/detect/cnn.0/scores/x.safetensors")]}, "cpu": numpy}
+    report.write_bytes(b"page")
+    sidecar_files.write_sidecar(report, sidecar_files.artefact_digest(report), {**FACTS, **made_from})
     return report
 
 
@@ -110,7 +106,7 @@ def test_a_forged_circle_of_links_is_a_finding(tmp_path):
     record = sidecar_files.read_sidecar(report)
     circle = {"circle": [{"file": "reports/tiny/report.html", "artefact": "sha256:0", "sidecar": "sha256:0"}]}
     facts = {name: value for name, value in record.items() if name != "artefact"} | {"inputs": circle, "pages": {}}
-    sidecar_files.write_with_sidecar(report, b"page", facts)
+    sidecar_files.write_sidecar(report, record["artefact"], facts)
     (report.parent / "ROOT").write_text(chain.root_digest(report))
 
     expected = report_pages.ExpectedRoot("sha256:0", ZEN_4)

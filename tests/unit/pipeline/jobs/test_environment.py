@@ -52,7 +52,7 @@ HARMLESS = {
     "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
     "ONEDNN_MAX_CPU_ISA": "AVX2",  # sidecars name it
     "MPLCONFIGDIR": "/home/me/fonts",
-    "TOUCHSTONE_CACHE": "off",
+    "TOUCHSTONE_STORE": "/shared/store",
     "LC_ALL": "C",
     "TZ": "Asia/Tokyo",
     "TMPDIR": "/scratch",

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from touchstone.pipeline.jobs import environment, gpus
-from touchstone.pipeline.jobs.reader import JobError
+from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.orchestration import snakemake_run
 
 SOURCE = Path(gpus.__file__).parents[3]
@@ -126,13 +126,13 @@ def test_a_job_claims_its_gpu_before_torch_looks_for_one(machine, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: os.environ[gpus.VISIBLE] != "GPU-aaaa")
 
     with pytest.raises(JobError, match="torch finds no GPU here"):
-        environment._set_up_torch({"device": "cuda", "threads": torch.get_num_threads()})
+        environment.set_up_torch({"device": "cuda", "threads": torch.get_num_threads()})
 
 
 def test_a_job_on_the_cpu_hides_the_gpus_from_torch(machine, monkeypatch):
     monkeypatch.setenv(gpus.VISIBLE, "0")
 
-    environment._set_up_torch({"device": "cpu", "threads": torch.get_num_threads()})
+    environment.set_up_torch({"device": "cpu", "threads": torch.get_num_threads()})
 
     assert os.environ[gpus.VISIBLE] == ""
     assert gpus.visible() == []

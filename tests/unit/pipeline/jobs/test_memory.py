@@ -6,12 +6,11 @@ from functools import partial
 import numpy as np
 import pytest
 
+from run_tasks import artefacts, path, put
 from touchstone.data.uniform_noise import uniform_noise
 from touchstone.ingest import pixels
-from touchstone.pipeline.jobs.reader import Reader
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.steps.prepare import prepare
-from touchstone.records.encoding import encode
 from touchstone.records.nouns import ExampleSet
 
 COUNT, SIDE = 20_000, 8
@@ -34,11 +33,9 @@ def small_pieces(monkeypatch):
     monkeypatch.setattr(pixels, "PIECE", 2**14)
 
 
-def written(path):
+def written(file):
     random = np.random.default_rng(0).random((COUNT, 1, SIDE, SIDE), np.float32)
-    noise = ExampleSet(random, np.full(COUNT, -1), np.arange(COUNT), "noise")
-    facts = {"step": "prepare", "settings": {}, "inputs": {}, "code": "sha256:c", "definitions": {}, "packages": {}}
-    sidecar_files.write_with_sidecar(path, encode(noise), facts)
+    put(file, ExampleSet(random, np.full(COUNT, -1), np.arange(COUNT), "noise"))
 
 
 def test_preparing_a_set_takes_less_than_two_sets(small_pieces):
@@ -47,7 +44,9 @@ def test_preparing_a_set_takes_less_than_two_sets(small_pieces):
     assert peak(lambda: prepare(draw, ("generator",), name="noise")) < 2
 
 
-def test_reading_a_set_takes_its_file_and_the_set(tmp_path):
-    written(tmp_path / "noise")
+def test_reading_a_set_takes_its_file_and_the_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written("noise")
+    job = artefacts(Task("look", {"examples": "noise"}, path("seen"), {}))
 
-    assert peak(lambda: Reader().noun(str(tmp_path / "noise"), "ExampleSet")) < 2.5
+    assert peak(lambda: job.noun("noise", "ExampleSet")) < 2.5

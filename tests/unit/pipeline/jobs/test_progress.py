@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from touchstone.pipeline.jobs import progress
-from touchstone.pipeline.jobs.progress import Resume
+from touchstone.pipeline.jobs.progress import Unfinished
 from touchstone.pipeline.steps.train import train
 from touchstone.records.encoding import encode
 from touchstone.records.nouns import ExampleSet
@@ -20,19 +20,20 @@ STATE = {"epoch": np.array([2]), "model/weight": np.ones((100, 100), np.float32)
 
 
 @pytest.fixture
-def resume(tmp_path):
-    state = Resume("data/study/checkpoints/cnn.0.safetensors", tmp_path, "sha256:one")
+def unfinished(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    state = Unfinished("one")
     state.keep(STATE)
     return state
 
 
-def test_a_kept_state_is_read_back_until_it_is_done(resume):
-    state = resume.read()
+def test_a_kept_state_is_read_back_until_it_is_done(unfinished):
+    state = unfinished.read()
 
     assert state.keys() == STATE.keys()
     assert all(np.array_equal(state[name], STATE[name]) for name in STATE)
-    resume.done()
-    assert resume.read() is None
+    unfinished.done()
+    assert unfinished.read() is None
 
 
 class Scaled(nn.Module):
@@ -51,41 +52,44 @@ def scaled(input_shape, classes):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_a_training_with_a_scalar_weight_goes_on_after_a_kill_with_the_same_bytes(resume, optimizer):
+def test_a_training_with_a_scalar_weight_goes_on_after_a_kill_with_the_same_bytes(unfinished, optimizer):
     images = np.random.default_rng(0).random((12, 1, 2, 2), dtype=np.float32)
     examples = ExampleSet(images, np.arange(12) % 3, np.arange(12), "random")
     settings = {"architecture": scaled, "architecture_settings": {"use": "scaled"}, "objective": clean, "epochs": 2}
 
     def kept_once(state):
         if state["epoch"] == 1:
-            resume.keep(state)
+            unfinished.keep(state)
 
     whole = train(examples, examples, keep=kept_once, optimizer=optimizer, **settings)
 
-    resumed = train(examples, examples, resume=resume.read(), optimizer=optimizer, **settings)
+    resumed = train(examples, examples, resume=unfinished.read(), optimizer=optimizer, **settings)
 
     assert encode(resumed) == encode(whole)
 
 
-def test_a_state_of_another_action_is_ignored(resume, tmp_path):
-    assert Resume("data/study/checkpoints/cnn.0.safetensors", tmp_path, "sha256:other").read() is None
+def test_a_state_of_another_task_is_ignored_even_under_its_name(unfinished):
+    other = Unfinished("other")
+    unfinished.path.rename(other.path)
+
+    assert other.read() is None
 
 
 @pytest.mark.parametrize("place", [0, 8, 8192, -70, -10])
-def test_a_damaged_state_is_ignored(resume, place):
-    data = bytearray(resume.path.read_bytes())
+def test_a_damaged_state_is_ignored(unfinished, place):
+    data = bytearray(unfinished.path.read_bytes())
     data[place] ^= 0xFF
-    resume.path.write_bytes(data)
+    unfinished.path.write_bytes(data)
 
-    assert resume.read() is None
+    assert unfinished.read() is None
 
 
-def test_a_state_whose_middle_a_power_cut_left_as_zeros_is_ignored(resume):
-    data = bytearray(resume.path.read_bytes())
+def test_a_state_whose_middle_a_power_cut_left_as_zeros_is_ignored(unfinished):
+    data = bytearray(unfinished.path.read_bytes())
     data[8192:12288] = bytes(4096)
-    resume.path.write_bytes(data)
+    unfinished.path.write_bytes(data)
 
-    assert resume.read() is None
+    assert unfinished.read() is None
 
 
 @pytest.fixture
@@ -105,7 +109,7 @@ def test_a_job_whose_progress_cannot_be_written_goes_on_and_warns_once(tmp_path,
     assert message.endswith("No space left on device. The job's progress is not shown.")
 
 
-def test_a_training_whose_state_cannot_be_stored_goes_on(resume, full_disk, capsys):
-    resume.keep(STATE)
+def test_a_training_whose_state_cannot_be_stored_goes_on(unfinished, full_disk, capsys):
+    unfinished.keep(STATE)
 
-    assert f"touchstone: {resume.path}: No space left on device. If the training is" in capsys.readouterr().err
+    assert f"touchstone: {unfinished.path}: No space left on device. If the training is" in capsys.readouterr().err

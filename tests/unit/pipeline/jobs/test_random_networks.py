@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from planted_networks import WEIGHTS, plant, write
+from planted_networks import WEIGHTS, plant
+from run_tasks import path, put, read, run_tasks
 from touchstone import plugins
-from touchstone.pipeline.jobs import run
 from touchstone.pipeline.planning.parts import Task
-from touchstone.records.encoding import decode
-from touchstone.records.nouns import Checkpoint, ExampleSet, Outputs
+from touchstone.records.nouns import Checkpoint, ExampleSet
 
 N = 600
+ATTACKED, OUTPUTS, CLEAN_OUTPUTS = map(path, ("attacked", "outputs", "clean_outputs"))
 SIGNS = np.where(np.arange(N) % 2, 1, -1)
 PLANTED = {
     # The sum of two pixels leads to the class; a random half of one standard deviation of it is left.
@@ -28,9 +28,8 @@ PLANTED = {
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """The planted defences as components, and a cache that is off."""
+    """The planted defences as components, in a working folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
     torch.set_num_threads(1)
     plant(PLANTED)
     plugins.use([tmp_path / "plugins"])
@@ -38,17 +37,17 @@ def folder(tmp_path, monkeypatch):
     plugins.use([])
 
 
-def left(defence, leads, *, eps, draws=1, backward="", output="attacked"):
-    """Return the accuracies on clean images and under the attack, as two jobs of a study measure them.
+def left(defence, leads, *, eps, draws=1, backward=""):
+    """Return the accuracies on clean images and under the attack, as a job of a study measures them.
 
     leads: by how much each pixel leads to the class, in levels of 255.
     """
     levels = 128 + SIGNS[:, None] * np.array(leads)
     shape = (1, 1, len(leads))
     images = (levels / 255).astype(np.float32).reshape(N, *shape)
-    write("images", ExampleSet(images, (SIGNS > 0).astype(np.int64), np.arange(N), "planted", {}, None))
+    put("images", ExampleSet(images, (SIGNS > 0).astype(np.int64), np.arange(N), "planted", {}, None))
     for name in filter(None, (defence, backward)):
-        write(name, Checkpoint(WEIGHTS, {"use": f"models/{name}"}, shape, 2, (0.0,), (1.0,)))
+        put(name, Checkpoint(WEIGHTS, {"use": f"models/{name}"}, shape, 2, (0.0,), (1.0,)))
     suite = {"use": "attacks/attack_suite", "eps": eps, "restarts": 1, "queries": 10}
     attack = {"use": "attacks/highest_loss", "attacks": [suite, {"use": "attacks/pgd", "eps": eps, "steps": 20}]}
     shared = {"architecture": {"use": f"models/{defence}"}, "seed": 0, "batch_size": 200, "device": "cpu", "threads": 1}
@@ -56,15 +55,16 @@ def left(defence, leads, *, eps, draws=1, backward="", output="attacked"):
     inputs = {"checkpoint": defence, "examples": "images"}
     more = {"backward_architecture": {"use": f"models/{backward}"}} if backward else {}
     stand_in = {"backward": backward} if backward else {}
-    tasks = [Task("attack", inputs | stand_in, output, shared | more | {"component": attack})]
-    tasks += [
-        Task("infer", inputs | {"examples": name}, f"{name}.outputs", shared | {"confounding": {}})
-        for name in ("images", output)
-    ]
-    for task in tasks:
-        run.run((task,), Path(), Path("logs"))
-    read = (decode(Path(f"{name}.outputs").read_bytes(), Outputs) for name in ("images", output))
-    return tuple(float((outputs.predictions == outputs.labels).mean()) for outputs in read)
+    run_tasks(
+        Task("attack", inputs | stand_in, ATTACKED, shared | more | {"component": attack}),
+        *(
+            Task("infer", inputs | {"examples": examples}, file, shared | {"confounding": {}})
+            for examples, file in (("images", CLEAN_OUTPUTS), (ATTACKED, OUTPUTS))
+        ),
+        recompute=True,
+    )
+    outputs = [read(file, "Outputs") for file in (CLEAN_OUTPUTS, OUTPUTS)]
+    return tuple(float((one.predictions == one.labels).mean()) for one in outputs)
 
 
 def test_noise_on_the_input_leaves_what_the_normal_distribution_says():
@@ -87,13 +87,13 @@ def test_a_purifier_without_a_gradient_falls_through_its_stand_in_and_only_then(
     _, plain = left("quantised", leads, eps=77 / 255)
 
     assert plain > 0.2
-    assert left("quantised", leads, eps=77 / 255, backward="bare", output="again") == (1, 0)
+    assert left("quantised", leads, eps=77 / 255, backward="bare") == (1, 0)
 
 
 def test_an_attack_of_no_size_changes_no_prediction_and_a_second_run_no_byte():
     clean, same = left("random_head", (13, -51, 51), eps=0.0, draws=4)
-    first = Path("attacked.outputs").read_bytes()
+    first = Path(OUTPUTS).read_bytes()
 
     assert clean == same < 0.8
-    left("random_head", (13, -51, 51), eps=0.0, draws=4, output="again")
-    assert Path("again.outputs").read_bytes() == first
+    left("random_head", (13, -51, 51), eps=0.0, draws=4)
+    assert Path(OUTPUTS).read_bytes() == first

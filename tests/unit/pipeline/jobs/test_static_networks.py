@@ -5,25 +5,22 @@ from pathlib import Path
 import pytest
 import torch
 
+from run_tasks import path, put, read, run_tasks
 from touchstone.models.softmax_regression import softmax_regression
 from touchstone.networks import checkpoints
-from touchstone.pipeline.jobs import progress, reader, run
+from touchstone.pipeline.jobs import progress
+from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.steps import train as training
-from touchstone.records.encoding import decode, encode
 from touchstone.records.nouns import Checkpoint
 
 SHAPE, SOFTMAX = (1, 4, 4), {"use": "models/softmax_regression"}
 
 
-def write(file, noun):
-    sidecar_files.write_with_sidecar(Path(file), encode(noun), {"inputs": {}})
-
-
 def write_network(file, seed, classes=3, shape=SHAPE):
     weights = checkpoints.weights_of(checkpoints.build(softmax_regression, shape, classes, (0.0,), (1.0,), seed))
-    write(file, Checkpoint(weights, SOFTMAX, shape, classes, (0.0,), (1.0,)))
+    put(file, Checkpoint(weights, SOFTMAX, shape, classes, (0.0,), (1.0,)))
 
 
 @pytest.fixture
@@ -34,7 +31,7 @@ def folder(twelve_images):
         write_network(f"static.{seed}", seed)
 
 
-def train(*static, output="trained", **changed):
+def train(*static, output="trained", recompute=False, **changed):
     """Train against static networks with epochs 3, on images of a static network alone; return the Checkpoint."""
     component = {
         "use": "training/ensemble_adversarial",
@@ -47,8 +44,12 @@ def train(*static, output="trained", **changed):
         "seed": 0, "device": "cpu", "threads": 1, "loop": {"epochs": 3, "batch_size": 4, "learning_rate": 0.1},
     }  # fmt: skip
     inputs = {"train": "images", "validation": "images", "static_networks": list(static)}
-    run.run((Task("train", inputs, output, settings),), Path(), Path("logs"))
-    return decode(Path(output).read_bytes(), Checkpoint)
+    run_tasks(Task("train", inputs, made(output), settings), recompute=recompute)
+    return read(made(output), "Checkpoint")
+
+
+def made(name):
+    return path(name, f"train/{name}.0")
 
 
 def weights(checkpoint):
@@ -60,9 +61,9 @@ def test_the_network_learns_from_the_static_networks_of_the_job_and_its_sidecar_
     both = train("static.1", "static.2")
 
     assert not torch.equal(one, other) and not torch.equal(weights(both), one)
-    links = sidecar_files.read_sidecar(Path("trained"))["inputs"]["static_networks"]
-    assert [link["file"] for link in links] == ["static.1", "static.2"]
-    assert {"static_share": 1.0}.items() <= sidecar_files.read_sidecar(Path("trained"))["settings"]["component"].items()
+    record = sidecar_files.read_sidecar(Path(made("trained")))
+    assert [link["file"] for link in record["inputs"]["static_networks"]] == ["static.1", "static.2"]
+    assert {"static_share": 1.0}.items() <= record["settings"]["component"].items()
 
 
 @pytest.mark.parametrize(
@@ -75,16 +76,15 @@ def test_the_network_learns_from_the_static_networks_of_the_job_and_its_sidecar_
 def test_a_static_network_of_other_images_is_refused(folder, changed, told):
     write_network("static.1", 1, **changed)
 
-    with pytest.raises(reader.JobError, match=told):
+    with pytest.raises(JobError, match=told):
         train("static.1")
 
 
 def test_a_static_network_that_is_not_what_the_settings_say_is_refused(folder, monkeypatch):
     monkeypatch.setitem(SOFTMAX, "use", "models/logistic_regression")
 
-    with pytest.raises(
-        reader.JobError, match=r"^static.1: has the architecture .*softmax_regression.*, expected .*logistic_regression"
-    ):
+    expected = r"^static.1: has the architecture .*softmax_regression.*, expected .*logistic_regression"
+    with pytest.raises(JobError, match=expected):
         train("static.1")
 
 
@@ -93,8 +93,8 @@ def killed_after_an_epoch(monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        kept = progress.Resume.keep
-        patch.setattr(progress.Resume, "keep", lambda self, state: (kept(self, state), killed()))
+        kept = progress.Unfinished.keep
+        patch.setattr(progress.Unfinished, "keep", lambda self, state: (kept(self, state), killed()))
         with pytest.raises(KeyboardInterrupt):
             train("static.1")
 
@@ -110,6 +110,6 @@ def test_a_killed_training_goes_on_with_the_same_static_network_and_begins_anew_
 
     train("static.1")
 
-    train("static.1", output="undisturbed")
-    assert Path("trained").read_bytes() == Path("undisturbed").read_bytes()
+    train("static.1", output="undisturbed", recompute=True)
+    assert Path(made("trained")).read_bytes() == Path(made("undisturbed")).read_bytes()
     assert len(calls) == resumed

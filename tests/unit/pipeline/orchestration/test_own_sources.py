@@ -1,5 +1,6 @@
-"""Before a run: pictures of the user's own that have changed are fetched again, if no sha256 pins them."""
+"""Pictures of the user's own that have changed are fetched again, if no sha256 pins them: a list of them is an input."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,25 +8,24 @@ import pytest
 from sheet_study import STUDY
 from touchstone.pipeline.orchestration import own_sources
 from touchstone.pipeline.settings.study import load
-from touchstone.sources.own_files import own_files
 
 CHANGES = {
     "added": lambda folder: (folder / "dog/3.png").write_bytes(b"3"),
     "deleted": lambda folder: (folder / "dog/2.png").unlink(),
     "changed": lambda folder: (folder / "dog/2.png").write_bytes(b"4"),
+    "changed to as many bytes": lambda folder: (folder / "dog/2.png").write_bytes(b"dog/2.pnG"),
+    "renamed": lambda folder: (folder / "dog/2.png").rename(folder / "cat/2.png"),
 }
 
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    """A function that returns a study of two pictures of the user's own, which were fetched."""
+    """A function that returns a study of two pictures of the user's own."""
     monkeypatch.chdir(tmp_path)
     for name in ("cat/1.png", "dog/2.png"):
         Path("pets", name).parent.mkdir(parents=True)
         Path("pets", name).write_bytes(name.encode())
-    Path("data/raw/mine").mkdir(parents=True)
-    own_files(Path("data/raw/mine"), location="pets")
-    Path("data/raw/mine/.snakemake_timestamp").touch()
+        os.utime(Path("pets", name), (1e9, 1e9))
 
     def loaded(sha256):
         Path("sheet.yaml").write_text(
@@ -38,31 +38,54 @@ def study(tmp_path, monkeypatch):
     return loaded
 
 
+def content(settings):
+    """What the input of `fetch` holds."""
+    return [Path(file).read_text() for file in own_sources.listed(settings, "mine")]
+
+
 @pytest.mark.parametrize("change", CHANGES)
-def test_changed_pictures_are_fetched_again_unless_they_are_pinned(study, capsys, change):
-    assert own_sources.changed(study("null")) == []
+def test_changed_pictures_change_the_list_unless_they_are_pinned(study, change):
+    pinned = f'"sha256:{"0" * 64}"'
+    assert own_sources.listed(study(pinned), "mine") == []
+    settings = study("null")
+    (before,) = content(settings)
 
     CHANGES[change](Path("pets"))
 
-    assert own_sources.changed(study(f'"sha256:{"0" * 64}"')) == []
-    assert own_sources.changed(study("null")) == ["data/raw/mine"]
-    assert capsys.readouterr().err == "touchstone: sources.mine: pets has changed; fetching it again\n"
+    assert content(settings) != [before]
+    assert own_sources.listed(study(pinned), "mine") == []
 
 
-def test_pictures_that_are_gone_are_not_missed_once_they_were_fetched(study):
+def test_a_list_that_would_say_the_same_is_not_written_again(study):
+    (path,) = own_sources.listed(study("null"), "mine")
+    os.utime(path, (1e9, 1e9))
+
+    own_sources.listed(study("null"), "mine")
+
+    assert Path(path).stat().st_mtime == 1e9
+
+
+def test_pictures_that_are_gone_are_not_missed_once_they_were_listed(study):
+    """Snakemake would delete the copy in data/raw before `fetch` finds nothing to copy."""
+    before = content(study("null"))
+
     Path("pets").rename("elsewhere")
 
-    assert own_sources.changed(study("null")) == []
+    assert content(study("null")) == before
 
 
-def test_a_single_file_may_have_another_name_in_the_source(study):
+def test_pictures_that_never_were_there_have_no_list(study):
+    Path("pets").rename("elsewhere")
+
+    assert own_sources.listed(study("null"), "mine") == []
+
+
+def test_a_single_file_is_listed(study):
     settings = study("null")
     settings["sources"]["mine"] |= {"use": "sources/checkpoint_file", "location": "weights.bin"}
     Path("weights.bin").write_bytes(b"weights")
-    for path in Path("data/raw/mine").glob("*/*.png"):
-        path.unlink()
-    Path("data/raw/mine/weights.pt").write_bytes(b"weights")
+    before = content(settings)
 
-    assert own_sources.changed(settings) == []
     Path("weights.bin").write_bytes(b"others")
-    assert own_sources.changed(settings) == ["data/raw/mine"]
+
+    assert len(before) == 1 and content(settings) != before

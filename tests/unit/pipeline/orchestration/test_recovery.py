@@ -10,6 +10,7 @@ import pytest
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.orchestration import locks, recovery
 from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import store
 from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[4]
@@ -33,11 +34,11 @@ def test_stale_locks_of_snakemake_are_removed_with_a_message(plan, capsys):
 
 def test_half_written_files_go_and_whole_ones_stay(plan):
     half = [
-        "data/tiny/scores/.msp.safetensors.ab12_xyz",
-        "data/tiny/.x.csv.linked",
+        "data/tiny/score/.0123.ab12_xyz",
+        "data/tiny/score/.0123.json.ab12_xyz",
         "data/raw/.digits.abcdefgh/digits.csv",
     ]
-    whole = ["data/tiny/scores/msp.safetensors", "reports/tiny/figures/.snakemake_timestamp", "data/raw/digits/.hidden"]
+    whole = ["data/tiny/score/0123", "reports/tiny/figures/.snakemake_timestamp", "data/raw/digits/.hidden"]
     for name in half + whole:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text("x")
@@ -46,6 +47,31 @@ def test_half_written_files_go_and_whole_ones_stay(plan):
 
     assert [name for name in half if Path(name).exists()] == []
     assert all(Path(name).exists() for name in whole)
+
+
+def test_half_written_files_stay_in_a_store_that_clones_share(plan, monkeypatch):
+    """Another clone may be writing them."""
+    monkeypatch.setenv(store.VARIABLE, "shared")
+    half = Path("shared/tiny/score/.0123.ab12_xyz")
+    half.parent.mkdir(parents=True)
+    half.write_text("x")
+
+    recovery.clear(plan, Path("logs/tiny"))
+
+    assert half.exists()
+
+
+@pytest.mark.parametrize(
+    "folder", ["data/raw", "data", "results", "reports", "logs", ".snakemake", ".touchstone", "shared"]
+)
+def test_a_folder_that_cannot_be_written_to_is_named_before_anything_runs(plan, monkeypatch, folder):
+    monkeypatch.setenv(store.VARIABLE, "shared" if folder == "shared" else "data")
+    Path(folder).mkdir(parents=True)
+    monkeypatch.setattr(recovery.os, "access", lambda path, mode: str(path) != folder)
+
+    with pytest.raises(PermissionError, match="this folder is not writable; nothing was run") as refused:
+        recovery.check_writable(plan)
+    assert refused.value.filename == folder
 
 
 def test_a_record_of_a_process_that_is_no_more_ends_nobody(plan, capsys):

@@ -6,12 +6,11 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from touchstone.pipeline.orchestration import freshness, snakemake_run
+from touchstone.pipeline.orchestration import snakemake_run
 from touchstone.pipeline.orchestration.events import EventFile
 
 
@@ -125,31 +124,6 @@ def test_a_run_that_cannot_follow_snakemake_ends_it(tmp_path, monkeypatch):
         snakemake_run._run("x", "1", tmp_path, SimpleNamespace(name_snakemake=lambda pid: None), "cpu")
 
     assert started[0].returncode == -signal.SIGTERM
-
-
-@pytest.mark.parametrize("edited", [False, True])
-def test_a_workflow_that_is_edited_during_a_run_was_not_run(tmp_path, monkeypatch, edited):
-    class Settings(dict):
-        name, remarks = "x", ()
-
-    def run(*_):
-        if edited:
-            Path("Snakefile").write_text("# edited\n")
-        return 0
-
-    monkeypatch.chdir(tmp_path)
-    Path("Snakefile").write_text("")
-    settings = Settings(study={"device": "cpu"}, sources={})
-    monkeypatch.setattr(snakemake_run, "load", lambda study: settings)
-    monkeypatch.setattr(snakemake_run, "Plan", lambda study: SimpleNamespace(study=study))
-    for name in ("check_writable", "clear"):
-        monkeypatch.setattr(snakemake_run.recovery, name, lambda *_: None)
-    monkeypatch.setattr(snakemake_run, "_is_finished", lambda *_: False)
-    monkeypatch.setattr(snakemake_run, "_run", run)
-
-    assert snakemake_run.run("x", "1") == 0
-
-    assert freshness.vouched("x") != edited
 
 
 def test_a_full_disk_is_named_where_no_log_could_name_it(conclude, monkeypatch, capsys):

@@ -1,11 +1,13 @@
 """What a task's code starts from is there, and the installed packages count."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from touchstone.commands import job
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.provenance import code
+from touchstone.pipeline.provenance import code, definitions
 
 ROOT = Path(__file__).parents[4]
 LOCK = "annotated-types==0.1\nnumpy==2.0 \\\n    --hash=sha256:00\ntorch==9.9 \\\n    --hash=sha256:01\n"
@@ -18,6 +20,91 @@ def test_the_code_of_every_step_starts_from_what_every_job_runs_and_from_its_own
     assert {"pipeline.jobs.run.run", "pipeline.jobs.environment.prepare_process"} <= found.keys()
     assert any(name.endswith(f".run_{step}") for name in found)
     assert any(name.startswith((f"pipeline.steps.{step}.", "pipeline.steps.")) for name in found)
+
+
+def test_the_command_of_a_job_computes_by_the_one_definition_that_its_digest_starts_from():
+    module = definitions.parse(Path(job.__file__).read_bytes())
+    body = module.definitions["_run"]
+    imports = module.imports | body.imports
+    called = {".".join([*imports[first][0], *others]) for first, *others in body.names if first in imports}
+
+    computing = {
+        name
+        for name in called
+        if name.startswith(("touchstone.pipeline.jobs.run.", "touchstone.pipeline.jobs.environment."))
+    }
+
+    assert computing == {".".join(code.EVERY_JOB)}
+
+
+FILES = {
+    "__init__.py": "",
+    "__main__.py": "def main():\n    return 1\n",
+    "commands/job.py": "from touchstone import plan\n\n\ndef main():\n    import touchstone.late\n\n    return plan.f()\n",
+    "plan.py": "import torch\n\nK = 1\ntorch.x = 1\n\n\ndef f():\n    return K\n",
+    "late.py": "import torch\n\ntorch.y = 1\n",
+    "pipeline/jobs/run.py": "def run_in_own_process():\n    return 1\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "counts"),
+    [
+        ("plan.py", "torch.x = 1", "torch.x = 2", True),
+        ("late.py", "torch.y = 1", "torch.y = 2", True),
+        ("commands/job.py", "    import touchstone.late\n\n", "", True),
+        (
+            "commands/job.py",
+            "from touchstone import plan\n",
+            "import os\n\nfrom touchstone import plan\n\nos.umask(0)\n",
+            True,
+        ),
+        ("plan.py", "K = 1", "K = 2", False),
+        ("plan.py", "return K", "return K + 1", False),
+    ],
+)
+def test_what_plans_a_job_in_its_process_counts_only_by_the_effects_of_its_import(
+    tmp_path, monkeypatch, file, old, new, counts
+):
+    monkeypatch.setattr(code, "PACKAGE", tmp_path)
+    monkeypatch.setattr(code, "_read", [])
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    before, download = code.code_of("train", {}), code.code_of("fetch", {"sha256": "sha256:00"})
+
+    (tmp_path / file).write_text(FILES[file].replace(old, new))
+    os.utime(tmp_path / file, ns=(1, 1))
+
+    after = code.code_of("train", {})
+    assert code.code_of("fetch", {"sha256": "sha256:00"}) == download
+    assert (after.digest != before.digest) == counts
+    assert (after.differences(before.definitions, before.packages) != []) == counts
+
+
+def test_what_was_reached_is_kept_for_the_next_command_until_a_file_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(code, "PACKAGE", tmp_path / "package")
+    monkeypatch.setattr(code, "REACHED", tmp_path / "reached.json")
+    for name, text in FILES.items():
+        (tmp_path / "package" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "package" / name).write_text(text)
+
+    def in_the_next_command():
+        monkeypatch.setattr(code, "_read", [])
+        return code.code_of("train", {})
+
+    first = in_the_next_command()
+    code.save()
+    with monkeypatch.context() as patch:
+        patch.setattr(code.Program, "reach", lambda *_: pytest.fail("it was kept"))
+        assert in_the_next_command() == first
+    assert code.code_of("train", {}) == first
+    run = tmp_path / "package/pipeline/jobs/run.py"
+    run.write_text(FILES["pipeline/jobs/run.py"].replace("1", "2"))
+    os.utime(run, ns=(1, 1))
+
+    assert code.code_of("train", {}).digest != first.digest, "also in the command that took what was kept"
+    assert in_the_next_command().digest != first.digest
 
 
 def test_a_component_brings_its_fit_and_what_it_names():

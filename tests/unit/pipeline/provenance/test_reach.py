@@ -9,6 +9,7 @@ ROOT = ("touchstone.job", "run")
 PLUS, MINUS = "def f(x):\n    return x + 1\n", "def f(x):\n    return x - 1\n"
 BOTH = {"a": PLUS, "b": MINUS}
 ONE_OR_TWO = {"a": "def f(): return 1\ndef g(): return 2\n"}
+POSTPONED = "from __future__ import annotations\n"
 REGISTRY = "T = {}\ndef register(f):\n    T[f.__name__] = f\n    return f\n"
 
 
@@ -160,6 +161,49 @@ MOVES_BYTES = {
         r=REGISTRY,
         job="import touchstone.a\nfrom touchstone.r import T\ndef run(): return T['f']()",
     ),
+    **{
+        f"a registry filled by {where}": edited(
+            "a", f"from touchstone.r import add\n{source}", f"from touchstone.r import add\n{source}".replace("add(1)", "add(2)"),
+            r="T = []\ndef add(x):\n    T.append(x)\n    return object\n",
+            job="import touchstone.a\nfrom touchstone.r import T\ndef run(): return T",
+        )
+        for where, source in {
+            "a default": "def f(x=add(1)): return x",
+            "a default of a keyword": "def f(*, x=add(1)): return x",
+            "a default of a method": "class A:\n    def f(self, x=add(1)): return x",
+            "a default of a lambda": "f = lambda x=add(1): x",
+            "a base": "class A(add(1)): pass",
+            "a base of a class in a class": "class A:\n    class B(add(1)): pass",
+            "an annotation": "def f(x: add(1)): return x",
+            "an annotation of a result": "def f() -> add(1): return 1",
+            "an annotation of a field": "class A:\n    x: add(1) = 1",
+            "a subscript of a decorator": "@{'k': add(1)}['k']\ndef f(): return 1",
+            "an argument of a decorator": "from functools import lru_cache\n@lru_cache(add(1))\ndef f(): return 1",
+            "a walrus": "x = [y := add(1)]",
+            "a format": "x = f'{add(1)}'",
+            "a with": "with add(1)() as x: y = 1",
+            "a loop": "for x in [add(1)]: y = x",
+            "a type of an exception": "try:\n    x = 1\nexcept add(1): x = 2",
+        }.items()
+    },
+    "a condition beside TYPE_CHECKING": job(
+        "from typing import TYPE_CHECKING\nif 1 or TYPE_CHECKING:\n    K = 1\ndef run(): return K",
+        "from typing import TYPE_CHECKING\nif 1 or TYPE_CHECKING:\n    K = 2\ndef run(): return K",
+    ),
+    "the else of what only runs as a program": job(
+        "if __name__ == '__main__':\n    pass\nelse:\n    K = 1\ndef run(): return K",
+        "if __name__ == '__main__':\n    pass\nelse:\n    K = 2\ndef run(): return K",
+    ),
+    "a condition beside that of a program": edited(
+        "a", "import torch\nif __name__ == '__main__' or not None:\n    torch.x = 1",
+        "import torch\nif __name__ == '__main__' or not None:\n    torch.x = 2",
+        job="import touchstone.a\ndef run(): return 1",
+    ),
+    "a condition on the name of the module": edited(
+        "a", "import torch\nif __name__ == 'touchstone.a':\n    torch.x = 1",
+        "import torch\nif __name__ == 'touchstone.a':\n    torch.x = 2",
+        job="import touchstone.a\ndef run(): return 1",
+    ),
     "a registry filled by __init_subclass__": edited(
         "a",
         "from touchstone.r import B\nclass X(B):\n    k = 1",
@@ -259,6 +303,21 @@ MOVES_BYTES = {
     "an annotation that is read": job(
         "import inspect\ndef f(x: int): return 0\ndef run(): return inspect.signature(f).parameters['x'].annotation",
         "import inspect\ndef f(x: str): return 0\ndef run(): return inspect.signature(f).parameters['x'].annotation",
+    ),
+    "annotations of parameters that are evaluated": job(
+        f"{POSTPONED}def f(x: int): return 0\ndef run(): return f.__annotations__",
+        "def f(x: int): return 0\ndef run(): return f.__annotations__",
+    ),
+    "an annotation of a result that is evaluated": job(
+        f"{POSTPONED}def f() -> int: return 0\ndef run(): return f.__annotations__",
+        "def f() -> int: return 0\ndef run(): return f.__annotations__",
+    ),
+    "annotations of fields that are evaluated": edited(
+        "a", f"{POSTPONED}class A:\n    k: int = 1", "class A:\n    k: int = 1",
+        job="from touchstone.a import A\ndef run(): return A.__annotations__",
+    ),
+    "an annotation of a keyword that is evaluated": job(
+        f"{POSTPONED}def run(*, k: int = 1): return run.__annotations__", "def run(*, k: int = 1): return run.__annotations__"
     ),
     "a parameter's name that is read": job(
         "import inspect\ndef f(x): return 0\ndef run(): return list(inspect.signature(f).parameters)",
@@ -379,6 +438,7 @@ MOVES_NOTHING = {
         '"""Old."""\ndef run(x=1):\n    "old"\n    return (x)  # old', '"""New."""\n\n\ndef run(x = 1):\n    """New."""\n    return x'
     ),
     "what only runs as a program": job("def run(): return 1", "def run(): return 1\nif __name__ == '__main__':\n    print(run())"),
+    "annotations evaluated or not, where there are none": job(f"{POSTPONED}def run(x=1): return x", "def run(x=1): return x"),
     "an import for type checkers": job(
         "def run(): return 1", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from touchstone.a import f\ndef run(): return 1",
         a=PLUS,

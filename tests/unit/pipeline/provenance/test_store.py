@@ -1,116 +1,82 @@
-"""The store: results by keys, whole or not there at all."""
+"""The store: each rule's results in a folder of their own, found from every other rule and study."""
 
-import json
+import errno
 import os
 
 import pytest
 
-from touchstone.pipeline.provenance import store
-from touchstone.pipeline.provenance.store import Store, key_of
+from touchstone.pipeline.provenance import store as stores
+from touchstone.pipeline.provenance.store import Store, record_path
 
-KEY = "0123456789abcdef0123456789abcdef"
-
-
-def kept(tmp_path, study="digits", data=b"a network", **facts):
-    return Store(study, tmp_path).keep("train", KEY, data, {"name": "networks/cnn.0", **facts})
+KEY, DATA = "0" * 32, b"scores"
 
 
-def found(tmp_path, study="digits", name="networks/cnn.0"):
-    return Store(study, tmp_path).find("train", KEY, name)
+@pytest.fixture
+def store(tmp_path):
+    """A function that returns the store as the jobs of a study see it."""
+    return lambda study="digits": Store(study, tmp_path)
 
 
-def test_a_key_is_of_step_code_settings_and_the_bytes_of_inputs():
-    usual = key_of("train", "sha256:1", {"epochs": 1}, {"train": ["sha256:2"]})
+def test_a_result_lies_in_the_folder_of_its_study_and_rule(store, tmp_path):
+    kept = store().keep("detect", KEY, DATA, {"name": "scores/cnn.0"})
 
-    assert usual == key_of("train", "sha256:1", {"epochs": 1}, {"train": ["sha256:2"]})
-    others = [
-        key_of("attack", "sha256:1", {"epochs": 1}, {"train": ["sha256:2"]}),
-        key_of("train", "sha256:3", {"epochs": 1}, {"train": ["sha256:2"]}),
-        key_of("train", "sha256:1", {"epochs": 2}, {"train": ["sha256:2"]}),
-        key_of("train", "sha256:1", {"epochs": 1}, {"train": ["sha256:4"]}),
-        key_of("train", "sha256:1", {"epochs": 1}, {"validation": ["sha256:2"]}),
-    ]
-    assert len({usual, *others}) == 6
+    assert kept.path == tmp_path / "digits/detect" / KEY
+    assert store().find("detect", KEY, "scores/cnn.0") == kept
 
 
-def test_what_was_kept_is_found_with_its_record(tmp_path):
-    made = kept(tmp_path, cpu="aten=avx2")
+@pytest.mark.parametrize("place", [("digits", "attack"), ("digits", "an_earlier_rule"), ("tiny", "detect")])
+def test_what_another_rule_or_study_made_is_found_and_put_into_the_own_folder(store, tmp_path, place):
+    study, rule = place
+    made = store(study).keep(rule, KEY, DATA, {"name": "a"})
 
-    result = found(tmp_path)
+    found = store().find("detect", KEY, "b")
 
-    assert result == made
-    assert result.path == tmp_path / "digits/train" / KEY
-    assert result.path.read_bytes() == b"a network"
-    assert result.record["cpu"] == "aten=avx2"
-
-
-def test_another_study_finds_it_too(tmp_path):
-    made = kept(tmp_path, study="tiny")
-
-    assert found(tmp_path, study="digits") == made
+    own = tmp_path / "digits/detect" / KEY
+    assert (found.path, found.record) == (own, made.record)
+    assert own.samefile(made.path)
+    assert record_path(own).samefile(record_path(made.path))
 
 
-def test_nothing_is_found_in_an_empty_folder_or_under_another_key(tmp_path):
-    assert found(tmp_path / "nowhere") is None
-    kept(tmp_path)
-    assert Store("digits", tmp_path).find("train", "f" * 32, "networks/cnn.0") is None
-    assert Store("digits", tmp_path).find("attack", KEY, "networks/cnn.0") is None
+def test_a_file_that_no_link_can_name_is_copied(store, tmp_path, monkeypatch):
+    made = store("tiny").keep("detect", KEY, DATA, {"name": "a"})
+    monkeypatch.setattr(os, "link", lambda *_: refuse(errno.EXDEV))
+
+    found = store().find("detect", KEY, "a")
+
+    assert found.path == tmp_path / "digits/detect" / KEY
+    assert found.path.read_bytes() == DATA
+    assert not found.path.samefile(made.path)
+    assert store().find("detect", KEY, "a") == found
 
 
-def test_the_reason_of_what_was_left_out_is_taken_only_under_the_same_name(tmp_path):
-    """It names entries of the study."""
-    made = kept(tmp_path, left_out=True)
+def test_a_result_is_read_where_it_lies_if_the_own_folder_cannot_be_written(store, monkeypatch):
+    made = store("tiny").keep("detect", KEY, DATA, {"name": "a"})
+    monkeypatch.setattr(stores.whole_files, "link", lambda *_: refuse(errno.EROFS))
 
-    assert found(tmp_path) == made
-    assert found(tmp_path, name="networks/other.0") is None
-
-
-@pytest.mark.parametrize("data", [b"another one", b"a networK"], ids=["other size", "same size"])
-def test_what_somebody_wrote_into_is_not_found(tmp_path, data):
-    """As through a hard link in results/."""
-    path = kept(tmp_path).path
-    path.write_bytes(data)
-    os.utime(path, ns=(2**61, 2**61))
-
-    assert found(tmp_path) is None
+    assert store().find("detect", KEY, "a") == made
 
 
-def test_a_copy_with_newer_times_is_compared_once_and_found(tmp_path, monkeypatch):
-    """As `dvc pull` writes results and records in any order."""
-    path = kept(tmp_path).path
-    later = store.record_path(path).stat().st_mtime_ns + 10**9
-    os.utime(path, ns=(later, later))
+def test_a_damaged_result_is_replaced_by_a_whole_one_of_another_study(store, tmp_path):
+    store("tiny").keep("detect", KEY, DATA, {"name": "a"})
+    own = store().keep("detect", KEY, DATA, {"name": "a"})
+    own.path.write_bytes(b"forged")
 
-    assert found(tmp_path) is not None
-    os.utime(store.record_path(path), ns=(later, later))
-    monkeypatch.setattr(store.digests, "file_digest", lambda path: pytest.fail("compared again"))
-    assert found(tmp_path) is not None
+    assert store().find("detect", KEY, "a").path.read_bytes() == DATA
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "{", "[1]", "[" * 5000 + "]" * 5000, json.dumps({"artefact": "../../etc/passwd", "size": 9}), json.dumps({"size": 9})],
-    ids=["empty", "cut off", "a list", "nested", "a path", "no digest"],
-)  # fmt: skip
-def test_a_garbage_record_is_no_result(tmp_path, text):
-    path = kept(tmp_path).path
-    store.record_path(path).write_text(text)
+def test_raw_files_and_files_beside_the_studies_are_no_results(store, tmp_path):
+    (tmp_path / "README.md").write_text("what lies here")
+    store("raw").keep("detect", KEY, DATA, {"name": "a"})
 
-    assert found(tmp_path) is None
+    assert store().find("detect", KEY, "a") is None
 
 
-def test_a_result_without_its_record_and_a_record_without_its_result_are_no_results(tmp_path):
-    path = kept(tmp_path).path
-    path.unlink()
-    assert found(tmp_path) is None
-    path = kept(tmp_path).path
-    store.record_path(path).unlink()
-    assert found(tmp_path) is None
+def test_why_something_was_left_out_is_found_under_its_own_name_only(store):
+    store().keep("attack", KEY, DATA, {"name": "a", "left_out": True})
+
+    assert store().find("detect", KEY, "b") is None
+    assert store().find("detect", KEY, "a") is not None
 
 
-def test_the_folder_may_be_named_by_the_environment(tmp_path, monkeypatch):
-    monkeypatch.setenv(store.VARIABLE, str(tmp_path / "shared"))
-
-    made = Store("digits").keep("train", KEY, b"a", {})
-
-    assert made.path == tmp_path / "shared/digits/train" / KEY
+def refuse(number):
+    raise OSError(number, os.strerror(number))
