@@ -140,6 +140,12 @@ def test_a_missing_folder_of_tables_is_remade_and_with_it_the_report(copied):
     assert set(copied.planned()) == {"Evaluate margin_consistency", "Write the report"}
 
 
+def test_a_missing_folder_of_any_job_is_remade_though_all_that_was_made_from_it_is_there(copied):
+    shutil.rmtree(copied.root / "results/tiny/train/cnn_aloe.1")
+
+    assert copied.planned()["Train cnn_aloe.1"] == 1
+
+
 def test_a_committed_report_alone_does_not_count_as_a_finished_study(copied):
     for folder in (".snakemake", "data", "results", "logs"):
         shutil.rmtree(copied.root / folder)

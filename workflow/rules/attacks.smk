@@ -9,7 +9,7 @@ rule attack:
     log:
         f"{LOGS}/attack/{{network}}.log",
     conda:
-        "../envs/touchstone.yaml"
+        ENVIRONMENT
     threads: THREADS
     resources:
         gpu=GPU,
@@ -31,7 +31,7 @@ rule translate:
     log:
         f"{LOGS}/translate/{{seed}}.log",
     conda:
-        "../envs/touchstone.yaml"
+        ENVIRONMENT
     threads: THREADS
     resources:
         gpu=GPU,

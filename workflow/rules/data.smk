@@ -11,7 +11,7 @@ rule fetch:
     log:
         "logs/fetch/{source}.log",
     conda:
-        "../envs/touchstone.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * min(attempt, 3),
@@ -32,7 +32,7 @@ rule prepare:
     log:
         f"{LOGS}/prepare.log",
     conda:
-        "../envs/touchstone.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * min(attempt, 3),

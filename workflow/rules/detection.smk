@@ -9,7 +9,7 @@ rule measure:
     log:
         f"{LOGS}/measure/{{network}}.log",
     conda:
-        "../envs/touchstone.yaml"
+        ENVIRONMENT
     threads: THREADS
     resources:
         gpu=GPU,
@@ -31,7 +31,7 @@ rule detect:
     log:
         f"{LOGS}/detect/{{network}}.log",
     conda:
-        "../envs/touchstone.yaml"
+        ENVIRONMENT
     threads: THREADS
     resources:
         gpu=GPU,
@@ -53,7 +53,7 @@ rule defend:
     log:
         f"{LOGS}/defend/{{defence}}.log",
     conda:
-        "../envs/touchstone.yaml"
+        ENVIRONMENT
     threads: THREADS
     resources:
         gpu=GPU,

@@ -9,7 +9,7 @@ rule train:
     log:
         f"{LOGS}/train/{{network}}.log",
     conda:
-        "../envs/touchstone.yaml"
+        ENVIRONMENT
     threads: THREADS
     resources:
         gpu=GPU,

@@ -9,7 +9,7 @@ rule evaluate:
     log:
         f"{LOGS}/evaluate/{{paper}}.log",
     conda:
-        "../envs/touchstone.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * min(attempt, 3),
@@ -47,7 +47,7 @@ rule report:
     log:
         f"{LOGS}/report.log",
     conda:
-        "../envs/touchstone.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * min(attempt, 3),

@@ -62,9 +62,11 @@ class PlannedStudy:
         """Return the input function of a rule: the folders of the jobs that a job reads."""
         return lambda wildcards: [folder_of(self.name, job) for job in self._job(rule, wildcards).inputs]
 
-    def folders(self, rule: str) -> list[str]:
-        """Return the folders of all jobs of a rule."""
-        return [folder_of(self.name, str(job)) for job in self.plan.jobs.values() if job.rule == rule]
+    @property
+    def folders(self) -> list[str]:
+        """The folders of all jobs but downloads and the report."""
+        jobs = self.plan.jobs.values()
+        return [folder_of(self.name, str(job)) for job in jobs if job.rule not in ("fetch", "report")]
 
     def digest(self, rule: str) -> Callable[[Wildcards], str]:
         """Return the function of a rule's `plan` param: the digest of a job's plan. If it changes, the job runs again."""

@@ -64,7 +64,7 @@ def test_a_study_knows_the_jobs_of_a_rule_what_they_read_and_what_changes_them()
     study = functions.PlannedStudy("sheet.yaml")
 
     assert study.inputs("prepare")(of()) == ["data/raw/digits", "data/raw/mine"]
-    assert study.folders("evaluate") == ["results/sheet/evaluate/shared"]
+    assert study.folders == ["results/sheet/prepare/sheet", "results/sheet/evaluate/shared"]
     digest = study.digest("fetch")(of(source="mine"))
     assert Path(functions.FOLDER, f"{digest}.json").exists()
     assert digest != study.digest("fetch")(of(source="digits"))
