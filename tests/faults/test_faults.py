@@ -167,41 +167,52 @@ def train(project):
     return subprocess.Popen(line, cwd=project.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+@pytest.fixture(scope="module")
+def undisturbed(made_once, tiny):
+    """The tiny study with a training of many epochs."""
+
+    def fill(project):
+        project.edit(*LONG)
+        assert train(project).wait(STUDY_ENDS) == 0
+
+    return made_once("undisturbed", fill, start=tiny)
+
+
 @pytest.fixture
-def undisturbed(empty, tmp_path):
-    """The bytes of a network that took many epochs."""
-    project = empty.copy(tmp_path / "undisturbed")
+def untrained(tiny, tmp_path):
+    """The tiny study before that training."""
+    project = tiny.copy(tmp_path / "project")
     project.edit(*LONG)
-    assert train(project).wait(STUDY_ENDS) == 0
-    return project.digests(NETWORK)
+    yield project
+    for process in at_work(project, ""):
+        processes.end([process])
 
 
 @pytest.mark.parametrize("kind", ["job", "job of the warm process", "warm process", "snakemake"])
-def test_a_training_whose_job_or_snakemake_is_killed_goes_on_from_its_last_epoch(empty, undisturbed, temporary, kind):
-    empty.edit(*LONG)
-    first = train(empty)
-    wait_for(lambda: epoch(empty) >= 5)
-    for process in victims(empty, kind):
+def test_a_training_whose_job_or_snakemake_is_killed_goes_on_from_its_last_epoch(
+    untrained, undisturbed, temporary, kind
+):
+    first = train(untrained)
+    wait_for(lambda: epoch(untrained) >= 5, STUDY_ENDS)
+    for process in victims(untrained, kind):
         os.kill(process.pid, signal.SIGKILL)
     first.wait(STUDY_ENDS)
-    wait_for(lambda: not at_work(empty, ""))
+    wait_for(lambda: not at_work(untrained, ""))
     assert not list(temporary.glob("touchstone*"))
-    for path in (empty.root / ".snakemake/locks").glob(
-        "*"
-    ):  # plain Snakemake leaves its lock; `touchstone run` does not
-        path.unlink()
-    reached = epoch(empty)
+    # A Snakemake that is killed leaves its lock. `touchstone run` removes it.
+    shutil.rmtree(untrained.root / ".snakemake/locks", ignore_errors=True)
+    reached = epoch(untrained)
 
     if reached:  # the killed process was not the one that trained
-        again, seen = train(empty), []
+        again, seen = train(untrained), []
         while again.poll() is None:
-            seen.append(epoch(empty) or reached)
+            seen.append(epoch(untrained) or reached)
             time.sleep(0.05)
         assert reached >= 5
         assert min(seen) >= reached and again.returncode == 0
 
-    assert empty.digests(NETWORK) == undisturbed
-    assert not list((empty.root / ".touchstone/unfinished").glob("*.safetensors"))
+    assert untrained.digests(NETWORK) == undisturbed.digests(NETWORK)
+    assert not list((untrained.root / ".touchstone/unfinished").glob("*.safetensors"))
 
 
 def test_a_second_run_says_so_and_leaves_and_a_run_that_is_told_to_end_leaves_nothing_behind(empty):

@@ -37,6 +37,18 @@ def test_a_study_whose_path_holds_what_shells_and_snakemake_read_is_checked_and_
     assert list(clone.root.rglob("made")) == []
 
 
+@pytest.mark.parametrize("name", ["a clone", "{clone} of {{mine}}", "a'b $HOME", "é😀 #1"])
+def test_a_clone_that_was_moved_below_any_name_reruns_nothing_and_runs(few, tmp_path, name):
+    moved = few.copy(tmp_path / name)
+    assert not moved.planned(study="few")
+    shutil.rmtree(moved.root / "results")
+    shutil.rmtree(moved.root / "reports/few")
+
+    moved.snakemake("--cores", "1", study="few")
+
+    assert (moved.root / "reports/few/ROOT").read_bytes() == (few.root / "reports/few/ROOT").read_bytes()
+
+
 def test_on_a_cluster_a_study_that_its_shells_would_read_otherwise_is_refused(clone, study):
     path = study("a 'b$(touch made)")
 

@@ -83,8 +83,9 @@ class Artefacts:
         path, expected = self.path(file), self.link(file)["artefact"]
         try:
             data = path.read_bytes()
-        except FileNotFoundError as error:
-            raise JobError(f"the input {path} is missing. {_advice(file)}") from error
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            reason = "is a folder, not a file" if path.is_dir() else "is missing"
+            raise JobError(f"the input {path} {reason}. {_advice(file)}") from error
         _check(file, path, expected, sha256(data))
         try:
             return metric_tables.decode(data) if kind == METRICS else encoding.decode(data, nouns.KINDS[kind])

@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
+import runpy
 import secrets
 import select
 import selectors
@@ -177,9 +178,8 @@ def _become(arguments: list[str], folder: str, environment: dict[str, str], desc
     sys.stdout, sys.stderr = (open(os.dup(number), "w", buffering=1) for number in (1, 2))  # noqa: PTH123, SIM115
     code = 1
     try:
-        from touchstone.__main__ import main
-
-        code = main()
+        runpy.run_module("touchstone", run_name="__main__", alter_sys=True)
+        code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException as error:  # noqa: BLE001

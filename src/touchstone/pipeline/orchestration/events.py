@@ -54,7 +54,7 @@ class RunState:
 
     def signal_of(self, failure: Failure) -> str | None:
         """Return the signal that ended a failed job; None if it failed by itself."""
-        end = re.compile(re.escape(f" 2> {failure.log}'") + COMMAND_END)
+        end = re.compile(re.escape(f" > {failure.log} 2>&1'") + COMMAND_END)
         for match in filter(None, map(end.search, self.errors)):
             number = int(match.group(1) or int(match.group(2)) - 128)
             if number > 0:

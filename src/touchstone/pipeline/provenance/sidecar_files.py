@@ -67,6 +67,8 @@ def _read(sidecar: Path, path: Path) -> Record:
         return _content(str(sidecar), seen.st_mtime_ns, seen.st_size, seen.st_ino)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise ValueError(f"{sidecar}: missing, so {path} cannot be verified") from None
+    except IsADirectoryError:
+        raise DamagedSidecar(f"{sidecar}: not a sidecar: it is a folder") from None
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,7 @@ import pytest
 from touchstone.pipeline.orchestration import display
 from touchstone.pipeline.orchestration.events import Failure, RunState
 
-COMMAND = "set -euo pipefail;  PYTHONPATH=src python -m touchstone job x --study='a\nb' 2> {log}"
+COMMAND = "set -euo pipefail;  PYTHONPATH=src python -m touchstone job abc --output 'a\nb' > {log} 2>&1"
 EXCEPTION = "RuleException:\nCalledProcessError in file \"Snakefile\", line 1:\nCommand '{command}' {end}"
 
 

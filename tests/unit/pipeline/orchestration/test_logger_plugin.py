@@ -24,7 +24,7 @@ rule good:
 rule bad:
     output: "c"
     log: "c.log"
-    shell: "python -c 'import os; os.kill(os.getpid(), 9)' 2> {log}"
+    shell: "python -c 'import os; os.kill(os.getpid(), 9)' > {log} 2>&1"
 """
 
 
