@@ -65,7 +65,7 @@ def _read(sidecar: Path, path: Path) -> Record:
     try:
         seen = sidecar.stat()
         return _content(str(sidecar), seen.st_mtime_ns, seen.st_size, seen.st_ino)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"{sidecar}: missing, so {path} cannot be verified") from None
     except IsADirectoryError:
         raise DamagedSidecar(f"{sidecar}: not a sidecar: it is a folder") from None

@@ -112,7 +112,9 @@ def test_a_job_of_several_threads_runs_in_its_own_process(workflow, monkeypatch)
 
 
 def test_a_workflow_of_another_machine_or_one_that_has_ended_is_no_obstacle(tmp_path, monkeypatch):
-    monkeypatch.setenv(warm.VARIABLE, json.dumps([str(tmp_path / "gone"), os.getpid()]))
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    monkeypatch.setenv(warm.VARIABLE, json.dumps([str(tmp_path / "gone"), ended.pid]))
 
     assert warm.run(["list"], 1) is None
 
@@ -159,7 +161,6 @@ def test_after_the_process_was_killed_the_next_job_starts_another(workflow):
 def test_a_workflow_whose_jobs_compute_nothing_leaves_no_folder(workflow):
     owner, announced = workflow
     folder = Path(json.loads(announced)[0])
-    assert folder.is_dir()
 
     owner.communicate("", timeout=60)
 
