@@ -110,7 +110,7 @@ def look(folder, text):
     before = signal.signal(signal.SIGALRM, late)
     signal.alarm(SECONDS)
     try:
-        Plan(load("mine", folder)).jobs()
+        _ = Plan(load("mine", folder)).jobs
         return ""
     except ParamsError as error:
         return str(error)

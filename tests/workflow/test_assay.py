@@ -101,7 +101,7 @@ def test_a_network_saved_any_way_becomes_a_study_that_can_be_planned(project, th
     study = load("mine")
     plan = Plan(study)
     assert study["classifiers"]["own_model"]["classes"] == 3
-    assert {rule.step for rule, _ in plan.jobs()} >= {"fetch", "prepare", "train", "attack", "measure", "fit", "report"}
+    assert {rule for rule, _ in plan.jobs} >= {"fetch", "prepare", "train", "attack", "measure", "detect", "report"}
     message = capsys.readouterr().out
     assert "1 x 12 x 12 pixels in, 3 classes out" in message and "min on" in message
     layers = {"mahalanobis", "gradient_network"} <= study["detectors"].keys()
