@@ -306,7 +306,6 @@ def test_a_record_of_the_store_that_is_none_is_written_again(copied, how):
 
     assert tasks["train/cnn.0"] == 1
     assert stored(copied) == kept
-    assert not copied.planned("--until", "train")
 
 
 # --- files of one's own -----------------------------------------------------------------------------------------------
