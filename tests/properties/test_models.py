@@ -19,8 +19,8 @@ from touchstone.records.nouns import Checkpoint
 
 torch.set_num_threads(1)
 FOLDER = Path(touchstone.__file__).parent / "models"
-# A program is empty until its file is read: tests/unit/test_programs.py runs those.
-NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py") if not path.stem.endswith("_program"))
+# A program is empty until its file is read: tests/unit/networks/test_programs.py runs those.
+NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py") if path.stem != "program_file")
 SHAPE = (2, 12, 16)
 
 # Settings that make the large ones small enough for a test; an architecture that is not here runs with its defaults.
