@@ -224,8 +224,8 @@ def test_a_measured_number_opens_where_it_comes_from(page, tiny):
 
     shown = dialog_is(page, True).text
     assert f"line {line} of metrics.csv.gz" in shown
-    assert "outputs/cnn.0/" in shown or "outputs/cnn_" in shown
-    assert "sha256:" in shown and "snakemake --cores all --config study=tiny --force" in shown
+    assert "outputs/cnn" in shown or "scores/cnn" in shown
+    assert "sha256:" in shown and "snakemake --cores all --config study=tiny recompute=evaluate --force" in shown
 
 
 def test_closing_a_number_leaves_the_reader_where_they_were(page):
@@ -345,7 +345,7 @@ def test_every_hit_of_a_search_shows_the_words(page):
 
 
 def test_search_leads_to_a_file_and_what_it_was_made_from(page):
-    search(page, "networks cnn.0.safetensors")
+    search(page, "networks/cnn.0")
 
     wait(page, 5).until(lambda driver: one(driver, "#origin").get_property("open"))
     assert "networks/cnn.0" in one(page, "#origin-body").text
