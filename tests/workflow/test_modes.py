@@ -23,7 +23,7 @@ def test_every_file_of_a_study_obeys_the_umask(clone, study):
 
     clone.run(["sh", "-c", f'umask {mask:o}; exec "$@"', "sh", *clone.touchstone("run", path, "--cores", "1")])
 
-    found = modes(clone.root, "data", "results", "reports", "logs", ".touchstone")
+    found = modes(clone.root, "data/few", "data/raw", "results", "reports", "logs", ".touchstone")
     assert found.keys() == {(True, oct(0o777 & ~mask)), (False, oct(0o666 & ~mask))}, found
 
 
@@ -77,4 +77,4 @@ def test_a_study_that_never_ran_in_a_read_only_folder_is_refused_before_any_job(
     done = clone.run(line, check=False)
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "touchstone: .: this folder is not writable; nothing was run\n"
+    assert done.stderr == "touchstone: data: this folder is not writable; nothing was run\n"

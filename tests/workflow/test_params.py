@@ -113,8 +113,7 @@ MISTAKES = {
     "an unknown entry to compare with": ("evaluations: {agreement_beyond_chance: {against: [cnnn]}}", "evaluations.agreement_beyond_chance.against: no entry called cnnn in classifiers or", "Did you mean cnn?"),
     "an unknown in-distribution set": ("evaluations: {detection: {id_examples: digits_tets}}", "evaluations.detection.id_examples: no entry called digits_tets in examples", "Did you mean digits_test?"),
     "an unknown label of an evaluation": ("evaluations: {expressivity: {label: sofmax_all}}", "evaluations.expressivity.label: no entry called sofmax_all in confounding", "Did you mean softmax_all?"),
-    "an unknown network of a figure": ("figures: {gradients: {classifier: cnnn}}", "figures.gradients.classifier: no entry called cnnn in classifiers or defences", "Did you mean cnn?"),
-    "an unknown attack on a set of a figure": ("figures: {gradients: {sets: [digits_test/pdg]}}", "figures.gradients.sets: no entry called pdg in", "Did you mean pgd?"),
+    "an unknown network of a figure": ("figures: {trained_on_tested_on: {classifier: cnnn}}", "figures.trained_on_tested_on.classifier: no entry called cnnn in classifiers or defences", "Did you mean cnn?"),
     "a set that the evaluation of a figure does not have": ("figures: {trained_on_tested_on: {examples: few_test}}", "figures.trained_on_tested_on.examples: few_test is not named in evaluations.translation; name it there, or set examples to what is", ""),
     "a network that no evaluation of a figure has": ("figures: {defences_against_knowledge: {entries: [cnn, cnn_hundred]}}", "figures.defences_against_knowledge.entries: cnn_hundred is not named in evaluations.routing or always_translated or robustness", ""),
     "an empty list": ("evaluations: {margins: {eps: []}}", "evaluations.margins.eps: expected list of float", ""),
@@ -269,14 +268,13 @@ def test_an_unknown_base_is_reported(project):
     assert "Did you mean digits?" in error
 
 
-def test_a_removed_evaluation_takes_its_figures_and_a_removed_entry_leaves_lists_and_groups(project):
+def test_a_removed_evaluation_takes_its_figures_and_a_removed_entry_leaves_lists(project):
     before, after = (
         load(root=project),
         overlay(project, "evaluations: {margin_survey: null}\nexamples: {few_faces: null}"),
     )
 
-    assert "few_faces" in before["groups"]["examples"]["few"]
-    assert "few_faces" not in after["groups"]["examples"]["few"]
+    assert "few_faces" in before["evaluations"]["attacked_detection"]["examples"]
     assert "few_faces" not in after["evaluations"]["attacked_detection"]["examples"]
     assert before["figures"].keys() - after["figures"].keys() == {"margins_found", "tau_and_robustness"}
     assert after["claims"]["S1-2"] == "few_faces (examples) is not in this study"

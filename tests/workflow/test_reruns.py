@@ -190,7 +190,10 @@ def test_wrong_settings_stop_a_plain_snakemake_before_any_job(copied):
         ("study=tinny", "no study called tinny"),
         ("study=0", "no study called 0"),
         ("study=[tiny]", "no study called ['tiny']"),
-        ("recompute=atack", "--config recompute=atack: there is no such rule. Did you mean attack?"),
+        (
+            "recompute=atack",
+            "--config recompute=atack: there is no such rule; use fetch, prepare, train, attack, translate, measure, detect, defend, evaluate, report. Did you mean attack?",
+        ),
     ],
 )
 def test_a_wrong_value_of_config_is_one_sentence(bare, words, told):
