@@ -20,7 +20,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `job`."""
     parser.add_argument("plan", help="the digest of the job's plan")
     parser.add_argument("--input", nargs="*", default=[], help="the folders of the jobs that it reads")
-    parser.add_argument("--output", required=True, help="the folder that it makes; of a report, the page")
+    parser.add_argument(
+        "--output", nargs="+", required=True, help="the folder that it makes, or the page and what goes with it"
+    )
     parser.add_argument("--threads", type=int, default=1, help="the number of torch's threads")
 
 
@@ -32,7 +34,7 @@ def main(options: argparse.Namespace) -> int:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the run that started this job: the job finishes
     try:
-        plan = job_plan.load(options.plan, options.input, options.output)
+        plan = job_plan.load(options.plan, options.input, options.output[0])
         artefacts = Artefacts(plan, Store(plan.study))
         recompute = os.environ.get(job_plan.RECOMPUTE) == plan.rule
         if recompute or plan.rule == "prepare" or not all(map(artefacts.find, plan.tasks)):
@@ -40,7 +42,7 @@ def main(options: argparse.Namespace) -> int:
                 return status
             plugins.use(filter(None, os.environ.get(plugins.VARIABLE, "").split(os.pathsep)))
             artefacts = Artefacts(plan, Store(plan.study))
-        _run(artefacts, Path(options.output), options.threads, recompute)
+        _run(artefacts, Path(options.output[0]), options.threads, recompute)
     except JobError as error:
         raise ValueError(str(error)) from error
     return 0
