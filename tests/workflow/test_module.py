@@ -1,10 +1,8 @@
 """touchstone as a module of another workflow, in another folder."""
 
 import os
-import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -57,16 +55,3 @@ def test_another_workflow_uses_this_one_as_a_module_and_has_nothing_to_do_again(
     assert (tmp_path / prefix / "reports/study/ROOT").is_file()
     assert "Nothing to be done" in again
     assert not any((ROOT / folder / "study").exists() for folder in ("data", "results", "reports"))
-
-
-@pytest.mark.skipif(find_spec("snakemake_storage_plugin_fs") is None, reason="the plugin is not installed")
-def test_results_can_lie_in_a_storage_of_snakemake(tmp_path, snakemake):
-    storage = ("--default-storage-provider", "fs", "--default-storage-prefix", str(tmp_path / "there"))
-    study = ("--snakefile", str(ROOT / "workflow/Snakefile"), "--config", "study=study.yaml")
-
-    snakemake(*storage, *study)
-    shutil.rmtree(tmp_path / ".snakemake/storage", ignore_errors=True)
-    again = snakemake(*storage, *study)
-
-    assert (tmp_path / "there/reports/study/ROOT").is_file()
-    assert "Nothing to be done" in again
