@@ -10,6 +10,7 @@ The process runs no torch operation: after an operation with several threads, a 
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import hashlib
 import json
@@ -39,8 +40,9 @@ PATIENCE = 5.0  # seconds between SIGTERM and SIGKILL
 def start() -> None:
     """Let the jobs of this workflow share processes, one for each Python."""
     if os.environ.get(VARIABLE) != OFF and hasattr(os, "pidfd_open"):
-        # The first job that computes makes the folder.
+        # The first job that computes makes the folder. Its process removes it, unless that is killed.
         folder = Path(tempfile.gettempdir(), f"touchstone-{secrets.token_hex(8)}")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ[VARIABLE] = json.dumps([str(folder), os.getpid()])
 
 
