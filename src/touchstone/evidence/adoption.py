@@ -110,7 +110,7 @@ def _in_the_way(task: Task, artefacts: Artefacts) -> Iterator[str]:
 
 def _own(task: Task, artefacts: Artefacts) -> Result | None:
     """Return what the store has of a task."""
-    return artefacts.store.find(task.step, artefacts.key(task), job_folders.name_of(task.output))
+    return artefacts.store.find(_rule(task), artefacts.key(task), job_folders.name_of(task.output))
 
 
 def _keep(task: Task, artefacts: Artefacts, evidence: str) -> None:
@@ -121,4 +121,9 @@ def _keep(task: Task, artefacts: Artefacts, evidence: str) -> None:
     if task.step != "evaluate" and isinstance(encoding.decode(data), LeftOut):
         facts["left_out"] = True
     facts |= {"name": job_folders.name_of(task.output), "settings": task.settings, chain.ADOPTED: evidence}
-    artefacts.store.keep(task.step, artefacts.key(task), data, facts)
+    artefacts.store.keep(_rule(task), artefacts.key(task), data, facts)
+
+
+def _rule(task: Task) -> str:
+    """Return the rule of the workflow whose job would make a result: its folder in the store."""
+    return job_folders.job_of(task.output)[0]

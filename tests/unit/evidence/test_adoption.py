@@ -40,7 +40,7 @@ def evidence(tmp_path, monkeypatch):
 def found():
     """What a job of the study finds."""
     key = store.key_of("score", FACTS["code"], {}, {})
-    return store.Store("own").find("score", key, "scores/net.0/msp/tested")
+    return store.Store("own").find("detect", key, "scores/net.0/msp/tested")
 
 
 def test_a_job_finds_what_was_adopted_with_the_mark_and_the_facts_of_its_computer(evidence):
@@ -48,6 +48,7 @@ def test_a_job_finds_what_was_adopted_with_the_mark_and_the_facts_of_its_compute
 
     result = found()
     assert result.path.read_bytes() == SCORES
+    assert sorted(Path("data/own").iterdir()) == [Path("data/own/detect")], "the folder of its rule, which DVC carries"
     assert [result.record[name] for name in ("adopted", "cpu", "python")] == ["sha256:e", "theirs", "3.11"]
     assert "left_out" not in result.record
 
@@ -60,7 +61,7 @@ def test_a_result_that_was_left_out_is_adopted_as_one(evidence):
 
 def test_an_own_result_with_the_same_bytes_stays_without_a_mark(evidence):
     folder = evidence(SCORES)
-    store.Store("own").keep("score", store.key_of("score", FACTS["code"], {}, {}), SCORES, {})
+    store.Store("own").keep("detect", store.key_of("score", FACTS["code"], {}, {}), SCORES, {})
 
     assert adoption.adopt(SELECTION, folder, "sha256:e") == 0
     assert "adopted" not in found().record
@@ -80,14 +81,14 @@ def test_an_adoption_that_was_interrupted_is_taken_up_again(evidence):
 @pytest.mark.parametrize(
     ("own", "facts", "words"),
     [
-        (encode(LeftOut("one class")), {}, f"{FILE}: the store has it already, with other bytes; delete data/own/score/"),
+        (encode(LeftOut("one class")), {}, f"{FILE}: the store has it already, with other bytes; delete data/own/detect/"),
         (None, {"code": "sha256:d", "definitions": {"a.f": "a2"}}, r"was created by other code .* \(a\.f\); install"),
     ],
 )  # fmt: skip
 def test_what_is_in_the_way_is_named_and_nothing_is_written(evidence, own, facts, words):
     folder = evidence(SCORES, **facts)
     if own is not None:
-        store.Store("own").keep("score", store.key_of("score", FACTS["code"], {}, {}), own, {})
+        store.Store("own").keep("detect", store.key_of("score", FACTS["code"], {}, {}), own, {})
     before = sorted(Path().rglob("*"))
 
     with pytest.raises(ValueError, match=words):
