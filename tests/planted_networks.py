@@ -9,6 +9,7 @@ import numpy as np
 from touchstone.digests import sha256
 from touchstone.pipeline.jobs import job_plan, run
 from touchstone.pipeline.jobs.artefacts import Artefacts
+from touchstone.pipeline.planning.parts import FOLDER
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.provenance.code import code_of
 from touchstone.pipeline.provenance.store import Store
@@ -53,7 +54,7 @@ def write(file, noun):
 def run_task(task):
     """Run a task as a job of a study does, and write its artefact with a sidecar beside it."""
     found = code_of(task.step, task.settings)
-    listed = Path(job_plan.FOLDER, "code", f"{found.digest.removeprefix('sha256:')}.json")
+    listed = Path(FOLDER, "code", f"{found.digest.removeprefix('sha256:')}.json")
     listed.parent.mkdir(parents=True, exist_ok=True)
     listed.write_text(json.dumps({"definitions": found.definitions, "packages": found.packages}))
     plan = job_plan.JobPlan("own", "measure", "net.0", (replace(task, code=found.digest),), {}, {})

@@ -13,8 +13,8 @@ from typing import Any
 from touchstone.digests import sha256
 from touchstone.pipeline.jobs import run
 from touchstone.pipeline.jobs.artefacts import Artefacts
-from touchstone.pipeline.jobs.job_plan import FOLDER, JobPlan
-from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.jobs.job_plan import JobPlan
+from touchstone.pipeline.planning.parts import FOLDER, Task
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import code, job_folders, sidecar_files, whole_files
 from touchstone.pipeline.provenance.store import Store

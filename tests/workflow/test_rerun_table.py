@@ -18,7 +18,8 @@ KEYS = """
 import json, sys
 from pathlib import Path
 from touchstone import digests
-from touchstone.pipeline.planning.plan import FOLDER, Plan
+from touchstone.pipeline.planning.parts import FOLDER
+from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance.job_folders import name_of
 from touchstone.pipeline.provenance.store import key_of
 from touchstone.pipeline.settings.study import load

@@ -41,7 +41,6 @@ def main(options: argparse.Namespace) -> int:
             if not warm.is_fork() and (status := warm.run(sys.argv[1:], options.threads)) is not None:
                 return status
             plugins.use(filter(None, os.environ.get(plugins.VARIABLE, "").split(os.pathsep)))
-            artefacts = Artefacts(plan, Store(plan.study))
         _run(artefacts, Path(options.output[0]), options.threads, recompute)
     except JobError as error:
         raise ValueError(str(error)) from error

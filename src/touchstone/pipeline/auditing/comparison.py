@@ -175,8 +175,8 @@ def _differences(
     first: Rows, second: Rows, key: tuple[str, ...], about: Callable[[dict[str, str]], str], names: Names
 ) -> Differences:
     first, renamed, removed = names.apply(first, about)
-    told = {new: f"{old}, which is renamed to {new}" for new, old in renamed}
-    told_removed = {name: f"{name}, which the table of names lists as removed" for name in removed}
+    words_of_renamed = {new: f"{old}, which is renamed to {new}" for new, old in renamed}
+    words_of_removed = {name: f"{name}, which the table of names lists as removed" for name in removed}
     pairs, unpaired = _paired(first, second, key)
     if len(key) > 1:  # the remaining rows may differ only in the last part of the key
         more, unpaired = _paired(*unpaired, key[:-1])
@@ -186,8 +186,8 @@ def _differences(
         same=sum(exact for _, exact in changes),
         rounded=sum(not (exact or change.columns) for change, exact in changes),
         changed=[change for change, _ in changes if change.columns],
-        only_first=[told.get(name, name) for name in map(about, unpaired[0])],
-        only_second=[told_removed.get(name, name) for name in map(about, unpaired[1])],
+        only_first=[words_of_renamed.get(name, name) for name in map(about, unpaired[0])],
+        only_second=[words_of_removed.get(name, name) for name in map(about, unpaired[1])],
         columns=sorted(first[0].keys() ^ second[0].keys()) if first and second else [],
         renamed=len(renamed),
         removed=len(removed),
@@ -285,14 +285,9 @@ def _summary(noun: str, differences: Differences, first: str, second: str) -> st
     which = f" ({which}; {beyond} beyond both intervals)" if beyond else f" ({which})" if which else ""
     rounded = f", {_differ(differences.rounded)} by rounding only" if differences.rounded else ""
     unpaired = f"{len(differences.only_first)} only in {first}, {len(differences.only_second)} only in {second}"
-    mapped = (
-        f"; {differences.renamed} renamed, {differences.removed} removed"
-        if differences.renamed or differences.removed
-        else ""
-    )
-    return (
-        f"{differences.same} {noun} are equal{rounded}; {_differ(len(differences.changed))}{which}; {unpaired}{mapped}."
-    )
+    if differences.renamed or differences.removed:
+        unpaired += f"; {differences.renamed} renamed, {differences.removed} removed"
+    return f"{differences.same} {noun} are equal{rounded}; {_differ(len(differences.changed))}{which}; {unpaired}."
 
 
 def _differ(count: int) -> str:

@@ -16,13 +16,11 @@ from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any
 
-from touchstone import plugins
 from touchstone.pipeline.auditing.findings import Finding
-from touchstone.pipeline.jobs import job_plan, warm
-from touchstone.pipeline.jobs.environment import python_path
+from touchstone.pipeline.jobs import environment, warm
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import sidecar_files, store
+from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.provenance.job_folders import folder_of, job_of, split
 from touchstone.report import packing
 
@@ -121,32 +119,20 @@ class Recomputation:
             again = output / place[1]
         (self._plans / f"{RULE}.json").write_text(json.dumps(content))
         inputs = [self.root / folder_of(self.plan.study.name, job) for job in content["inputs"]]
-        command = [
-            sys.executable,
-            "-m",
-            "touchstone",
-            "job",
-            RULE,
-            "--input",
-            *map(str, inputs),
-            "--output",
-            str(output),
-        ]
-        command += ["--threads", str(task.settings.get("threads", 1))]
+        command = [sys.executable, "-m", "touchstone", "job", RULE, "--input", *map(str, inputs)]
+        command += ["--output", str(output), "--threads", str(task.settings.get("threads", 1))]
         done = subprocess.run(command, cwd=self.scratch, env=self._environment(), capture_output=True, text=True)
         if done.returncode:
             raise Failed((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
         return again
 
     def _environment(self) -> dict[str, str]:
-        return os.environ | {
-            job_plan.VARIABLE: str(self._plans),
-            store.VARIABLE: str(self.scratch / "store"),
+        own = {
             warm.VARIABLE: warm.OFF,
-            plugins.VARIABLE: os.pathsep.join(map(str, plugins.places()[1:])),
-            "PYTHONPATH": python_path(),
+            "PYTHONPATH": environment.python_path(),
             "PYTHONDONTWRITEBYTECODE": "1",  # nothing is written beside the user's plugins
         }
+        return os.environ | environment.places(self._plans, self.scratch / "store") | own
 
 
 def _compared(file: str, before: dict[str, Any], after: dict[str, Any], here: Path, again: Path) -> Iterator[Finding]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 from touchstone import plugins
 from touchstone.numerics import cpu_paths, precision
-from touchstone.pipeline.jobs import gpus
+from touchstone.pipeline.jobs import gpus, job_plan
 from touchstone.pipeline.jobs.job_plan import JobError
+from touchstone.pipeline.provenance import store
 
 # Keep freed memory in the process: without this, gradient norms took twice as long.
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
@@ -43,6 +45,17 @@ def python_path() -> str:
     own = str(plugins.PACKAGE.parent)
     folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return os.pathsep.join([own, *(folder for folder in folders if folder not in ("", own))])
+
+
+def places(plans: Path, results: Path) -> dict[str, str]:
+    """Return the environment variables by which a job finds the plans, the store and the user's plug-ins.
+
+    Args:
+        plans: The folder of the written plans.
+        results: The folder of the store.
+    """
+    folders = os.pathsep.join(map(str, plugins.places()[1:]))
+    return {job_plan.VARIABLE: str(plans), store.VARIABLE: str(results), plugins.VARIABLE: folders}
 
 
 def set_environment(threads: int) -> bool:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.planning.parts import FOLDER, Task
 from touchstone.pipeline.provenance import job_folders
 
-FOLDER = ".touchstone/plan"
 AGAIN = "jobs are started by Snakemake, so run it again"
 RECOMPUTE = "TOUCHSTONE_RECOMPUTE"  # the rule whose jobs compute what the store has, too
 VARIABLE = "TOUCHSTONE_PLAN"  # the folder of the plans, for jobs that run in another folder
@@ -74,9 +73,8 @@ def load(digest: str, inputs: Iterable[str], output: str) -> JobPlan:
         raise JobError(f"{rule} {name} reads {read}, but got {len(places)}; {AGAIN}")
     tasks = tuple(Task(**task) for task in content.pop("tasks"))
     folders = {job_folders.folder_of(study, other): Path(place) for other, place in zip(names, places, strict=True)}
-    folders[tasks[0].output if rule in ("fetch", "report") else job_folders.folder_of(study, f"{rule}/{name}")] = Path(
-        output
-    )
+    own = tasks[0].output if rule in ("fetch", "report") else job_folders.folder_of(study, f"{rule}/{name}")
+    folders[own] = Path(output)
     return JobPlan(study, rule, name, tasks, folders, content)
 
 

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.provenance import code, job_folders, sidecar_files
+from touchstone.pipeline.provenance import job_folders, sidecar_files
 from touchstone.pipeline.provenance.store import Result, Store, key_of, record_path
 
 
@@ -41,22 +40,20 @@ def results(plan: Plan, store: Store) -> Iterator[Result]:
         ValueError: The store lacks one, or raw files have no sidecar.
     """
     digests: dict[str, str] = {}
+    codes = plan.codes()
     order = TopologicalSorter({path: task.input_files for path, task in plan.tasks.items()})
     for path in order.static_order():
         task = plan.tasks[path]
         if task.step == "fetch":
             digests[path] = sidecar_files.read_sidecar(Path(path))["artefact"]
         elif STEPS[task.step].cached:
-            found = store.find(job_folders.job_of(path)[0], _key(task, digests), job_folders.name_of(path))
+            read = {role: {file: digests[file] for file in files} for role, files in task.roles.items()}
+            key = key_of(task.step, codes[path].digest, task.settings, read)
+            found = store.find(job_folders.job_of(path)[0], key, job_folders.name_of(path))
             if found is None:
                 raise ValueError(f"{path} has no result in the store; run the study first")
             digests[path] = found.record["artefact"]
             yield found
-
-
-def _key(task: Task, digests: dict[str, str]) -> str:
-    read = {role: {file: digests[file] for file in files} for role, files in task.roles.items()}
-    return key_of(task.step, code.code_of(task.step, task.settings).digest, task.settings, read)
 
 
 def _files(store: Store) -> Iterator[Path]:

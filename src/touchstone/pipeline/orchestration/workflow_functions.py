@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from touchstone import plugins
 from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment, job_plan
 from touchstone.pipeline.orchestration import own_sources
-from touchstone.pipeline.planning.plan import FOLDER, RULES, Plan
+from touchstone.pipeline.planning.parts import FOLDER
+from touchstone.pipeline.planning.plan import RULES, Plan
 from touchstone.pipeline.provenance import store
 from touchstone.pipeline.provenance.job_folders import folder_of
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
@@ -113,8 +113,7 @@ def set_environment(root: Path, threads: int, recompute: str = "") -> None:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ[PATH] = environment.python_path()
     os.environ["TOUCHSTONE_ROOT"] = str(root)  # the script of the conda environment reads requirements.lock there
-    os.environ[job_plan.VARIABLE] = str(FOLDER.resolve())
-    os.environ[store.VARIABLE] = str(Path(os.environ.get(store.VARIABLE) or store.FOLDER).resolve())
-    os.environ[plugins.VARIABLE] = os.pathsep.join(map(str, plugins.places()[1:]))
+    results = Path(os.environ.get(store.VARIABLE) or store.FOLDER)
+    os.environ.update(environment.places(FOLDER.resolve(), results.resolve()))
     os.environ[job_plan.RECOMPUTE] = recompute
     environment.set_environment(threads)

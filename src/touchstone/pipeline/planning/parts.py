@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
+
+FOLDER = Path(".touchstone/plan")  # of the written plans of jobs
 
 
 @dataclass(frozen=True)

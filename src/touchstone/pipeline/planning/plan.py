@@ -20,7 +20,7 @@ from typing import Any
 from touchstone import digests
 from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.layout import Layout
-from touchstone.pipeline.planning.parts import Job, Task
+from touchstone.pipeline.planning.parts import FOLDER, Job, Task
 from touchstone.pipeline.planning.questions import Questions
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.planning.tasks import Tasks
@@ -29,7 +29,6 @@ from touchstone.pipeline.provenance.job_folders import job_of, name_of
 from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.study import Study
 
-FOLDER = Path(".touchstone/plan")
 UNUSED = 30 * 24 * 3600.0  # seconds after which a plan is deleted that no study has any more
 RULES = ("fetch", "prepare", "train", "attack", "translate", "measure", "detect", "defend", "evaluate", "report")
 
@@ -86,6 +85,16 @@ class Plan:
         _refuse_cycles(jobs.values())
         return jobs
 
+    def codes(self, lock: Path | None = None) -> dict[str, code.Code]:
+        """Return the code of each task, by the path of what it makes.
+
+        Args:
+            lock: The requirements file of the environment in which jobs will run; None for this environment.
+        """
+        roots = {path: code.roots(task.step, task.settings) for path, task in self.tasks.items()}
+        found = {each: code.code_from(each, lock) for each in set(roots.values())}
+        return {path: found[each] for path, each in roots.items()}
+
     def write(self, lock: Path | None = None, folder: Path = FOLDER) -> dict[tuple[str, str], str]:
         """Write the plan of each job to a file that is named by its digest.
 
@@ -98,15 +107,10 @@ class Plan:
         Returns:
             The digest of each job's plan. Snakemake reruns a job if it changes.
         """
-        codes: dict[tuple[code.Node, ...], code.Code] = {}
+        codes = self.codes(lock)
         written = {}
         for key, job in self.jobs.items():
-            tasks = []
-            for task in job.tasks:
-                roots = code.roots(task.step, task.settings)
-                if roots not in codes:
-                    codes[roots] = code.code_from(roots, lock)
-                tasks.append(replace(task, code=codes[roots].digest).as_json())
+            tasks = [replace(task, code=codes[task.output].digest).as_json() for task in job.tasks]
             facts: dict[str, Any] = {
                 "study": self.study.name,
                 "rule": job.rule,
@@ -117,7 +121,7 @@ class Plan:
                 pairs = [[*pair, reason] for pair, reason in apart.pairs(self.study).items()]
                 facts |= {"examples": self.study["examples"], "apart": pairs}
             written[key] = _write_by_digest(folder, {**facts, "tasks": tasks})
-        for found in codes.values():
+        for found in {one.digest: one for one in codes.values()}.values():
             listed = {"definitions": found.definitions, "packages": found.packages}
             name = found.digest.removeprefix("sha256:")
             _write_unless_there(folder / "code" / f"{name}.json", json.dumps(listed, sort_keys=True))
