@@ -11,6 +11,7 @@ from touchstone import digests
 from touchstone.evidence.problems import CHAIN, PLAN, ROOT, SPLITS, Result
 from touchstone.evidence.selection import Selection
 from touchstone.pipeline.auditing.other_code import names as names_of_other_code
+from touchstone.pipeline.auditing.study_records import prepared_sets
 from touchstone.pipeline.jobs import leakage
 from touchstone.pipeline.planning import apart
 from touchstone.pipeline.provenance import chain, job_folders, sidecar_files
@@ -170,22 +171,16 @@ def _short(value: object) -> str:
 
 def check_splits(selection: Selection, records: Records, folder: Path, result: Result) -> None:
     """Check that no image that the study learned from, or took a threshold from, is among those that it tests on."""
-    study, clean = selection.plan.study, 0
+    clean = 0
 
-    def read(name: str) -> ExampleSet | None:
-        path = folder / selection.set_file(name)
-        examples: ExampleSet | None = encoding.decode(path.read_bytes(), ExampleSet) if path.is_file() else None
+    def read(path: str) -> ExampleSet | None:
+        place = folder / path
+        examples: ExampleSet | None = encoding.decode(place.read_bytes(), ExampleSet) if place.is_file() else None
         return examples
 
-    def raw(source: str) -> str | None:
-        record = records.get(selection.plan.layout.raw(source))
-        return record["artefact"] if record else None
-
     with result.reading(SPLITS, selection.plan.folder, "its splits cannot be compared"):
-        pairs = apart.pairs(study)
-        prepared = leakage.Prepared(
-            study["examples"], lambda name: selection.tasks[selection.set_file(name)].settings, read, raw
-        )
+        pairs = apart.pairs(selection.plan.study)
+        prepared = prepared_sets(selection.plan, records, read)
         every = leakage.overlaps(((*names, reason) for names, reason in pairs.items()), prepared)
         leaks = [overlap for overlap in every if overlap.leaks]
         for overlap in leaks:

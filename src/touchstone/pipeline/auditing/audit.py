@@ -25,7 +25,7 @@ from touchstone.pipeline.auditing.findings import (
     path_from,
 )
 from touchstone.pipeline.auditing.report_pages import ExpectedRoot
-from touchstone.pipeline.auditing.study_records import AGAIN, of_form, read_study
+from touchstone.pipeline.auditing.study_records import AGAIN, of_form, prepared_sets, read_study
 from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.parts import Set
 from touchstone.pipeline.planning.plan import Plan
@@ -198,17 +198,14 @@ def _leaks(plan: Plan, records: Mapping[str, Record], root: Path) -> Iterator[Fi
     def file(name: str) -> str:
         return plan.layout.set_file(Set(name))
 
-    def read(name: str) -> ExampleSet | None:
+    def read(path: str) -> ExampleSet | None:
         try:
-            examples: ExampleSet = encoding.decode((root / file(name)).read_bytes(), ExampleSet)
+            examples: ExampleSet = encoding.decode((root / path).read_bytes(), ExampleSet)
         except (OSError, ValueError):  # its bytes are checked, too
             return None
         return examples
 
-    def raw(source: str) -> str | None:
-        return records.get(plan.layout.raw(source), {}).get("artefact")
-
-    prepared = leakage.Prepared(plan.study["examples"], lambda name: plan.tasks[file(name)].settings, read, raw)
+    prepared = prepared_sets(plan, records, read)
     pairs = apart.pairs(plan.study).items()
     both = [(*names, why) for names, why in pairs if all(file(name) in plan.tasks for name in names)]
     for overlap in leakage.overlaps(both, prepared):

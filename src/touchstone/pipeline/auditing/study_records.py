@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from touchstone import digests
 from touchstone.pipeline.auditing.findings import Finding, path_from
+from touchstone.pipeline.planning.parts import Set
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import job_folders, sidecar_files
 from touchstone.pipeline.provenance.folders import files_below
 from touchstone.pipeline.provenance.sidecar_files import Record
+
+if TYPE_CHECKING:  # they import numpy
+    from touchstone.pipeline.jobs import leakage
+    from touchstone.records.nouns import ExampleSet
 
 AGAIN = "delete the folder and run the study again"
 
@@ -45,6 +51,28 @@ def read_study(root: Path, plan: Plan) -> tuple[dict[str, Record], list[Finding]
             gone = "is missing, but its sidecar exists"
             findings.append(Finding(file, gone if recorded else "has no sidecar, so its bytes cannot be checked"))
     return records, findings
+
+
+def prepared_sets(
+    plan: Plan, records: Mapping[str, Record], read: Callable[[str], ExampleSet | None]
+) -> leakage.Prepared:
+    """Return the example sets of a study, to compare which images they share.
+
+    Args:
+        plan: The plan of the study.
+        records: The record of each artefact.
+        read: Returns the set at a path; None if it cannot be read.
+    """
+    from touchstone.pipeline.jobs import leakage
+
+    def file(name: str) -> str:
+        return plan.layout.set_file(Set(name))
+
+    def raw(source: str) -> str | None:
+        return records.get(plan.layout.raw(source), {}).get("artefact")
+
+    examples = plan.study["examples"]
+    return leakage.Prepared(examples, lambda name: plan.tasks[file(name)].settings, lambda name: read(file(name)), raw)
 
 
 def _read_job(root: Path, folder: Path, names: set[str]) -> tuple[dict[str, Record], list[Finding]]:
