@@ -339,7 +339,7 @@ def test_a_data_folder_that_cannot_be_written_to_is_told_before_any_job(small_di
     assert refused.stderr.strip() == "touchstone: data/tiny: this folder is not writable; nothing was run"
 
 
-def test_a_clock_that_was_set_back_hides_nothing(copied):
+def test_a_clock_that_was_set_back_hides_and_repeats_nothing(copied):
     later = time.time() + 86_400
     for path in (path for name in ("data", "results", "reports", "src") for path in (copied.root / name).rglob("*")):
         os.utime(path, (later, later))
@@ -348,3 +348,7 @@ def test_a_clock_that_was_set_back_hides_nothing(copied):
     planned = set(copied.planned())
     assert planned >= {"Measure outputs and margins of cnn.0", "Evaluate margin_consistency", "Write the report"}
     assert not [job for job in planned if job.startswith(("Train", "Attack"))]
+
+    finish(copied)
+
+    assert not copied.planned()

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from touchstone.digests import SNAKEMAKE_MARK
 from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment, job_plan
 from touchstone.pipeline.orchestration import own_sources
 from touchstone.pipeline.planning.parts import FOLDER
 from touchstone.pipeline.planning.plan import RULES, Plan
 from touchstone.pipeline.provenance import store
-from touchstone.pipeline.provenance.job_folders import folder_of
+from touchstone.pipeline.provenance.job_folders import RESULTS, folder_of
+from touchstone.pipeline.provenance.sidecar_files import BESIDE
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
 from touchstone.pipeline.settings.study import load
 
@@ -97,6 +102,26 @@ def refuse_older_version(study: str) -> None:
             f"{folder / found[0]} was made by an earlier version of touchstone, which this version cannot read:"
             f" delete the folder {folder}, and .touchstone, and run the study again"
         )
+
+
+def move_back_future_times(study: str) -> None:
+    """Set the times of what jobs have made to now, where they lie in the future because a clock was set back.
+
+    Snakemake compares these times. A result from the future would be newer than all that is made of it, run after run.
+    All get the same time, so none of them becomes newer than another.
+    """
+    now = time.time_ns()
+    for path in chain(
+        Path(RESULTS, study).glob(f"*/*/{SNAKEMAKE_MARK}"),
+        Path("data/raw").glob(f"*/{SNAKEMAKE_MARK}"),
+        Path("data/raw").glob(f"*{BESIDE}"),
+        Path("reports", study).glob("*"),
+        Path("reports", study).glob(f"figures/{SNAKEMAKE_MARK}"),
+        own_sources.FOLDER.glob("*.json"),
+    ):
+        with suppress(OSError):  # another user's
+            if path.stat().st_mtime_ns > now:
+                os.utime(path, ns=(now, now))
 
 
 def set_environment(root: Path, threads: int, recompute: str = "") -> None:

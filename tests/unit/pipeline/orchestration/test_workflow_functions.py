@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from time import time_ns
 from types import SimpleNamespace
 
 import pytest
@@ -139,3 +140,17 @@ def test_a_store_that_the_user_has_chosen_stays(tmp_path, monkeypatch):
     functions.set_environment(tmp_path, 1)
 
     assert os.environ[store.VARIABLE] == str(tmp_path.parent / "shared")
+
+
+def test_times_in_the_future_are_set_to_one_time_that_is_not_and_others_stay():
+    later, earlier = Path("results/own/train/cnn.0/.snakemake_timestamp"), Path("reports/own/ROOT")
+    page = Path("reports/own/report.html")
+    for path, time in ((later, 2**62), (page, 2**61), (earlier, 2**30)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, ns=(time, time))
+
+    functions.move_back_future_times("own")
+
+    assert later.stat().st_mtime_ns == page.stat().st_mtime_ns <= time_ns()
+    assert earlier.stat().st_mtime_ns == 2**30
