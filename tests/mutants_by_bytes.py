@@ -77,7 +77,7 @@ def run(project: Project, facts: Facts, plans: Path) -> Ran:
             subprocess.run(["cp", "-a", project.root / part, scratch.root / part], check=True)
         output = scratch.root / facts["words"][facts["words"].index("--output") + 1]
         shutil.rmtree(output if output.is_dir() else output.parent)  # a report has files beside it
-        variables = project.variables() | {job_plan.VARIABLE: str(plans)}
+        variables = forks.variables(project.variables()) | {job_plan.VARIABLE: str(plans)}
         words = ["-c", JOB, str(project.root / PACKAGE), str(used), *facts["words"]]
         done = forks.server().run(words, scratch.root, variables, PATIENCE)
         files = used.read_text().splitlines() if used.exists() else []
