@@ -15,7 +15,8 @@ from PIL import Image
 
 from touchstone.digests import folder_digest
 from touchstone.ingest.example_notes import prepared
-from touchstone.records.encoding import DamagedFile, encode
+from touchstone.records.damage import DamagedFile
+from touchstone.records.encoding import encode
 from touchstone.records.nouns import ExampleSet
 
 ARCHIVES = runpy.run_path(str(Path(__file__).parents[1] / "raw_archives.py"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from projects import copy_of_repository
 from sheet_study import STUDY
 
 ROOT = Path(__file__).parents[2]
@@ -55,3 +56,52 @@ def test_another_workflow_uses_this_one_as_a_module_and_has_nothing_to_do_again(
     assert (tmp_path / prefix / "reports/study/ROOT").is_file()
     assert "Nothing to be done" in again
     assert not any((ROOT / folder / "study").exists() for folder in ("data", "results", "reports"))
+
+
+BARE = """
+import sys
+from snakemake.cli import main
+
+class Absent:
+    def find_spec(self, name, *others):
+        if name.split(".")[0] in {absent}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+sys.exit(main(sys.argv[1:]))
+"""
+NOT_SNAKEMAKES = {
+    "dvc",
+    "filelock",
+    "matplotlib",
+    "PIL",
+    "pooch",
+    "rich",
+    "safetensors",
+    "scipy",
+    "sklearn",
+    "torch",
+    "torchvision",
+}
+
+
+def test_a_module_from_a_git_host_plans_in_a_bare_snakemake_that_finds_touchstone(tmp_path):
+    repository = copy_of_repository(tmp_path / "repository").root
+    for words in (["init", "-q"], ["add", "workflow", "requirements.lock"], ["commit", "-q", "-m", "all"]):
+        subprocess.run(
+            ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *words], cwd=repository, check=True
+        )
+    commit = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=repository, text=True).strip()
+    folder = tmp_path / "deployed"
+    folder.mkdir()
+    (folder / "study.yaml").write_text(STUDY)
+    from_git = f'gitfile("{repository}", path="workflow/Snakefile", commit="{commit}")'
+    (folder / "Snakefile").write_text(OTHER.replace(f'"{ROOT}/workflow/Snakefile"', from_git))
+
+    done = subprocess.run(
+        [sys.executable, "-c", BARE.replace("{absent}", repr(NOT_SNAKEMAKES)), "--dry-run", "--cores", "1"],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert "tiny_fetch" in done.stdout + done.stderr

@@ -4,7 +4,7 @@
 # Snakemake makes a new environment when this file changes; so it holds the digest of the lock, which `make locks` renews.
 # requirements.lock: sha256:a525f9ef57bbc37d37040f74e1c5f3f6aaf530684114afe6103d6b8fe4ca6910
 set -euo pipefail
-# The workflow sets TOUCHSTONE_ROOT. Next to this script may be another project's lock: Snakemake runs a copy of it.
-lock="${TOUCHSTONE_ROOT:-}/requirements.lock"
+# The workflow sets TOUCHSTONE_LOCK. Next to this script may be another project's lock: Snakemake runs a copy of it.
+lock="${TOUCHSTONE_LOCK:-}"
 [ -f "$lock" ] || lock="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/../../requirements.lock"
 python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r "$lock"

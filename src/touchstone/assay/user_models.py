@@ -18,7 +18,7 @@ from touchstone.assay.model_zoo import Published
 from touchstone.assay.weight_files import read_weights
 from touchstone.messages import first_line
 from touchstone.networks.programs import EXPORT_LINE, PROGRAM, RISK, ProgramFile, as_bytes, is_program, stated_shape
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 
 INSTALL_ONNX = "pip install onnx2torch"
 TAKEN_BY = {  # {option: its models}

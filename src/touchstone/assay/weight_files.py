@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from touchstone.messages import first_line
-from touchstone.records.encoding import NOT_WHOLE, DamagedFile
+from touchstone.records.damage import DamagedFile
+from touchstone.records.encoding import NOT_WHOLE
 
 DEEPEST = 5  # levels of dicts and lists that are searched for weights
 MOST_PLACES = 100_000  # dicts and lists that are searched

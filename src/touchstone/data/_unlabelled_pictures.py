@@ -7,7 +7,7 @@ from pathlib import Path
 
 from touchstone.ingest.example_notes import no_classes, prepared
 from touchstone.ingest.picture_files import evenly, pictures_under, read_squares
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import ExampleSet
 
 

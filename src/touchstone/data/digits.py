@@ -12,7 +12,7 @@ from touchstone.ingest.example_notes import prepared
 from touchstone.ingest.pixels import BILINEAR, resized
 from touchstone.ingest.raw_files import read_bytes
 from touchstone.ingest.splits import rows_of_part
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Array, ExampleSet
 
 SHARES = {"train": 45, "validation": 10, "calibration": 10, "detector_train": 15, "test": 20}  # percent

@@ -10,7 +10,7 @@ from touchstone.contracts import PositiveInt
 from touchstone.ingest.example_notes import no_classes, prepared
 from touchstone.ingest.pixels import BILINEAR, resized
 from touchstone.ingest.raw_files import read_array
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import ExampleSet
 
 FACES, SIDE = 100, 25

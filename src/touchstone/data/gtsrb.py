@@ -14,7 +14,7 @@ from touchstone.ingest.picture_files import pictures_under, read_squares
 from touchstone.ingest.pixels import BILINEAR
 from touchstone.ingest.raw_files import read_bytes
 from touchstone.ingest.splits import rows_of_part
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Array, ExampleSet
 
 SHARES = {"train": 80, "validation": 6, "calibration": 6, "detector_train": 8}  # percent of the tracks

@@ -12,7 +12,7 @@ from touchstone.ingest import user_images as own
 from touchstone.ingest.example_notes import prepared
 from touchstone.ingest.splits import rows_of_part, stratified_order
 from touchstone.ingest.user_pictures import Shaping
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import ExampleSet
 
 SHARES = {"fit": 30, "calibration": 20, "test": 50}

@@ -10,7 +10,7 @@ import numpy as np
 from touchstone.ingest.example_notes import prepared
 from touchstone.ingest.picture_files import read_cifar
 from touchstone.ingest.splits import rows_of_part
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import ExampleSet
 
 SHARES = {"train": 44, "validation": 2, "calibration": 2, "detector_train": 2}  # thousands of the 50,000

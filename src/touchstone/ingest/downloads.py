@@ -19,7 +19,7 @@ from typing import IO
 
 from touchstone.ingest.http_files import BLOCK, alone, download
 from touchstone.ingest.raw_files import read_bytes
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 
 FOLDER = Path(".touchstone/downloads")
 UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)

@@ -7,7 +7,7 @@ from pathlib import Path
 from touchstone.ingest.example_notes import prepared
 from touchstone.ingest.raw_files import read_idx
 from touchstone.ingest.splits import rows_of_part
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Array, ExampleSet
 
 SHARES = {"train": 45, "validation": 5, "calibration": 5, "detector_train": 5}  # thousands of the 60,000

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from touchstone.ingest.raw_files import read_bytes
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Array
 
 SIDE = 32

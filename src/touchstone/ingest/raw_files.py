@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from touchstone.digests import SNAKEMAKE_MARK, folder_digest
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Array
 
 IDX_BYTES = 0x08  # the idx format's code for unsigned bytes, the only type that MNIST-like sets use

@@ -15,7 +15,7 @@ from safetensors.numpy import load as load_tensors
 
 from touchstone.ingest.raw_files import read_bytes
 from touchstone.messages import first_line
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Array
 
 ARRAYS = frozenset({".npz", ".safetensors"})

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 
 
 @dataclass

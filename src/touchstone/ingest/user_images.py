@@ -31,7 +31,7 @@ from touchstone.ingest.user_pictures import (
     suffixes,
 )
 from touchstone.messages import first_line, nearest
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Array
 
 SHOWN = 5  # names that a message lists

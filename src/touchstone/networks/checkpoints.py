@@ -9,7 +9,7 @@ from torch import nn
 
 from touchstone.contracts import Architecture
 from touchstone.numerics import tensors
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Array, Checkpoint
 
 

@@ -17,7 +17,8 @@ from torch import Tensor, fx, nn
 from touchstone.messages import first_line
 from touchstone.networks.checkpoints import Program
 from touchstone.networks.program_layers import operator_of, with_layers
-from touchstone.records.encoding import NOT_WHOLE, DamagedFile
+from touchstone.records.damage import DamagedFile
+from touchstone.records.encoding import NOT_WHOLE
 from touchstone.records.nouns import Array
 
 PROGRAM = "program"  # the name under which a checkpoint stores the file, as bytes

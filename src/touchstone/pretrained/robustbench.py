@@ -11,7 +11,7 @@ from torch import Tensor
 
 from touchstone.ingest.raw_files import read_bytes
 from touchstone.messages import first_line
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Array
 
 WRAPPERS = ("state_dict", "model_state_dict")  # keys under which some files store it

@@ -14,6 +14,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save
 
 from touchstone.digests import canonical
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import KINDS, Array, LeftOut, LeftOutError, Noun
 
 METADATA_KEY = "touchstone"
@@ -33,10 +34,6 @@ NOT_WHOLE = (
     ),
     *(RecursionError, NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile),
 )
-
-
-class DamagedFile(ValueError):
-    """Bytes that are not a whole, readable noun."""
 
 
 def _split(noun: Noun) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from touchstone.records import metric_rows
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import ContractError
 
 SPREAD = ("method", "seeds", "images", "seed_variance", "image_variance", "residual_variance")

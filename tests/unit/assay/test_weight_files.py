@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import save_file
 
 from touchstone.assay import user_models, weight_files
-from touchstone.records.encoding import DamagedFile, decode
+from touchstone.records.damage import DamagedFile
+from touchstone.records.encoding import decode
 from touchstone.records.nouns import Checkpoint
 
 

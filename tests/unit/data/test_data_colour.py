@@ -16,7 +16,7 @@ from touchstone.data.mnist import mnist
 from touchstone.data.places365 import places365
 from touchstone.data.svhn import svhn
 from touchstone.data.textures import textures
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 
 WRITERS = runpy.run_path(str(Path(__file__).parents[2] / "raw_archives.py"))
 cifar, mat, ppm, png, idx = (WRITERS[name] for name in ("cifar", "mat", "ppm", "png", "idx"))

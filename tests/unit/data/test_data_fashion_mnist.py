@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from touchstone.data.fashion_mnist import fashion_mnist
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 
 PARTS = {"train": 450, "validation": 50, "calibration": 50, "detector_train": 50}
 

@@ -7,7 +7,7 @@ from PIL import Image
 from touchstone.data.faces import faces
 from touchstone.data.photograph_patches import photograph_patches
 from touchstone.data.texture_patches import texture_patches
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.sources.skimage_faces import skimage_faces
 from touchstone.sources.skimage_textures import skimage_textures
 from touchstone.sources.sklearn_photographs import sklearn_photographs

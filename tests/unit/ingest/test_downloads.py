@@ -23,7 +23,7 @@ import pytest
 from touchstone import extras
 from touchstone.ingest import http_files
 from touchstone.ingest.downloads import Archive, published, unpack
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 
 WRITERS = runpy.run_path(str(Path(__file__).parents[2] / "raw_archives.py"))
 DATA = os.urandom(3_000_000)

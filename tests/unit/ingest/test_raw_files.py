@@ -7,7 +7,7 @@ from PIL import Image
 
 from touchstone.digests import folder_digest
 from touchstone.ingest.raw_files import check_folder, package_file, read_array, read_gray, read_idx
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 
 
 def idx(array):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from touchstone.ingest.user_arrays import read_arrays
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 
 FINE = {"images": np.zeros((3, 4, 4), np.uint8), "labels": np.arange(3)}
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from touchstone.ingest.user_folder import contents
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9.png", b"caf\xe9"])

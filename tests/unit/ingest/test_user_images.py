@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from touchstone.ingest.user_images import named, own_images
 from touchstone.ingest.user_pictures import Shaping
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 
 
 def write(folder, names, side=6):

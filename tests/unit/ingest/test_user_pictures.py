@@ -6,7 +6,7 @@ from PIL import Image
 
 from touchstone.ingest.user_images import own_images
 from touchstone.ingest.user_pictures import FIRST_FRAME, OPAQUE, TURNED, Shaping, suffixes
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 
 RAMP = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
 UPRIGHT = 0x0112

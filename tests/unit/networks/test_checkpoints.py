@@ -11,7 +11,8 @@ from touchstone.models.preact_resnet18 import preact_resnet18
 from touchstone.models.shallow_rbf import shallow_rbf
 from touchstone.models.unet import unet
 from touchstone.networks import checkpoints
-from touchstone.records.encoding import DamagedFile, decode, encode
+from touchstone.records.damage import DamagedFile
+from touchstone.records.encoding import decode, encode
 from touchstone.records.nouns import Checkpoint
 
 torch.set_num_threads(1)

@@ -12,7 +12,8 @@ from touchstone.models.program_file import program_file
 from touchstone.networks import checkpoints, programs, readouts
 from touchstone.numerics.gradient_norms import gradient_norms
 from touchstone.pretrained.program_file import program_file as read_file
-from touchstone.records.encoding import DamagedFile, decode, encode
+from touchstone.records.damage import DamagedFile
+from touchstone.records.encoding import decode, encode
 from touchstone.records.nouns import Checkpoint
 
 SHAPE = (2, 8, 8)

@@ -16,7 +16,8 @@ from touchstone.models.standardising_wide_resnet import standardising_wide_resne
 from touchstone.networks import checkpoints
 from touchstone.pipeline.steps.convert import convert
 from touchstone.pretrained.robustbench import robustbench
-from touchstone.records.encoding import DamagedFile, decode, encode
+from touchstone.records.damage import DamagedFile
+from touchstone.records.encoding import decode, encode
 from touchstone.sources.checkpoint_file import checkpoint_file
 
 torch.set_num_threads(1)

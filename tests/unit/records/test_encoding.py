@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from small_nouns import NOUNS, examples
 from touchstone.records import encoding
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Checkpoint, ContractError, ExampleSet, Margins, Outputs
 
 

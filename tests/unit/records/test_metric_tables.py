@@ -1,7 +1,7 @@
 import pytest
 
 from touchstone.records import metric_tables
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.records.metric_rows import WHITE_BOX, Threat
 from touchstone.records.metric_tables import MetricRow, Metrics
 from touchstone.records.nouns import ContractError

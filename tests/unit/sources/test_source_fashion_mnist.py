@@ -7,7 +7,7 @@ import pytest
 
 from touchstone.digests import folder_digest
 from touchstone.ingest.downloads import Archive
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.sources import fashion_mnist as module
 from touchstone.sources.fashion_mnist import ARCHIVES, fashion_mnist
 

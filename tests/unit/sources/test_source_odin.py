@@ -11,7 +11,7 @@ import pytest
 
 from touchstone import registry
 from touchstone.ingest import picture_files
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.sources import _odin_pictures
 
 FOLDERS = {"isun": "iSUN", "lsun_crop": "LSUN", "lsun_resize": "LSUN_resize"}

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from touchstone.ingest.user_images import own_images
-from touchstone.records.encoding import DamagedFile
+from touchstone.records.damage import DamagedFile
 from touchstone.sources.own_files import own_files
 
 

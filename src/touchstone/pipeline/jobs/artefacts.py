@@ -15,6 +15,7 @@ from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import chain, job_folders, sidecar_files, whole_files
 from touchstone.pipeline.provenance.store import Result, Store, key_of
+from touchstone.records.damage import DamagedFile
 
 METRICS = "Metrics"  # the kind of file that evaluations write
 OF_COMPUTER = ("python", "cpu", "device", "threads")  # facts of a record that the computer decides
@@ -89,7 +90,7 @@ class Artefacts:
         _check(file, path, expected, sha256(data))
         try:
             return metric_tables.decode(data) if kind == METRICS else encoding.decode(data, nouns.KINDS[kind])
-        except encoding.DamagedFile as error:
+        except DamagedFile as error:
             raise JobError(f"{path}: {error}. {_advice(file)}") from error
 
     def raw_files(self, file: str) -> Path:

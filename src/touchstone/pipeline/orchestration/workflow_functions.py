@@ -124,20 +124,20 @@ def move_back_future_times(study: str) -> None:
                 os.utime(path, ns=(now, now))
 
 
-def set_environment(root: Path, threads: int, recompute: str = "") -> None:
+def set_environment(lock: Path, threads: int, recompute: str = "") -> None:
     """Set the environment that jobs inherit: where they find the package, the plans and the store, and torch's settings.
 
     Snakemake's Python comes first on the path, so that .venv/bin/snakemake starts jobs with .venv/bin/python. A conda
     environment, which the job activates itself, still precedes it.
 
     Args:
-        root: The project's folder.
+        lock: The packages of the conda environment.
         threads: The threads of a torch job.
         recompute: The rule whose jobs compute what the store has, too.
     """
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ[PATH] = environment.python_path()
-    os.environ["TOUCHSTONE_ROOT"] = str(root)  # the script of the conda environment reads requirements.lock there
+    os.environ["TOUCHSTONE_LOCK"] = str(lock)  # for the script that fills the conda environment
     results = Path(os.environ.get(store.VARIABLE) or store.FOLDER)
     os.environ.update(environment.places(FOLDER.resolve(), results.resolve()))
     os.environ[job_plan.RECOMPUTE] = recompute

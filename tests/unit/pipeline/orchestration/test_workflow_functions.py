@@ -124,7 +124,7 @@ def test_jobs_find_package_plans_store_and_plugins_from_any_folder(tmp_path, mon
     monkeypatch.setattr(plugins, "places", lambda: [plugins.PACKAGE, tmp_path / "mine"])
     monkeypatch.delenv(store.VARIABLE, raising=False)
 
-    functions.set_environment(tmp_path, 2, "train")
+    functions.set_environment(tmp_path / "requirements.lock", 2, "train")
 
     assert os.environ[functions.PATH].split(os.pathsep)[0] == str(plugins.PACKAGE.parent)
     assert os.environ[job_plan.VARIABLE] == str(tmp_path / ".touchstone/plan")
@@ -137,7 +137,7 @@ def test_jobs_find_package_plans_store_and_plugins_from_any_folder(tmp_path, mon
 def test_a_store_that_the_user_has_chosen_stays(tmp_path, monkeypatch):
     monkeypatch.setenv(store.VARIABLE, "../shared")
 
-    functions.set_environment(tmp_path, 1)
+    functions.set_environment(tmp_path / "requirements.lock", 1)
 
     assert os.environ[store.VARIABLE] == str(tmp_path.parent / "shared")
 
