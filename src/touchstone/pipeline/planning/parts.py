@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ class Task:
 
     def as_json(self) -> dict[str, Any]:
         """Return the task as JSON, as a job reads it."""
-        return asdict(self)
+        return dict(vars(self))
 
     @property
     def roles(self) -> dict[str, list[str]]:

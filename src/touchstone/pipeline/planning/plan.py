@@ -92,7 +92,7 @@ class Plan:
             lock: The requirements file of the environment in which jobs will run; None for this environment.
         """
         roots = {path: code.roots(task.step, task.settings) for path, task in self.tasks.items()}
-        found = {each: code.code_from(each, lock) for each in set(roots.values())}
+        found = code.codes_from(set(roots.values()), lock)
         return {path: found[each] for path, each in roots.items()}
 
     def write(self, lock: Path | None = None, folder: Path = FOLDER) -> dict[tuple[str, str], str]:

@@ -17,6 +17,7 @@ class Tasks:
 
     def __init__(self, layout: Layout) -> None:
         self.layout, self.study = layout, layout.study
+        self._blocks: dict[tuple[str, str], dict[str, Any]] = {}  # component_block asks for each many times
 
     def _torch(self, **settings: Any) -> dict[str, Any]:
         """Return the settings plus those of every torch job.
@@ -32,9 +33,12 @@ class Tasks:
         return shared | settings
 
     def component_block(self, section: str, entry: str) -> dict[str, Any]:
-        """Return an entry's `use` and the settings that this component reads."""
-        block = self.study[section][entry]
-        return {"use": block["use"]} | {key: block[key] for key in registry.used(block["use"]).settings}
+        """Return an entry's `use` and the settings that this component reads. The caller does not change them."""
+        if (section, entry) not in self._blocks:
+            block = self.study[section][entry]
+            names = registry.used(block["use"]).settings
+            self._blocks[section, entry] = {"use": block["use"]} | {name: block[name] for name in names}
+        return self._blocks[section, entry]
 
     def fetch(self, source: str) -> Task:
         """Return the task that downloads a source."""

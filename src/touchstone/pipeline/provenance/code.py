@@ -72,7 +72,16 @@ def code_of(step: str, settings: object, lock: Path | None = None) -> Code:
 
 def code_from(roots: tuple[Node, ...], lock: Path | None = None) -> Code:
     """Return the code that starts from these definitions, as `roots` returns them; otherwise as `code_of`."""
-    reached = _current_files().reach(roots)
+    return codes_from([roots], lock)[roots]
+
+
+def codes_from(groups: Iterable[tuple[Node, ...]], lock: Path | None = None) -> dict[tuple[Node, ...], Code]:
+    """Return the code that starts from each of these groups of definitions; otherwise as `code_from`."""
+    files = _current_files()
+    return {roots: _code(files.reach(roots), lock) for roots in groups}
+
+
+def _code(reached: Reached, lock: Path | None) -> Code:
     names = sorted({DISTRIBUTIONS.get(name, name) for name in reached.libraries - sys.stdlib_module_names})
     packages = {name: _installed(name) if lock is None else _locked(lock, name) for name in names}
     digest = sha256(canonical([reached.digest, packages]).encode())
