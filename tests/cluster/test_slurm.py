@@ -153,7 +153,12 @@ def test_jobs_that_are_tagged_with_a_gpu_get_one_and_no_others(story):
     }
 
     assert with_gpu == WITH_GPU
-    assert {"fetch", "prepare", "evaluate", "report", "detect"} <= {rule(facts) for facts in story.jobs.values()}
+    assert {"prepare", "evaluate", "report", "detect"} <= {rule(facts) for facts in story.jobs.values()}
+
+
+def test_downloads_are_not_submitted(story):
+    assert "fetch" not in {rule(facts) for facts in story.jobs.values()}
+    assert (story.project.root / "data/raw/sklearn_digits.prov.json").is_file()
 
 
 def test_cores_memory_and_time_are_those_of_the_rule(story):
@@ -164,7 +169,7 @@ def test_cores_memory_and_time_are_those_of_the_rule(story):
                 (facts["CPUs/Task"], facts["MinMemoryNode"], facts["TimeLimit"]),
             )
 
-    assert {*asked["fetch"], *asked["prepare"], *asked["report"]} == {("1", "3000M", "01:00:00")}
+    assert {*asked["prepare"], *asked["report"]} == {("1", "3000M", "01:00:00")}
     assert {*asked["train"]} == {("1", "4000M", "04:00:00")}
     assert {*asked["detect"]} == {("2", "4000M", "04:00:00")}
 
@@ -235,7 +240,7 @@ def test_a_study_on_cuda_asks_slurm_for_a_gpu(slurm, bare, tmp_path):
         code = run.wait(LIMIT)
 
     asked = {rule(facts): facts.get("TresPerJob", "") for number, facts in slurm.jobs().items() if number not in before}
-    assert asked == {"fetch": "", "prepare": "", "train": "gres:gpu:1"}
+    assert asked == {"prepare": "", "train": "gres:gpu:1"}
     if not torch.cuda.is_available():
         assert code == 1
         log = (project.root / "logs/on_cuda/train/cnn.0.log").read_text()

@@ -34,8 +34,3 @@ def test_the_cluster_has_the_default_settings_that_are_not_about_this_machine():
 
     assert default.keys() - slurm.keys() == {"resources"}
     assert all(slurm[name] == default[name] for name in default.keys() & slurm.keys())
-
-
-def test_the_data_can_be_fetched_by_itself_on_the_login_node(clone):
-    """docs/cluster.md has this command."""
-    assert set(clone.planned("--until", "fetch")) == {"Fetch sklearn_digits"}

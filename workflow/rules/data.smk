@@ -2,6 +2,8 @@
 
 
 rule fetch:
+    # Snakemake runs it where it runs itself: the nodes of a cluster may have no internet.
+    localrule: True
     input:
         jobs=STUDY.inputs("fetch"),
         files=STUDY.own_files,
