@@ -48,3 +48,11 @@ def test_a_damaged_part_of_a_page_is_refused():
 
     with pytest.raises(ValueError, match="packed part"):
         packing.unpacked(f'<script type="text/plain" class="packed">{damaged}</script>')
+
+
+def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_before_it_fills_the_memory():
+    bomb = packing.compressed(b"entry,value\n" + b"0" * packing.LARGEST)
+    assert len(bomb) < 200_000
+
+    with pytest.raises(ValueError, match="it unpacks to more than 100 MB"):
+        packing.rows_of(bomb)

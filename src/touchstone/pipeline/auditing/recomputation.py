@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import random
@@ -186,10 +185,7 @@ def _difference(page: str, before: bytes, after: bytes) -> str:
 def _text(page: str, data: bytes) -> str:
     """Return a page as text, with its packed parts; ValueError if it cannot be read."""
     if page.endswith(".gz"):
-        try:
-            return gzip.decompress(data).decode()
-        except (EOFError, OSError) as error:
-            raise ValueError(str(error)) from error
+        return packing.decompressed(data).decode()
     if page.endswith((".pdf", ".png")):
         return ""
     return packing.unpacked(data.decode()) if page.endswith(".html") else data.decode()
