@@ -2,8 +2,6 @@
 
 
 rule fetch:
-    # Snakemake runs it where it runs itself: the nodes of a cluster may have no internet.
-    localrule: True
     input:
         jobs=STUDY.inputs("fetch"),
         files=STUDY.own_files,
@@ -12,6 +10,8 @@ rule fetch:
         sidecar="data/raw/{source}.prov.json",
     log:
         "logs/fetch/{source}.log",
+    # Snakemake runs it where it runs itself: the nodes of a cluster may have no internet.
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1
