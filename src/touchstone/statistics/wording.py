@@ -18,7 +18,7 @@ METHODS = {
     "percentile": "bootstrap percentiles",
 }
 MOST_DIGITS = 9  # more than usual, of a number near its bound; what is nearer is equal but for rounding
-BOUND = re.compile(r"(?<![\w.])[+-]?(?:\d+\.?\d*|\.\d+)")  # a number in the words of a criterion
+BOUND = re.compile(r"(?<![\w.])[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?")  # a number in the words of a criterion
 NOTED_BOUND = re.compile(r"(?:the bound|no effect) \(([^)]*)\)")  # in the note of an inconclusive claim
 
 

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from touchstone.statistics import intervals, rows, seed_intervals
@@ -125,7 +125,7 @@ def read(text):
 
 
 def relation(value, bound):
-    return 0 if abs(value - bound) < 1e-9 else 1 if value > bound else -1
+    return 0 if abs(value - bound) <= 1e-9 else 1 if value > bound else -1
 
 
 @st.composite
@@ -140,6 +140,7 @@ def numbers(draw):
 
 
 @settings(max_examples=500, deadline=None)
+@example(("", 6e-05, 0, 6e-05, 6e-05))  # a bound that is written with an exponent
 @given(numbers())
 def test_what_is_printed_stands_to_its_bound_as_the_exact_numbers_do(drawn):
     unit, value, low, high, bound = drawn
