@@ -18,6 +18,7 @@ import pytest
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from touchstone.digests import SNAKEMAKE_MARK
 from touchstone.pipeline.auditing import audit
 from touchstone.pipeline.jobs import processes, run_records
 from touchstone.pipeline.orchestration import recovery
@@ -143,7 +144,9 @@ def test_after_seeded_kills_the_bytes_are_those_of_an_undisturbed_run(tiny, empt
     assert before.items() <= stored(empty).items(), killed
     first, second = bytes_of(tiny), bytes_of(empty)
     first.pop("data/README.md")  # git has it; nothing made it
-    assert [name for name in first.keys() | second.keys() if first.get(name) != second.get(name)] == [], killed
+    differing = [name for name in first.keys() | second.keys() if first.get(name) != second.get(name)]
+    # Snakemake, killed after a job has ended, leaves no mark in the job's folder; then the time of the folder counts.
+    assert [name for name in differing if not name.endswith(SNAKEMAKE_MARK)] == [], killed
     assert leftovers(empty) == []
     assert audit.audit(Plan(load("tiny", empty.root)), empty.root, quiet=True) == []
     assert at_work(empty, "") == []
