@@ -1,5 +1,5 @@
-"""What is raised for bytes or files that are damaged."""
+"""The error of damaged bytes and files. It must stay light: planning imports it."""
 
 
 class DamagedFile(ValueError):
-    """Bytes that are not a whole, readable noun."""
+    """Bytes or files that are not whole, or not what they should be."""
