@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from touchstone.claims.criteria import Book, Criterion
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import Place
-from touchstone.pipeline.settings.papers import Paper
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.roles import mentioned
 from touchstone.pipeline.settings.sections import Entry
@@ -20,7 +19,7 @@ Cast = dict[str, str | list[str]]  # role -> the entry or entries that play it
 
 def resolve_claims(
     written: dict[str, Any],
-    papers: list[Paper],
+    sentences: Mapping[str, str],
     book: Book,
     resolved: dict[str, Any],
     removed: Collection[Entry],
@@ -30,14 +29,13 @@ def resolve_claims(
 
     Args:
         written: the section `claims` as the files write it. Its key `shared` gives roles to all claims.
-        papers: of the study.
-        book: their claims.
+        sentences: data role -> what plays it.
+        book: the claims of the study's papers.
         resolved: the settings of all other sections.
-        removed: the entries that the overlay, or an absent source, took out of the study.
+        removed: the entries that left the study.
         problems: receives every mistake.
     """
     criterion_roles = {name for criterion in book.criteria.values() for name in criterion.roles}
-    sentences = {role: sentence for paper in papers for role, sentence in paper.roles.items()}
     blocks = dict(written)
     shared = blocks.pop("shared", None) or {}
     if not isinstance(shared, dict):

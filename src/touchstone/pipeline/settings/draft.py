@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from touchstone.claims.criteria import SHARED
 from touchstone.messages import nearest
 from touchstone.pipeline.settings import roles
 from touchstone.pipeline.settings.files import Place
@@ -17,9 +16,7 @@ from touchstone.pipeline.settings.roles import TEXTS, Roles, filled_in
 from touchstone.pipeline.settings.sections import Entry, Section
 from touchstone.pipeline.settings.shorthand import (
     DEFAULTS,
-    FAMILY,
     component_of,
-    family_names,
     merged,
     takes_list,
     with_defaults,
@@ -36,19 +33,15 @@ class Draft:
 
     Attributes:
         blocks: section -> entry -> its block.
-        roles: role -> the entries that play it.
-        own: the entries that the study's own file writes; the others it inherits.
+        roles: role or group -> the entries that it stands for.
+        own: the entries that the study itself changes or adds; the others it inherits.
         removed: inherited entries that left the study.
-        former: the entries of inherited families that the study's own file changes.
-        inherited: the entries that an inherited overlay is the first to write.
     """
 
     blocks: Blocks
     roles: Roles = field(default_factory=dict)
     own: set[Entry] = field(default_factory=set)
     removed: set[Entry] = field(default_factory=set)
-    former: set[Entry] = field(default_factory=set)
-    inherited: set[Entry] = field(default_factory=set)
 
 
 def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> Draft:
@@ -66,9 +59,7 @@ def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> 
     families: dict[str, list[str]] = {}
     own_sections: dict[str, Any] = {}
     for layer in files.layers:
-        for section, blocks in layer.blocks.items():
-            for name in blocks if isinstance(blocks, dict) else ():
-                problems.written((section, name), layer.file)
+        _record_places(layer, problems)
         blocks, members = spelled_out(layer.blocks, problems)
         families |= members
         own_sections = blocks if layer.own else own_sections
@@ -76,9 +67,8 @@ def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> 
     problems.stop()
     for section, kind in kinds.items():
         families |= _write_out(section, kind, own_sections.get(section) or {}, draft, problems)
-    _drop_unlisted(files, kinds, draft)
     if files.questions is not None:
-        _keep_questions(files.questions, draft, problems)
+        _keep_questions(files.questions, draft)
     problems.extend(unknown_sources(draft.blocks))
     problems.stop()
     draft.roles = roles.with_families(files.roles, families)
@@ -90,41 +80,29 @@ def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> 
     return draft
 
 
+def _record_places(layer: Layer, problems: Problems) -> None:
+    """Record where a file writes its entries and their settings, so that mistakes are reported there."""
+    at = layer.keys.get((), ())
+    for section, blocks in layer.blocks.items():
+        for name, block in blocks.items() if isinstance(blocks, dict) else ():
+            place = (section, name)
+            if section != "study":
+                problems.written(place, layer.file, layer.keys.get(place, (*at, *place)))
+            for key in block if isinstance(block, dict) else ():
+                keys = layer.keys.get((*place, key), (*layer.keys.get(place, (*at, *place)), key))
+                problems.written((*place, key), layer.file, keys)
+
+
 def _merge(layer: Layer, draft: Draft, kinds: dict[str, Section], problems: Problems) -> None:
     """Change the draft as one file says."""
     for section, changes in layer.blocks.items():
         entries = draft.blocks.setdefault(section, {})
         for name, change in changes.items():
-            place = (section, name)
             if layer.own and section in (*kinds, "confounding") and name != DEFAULTS:
                 draft.own.add(Entry(section, name))
-            if layer.overlay and name.endswith(FAMILY) and name in entries:
-                draft.former |= {Entry(section, member) for member in family_names(name, entries[name])}
-            if change is None and layer.overlay and section in (*kinds, "confounding", "claims"):
-                _mark_removed(place, entries, draft, problems, inherited=not layer.own)
-            elif change == {} and layer.overlay and name in entries:
-                problems.add(place, "empty entry: it changes nothing; give settings, use:, or null to remove it")
-            else:
-                if layer.overlay and not layer.own and name not in entries:
-                    draft.inherited.add(Entry(section, name))
-                entries[name] = merged(entries.get(name), change)
-                draft.removed.discard(Entry(section, name))  # a file between may have removed it
-
-
-def _mark_removed(
-    place: tuple[str, str], entries: dict[str, Any], draft: Draft, problems: Problems, *, inherited: bool
-) -> None:
-    """Remove an entry. An inherited file may remove one of a paper that the study does not list."""
-    section, name = place
-    draft.own.discard(Entry(section, name))
-    families = [other for other in entries if other.endswith(FAMILY) and name.startswith(other[:-1])]
-    if name in entries:
-        del entries[name]
-        draft.removed.add(Entry(section, name))
-    elif families:
-        entries[name] = None  # until the families are written out
-    elif not inherited:
-        problems.add(place, f"null removes an entry, but there is no such entry.{nearest(name, entries)}")
+            if layer.own and section != "study" and change in ({}, None):
+                problems.add((section, name), "empty entry: it changes nothing; give settings, or leave it out")
+            entries[name] = merged(entries.get(name), change)
 
 
 def _write_out(
@@ -135,7 +113,7 @@ def _write_out(
     Args:
         section: its name.
         kind: what its entries may hold.
-        own: the section as the study's own file writes it.
+        own: the section as the study itself changes it.
         draft: changed in place.
         problems: receives every mistake.
 
@@ -147,33 +125,10 @@ def _write_out(
         draft.own.discard(Entry(section, family))
         if isinstance(own.get(family), dict) and "eps" in own[family]:
             draft.own |= {Entry(section, member) for member in members}
-    draft.removed |= {entry for entry in draft.former if entry.section == section and entry.name not in blocks}
-    members = [member for names in families.values() for member in names]
-    for name in [name for name, block in blocks.items() if block is None and Entry(section, name) not in draft.own]:
-        if name not in members:
-            problems.add((section, name), f"null removes an entry, but there is no such entry.{nearest(name, members)}")
-        del blocks[name]
-        draft.removed.add(Entry(section, name))
     problems.stop()
     draft.blocks[section] = with_defaults(section, kind, blocks, problems, own=DEFAULTS in own)
     _refuse_new_without_use(section, kind, draft, problems)
     return families
-
-
-def _drop_unlisted(files: Files, kinds: dict[str, Section], draft: Draft) -> None:
-    """Remove what inherited overlays ask for papers that the study does not list, or change about their entries."""
-    listed = [*(paper.name for paper in files.papers), SHARED]
-    for section, name in draft.inherited - draft.own:
-        entries = draft.blocks[section]
-        block = entries.get(name)
-        if section == "claims":
-            unlisted = name not in ("shared", *files.book.criteria)
-        else:
-            is_change = section in kinds and kinds[section].needs_use and isinstance(block, dict) and "use" not in block
-            unlisted = is_change or (isinstance(block, dict) and block.get("system", SHARED) not in listed)
-        if name in entries and unlisted:
-            del entries[name]
-            draft.removed.add(Entry(section, name))
 
 
 def _refuse_new_without_use(section: str, kind: Section, draft: Draft, problems: Problems) -> None:
@@ -181,19 +136,14 @@ def _refuse_new_without_use(section: str, kind: Section, draft: Draft, problems:
     entries = draft.blocks[section]
     for name, block in entries.items():
         new = Entry(section, name) in draft.own and isinstance(block, dict) and "use" not in block
-        if problems.overlay and kind.needs_use and new:
+        if kind.needs_use and new:
             others = [other for other in entries if other != name]
             problems.add((section, name), f"no such entry; a new one needs its own use:.{nearest(name, others)}")
 
 
-def _keep_questions(names: list[str], draft: Draft, problems: Problems) -> None:
-    """Remove the inherited evaluations that the study does not list."""
+def _keep_questions(names: list[str], draft: Draft) -> None:
+    """Remove the evaluations of papers that their grades do not ask and that the study does not change."""
     evaluations = draft.blocks.get("evaluations") or {}
-    for name in names:
-        if name not in evaluations:
-            problems.add(
-                ("questions",), f"no evaluation called {shown(name)}.{nearest(name, evaluations)}", problems.own
-            )
     for name in list(evaluations):
         if name not in names and Entry("evaluations", name) not in draft.own:
             del evaluations[name]

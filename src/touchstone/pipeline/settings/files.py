@@ -212,22 +212,19 @@ def lines_of(path: Path) -> dict[Place, int]:
     return _lines(path, text_of(path))
 
 
-def study_file(study: str, root: Path) -> Path | None:
-    """Return the overlay of a study, by its name or its path; None for a default study that has none.
+def study_file(study: str, root: Path) -> Path:
+    """Return the file of a study, by its name or its path.
 
     Raises:
         ParamsError: there is no such study.
     """
     folder = root / "workflow" / "studies"
-    if study == DEFAULT_STUDY:
-        overlay = folder / f"{study}.yaml"
-        return overlay if overlay.is_file() else None
     if study.endswith((".yaml", ".yml")):
         path = root / os.path.expanduser(study)  # noqa: PTH111 - Path's raises RuntimeError for an unknown user
         if not path.is_file():
             raise ParamsError(f"no such study file: {study}")
         return path
-    studies = sorted({DEFAULT_STUDY, *(path.stem for path in folder.glob("*.yaml"))})
+    studies = sorted(path.stem for path in folder.glob("*.yaml"))
     if study in studies:
         return folder / f"{study}.yaml"
     if (beside := root / f"{study}.yaml").is_file():  # an assay outside a clone

@@ -1,8 +1,8 @@
-"""Papers: folders with the published claims, and with the questions that a study asks about them."""
+"""Papers: folders with the published claims, and with the experiment that tests them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import KEPT, NAME, content_of, read_yaml, text_of
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.shorthand import DEFAULTS
+from touchstone.pipeline.settings.study_models import Experiment, Grade, read_model
 from touchstone.pipeline.settings.values import shown
 from touchstone.plugins import PACKAGE
 
@@ -22,27 +23,52 @@ SHIPPED = PACKAGE / "papers"
 
 
 @dataclass(frozen=True)
-class Paper:
-    """One paper's folder, read.
+class Experimental:
+    """The content of one experiment.yaml, or of common.yaml, which all papers share.
 
     Attributes:
-        name: of the folder.
-        folder: its path.
-        facts: the content of paper.yaml, checked.
-        roles: {role that its questions name: what plays it, in a sentence}.
-        sections: the other content of questions.yaml; each evaluation has the paper as its `system`.
+        name: of the paper; "shared" for what papers share.
+        file: its path.
+        sections: section -> entry -> its settings; each evaluation has the paper as its `system`.
+        groups: name -> the entries that it stands for.
+        grades: smoke, quick or full -> what it asks and changes.
+        data_roles: role that a study's data plays -> a sentence; only common.yaml has them.
     """
 
     name: str
+    file: Path
+    sections: dict[str, Any]
+    groups: dict[str, Any]
+    grades: dict[str, Grade]
+    data_roles: dict[str, str]
+
+    def grade(self, word: str) -> Grade:
+        """Return what a grade asks and changes; without a block of its own it asks everything and changes nothing."""
+        return self.grades.get(word) or Grade()
+
+    def with_system(self, sections: dict[str, Any]) -> dict[str, Any]:
+        """Return sections with the paper as the system of each new evaluation."""
+        evaluations = sections.get("evaluations")
+        if not isinstance(evaluations, dict) or self.name == SHARED:
+            return sections
+        named = {
+            name: block | {"system": self.name} if isinstance(block, dict) and "use" in block else block
+            for name, block in evaluations.items()
+        }
+        return sections | {"evaluations": named}
+
+
+@dataclass(frozen=True)
+class Paper(Experimental):
+    """One paper's folder, read.
+
+    Attributes:
+        folder: its path.
+        facts: the content of paper.yaml, checked.
+    """
+
     folder: Path
     facts: dict[str, Any]
-    roles: dict[str, str]
-    sections: dict[str, Any]
-
-    @property
-    def questions_file(self) -> Path:
-        """The path of questions.yaml."""
-        return self.folder / "questions.yaml"
 
     @property
     def is_shipped(self) -> bool:
@@ -54,6 +80,33 @@ class Paper:
         """The folder of the paper's own components, if it has one."""
         folder = self.folder / "components"
         return folder if folder.is_dir() else None
+
+
+def common(problems: Problems) -> Experimental:
+    """Return what papers share."""
+    file = SHIPPED / "common.yaml"
+    return Experimental(SHARED, file, *_experiment(file, SHARED, problems))
+
+
+def _experiment(
+    file: Path, name: str, problems: Problems
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Grade], dict[str, str]]:
+    """Return the sections, groups, grades and data roles of an experiment.yaml; every mistake goes to `problems`."""
+    content = read_yaml(file)
+    read = read_model(Experiment, content, file, problems) or Experiment()
+    sections = {key: block for key, block in content.items() if key not in Experiment.model_fields}
+    for evaluation, block in _blocks(sections.get("evaluations")).items():
+        if name != SHARED:
+            if "system" in block:
+                problems.add(("evaluations", evaluation, "system"), "leave it out; it is the paper's name", file)
+            block["system"] = name
+    for grade, asked in read.grades.items():
+        for section, names in (("evaluations", asked.evaluations), ("figures", asked.figures)):
+            for place, word in enumerate(names or ()):
+                if word not in (known := _blocks(sections.get(section))):
+                    reason = f"no {section[:-1]} called {word}.{nearest(word, known)}"
+                    problems.add(("grades", grade, section, str(place)), reason, file)
+    return sections, read.groups, dict(read.grades), read.data_roles
 
 
 def shipped() -> list[str]:
@@ -84,7 +137,7 @@ def paper_folder(written: str, root: Path) -> Path:
     folder = root / written
     if not NAME.fullmatch(folder.resolve().name) or folder.resolve().name == SHARED:
         raise ValueError(f"{written}: a paper's folder is named [a-z][a-z0-9_]*, and not {SHARED}")
-    for file in ("paper.yaml", "questions.yaml"):
+    for file in ("paper.yaml", "experiment.yaml"):
         if not (folder / file).is_file():
             place = folder.resolve()
             raise ValueError(
@@ -94,20 +147,28 @@ def paper_folder(written: str, root: Path) -> Path:
     return folder
 
 
-def read_papers(listed: Iterable[str], root: Path, problems: Problems) -> tuple[list[Paper], Book]:
+def read_papers(listed: Mapping[str, str], root: Path, problems: Problems) -> tuple[list[Paper], Book]:
     """Return the papers that a study lists, and their claims; every mistake goes to `problems`.
+
+    Args:
+        listed: paper, as written -> its grade.
+        root: the folder of the Snakefile.
+        problems: receives every mistake.
 
     Raises:
         ParamsError: a paper is wrong.
     """
     papers: list[Paper] = []
-    for written in listed:
+    for written, grade in listed.items():
         try:
             folder = paper_folder(written, root)
         except ValueError as error:
-            problems.add(("papers",), str(error), problems.own)
+            problems.add(("papers", written), str(error), problems.own)
             continue
         paper = read_paper(folder, problems)
+        if grade not in (*paper.grades, "full"):
+            known = ", ".join(dict.fromkeys([*paper.grades, "full"]))
+            problems.add(("papers", written), f"it has no grade {grade}; its grades are {known}", problems.own)
         for other in papers:
             _compare(paper, other, problems)
         papers.append(paper)
@@ -152,26 +213,20 @@ def _book(files: tuple[tuple[Path, str], ...]) -> Book:
 def read_paper(folder: Path, problems: Problems) -> Paper:
     """Return one paper; every mistake goes to `problems`."""
     name = folder.resolve().name
-    file, text = _read(folder)
-    facts, questions = content_of(file, text), read_yaml(folder / "questions.yaml")
-    for mistake in _mistakes(file, text):
-        problems.add(mistake.place, mistake.message, file)
-    roles = questions.pop("roles", None) or {}
-    if not isinstance(roles, dict) or not all(isinstance(text, str) for text in roles.values()):
-        problems.add(("roles",), "expected role: what plays it, in a sentence", folder / "questions.yaml")
-        roles = {}
-    for evaluation, block in _blocks(questions.get("evaluations")).items():
-        if "system" in block:
-            place = ("evaluations", evaluation, "system")
-            problems.add(place, "leave it out; it is the paper's name", folder / "questions.yaml")
-        block["system"] = name
-    for claim in _blocks(questions.get("claims")):
+    claims_file, text = _read(folder)
+    facts, file = content_of(claims_file, text), folder / "experiment.yaml"
+    for mistake in _mistakes(claims_file, text):
+        problems.add(mistake.place, mistake.message, claims_file)
+    sections, groups, grades, roles = _experiment(file, name, problems)
+    if roles:
+        problems.add(("data_roles",), "only common.yaml has data roles", file)
+    for claim in _blocks(sections.get("claims")):
         if claim != "shared" and claim not in _blocks(facts.get("criteria")):
             reason = f"paper.yaml has no such criterion.{nearest(claim, _blocks(facts.get('criteria')))}"
-            problems.add(("claims", claim), reason, folder / "questions.yaml")
-    for role in _unknown_shared(facts, questions):
-        problems.add(("claims", "shared", role), "no criterion of the paper has such a role", folder / "questions.yaml")
-    return Paper(name, folder, facts, roles, _without_shared(facts, questions))
+            problems.add(("claims", claim), reason, file)
+    for role in _unknown_shared(facts, sections):
+        problems.add(("claims", "shared", role), "no criterion of the paper has such a role", file)
+    return Paper(name, file, _without_shared(facts, sections), groups, grades, {}, folder, facts)
 
 
 def _blocks(section: Any) -> dict[str, dict[str, Any]]:
@@ -231,4 +286,4 @@ def _compare(paper: Paper, other: Paper, problems: Problems) -> None:
         if section != "claims":
             for name in _blocks(block).keys() & _blocks(other.sections.get(section)).keys() - {DEFAULTS}:
                 reason = f"{other.name} defines it, too; rename one of them"
-                problems.add((section, name), reason, paper.questions_file)
+                problems.add((section, name), reason, paper.file)

@@ -23,33 +23,28 @@ class Problems:
     """Collects the mistakes of one study and finds the file and line of each.
 
     Args:
-        base: params.yaml, or the overlay if the study starts from nothing.
-        overlay: the study's own file, if there is one.
+        base: params.yaml.
+        study: the study's own file.
 
     Attributes:
-        own: the study's own file: the overlay, or params.yaml.
+        own: the study's own file.
     """
 
-    def __init__(self, base: Path, overlay: Path | None = None) -> None:
-        self.base, self.overlay = base, overlay
-        self._files: dict[Place, Path] = {}
+    def __init__(self, base: Path, study: Path | None = None) -> None:
+        self.base, self.own = base, study or base
+        self._files: dict[Place, tuple[Path, Place]] = {}
         self._places: dict[Place, Place] = {}
         self._errors: list[str] = []
         self._lines: dict[Path, dict[Place, int]] = {}
-
-    @property
-    def own(self) -> Path:
-        """The study's own file."""
-        return self.overlay or self.base
 
     @property
     def messages(self) -> list[str]:
         """Everything that was recorded, a line each."""
         return list(self._errors)
 
-    def written(self, place: Place, file: Path) -> None:
-        """Record which file last changed the entry at a place; its mistakes are reported there."""
-        self._files[place] = file
+    def written(self, place: Place, file: Path, keys: Place | None = None) -> None:
+        """Record which file last wrote what is at a place, and under which keys; its mistakes are reported there."""
+        self._files[place] = file, place if keys is None else keys
 
     def stands_for(self, place: Place, written: Place) -> None:
         """Record that what is at a place was written at another: in a family, or in the defaults of a section."""
@@ -63,13 +58,12 @@ class Problems:
             message: what is wrong and what to do.
             file: the file that holds the keys, if not the one that wrote the place.
         """
-        written = place if file else self._written(place)
-        file = file or self._file(written)
+        file, keys = (file, place) if file else self._origin(place)
         if len(self._errors) == MOST_ERRORS:
             self._errors.append(f"and more: these are the first {MOST_ERRORS}")
             self.stop()
-        words = printable(f"{'.'.join(place)}: {message}"[:MOST_LETTERS])
-        self._errors.append(f"{file}{self._line(file, written)}: {words}")
+        words = printable(f"{'.'.join(keys)}: {message}"[:MOST_LETTERS])
+        self._errors.append(f"{file}{self._line(file, keys)}: {words}")
 
     def extend(self, *checks: Iterable[Problem]) -> None:
         """Record every mistake that the checks yield, in their order."""
@@ -82,20 +76,15 @@ class Problems:
         if self._errors:
             raise ParamsError("\n".join(self._errors))
 
-    def _written(self, place: Place) -> Place:
-        """Return where something was written."""
+    def _origin(self, place: Place) -> tuple[Path, Place]:
+        """Return the file that wrote what is at a place, and the keys that lead to it there."""
         for length in range(len(place), 0, -1):
             if place[:length] in self._files:
-                return place
+                file, keys = self._files[place[:length]]
+                return file, keys + place[length:]
             if place[:length] in self._places:
-                return self._places[place[:length]] + place[length:]
-        return place
-
-    def _file(self, place: Place) -> Path:
-        for length in range(len(place), 0, -1):
-            if place[:length] in self._files:
-                return self._files[place[:length]]
-        return self.base
+                return self._origin(self._places[place[:length]] + place[length:])
+        return self.own, place
 
     def _line(self, file: Path, place: Place) -> str:
         """Return ":LINE" of a key, or of the nearest key above it in the file."""

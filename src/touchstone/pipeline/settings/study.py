@@ -1,4 +1,4 @@
-"""A study's settings, whole: params.yaml and an overlay, read, checked and resolved."""
+"""A study's settings, whole: its file, params.yaml and its papers, read, checked and resolved."""
 
 from __future__ import annotations
 
@@ -73,19 +73,19 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     Each part of the checks relies on the parts before it, so reading stops after the first part with mistakes.
 
     Args:
-        study: the name of a study, or the path of its overlay.
+        study: the name of a study, or the path of its file.
         root: the folder that holds params.yaml and the Snakefile.
 
     Raises:
         ParamsError: lists every mistake of a part with file, line, key and what is allowed.
     """
-    overlay = study_file(study, root)
-    name = study if overlay is None else overlay.stem
+    file = study_file(study, root)
+    name = file.stem
     if not NAME.fullmatch(name):
-        raise ParamsError(f"{overlay}: a study is named [a-z][a-z0-9_]*, got {name!r}")
+        raise ParamsError(f"{file}: a study is named [a-z][a-z0-9_]*, got {name!r}")
     if name == "raw":
-        raise ParamsError(f"{overlay}: a study cannot be called raw, because data/raw has the sources of all studies")
-    kinds, problems = sections(), Problems(root / "params.yaml", overlay)
+        raise ParamsError(f"{file}: a study cannot be called raw, because data/raw has the sources of all studies")
+    kinds, problems = sections(), Problems(root / "params.yaml", file)
 
     files = read_files(problems, kinds, root)
     _plug_in(files, root, problems)
@@ -128,14 +128,14 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     )
     problems.extend(unused(resolved, kinds))
     claims = draft.blocks.get("claims") or {}
-    resolved["claims"] = resolve_claims(claims, files.papers, files.book, resolved, removed, problems)
+    resolved["claims"] = resolve_claims(claims, files.sentences, files.book, resolved, removed, problems)
     resolved["papers"] = {paper.name: paper.facts for paper in files.papers}
     problems.stop()
     omit_defaults(resolved["classifiers"])
     folders = [paper for paper in files.listed if "/" in paper]
     own = [paper for paper in files.papers if not paper.is_shipped]
-    remarks = (*open_roles(own, draft.roles), *untested(own, files.book, resolved))
-    read = (*(layer.file for layer in files.layers), *(paper.folder / "paper.yaml" for paper in own))
+    remarks = (*open_roles(own, files.sentences, draft.roles), *untested(own, files.book, resolved))
+    read = (*dict.fromkeys(layer.file for layer in files.layers), *(paper.folder / "paper.yaml" for paper in own))
     _check_code(resolved)
     code.save()
     return Study(name, resolved, (*folders, *files.plugins), remarks, first_seed, tuple(map(str, read)))
