@@ -22,7 +22,6 @@ from touchstone.pipeline.settings.shorthand import (
     with_defaults,
     with_families,
 )
-from touchstone.pipeline.settings.values import shown
 
 Blocks = dict[str, dict[str, Any]]  # section -> entry -> its block
 

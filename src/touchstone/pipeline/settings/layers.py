@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from touchstone.claims.criteria import SHARED, Book
+from touchstone.claims.criteria import Book
 from touchstone.messages import nearest
 from touchstone.pipeline.settings import papers as paper_folders
 from touchstone.pipeline.settings.files import Place, read_yaml
@@ -16,7 +16,7 @@ from touchstone.pipeline.settings.papers import Experimental, Paper, read_papers
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.roles import Roles, mentioned, read_roles
 from touchstone.pipeline.settings.sections import STUDY_SETTINGS, Section
-from touchstone.pipeline.settings.shorthand import DEFAULTS, merged
+from touchstone.pipeline.settings.shorthand import DEFAULTS
 from touchstone.pipeline.settings.study_models import GRADES, Defaults, Scale, StudyFile, read_model
 from touchstone.pipeline.settings.values import shown
 
@@ -109,9 +109,11 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     groups |= study.change.get(GROUPS, {}) | players
     sentences = common.data_roles if common is not None else {}
     _check_mentions(read, layers, {*groups, *sentences}, problems)
-    roles = read_roles({name: value for name, value in groups.items()}, problems)
+    roles = read_roles(groups, problems)
     problems.stop()
-    return Files(layers, list(study.papers), read, book, roles, _asked(graded), sentences, study.plugins, study.scale.claims)
+    return Files(
+        layers, list(study.papers), read, book, roles, _asked(graded), sentences, study.plugins, study.scale.claims
+    )
 
 
 def _layers_of(one: Experimental, word: str) -> Iterator[Layer]:
@@ -153,7 +155,9 @@ def _own_layer(study: StudyFile, params: Defaults, problems: Problems) -> Layer:
     for section in ("classifiers", "translators"):
         trained = _trained(params.scale, section) | _trained(study.scale, section)
         written = blocks.get(section) or {}
-        blocks[section] = {DEFAULTS: {key: value for key, (value, _) in trained.items()}, **written} if trained else written
+        blocks[section] = (
+            {DEFAULTS: {key: value for key, (value, _) in trained.items()}, **written} if trained else written
+        )
         keys |= {(section, DEFAULTS, key): place for key, (_, place) in trained.items()}
     return Layer({name: block for name, block in blocks.items() if block}, problems.own, own=True, keys=keys)
 
@@ -194,7 +198,7 @@ def _data_layer(study: StudyFile, problems: Problems) -> tuple[Layer, dict[str, 
                 problems.add(place, f"expected entries by name, got {shown(value)}", problems.own)
         else:
             section, written = "examples", value if isinstance(value, dict) else {}
-            players[role] = list(value) if isinstance(value, dict) and len(value) > 1 else next(iter(value)) if isinstance(value, dict) and value else value
+            players[role] = _players(value)
         for name, block in written.items():
             if name in blocks[section]:
                 problems.add((*place, name), "is defined twice", problems.own)
@@ -202,6 +206,12 @@ def _data_layer(study: StudyFile, problems: Problems) -> tuple[Layer, dict[str, 
                 blocks[section][name] = block
                 keys[(section, name)] = (*place, name)
     return Layer({name: block for name, block in blocks.items() if block}, problems.own, keys=keys), players
+
+
+def _players(value: Any) -> Any:
+    """Return the sets that play a data role: the names of those that it defines, or what it names."""
+    names = list(value) if isinstance(value, dict) else value
+    return names[0] if isinstance(names, list) and len(names) == 1 else names
 
 
 def _check_sections(layer: Layer, problems: Problems, names: list[str]) -> None:
@@ -237,4 +247,6 @@ def _check_mentions(papers: Iterable[Paper], layers: Iterable[Layer], names: set
             if role not in names:
                 keys = (*layer.keys.get((), ()), *place)
                 listed = ", ".join(sorted(names))
-                problems.add(keys, f"no data role or group {role}; there are {listed}.{nearest(role, names)}", layer.file)
+                problems.add(
+                    keys, f"no data role or group {role}; there are {listed}.{nearest(role, names)}", layer.file
+                )

@@ -59,15 +59,15 @@ def _check_cast(criterion: Criterion, paper: Paper, problems: Problems) -> None:
     cast = (paper.sections.get("claims") or {}).get(criterion.id)
     listed = ", ".join(f"{role}: ..." for role in criterion.roles)
     if cast is None:
-        reason = f"nothing plays its roles; add under claims: in questions.yaml: {criterion.id}: {{{listed}}}"
+        reason = f"nothing plays its roles; add under claims: in experiment.yaml: {criterion.id}: {{{listed}}}"
         problems.add(("criteria", criterion.id), reason, paper.folder / "paper.yaml")
     elif isinstance(cast, dict):
         for role in cast.keys() - criterion.roles.keys():
             reason = f"not a role. Its roles are {', '.join(criterion.roles)}.{nearest(role, criterion.roles)}"
-            problems.add(("claims", criterion.id, role), reason, paper.questions_file)
+            problems.add(("claims", criterion.id, role), reason, paper.file)
         for role in criterion.roles.keys() - cast.keys():
             reason = f"names nothing for the role {role}; add {role}: an entry of {criterion.roles[role].section}"
-            problems.add(("claims", criterion.id), reason, paper.questions_file)
+            problems.add(("claims", criterion.id), reason, paper.file)
 
 
 def _check_figures(paper: Paper, names: Collection[str], problems: Problems) -> None:
@@ -77,7 +77,7 @@ def _check_figures(paper: Paper, names: Collection[str], problems: Problems) -> 
             asked = {name for questions in _shipped_questions().values() for name in questions}
             if other not in asked:
                 reason = f"no evaluation called {other}.{nearest(other, {*names, *asked})}"
-                problems.add(("figures", figure, "also"), reason, paper.questions_file)
+                problems.add(("figures", figure, "also"), reason, paper.file)
 
 
 def _unmeasured(query: RowQuery, used: Collection[str], *, is_shipped: bool) -> str:
@@ -91,7 +91,7 @@ def _unmeasured(query: RowQuery, used: Collection[str], *, is_shipped: bool) -> 
         listed = ", ".join(component.metrics)
         return f"{query.evaluation} makes no metric {metric}; it makes {listed}.{nearest(metric, component.metrics)}"
     if query.evaluation not in used and not (is_shipped and shipped_papers_that_use(query.evaluation)):
-        return f"no question measures {query.metric}; add an evaluation with use: {query.evaluation} to questions.yaml"
+        return f"no question measures {query.metric}; add an evaluation with use: {query.evaluation} to experiment.yaml"
     return ""
 
 
@@ -102,4 +102,4 @@ def shipped_papers_that_use(evaluation: str) -> list[str]:
 
 def _shipped_questions() -> dict[str, Any]:
     """Return the evaluations of each shipped paper."""
-    return {paper: read_yaml(SHIPPED / paper / "questions.yaml").get("evaluations") or {} for paper in shipped()}
+    return {paper: read_yaml(SHIPPED / paper / "experiment.yaml").get("evaluations") or {} for paper in shipped()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -25,27 +25,27 @@ def _seeds(value: Any) -> Any:
     """Return the seeds that a number or a list means: 3 is [0, 1, 2]."""
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SEEDS:
         return list(range(value))
-    if isinstance(value, list) and value and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in value):
+    if (
+        isinstance(value, list)
+        and value
+        and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in value)
+    ):
         return value
-    raise PydanticCustomError("seeds", "a number of seeds from 1 to {most}, or a list of them", {"most": MOST_SEEDS})
+    raise PydanticCustomError("seeds", SEEDS_TEXT)
 
 
-Seeds = Annotated[list[int], BeforeValidator(_seeds), Field(description=f"a number from 1 to {MOST_SEEDS}, or a list of seeds")]
-Grade_ = Annotated[str, Field(pattern=f"^({'|'.join(GRADES)})$", description=f"one of {', '.join(GRADES)}")]
+SEEDS_TEXT = f"a number of seeds from 1 to {MOST_SEEDS}, or a list of them"
+Seeds = Annotated[list[int], BeforeValidator(_seeds), Field(description=SEEDS_TEXT)]
+GradeName = Annotated[str, Field(pattern=f"^({'|'.join(GRADES)})$", description=f"one of {', '.join(GRADES)}")]
+
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class Model(BaseModel):
     """What all these models have in common: unknown keys are refused, and values keep the type that YAML gives them."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Trainings(Model):
-    """Defaults of networks or translators whose recipe does not say otherwise. Other settings are those of training."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    seeds: Seeds | None = None
 
 
 class Scale(Model):
@@ -68,9 +68,9 @@ class Scale(Model):
     first_seed: Any = None
     epochs: Any = None
     learning_rate: Any = None
-    classifiers: Block = Field({}, description="settings of trainings")
-    translators: Block = Field({}, description="settings of trainings")
-    claims: dict[str, Seeds] = Field({}, description="seeds by claim, such as S0-2: 5")
+    classifiers: Block = Field(default={}, description="settings of trainings")
+    translators: Block = Field(default={}, description="settings of trainings")
+    claims: dict[str, Seeds] = Field(default={}, description="seeds by claim, such as S0-2: 5")
     false_positive_rates: Any = None
     attacked_false_positive_rate: Any = None
     absent: Any = None
@@ -79,8 +79,8 @@ class Scale(Model):
 class Defaults(Model):
     """What params.yaml holds: the scale and the machine of a study that does not say otherwise."""
 
-    scale: Scale = Field(Scale(), description="settings such as epochs: 20")
-    compute: Block = Field({}, description="settings such as device: cpu")
+    scale: Scale = Field(default=Scale(), description="settings such as epochs: 20")
+    compute: Block = Field(default={}, description="settings such as device: cpu")
 
 
 class StudyFile(Defaults):
@@ -97,10 +97,10 @@ class StudyFile(Defaults):
 
     title: Any = None
     pdf: Any = None
-    data: Block = Field({}, description="roles with their sets, such as train: {digits_train: {use: digits}}")
-    papers: dict[str, Grade_] = Field({}, description="papers with their grades, such as aloe: quick")
-    change: dict[str, Block] = Field({}, description=SECTIONS)
-    plugins: list[str] = Field([], description="a list of folders")
+    data: Block = Field(default={}, description="roles with their sets, such as train: {digits_train: {use: digits}}")
+    papers: dict[str, GradeName] = Field(default={}, description="papers with their grades, such as aloe: quick")
+    change: dict[str, Block] = Field(default={}, description=SECTIONS)
+    plugins: list[str] = Field(default=[], description="a list of folders")
 
 
 class Grade(Model):
@@ -113,10 +113,10 @@ class Grade(Model):
         change: section -> entry -> settings that differ.
     """
 
-    evaluations: list[str] | None = Field(None, description="a list of evaluations")
-    figures: list[str] | None = Field(None, description="a list of figures")
-    groups: dict[str, Any] = Field({}, description="lists of entries by name")
-    change: dict[str, Block] = Field({}, description=SECTIONS)
+    evaluations: list[str] | None = Field(default=None, description="a list of evaluations")
+    figures: list[str] | None = Field(default=None, description="a list of figures")
+    groups: dict[str, Any] = Field(default={}, description="lists of entries by name")
+    change: dict[str, Block] = Field(default={}, description=SECTIONS)
 
 
 class Experiment(BaseModel):
@@ -124,14 +124,12 @@ class Experiment(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True)
 
-    data_roles: dict[str, str] = Field({}, description="a sentence for each role")
-    groups: dict[str, Any] = Field({}, description="lists of entries by name")
-    grades: dict[Grade_, Grade] = Field({}, description=f"blocks for {', '.join(GRADES)}")
+    data_roles: dict[str, str] = Field(default={}, description="a sentence for each role")
+    groups: dict[str, Any] = Field(default={}, description="lists of entries by name")
+    grades: dict[GradeName, Grade] = Field(default={}, description=f"blocks for {', '.join(GRADES)}")
 
 
-def read_model[M: BaseModel](
-    model: type[M], content: Block, file: Path, problems: Problems, at: Place = ()
-) -> M | None:
+def read_model(model: type[M], content: Block, file: Path, problems: Problems, at: Place = ()) -> M | None:
     """Return the content of a file as a model; None if it has mistakes, which go to `problems`."""
     try:
         return model.model_validate(content)

@@ -85,7 +85,7 @@ def untested(papers: Iterable[Paper], book: Book, study: Mapping[str, Any]) -> I
             yield f"{criterion.id} will have no verdict: {'; '.join(dict.fromkeys(reasons))}"
 
 
-def open_roles(papers: Iterable[Paper], roles: Collection[str]) -> Iterator[str]:
+def open_roles(papers: Iterable[Paper], sentences: Mapping[str, str], roles: Collection[str]) -> Iterator[str]:
     """Yield which roles the evaluations of some papers name and the study does not give."""
     for paper in papers:
         named: dict[str, list[str]] = {}
@@ -93,4 +93,4 @@ def open_roles(papers: Iterable[Paper], roles: Collection[str]) -> Iterator[str]
             named.setdefault(role, []).append(evaluation)
         for role in sorted(named.keys() - set(roles)):
             listed = ", ".join(dict.fromkeys(named[role]))
-            yield f"the study gives no role {role} ({paper.roles[role]}), so {paper.name} asks without it: {listed}"
+            yield f"the study gives no role {role} ({sentences[role]}), so {paper.name} asks without it: {listed}"
