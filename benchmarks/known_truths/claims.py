@@ -1,6 +1,6 @@
 """The claims of known answers: each quantity of the world, and bounds at chosen distances from its truth.
 
-`PYTHONPATH=benchmarks python -m known_truths.claims` writes paper.yaml, and the claims at the end of questions.yaml. A claim
+`PYTHONPATH=benchmarks python -m known_truths.claims` writes claims.yaml, and the claims at the end of experiment.yaml. A claim
 called Strue-N is true and one called Sfalse-N is false, by construction.
 """
 
@@ -203,8 +203,7 @@ def judged() -> Iterator[tuple[str, Quantity, str, float]]:
 
 # --- the files ----------------------------------------------------------------------------------------------------------
 
-HEAD = """# yaml-language-server: $schema=../../../src/touchstone/schemas/paper.json
-# Written by `PYTHONPATH=benchmarks python -m known_truths.claims`; change that instead. Strue-N is true and Sfalse-N false
+HEAD = """# Written by `PYTHONPATH=benchmarks python -m known_truths.claims`; change that instead. Strue-N is true and Sfalse-N false
 # by construction: truths.py has the formulas. Splanted-N hides something and has to be broken, Shonest-N has to survive.
 name: Known answers
 title: Claims whose truth is known
@@ -216,22 +215,22 @@ published: {}   # truths are formulas; no paper states them
 
 
 def paper() -> str:
-    """Return the content of paper.yaml."""
+    """Return the content of claims.yaml."""
     criteria = {name: claim(quantity, comparison, bound) for name, quantity, comparison, bound in judged()}
     lines = [f"  {name}: {json.dumps(block)}" for name, block in (*criteria.items(), *planted())]
     return HEAD + "\ncriteria:\n" + "\n".join(lines) + "\n"
 
 
-def questions() -> str:
-    """Return the content of questions.yaml with the claims at its end."""
+def experiment() -> str:
+    """Return the content of experiment.yaml with the claims at its end."""
     roles: dict[str, dict[str, Any]] = {
         name: {"sets": list(quantity.sets)} if quantity.sets else {} for name, quantity, _, _ in judged()
     }
     roles |= {name: {} for name, _ in planted()}
-    before = (FOLDER / "questions.yaml").read_text().partition("\nclaims:\n")[0]
+    before = (FOLDER / "experiment.yaml").read_text().partition("\nclaims:\n")[0]
     return before + "\nclaims:\n" + "".join(f"  {name}: {json.dumps(block)}\n" for name, block in roles.items())
 
 
 if __name__ == "__main__":
-    (FOLDER / "paper.yaml").write_text(paper())
-    (FOLDER / "questions.yaml").write_text(questions())
+    (FOLDER / "claims.yaml").write_text(paper())
+    (FOLDER / "experiment.yaml").write_text(experiment())

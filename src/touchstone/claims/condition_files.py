@@ -1,4 +1,4 @@
-"""One number of a criterion with its bound, as a paper.yaml writes it."""
+"""One number of a criterion with its bound, as a claims.yaml writes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contrast of a paper.yaml, read and checked: numbers that use the roles of one of its criteria."""
+"""The contrast of a claims.yaml, read and checked: numbers that use the roles of one of its criteria."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEYS = ("of", "shows", *NUMBERS)
 
 
 def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
-    """Yield what is wrong with the contrast of a paper.yaml."""
+    """Yield what is wrong with the contrast of a claims.yaml."""
     if "contrast" in facts:
         try:
             criterion("contrast", facts)

@@ -1,6 +1,6 @@
 """Per paper, one share against two attackers: the second knows the system, or is stronger than the first.
 
-No verdict follows from it: it is the picture at the head of the report. A paper.yaml writes it under `contrast:`, as numbers
+No verdict follows from it: it is the picture at the head of the report. A claims.yaml writes it under `contrast:`, as numbers
 that use the roles of one of its criteria.
 """
 
@@ -40,7 +40,7 @@ def contrasts(papers: Mapping[str, Mapping[str, Any]], study: StudyClaims, rows:
     """Return the contrast of each paper whose numbers the study has, in the order of the papers.
 
     Args:
-        papers: {paper: the content of its paper.yaml}.
+        papers: {paper: the content of its claims.yaml}.
         study: what it says of the claims.
         rows: of the whole study.
     """

@@ -1,4 +1,4 @@
-"""Checks of what a paper.yaml writes; each says where a mistake is, and what is allowed."""
+"""Checks of what a claims.yaml writes; each says where a mistake is, and what is allowed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Place = tuple[str, ...]
 
 
 class ClaimError(ValueError):
-    """A mistake in a paper.yaml: the keys that lead to it, and what is wrong."""
+    """A mistake in a claims.yaml: the keys that lead to it, and what is wrong."""
 
     def __init__(self, place: Place, message: str) -> None:
         super().__init__(f"{'.'.join(place)}: {message}")

@@ -1,4 +1,4 @@
-"""The claims of papers, read from the content of their paper.yaml.
+"""The claims of papers, read from the content of their claims.yaml.
 
 They are read by hand and not by pydantic: importing that costs 0.15 s in every process that reads a study, and a
 criterion's `rows:`, which its tests, needs and breaks inherit in three different ways, would need a validator each.
@@ -50,7 +50,7 @@ def book(papers: Mapping[str, Mapping[str, Any]]) -> Book:
     """Return the claims of several papers.
 
     Args:
-        papers: {paper: the content of its paper.yaml}.
+        papers: {paper: the content of its claims.yaml}.
 
     Raises:
         ClaimError: a claim is wrong.
@@ -88,7 +88,7 @@ def _check_common_role(attacked: Criterion, attack: Criterion) -> None:
 
 
 def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
-    """Yield everything that is wrong with the content of a paper.yaml; of each claim the first mistake."""
+    """Yield everything that is wrong with the content of a claims.yaml; of each claim the first mistake."""
     for key in facts:
         if key not in PAPER:
             yield ClaimError((key,), f"no such key. Keys are {', '.join(PAPER)}.{nearest(key, PAPER)}")
@@ -139,7 +139,7 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
 
     Args:
         name: its id.
-        facts: the content of its paper.yaml.
+        facts: the content of its claims.yaml.
         block: the content of the criterion.
 
     Raises:

@@ -59,7 +59,7 @@ def measured_figures(
     """Return {criterion: the published figures that a study measures itself}, of criteria that measure one.
 
     Args:
-        papers: {paper: the content of its paper.yaml}, checked.
+        papers: {paper: the content of its claims.yaml}, checked.
         claims: {criterion: the entries that play its roles, or why the study does not ask it}.
         data: the study's in-distribution data.
         study: {section: {entry: its settings}}.

@@ -1,4 +1,4 @@
-"""What a criterion found, as the sentence that its paper.yaml writes."""
+"""What a criterion found, as the sentence that its claims.yaml writes."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Content:
 
     study: str
     settings: dict[str, Any]  # of the whole study
-    papers: dict[str, dict[str, Any]]  # {paper: the content of its paper.yaml}
+    papers: dict[str, dict[str, Any]]  # {paper: the content of its claims.yaml}
     chapters: list[Chapter]
     overview: Picture | None  # the one at the head of the page
     pictures: list[Picture]  # all others

@@ -57,7 +57,7 @@ def systems(
     """Return the papers in their order, then what belongs to none; only those with chapters.
 
     Args:
-        papers: {paper: the content of its paper.yaml}.
+        papers: {paper: the content of its claims.yaml}.
         chapters: one per evaluation.
         pictures: in the order of the study's figures.
         claims: those that were judged by numbers.

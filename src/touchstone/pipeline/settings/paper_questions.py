@@ -32,7 +32,7 @@ def check_papers(files: Files, problems: Problems) -> None:
                 if reason := _unmeasured(query, used, is_shipped=paper.is_shipped):
                     reasons.setdefault(reason, place)
             for reason, place in reasons.items():
-                problems.add(place, reason, paper.folder / "paper.yaml")
+                problems.add(place, reason, paper.claims_file)
         _check_figures(paper, names, problems)
 
 
@@ -60,7 +60,7 @@ def _check_cast(criterion: Criterion, paper: Paper, problems: Problems) -> None:
     listed = ", ".join(f"{role}: ..." for role in criterion.roles)
     if cast is None:
         reason = f"nothing plays its roles; add under claims: in experiment.yaml: {criterion.id}: {{{listed}}}"
-        problems.add(("criteria", criterion.id), reason, paper.folder / "paper.yaml")
+        problems.add(("criteria", criterion.id), reason, paper.claims_file)
     elif isinstance(cast, dict):
         for role in cast.keys() - criterion.roles.keys():
             reason = f"not a role. Its roles are {', '.join(criterion.roles)}.{nearest(role, criterion.roles)}"

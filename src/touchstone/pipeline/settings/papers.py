@@ -64,11 +64,16 @@ class Paper(Experimental):
 
     Attributes:
         folder: its path.
-        facts: the content of paper.yaml, checked.
+        facts: the content of claims.yaml, checked.
     """
 
     folder: Path
     facts: dict[str, Any]
+
+    @property
+    def claims_file(self) -> Path:
+        """The path of its claims.yaml."""
+        return self.folder / "claims.yaml"
 
     @property
     def is_shipped(self) -> bool:
@@ -111,12 +116,12 @@ def _experiment(
 
 def shipped() -> list[str]:
     """Return the names of the papers that come with touchstone, sorted."""
-    return sorted(path.parent.name for path in SHIPPED.glob("*/paper.yaml"))
+    return sorted(path.parent.name for path in SHIPPED.glob("*/claims.yaml"))
 
 
 def shipped_facts() -> dict[str, dict[str, Any]]:
-    """Return {paper: the content of its paper.yaml} of the shipped papers, in the order of their ids."""
-    facts = {name: read_yaml(SHIPPED / name / "paper.yaml") for name in shipped()}
+    """Return {paper: the content of its claims.yaml} of the shipped papers, in the order of their ids."""
+    facts = {name: read_yaml(SHIPPED / name / "claims.yaml") for name in shipped()}
     return dict(sorted(facts.items(), key=lambda item: min(item[1]["published"])))
 
 
@@ -137,7 +142,7 @@ def paper_folder(written: str, root: Path) -> Path:
     folder = root / written
     if not NAME.fullmatch(folder.resolve().name) or folder.resolve().name == SHARED:
         raise ValueError(f"{written}: a paper's folder is named [a-z][a-z0-9_]*, and not {SHARED}")
-    for file in ("paper.yaml", "experiment.yaml"):
+    for file in ("claims.yaml", "experiment.yaml"):
         if not (folder / file).is_file():
             place = folder.resolve()
             raise ValueError(
@@ -178,7 +183,7 @@ def read_papers(listed: Mapping[str, str], root: Path, problems: Problems) -> tu
         book = _book(tuple(_read(paper.folder) for paper in papers))
     except ClaimError as error:
         (owner,) = [paper for paper in papers if error.place[1] in (paper.facts.get("criteria") or {})]
-        problems.add(error.place, error.message, owner.folder / "paper.yaml")
+        problems.add(error.place, error.message, owner.claims_file)
     problems.stop()
     return papers, book
 
@@ -190,7 +195,7 @@ def criteria_of(paper: Paper, book: Book) -> list[Criterion]:
 
 def _read(folder: Path) -> tuple[Path, str]:
     """Return the file of a paper's claims and its text."""
-    return folder / "paper.yaml", text_of(folder / "paper.yaml")
+    return folder / "claims.yaml", text_of(folder / "claims.yaml")
 
 
 @lru_cache(KEPT)  # otherwise a quarter of the time of reading a second study would go into checks of the same papers
@@ -222,7 +227,7 @@ def read_paper(folder: Path, problems: Problems) -> Paper:
         problems.add(("data_roles",), "only common.yaml has data roles", file)
     for claim in _blocks(sections.get("claims")):
         if claim != "shared" and claim not in _blocks(facts.get("criteria")):
-            reason = f"paper.yaml has no such criterion.{nearest(claim, _blocks(facts.get('criteria')))}"
+            reason = f"claims.yaml has no such criterion.{nearest(claim, _blocks(facts.get('criteria')))}"
             problems.add(("claims", claim), reason, file)
     for role in _unknown_shared(facts, sections):
         problems.add(("claims", "shared", role), "no criterion of the paper has such a role", file)
@@ -275,13 +280,13 @@ def _compare(paper: Paper, other: Paper, problems: Problems) -> None:
     for key in ("name", "title"):
         if key in paper.facts and paper.facts[key] == other.facts.get(key):
             reason = f"{other.name} has it, too; the report tells papers apart by it"
-            problems.add((key,), reason, paper.folder / "paper.yaml")
+            problems.add((key,), reason, paper.claims_file)
     for part in ("published", "criteria"):
         both = _blocks(paper.facts.get(part)).keys() & _blocks(other.facts.get(part)).keys()
         one, first = (other, paper) if paper.is_shipped else (paper, other)  # a shipped one cannot change
         for name in sorted(both):
             reason = f"{first.name} has a claim of this id, too; ids are unique in a study"
-            problems.add((part, name), reason, one.folder / "paper.yaml")
+            problems.add((part, name), reason, one.claims_file)
     for section, block in paper.sections.items():
         if section != "claims":
             for name in _blocks(block).keys() & _blocks(other.sections.get(section)).keys() - {DEFAULTS}:

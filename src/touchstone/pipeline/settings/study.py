@@ -135,7 +135,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     folders = [paper for paper in files.listed if "/" in paper]
     own = [paper for paper in files.papers if not paper.is_shipped]
     remarks = (*open_roles(own, files.sentences, draft.roles), *untested(own, files.book, resolved))
-    read = (*dict.fromkeys(layer.file for layer in files.layers), *(paper.folder / "paper.yaml" for paper in own))
+    read = (*dict.fromkeys(layer.file for layer in files.layers), *(paper.claims_file for paper in own))
     _check_code(resolved)
     code.save()
     return Study(name, resolved, (*folders, *files.plugins), remarks, first_seed, tuple(map(str, read)))

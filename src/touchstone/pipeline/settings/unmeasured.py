@@ -22,7 +22,7 @@ STATISTIC = re.compile("|".join(STATISTICS))
 
 
 def unmeasured(criterion: Criterion, cast: Chosen, study: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    """Yield (keys in paper.yaml, reason) of each number of a claim that no evaluation of the study makes.
+    """Yield (keys in claims.yaml, reason) of each number of a claim that no evaluation of the study makes.
 
     Only settings are compared: an evaluation has to name every entry that the number is about, compare with the entry
     that is subtracted, and measure the statistic.

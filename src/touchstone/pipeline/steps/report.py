@@ -46,7 +46,7 @@ def report(
     Args:
         study: its name.
         settings: of the whole study; its title is settings["study"]["title"].
-        papers: {paper: the content of its paper.yaml}, in the order of the page's chapters.
+        papers: {paper: the content of its claims.yaml}, in the order of the page's chapters.
         evaluations: {name: what it asks, and which paper it is about}.
         metrics: {evaluation: its rows}.
         claims: what the study says of the published claims.
