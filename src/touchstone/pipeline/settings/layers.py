@@ -20,6 +20,7 @@ from touchstone.pipeline.settings.shorthand import DEFAULTS
 from touchstone.pipeline.settings.study_models import GRADES, Defaults, Scale, StudyFile, read_model
 from touchstone.pipeline.settings.values import shown
 
+ASKING = ("evaluations", "figures", "claims")  # sections that ask something of the entries of the others
 SOURCES, SETS, GROUPS = "sources", "sets", "groups"  # keys of `data` and of `change` besides roles and sections
 
 
@@ -90,6 +91,8 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     if common is not None:
         graded.insert(0, (common, max(study.papers.values(), key=GRADES.index)))
     layers = [layer for one, word in graded for layer in _layers_of(one, word)]
+    if common is not None:
+        layers[:0] = _unlisted(read, graded[0][1], problems)
     names = [name for name in kinds if name != SOURCES]
     for layer in layers:
         shared = common is not None and layer.file == common.file
@@ -98,9 +101,9 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     for paper in read:
         if common is not None:
             _check_names(paper, common, problems)
-    own = _own_layer(study, params, problems)
+    own = _own_layer(study, problems)
     data, players = _data_layer(study, problems)
-    layers += [data, own]
+    layers += [_scale_layer(params, problems.base), data, own]
     _check_sections(own, problems, [*kinds, *STUDY_SETTINGS, "confounding", "claims"])
     problems.stop()
     groups: dict[str, Any] = {}
@@ -109,7 +112,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     groups |= study.change.get(GROUPS, {}) | players
     sentences = common.data_roles if common is not None else {}
     _check_mentions(read, layers, {*groups, *sentences}, problems)
-    roles = read_roles(groups, problems)
+    roles = read_roles(_given(groups, sentences), problems)
     problems.stop()
     return Files(
         layers, list(study.papers), read, book, roles, _asked(graded), sentences, study.plugins, study.scale.claims
@@ -127,6 +130,15 @@ def _layers_of(one: Experimental, word: str) -> Iterator[Layer]:
         yield Layer(one.with_system(grade.change), one.file, keys={(): ("grades", word, "change")})
 
 
+def _unlisted(listed: Iterable[Paper], word: str, problems: Problems) -> Iterator[Layer]:
+    """Yield the entries of shipped papers that a study does not list; those that no listed paper names leave it again."""
+    for name in sorted(set(paper_folders.shipped()) - {paper.name for paper in listed if paper.is_shipped}):
+        paper = paper_folders.read_paper(paper_folders.SHIPPED / name, problems)
+        for layer in _layers_of(paper, word):
+            blocks = {section: block for section, block in layer.blocks.items() if section not in ASKING}
+            yield layer._replace(blocks=blocks)
+
+
 def _asked(graded: Iterable[tuple[Experimental, str]]) -> list[str]:
     """Return the evaluations of papers that their grades ask."""
     asked: dict[str, None] = {}
@@ -138,27 +150,47 @@ def _asked(graded: Iterable[tuple[Experimental, str]]) -> list[str]:
     return list(asked)
 
 
-def _own_layer(study: StudyFile, params: Defaults, problems: Problems) -> Layer:
-    """Return what the study changes, with its scale and its machine as the sections `study` and `defaults`."""
-    blocks: dict[str, Any] = {name: dict(block) for name, block in study.change.items() if name != GROUPS}
-    keys: dict[Place, Place] = {(): ("change",)}
-    settings: dict[str, Any] = {"title": study.title, "pdf": study.pdf, "calibration": "$calibration"}
-    keys |= {("study", name): (name,) for name in ("title", "pdf")}
-    for defaults, file in ((params, problems.base), (study, problems.own)):
-        for name, value in defaults.compute.items():
-            settings[name] = value
-            problems.written(("study", name), file, ("compute", name))
-        for name, value in _scaled(defaults.scale):
-            settings[name] = value
-            problems.written(("study", name), file, ("scale", name))
-    blocks["study"] = {name: value for name, value in settings.items() if value is not None}
+def _given(groups: dict[str, Any], sentences: dict[str, str]) -> dict[str, Any]:
+    """Return groups without the data roles that the study does not give; a group with nothing left is not given either."""
+    lacking = {f"${role}" for role in sentences.keys() - groups.keys()}
+    while True:
+        kept = {
+            name: [one for one in words if one not in lacking] if isinstance(words, list) else words
+            for name, words in groups.items()
+        }
+        kept = {
+            name: words for name, words in kept.items() if words and not (isinstance(words, str) and words in lacking)
+        }
+        more = {f"${name}" for name in groups.keys() - kept.keys()}
+        if not more:
+            return kept
+        lacking, groups = lacking | more, kept
+
+
+def _scale_layer(defaults: Defaults, file: Path) -> Layer:
+    """Return what a file says of scale and machine, as settings of the section `study` and defaults of the trainings."""
+    blocks: dict[str, dict[str, Any]] = {}
+    keys: dict[Place, Place] = {}
+    for part, settings in (("compute", defaults.compute), ("scale", dict(_scaled(defaults.scale)))):
+        if settings:
+            blocks["study"] = blocks.get("study", {}) | settings
+            keys |= {("study", name): (part, name) for name in settings}
     for section in ("classifiers", "translators"):
-        trained = _trained(params.scale, section) | _trained(study.scale, section)
-        written = blocks.get(section) or {}
-        blocks[section] = (
-            {DEFAULTS: {key: value for key, (value, _) in trained.items()}, **written} if trained else written
-        )
-        keys |= {(section, DEFAULTS, key): place for key, (_, place) in trained.items()}
+        if trained := _trained(defaults.scale, section):
+            blocks[section] = {DEFAULTS: {key: value for key, (value, _) in trained.items()}}
+            keys |= {(section, DEFAULTS, key): place for key, (_, place) in trained.items()}
+    return Layer(blocks, file, keys=keys)
+
+
+def _own_layer(study: StudyFile, problems: Problems) -> Layer:
+    """Return what the study changes, with its title, its scale and its machine."""
+    blocks: dict[str, Any] = {name: dict(block) for name, block in study.change.items() if name != GROUPS}
+    scale = _scale_layer(study, problems.own)
+    for section, block in scale.blocks.items():
+        blocks[section] = block | blocks.get(section, {})
+    settings = {"calibration": "$calibration", "title": study.title, "pdf": study.pdf}
+    blocks["study"] = {name: value for name, value in settings.items() if value is not None} | blocks.get("study", {})
+    keys = {(): ("change",), **{("study", name): (name,) for name in ("title", "pdf")}} | scale.keys
     return Layer({name: block for name, block in blocks.items() if block}, problems.own, own=True, keys=keys)
 
 
