@@ -85,8 +85,7 @@ def _record_places(layer: Layer, problems: Problems) -> None:
     for section, blocks in layer.blocks.items():
         for name, block in blocks.items() if isinstance(blocks, dict) else ():
             place = (section, name)
-            if section != "study":
-                problems.written(place, layer.file, layer.keys.get(place, (*at, *place)))
+            problems.written(place, layer.file, layer.keys.get(place, (*at, *place)))
             for key in block if isinstance(block, dict) else ():
                 keys = layer.keys.get((*place, key), (*layer.keys.get(place, (*at, *place)), key))
                 problems.written((*place, key), layer.file, keys)
@@ -125,7 +124,7 @@ def _write_out(
         if isinstance(own.get(family), dict) and "eps" in own[family]:
             draft.own |= {Entry(section, member) for member in members}
     problems.stop()
-    draft.blocks[section] = with_defaults(section, kind, blocks, problems, own=DEFAULTS in own)
+    draft.blocks[section] = with_defaults(section, kind, blocks, problems, own.get(DEFAULTS, {}))
     _refuse_new_without_use(section, kind, draft, problems)
     return families
 

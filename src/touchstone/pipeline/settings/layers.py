@@ -15,7 +15,7 @@ from touchstone.pipeline.settings.limits import ENTRIES
 from touchstone.pipeline.settings.papers import Experimental, Paper, read_papers
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.roles import Roles, mentioned, read_roles
-from touchstone.pipeline.settings.sections import STUDY_SETTINGS, Section
+from touchstone.pipeline.settings.sections import Section
 from touchstone.pipeline.settings.shorthand import DEFAULTS
 from touchstone.pipeline.settings.study_models import GRADES, Defaults, Scale, StudyFile, read_model
 from touchstone.pipeline.settings.values import shown
@@ -104,7 +104,8 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     own = _own_layer(study, problems)
     data, players = _data_layer(study, problems)
     layers += [_scale_layer(params, problems.base), data, own]
-    _check_sections(own, problems, [*kinds, *STUDY_SETTINGS, "confounding", "claims"])
+    changes = {name: block for name, block in study.change.items() if name != GROUPS}
+    _check_sections(own._replace(blocks=changes), problems, [*kinds, "confounding", "claims"])
     problems.stop()
     groups: dict[str, Any] = {}
     for one, word in graded:
@@ -190,7 +191,8 @@ def _own_layer(study: StudyFile, problems: Problems) -> Layer:
         blocks[section] = block | blocks.get(section, {})
     settings = {"calibration": "$calibration", "title": study.title, "pdf": study.pdf}
     blocks["study"] = {name: value for name, value in settings.items() if value is not None} | blocks.get("study", {})
-    keys = {(): ("change",), **{("study", name): (name,) for name in ("title", "pdf")}} | scale.keys
+    keys = {(): ("change",), ("study", "calibration"): ("data", "calibration")} | scale.keys
+    keys |= {("study", name): (name,) for name in ("title", "pdf")}
     return Layer({name: block for name, block in blocks.items() if block}, problems.own, own=True, keys=keys)
 
 

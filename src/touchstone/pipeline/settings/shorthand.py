@@ -90,7 +90,7 @@ def _member(family: str, eps: Any) -> str:
 
 
 def with_defaults(
-    section: str, kind: Section, blocks: dict[str, Any], problems: Problems, *, own: bool
+    section: str, kind: Section, blocks: dict[str, Any], problems: Problems, own: dict[str, Any]
 ) -> dict[str, Any]:
     """Return a section's entries, each with the defaults of the section that its component knows.
 
@@ -98,8 +98,8 @@ def with_defaults(
         section: its name.
         kind: what its entries may hold.
         blocks: entry -> block; the key `defaults` holds the defaults.
-        problems: receives the defaults that no entry takes, if the study's own file writes them.
-        own: whether it does.
+        problems: receives the study's own defaults that no entry takes.
+        own: the defaults that the study's own file writes.
     """
     defaults = blocks.get(DEFAULTS, {})
     entries = {name: block for name, block in blocks.items() if name != DEFAULTS}
@@ -115,7 +115,7 @@ def with_defaults(
             for key in fitting.keys() - block.keys():
                 problems.stands_for((section, name, key), (section, DEFAULTS, key))
             entries[name] = fitting | block
-    for key in defaults.keys() - taken if own else ():
+    for key in own.keys() - taken if entries else ():
         problems.add((section, DEFAULTS, key), f"no entry of {section} has this setting; remove it")
     return entries
 
