@@ -1,4 +1,4 @@
-"""The study that `touchstone assay` writes: a plain overlay with `base: none`, to be kept, edited and run again."""
+"""The study that `touchstone assay` writes: it asks no paper, and is to be kept, edited and run again."""
 
 from __future__ import annotations
 
@@ -33,24 +33,7 @@ def write(facts: Facts) -> Study:
     effort = methods.EFFORTS[facts.effort]
     rows = min(effort.rows, facts.images.counts["test"])
     attacks, detectors, ood = methods.attacks(facts, effort), methods.detectors(facts), methods.ood_sets(facts)
-    sections = {
-        "study": _study(facts),
-        "roles": {  # only so that one job handles the entries of each
-            "tested": ["own_test", *ood],
-            "sanity_attacks": [name for name in attacks if name.startswith("check_")],
-            "main_attacks": ["pgd", "worst"],
-            "all_detectors": list(detectors.entries),
-        },
-        "sources": _sources(facts),
-        "examples": {
-            **{
-                f"own_{part}": {"use": "own_images", "source": f"{facts.name}_images", "part": part}
-                | facts.images.settings
-                for part in ("fit", "calibration", "test")
-            },
-            "own_attacked": {"use": "subset", "of": "own_test", "count": rows},
-            **ood,
-        },
+    changes = {
         "classifiers": _classifiers(facts),
         "attacks": attacks,
         "margins": {}
@@ -61,22 +44,33 @@ def write(facts: Facts) -> Study:
         "evaluations": questions.evaluations(facts, effort, detectors, list(attacks), list(ood)),
         "figures": questions.figures(facts),
     }
+    content = {
+        "title": f"Assay of {facts.name}",
+        "data": {"sources": _sources(facts), "sets": _sets(facts, rows) | ood, "calibration": "own_calibration"},
+        "scale": _scale(facts),
+        "compute": {"device": facts.device, "threads": 1, "batch_size": 100},
+        "change": {section: entries for section, entries in changes.items() if entries},
+    }
     left_out = (*effort.weaker(), *detectors.left_out, *[NO_MARGINS] * facts.model.random)
-    text = study_file.document(facts, sections, left_out)
+    text = study_file.document(facts, content, left_out)
     return Study(text, _passes(facts, effort, rows, len(detectors.guards)), left_out)
 
 
-def _study(facts: Facts) -> dict[str, Any]:
+def _scale(facts: Facts) -> dict[str, Any]:
     few = facts.images.counts["calibration"] < SMALL_SET
     return {
-        "title": f"Assay of {facts.name}",
-        "device": facts.device,
-        "threads": 1,
-        "batch_size": 100,
-        "calibration": "own_calibration",
         "false_positive_rates": [0.05, 0.5] if few else [0.01, 0.05, 0.5],
         "attacked_false_positive_rate": 0.05,
     }
+
+
+def _sets(facts: Facts, rows: int) -> dict[str, Any]:
+    """Return the parts of the user's images, the last with so many rows for attacks."""
+    parts = {
+        f"own_{part}": {"use": "own_images", "source": f"{facts.name}_images", "part": part} | facts.images.settings
+        for part in ("fit", "calibration", "test")
+    }
+    return {**parts, "own_attacked": {"use": "subset", "of": "own_test", "count": rows}}
 
 
 def _sources(facts: Facts) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from touchstone.assay.facts import Facts
 SEAL, ABOUT = "# As written: ", "# About: "  # the first words of two lines of a study's head
 COMMENTS = {
     "sources": "The files and their SHA-256; changed files are refused. `touchstone assay` writes a new study.",
-    "examples": "30 of 100 images fit detectors, 20 set thresholds, 50 are tested on: disjoint, stratified by class.",
+    "sets": "30 of 100 images fit detectors, 20 set thresholds, 50 are tested on: disjoint, stratified by class.",
     "classifiers": "trust_code: opening the model's file can run any code. mean and std normalise its inputs (0 and 1: no).",
     "attacks": "worst is the result: per image, the strongest of several attacks. check_*: tests of the attacks.",
     "detectors": "Thresholds come only from own_calibration. *_network are trained on PGD images of own_fit.",
@@ -32,18 +32,27 @@ class Place:
     replaces: bool = False
 
 
-def document(facts: Facts, sections: dict[str, dict[str, Any]], left_out: tuple[str, ...]) -> str:
-    """Return a study's text: comments, a seal, and one line of YAML per entry of each section."""
+def document(facts: Facts, content: dict[str, Any], left_out: tuple[str, ...]) -> str:
+    """Return a study's text: comments, a seal, and one line of YAML per entry of each section.
+
+    content: the keys of the study, of which `data` and `change` hold sections.
+    """
     lines = [
         comment(facts.command),
         f"# Run it again: touchstone run PATH_OF_THIS_FILE. Pixels lie in [0, 1]; eps is {facts.eps:.4g} of that range.",
         *(comment(sentence) for sentence in (*facts.notes, *left_out)),
-        "base: none",
     ]
-    for section, entries in sections.items():
-        if entries:
-            lines += ["", *([f"# {COMMENTS[section]}"] if section in COMMENTS else []), f"{section}:"]
-            lines += [f"  {name}: {_flow(entry)}" for name, entry in entries.items()]
+    for key, value in content.items():
+        if key not in ("data", "change"):
+            lines.append(f"{key}: {_flow(value)}")
+            continue
+        lines += ["", f"{key}:"]
+        for section, entries in value.items():
+            if isinstance(entries, dict):
+                lines += [*([f"  # {COMMENTS[section]}"] if section in COMMENTS else []), f"  {section}:"]
+                lines += [f"    {name}: {_flow(entry)}" for name, entry in entries.items()]
+            else:
+                lines.append(f"  {section}: {entries}")
     return _sealed(lines, facts.subject)
 
 

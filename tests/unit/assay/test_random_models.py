@@ -99,18 +99,18 @@ def test_the_study_attacks_the_expectation_and_plans_only_what_an_attack_can_fol
 
     made, plain = study.write(facts), study.write(replace(facts, model=replace(model, draws=1, backward=None)))
 
-    sections = yaml.safe_load(made.text)
+    sections = yaml.safe_load(made.text)["change"]
     assert sections["classifiers"]["own_model"].items() >= {"draws": 20, "backward": "own_backward"}.items()
     assert (
         "Attacks follow the mean of 20 draws (EOT) and the gradient"
         in sections["evaluations"]["robustness"]["question"]
     )
-    assert "odin" not in sections["detectors"] and "odin" in yaml.safe_load(plain.text)["detectors"]
+    assert "odin" not in sections["detectors"] and "odin" in yaml.safe_load(plain.text)["change"]["detectors"]
     assert made.passes > 15 * plain.passes
     assert "brittle" not in sections["evaluations"] and "margins" not in sections
     assert {figure["evaluation"] for figure in sections["figures"].values()} <= sections["evaluations"].keys()
     assert sections["evaluations"]["attack_checks"]["random"] == ["own_model"]
-    assert "random" not in yaml.safe_load(plain.text)["evaluations"]["attack_checks"]
+    assert "random" not in yaml.safe_load(plain.text)["change"]["evaluations"]["attack_checks"]
     assert "Margins and brittle images are left out" in made.text
     assert "Margins and brittle images are left out" not in plain.text
     (tmp_path / "mine.yaml").write_text(re.sub(r"sha256:[mib]\b", f"sha256:{'0' * 64}", made.text))

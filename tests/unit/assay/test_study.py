@@ -22,7 +22,8 @@ FACTS = Facts("mine", "cnn.pt2 --data pictures", "touchstone assay cnn.pt2", MOD
 def written(**changes):
     model = replace(MODEL, **{name: changes.pop(name) for name in list(changes) if hasattr(MODEL, name)})
     made = study.write(replace(FACTS, model=model, **changes))
-    return made, yaml.safe_load(made.text)
+    content = yaml.safe_load(made.text)
+    return made, content["change"] | content["data"]
 
 
 def test_eps_is_written_as_it_was_typed_and_the_checks_around_it_as_numbers():
@@ -62,7 +63,7 @@ def test_the_worst_case_is_the_attack_suite_of_every_study():
 def test_a_set_without_classes_is_read_like_the_images_and_not_larger_than_the_test_part():
     _, sections = written(ood=(OODFacts("/m/few", "sha256:f", 50), OODFacts("/m/many", "sha256:n", 500)))
 
-    few, many = sections["examples"]["ood_1"], sections["examples"]["ood_2"]
+    few, many = sections["sets"]["ood_1"], sections["sets"]["ood_2"]
     assert few == {"use": "own_images", "source": "mine_ood_1", "labelled": False, "height": 8}
     assert many == few | {"source": "mine_ood_2", "limit": 100}
     assert sections["sources"]["mine_ood_2"] == {"use": "own_files", "location": "/m/many", "sha256": "sha256:n"}
