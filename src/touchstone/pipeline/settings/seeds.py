@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from touchstone.messages import nearest
 from touchstone.pipeline.settings.problems import Problem
+from touchstone.pipeline.settings.values import words
 
 SEEDED = ("classifiers", "translators", "defences", "evaluations")
 
@@ -27,6 +29,33 @@ def shift(resolved: dict[str, Any]) -> int:
         if "seed" in figure:
             figure["seed"] += first
     return first
+
+
+def give_to_claims(
+    wanted: Mapping[str, list[int]], claims: dict[str, Any], resolved: dict[str, Any]
+) -> Iterator[Problem]:
+    """Give every network that a claim is about the seeds that the study wants for the claim, besides its own.
+
+    Args:
+        wanted: claim -> seeds.
+        claims: the casts of all claims, as written.
+        resolved: the settings, before `shift`.
+
+    Yields:
+        The claims that the study does not have.
+    """
+    for claim, more in wanted.items():
+        cast = claims.get(claim)
+        if not isinstance(cast, dict):
+            reason = f"no claim that this study tests is called so.{nearest(claim, claims)}"
+            yield Problem(("scale", "claims", claim), reason)
+            continue
+        named = set(words(cast))
+        named |= {defence["classifier"] for name, defence in resolved["defences"].items() if name in named}
+        for section in ("classifiers", "translators"):
+            for name in named & resolved[section].keys():
+                entry = resolved[section][name]
+                entry["seeds"] = sorted({*entry["seeds"], *more})
 
 
 def inherit(resolved: dict[str, Any]) -> None:

@@ -105,6 +105,8 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     problems.stop()
     problems.extend(chains(resolved["examples"]), inputs(resolved["examples"]))
     problems.stop()
+    problems.extend(seeds.give_to_claims(files.seeds, draft.blocks.get("claims") or {}, resolved))
+    problems.stop()
     first_seed = seeds.shift(resolved)
     seeds.inherit(resolved)
     (written,) = (layer.blocks for layer in files.layers if layer.own)
