@@ -11,14 +11,12 @@ from touchstone.evidence.selection import Selection
 from touchstone.evidence_files import archive
 from touchstone.evidence_files.archive import Evidence
 from touchstone.pipeline.provenance import chain, code, sidecar_files, whole_files
-from touchstone.pipeline.settings.bases import read_sources
 from touchstone.pipeline.settings.files import NAME, study_file
-from touchstone.pipeline.settings.problems import Problems
 from touchstone.report import packing
 
 KIND = "study"
 PARAMS = "params.yaml"
-OVERLAYS = "workflow/studies"
+STUDIES = "workflow/studies"
 NETWORKS = ("train", "convert")  # the steps that return weights
 PAGES = (packing.METRICS, "claims.csv", chain.ROOT)  # of the report, besides its sidecar
 
@@ -83,9 +81,10 @@ def _settings_files(written: str, folders: tuple[str, ...], root: Path) -> Itera
     Raises:
         ValueError: The study runs code of its own, or has a paper outside the project.
     """
-    overlay = study_file(written, root)
-    for source in read_sources(Problems(root / PARAMS, overlay), root):
-        yield PARAMS if source.file == root / PARAMS else f"{OVERLAYS}/{source.file.name}", source.file
+    own = study_file(written, root)
+    yield f"{STUDIES}/{own.stem}.yaml", own
+    if (root / PARAMS).is_file():
+        yield PARAMS, root / PARAMS
     for folder in folders:
         paper = Path(folder)
         if paper.is_absolute() or ".." in paper.parts:
@@ -93,7 +92,7 @@ def _settings_files(written: str, folders: tuple[str, ...], root: Path) -> Itera
         if any((root / paper).rglob("*.py")):
             reason = "brings Python code, which no reviewer should have to run; evidence holds data only"
             raise ValueError(f"{folder}: {reason}. Move its components into touchstone, or leave its claims out")
-        for name in ("paper.yaml", "questions.yaml"):
+        for name in ("claims.yaml", "experiment.yaml"):
             yield (paper / name).as_posix(), root / paper / name
 
 

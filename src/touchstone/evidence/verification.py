@@ -21,13 +21,13 @@ from touchstone.evidence.problems import (
 )
 from touchstone.evidence.recomputation import Recomputation
 from touchstone.evidence.selection import Selection
-from touchstone.evidence.study_evidence import OVERLAYS, PARAMS, about_study
+from touchstone.evidence.study_evidence import STUDIES, about_study
 from touchstone.evidence_files import archive
 from touchstone.messages import first_line
 from touchstone.networks.programs import RISK
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import code
-from touchstone.pipeline.settings.files import DEFAULT_STUDY, read_yaml
+from touchstone.pipeline.settings.files import read_yaml
 from touchstone.pipeline.settings.study import Study, load
 from touchstone.statistics.margin_cells import CERTIFIED
 
@@ -90,15 +90,13 @@ def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
 
 def _selection(about: dict[str, Any], folder: Path, result: Result) -> Selection | None:
     """Return the claims of the study that the evidence describes; None if its settings cannot be used."""
-    overlay = f"{OVERLAYS}/{about['study']}.yaml"
-    written = overlay if about["study"] != DEFAULT_STUDY else DEFAULT_STUDY
-    place = overlay if (folder / overlay).is_file() else PARAMS
+    written = f"{STUDIES}/{about['study']}.yaml"
     try:
         _refuse_code(folder)
         selection = Selection(Plan(load(written, folder)), tuple(about["claims"]))
         _ = selection.files
     except UNREADABLE as error:
-        result.add(SETTINGS, place, str(error).replace(f"{folder}/", "") or first_line(error))
+        result.add(SETTINGS, written, str(error).replace(f"{folder}/", "") or first_line(error))
         return None
     return selection
 
@@ -109,19 +107,16 @@ def _refuse_code(folder: Path) -> None:
     Raises:
         ValueError: The settings name such files.
     """
-    for file in sorted(folder.rglob("*.yaml")):  # a base may be any of them
+    for file in sorted(folder.rglob("*.yaml")):
         content = read_yaml(file)
         if content.get("plugins"):
             raise ValueError(
                 "plugins: the study brings Python code; verifying runs only the code that is installed here"
             )
         papers = content.get("papers")
-        for paper in papers if isinstance(papers, list) else []:
-            if str(paper).startswith("/") or ".." in Path(str(paper)).parts:
+        for paper in papers if isinstance(papers, dict) else ():
+            if paper.startswith("/") or ".." in Path(paper).parts:
                 raise ValueError(f"papers: {paper} is outside the evidence")
-        base = content.get("base")
-        if isinstance(base, str) and "/" in base:
-            raise ValueError(f"base: {base} is a path; evidence names a study")
 
 
 def _refuse_programs(path: Path, selection: Selection) -> None:

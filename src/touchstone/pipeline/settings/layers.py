@@ -79,12 +79,11 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
         ParamsError: a file is not readable, or its sections are wrong.
     """
     study = read_model(StudyFile, read_yaml(problems.own), problems.own, problems)
-    params: Defaults | None = Defaults()
+    params = None
     if problems.base.is_file() and problems.base != problems.own:
         params = read_model(Defaults, read_yaml(problems.base), problems.base, problems)
     problems.stop()
     assert study is not None
-    assert params is not None
     read, book = read_papers(study.papers, root, problems)
     graded: list[tuple[Experimental, str]] = list(zip(read, study.papers.values(), strict=True))
     common = paper_folders.common(problems) if study.papers else None
@@ -103,7 +102,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
             _check_names(paper, common, problems)
     own = _own_layer(study, problems)
     data, players = _data_layer(study, problems)
-    layers += [_scale_layer(params, problems.base), data, own]
+    layers += [*([_scale_layer(params, problems.base)] if params else []), data, own]
     changes = {name: block for name, block in study.change.items() if name != GROUPS}
     _check_sections(own._replace(blocks=changes), problems, [*kinds, "confounding", "claims"])
     problems.stop()
