@@ -13,6 +13,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 import command_server
 from command_server import CommandServer
@@ -21,6 +24,33 @@ from touchstone.pipeline.provenance.job_folders import folder_of
 from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[1]
+
+
+def study_text(base: str = "tiny", **changes: Any) -> str:
+    """The YAML of a study: `study_text(scale={"epochs": 2}, change={"attacks": {"pgd": {"steps": 3}}})`.
+
+    Args:
+        base: the name of a study of ours, YAML, or "" for nothing.
+        changes: merged into it key by key; None removes what the base has.
+    """
+    text = base if not base or "\n" in base else (ROOT / f"workflow/studies/{base}.yaml").read_text()
+    return yaml.safe_dump(_merged(yaml.safe_load(text) or {}, changes), sort_keys=False, allow_unicode=True)
+
+
+def write_study(root: Path, name: str, base: str = "tiny", **changes: Any) -> Path:
+    """Write such a study into workflow/studies of a folder; return its path."""
+    path = root / f"workflow/studies/{name}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(study_text(base, **changes))
+    return path
+
+
+def _merged(old: Any, change: Any) -> Any:
+    if not isinstance(old, dict) or not isinstance(change, dict):
+        return change
+    kept = {key: value for key, value in old.items() if change.get(key, value) is not None}
+    more = {key: _merged(old.get(key), value) for key, value in change.items() if value is not None or key not in old}
+    return kept | more
 
 
 @dataclass(frozen=True)
