@@ -66,13 +66,12 @@ def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> 
     problems.stop()
     for section, kind in kinds.items():
         families |= _write_out(section, kind, own_sections.get(section) or {}, draft, problems)
-    if files.questions is not None:
-        _keep_questions(files.questions, draft)
+    _keep_asked(files, draft)
     problems.extend(unknown_sources(draft.blocks))
     problems.stop()
     draft.roles = roles.with_families(files.roles, families)
     _fill_roles(draft.blocks, kinds, draft.roles)
-    figures = figures_of(draft.removed, draft.blocks, draft.own)
+    figures = figures_of(draft.removed, draft.blocks, draft.own, kinds["figures"].names.keys())
     absent = {Entry("sources", name) for name in absent_sources(draft.blocks)}
     draft.removed |= figures | without(draft.blocks, kinds, absent)
     draft.removed |= without(draft.blocks, kinds, draft.removed, _places(own_sections))
@@ -139,12 +138,12 @@ def _refuse_new_without_use(section: str, kind: Section, draft: Draft, problems:
             problems.add((section, name), f"no such entry; a new one needs its own use:.{nearest(name, others)}")
 
 
-def _keep_questions(names: list[str], draft: Draft) -> None:
+def _keep_asked(files: Files, draft: Draft) -> None:
     """Remove the evaluations of papers that their grades do not ask and that the study does not change."""
     evaluations = draft.blocks.get("evaluations") or {}
-    for name in list(evaluations):
-        if name not in names and Entry("evaluations", name) not in draft.own:
-            del evaluations[name]
+    for name in [*evaluations, *files.unasked]:
+        if name not in files.asked and Entry("evaluations", name) not in draft.own:
+            evaluations.pop(name, None)
             draft.removed.add(Entry("evaluations", name))
 
 

@@ -50,7 +50,8 @@ class Files:
         papers: the same, read.
         book: the claims of all papers.
         roles: role or group -> the entries that play it.
-        questions: the names of the papers' evaluations that are asked; None asks all.
+        asked: the evaluations of the papers that their grades ask.
+        unasked: the evaluations of shipped papers that the study does not list.
         sentences: data role -> what plays it.
         plugins: folders, as written.
         seeds: claim -> the seeds of every network that it is about.
@@ -61,7 +62,8 @@ class Files:
     papers: list[Paper]
     book: Book
     roles: Roles
-    questions: list[str] | None
+    asked: list[str]
+    unasked: list[str]
     sentences: dict[str, str]
     plugins: list[str]
     seeds: dict[str, list[int]]
@@ -90,8 +92,8 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     if common is not None:
         graded.insert(0, (common, max(study.papers.values(), key=GRADES.index)))
     layers = [layer for one, word in graded for layer in _layers_of(one, word)]
-    if common is not None:
-        layers[:0] = _unlisted(read, graded[0][1], problems)
+    unlisted = _unlisted(read, problems) if common is not None else []
+    layers[:0] = [layer for paper in unlisted for layer in _cast_of(paper, graded[0][1])]
     names = [name for name in kinds if name != SOURCES]
     for layer in layers:
         shared = common is not None and layer.file == common.file
@@ -114,8 +116,18 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     _check_mentions(read, layers, {*groups, *sentences}, problems)
     roles = read_roles(_given(groups, sentences), problems)
     problems.stop()
+    unasked = [name for paper in unlisted for name in paper.sections.get("evaluations") or {}]
     return Files(
-        layers, list(study.papers), read, book, roles, _asked(graded), sentences, study.plugins, study.scale.claims
+        layers=layers,
+        listed=list(study.papers),
+        papers=read,
+        book=book,
+        roles=roles,
+        asked=_asked(graded),
+        unasked=unasked,
+        sentences=sentences,
+        plugins=study.plugins,
+        seeds=study.scale.claims,
     )
 
 
@@ -130,13 +142,17 @@ def _layers_of(one: Experimental, word: str) -> Iterator[Layer]:
         yield Layer(one.with_system(grade.change), one.file, keys={(): ("grades", word, "change")})
 
 
-def _unlisted(listed: Iterable[Paper], word: str, problems: Problems) -> Iterator[Layer]:
-    """Yield the entries of shipped papers that a study does not list; those that no listed paper names leave it again."""
-    for name in sorted(set(paper_folders.shipped()) - {paper.name for paper in listed if paper.is_shipped}):
-        paper = paper_folders.read_paper(paper_folders.SHIPPED / name, problems)
-        for layer in _layers_of(paper, word):
-            blocks = {section: block for section, block in layer.blocks.items() if section not in ASKING}
-            yield layer._replace(blocks=blocks)
+def _unlisted(listed: Iterable[Paper], problems: Problems) -> list[Paper]:
+    """Return the shipped papers that a study does not list."""
+    names = set(paper_folders.shipped()) - {paper.name for paper in listed if paper.is_shipped}
+    return [paper_folders.read_paper(paper_folders.SHIPPED / name, problems) for name in sorted(names)]
+
+
+def _cast_of(paper: Paper, word: str) -> Iterator[Layer]:
+    """Yield the entries of a paper that a study does not list; those that no listed paper names leave the study again."""
+    for layer in _layers_of(paper, word):
+        blocks = {section: block for section, block in layer.blocks.items() if section not in ASKING}
+        yield layer._replace(blocks=blocks)
 
 
 def _asked(graded: Iterable[tuple[Experimental, str]]) -> list[str]:

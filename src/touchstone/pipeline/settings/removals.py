@@ -11,25 +11,40 @@ from touchstone.pipeline.settings.problems import Problem
 from touchstone.pipeline.settings.references import reached_from
 from touchstone.pipeline.settings.roles import TEXTS, names_role
 from touchstone.pipeline.settings.sections import Entry, Section
+from touchstone.pipeline.settings.values import words
 
 NAMING = ("evaluations", "figures")  # sections whose settings may name entries, too, not only their references
 WORDS = (*TEXTS, "use", "system")  # settings that name no entry
 
 
-def figures_of(removed: Collection[Entry], blocks: dict[str, Any], own: Collection[Entry]) -> set[Entry]:
-    """Delete the inherited figures of removed evaluations; return them.
+def figures_of(
+    removed: Collection[Entry], blocks: dict[str, Any], own: Collection[Entry], names: Collection[str]
+) -> set[Entry]:
+    """Delete the figures of papers that draw a removed evaluation; return them.
 
-    An inherited figure that also draws evaluations which the study does not have, draws the others.
+    A figure that also draws evaluations which the study does not have, draws the others, and what these measure.
+
+    Args:
+        removed: entries that left the study.
+        blocks: section -> entry -> its block; changed in place.
+        own: the entries that the study itself writes.
+        names: the settings of figures that name what is drawn.
     """
     orphans = set()
     figures, evaluations = blocks.get("figures") or {}, blocks.get("evaluations") or {}
     for name, block in list(figures.items()):
-        evaluation = block.get("evaluation") if isinstance(block, dict) else None
-        if ("evaluations", str(evaluation)) in removed and Entry("figures", name) not in own:
+        if not isinstance(block, dict) or Entry("figures", name) in own:
+            continue
+        if ("evaluations", str(block.get("evaluation"))) in removed:
             del figures[name]
             orphans.add(Entry("figures", name))
-        elif isinstance(block, dict) and isinstance(block.get("also"), list) and Entry("figures", name) not in own:
-            block["also"] = [other for other in block["also"] if str(other) in evaluations]
+        elif isinstance(block.get("also"), list):
+            lost = [other for other in block["also"] if str(other) not in evaluations]
+            block["also"] = [other for other in block["also"] if other not in lost]
+            drawn = [evaluations.get(str(other)) for other in (block.get("evaluation"), *block["also"])]
+            for key in names & block.keys() if lost else ():
+                if isinstance(block[key], list):
+                    block[key] = [one for one in block[key] if one in set(words(drawn))]
     return orphans
 
 
