@@ -93,7 +93,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
         graded.insert(0, (common, max(study.papers.values(), key=GRADES.index)))
     layers = [layer for one, word in graded for layer in _layers_of(one, word)]
     unlisted = _unlisted(read, problems) if common is not None else []
-    layers[:0] = [layer for paper in unlisted for layer in _cast_of(paper, graded[0][1])]
+    layers[:0] = [layer for paper in unlisted for layer in _cast_of(paper, graded[0][1], read)]
     names = [name for name in kinds if name != SOURCES]
     for layer in layers:
         shared = common is not None and layer.file == common.file
@@ -148,17 +148,28 @@ def _unlisted(listed: Iterable[Paper], problems: Problems) -> list[Paper]:
     return [paper_folders.read_paper(paper_folders.SHIPPED / name, problems) for name in sorted(names)]
 
 
-def _cast_of(paper: Paper, word: str) -> Iterator[Layer]:
-    """Yield the entries of a paper that a study does not list; those that no listed paper names leave the study again."""
+def _cast_of(paper: Paper, word: str, listed: Iterable[Paper]) -> Iterator[Layer]:
+    """Yield the entries of a paper that a study does not list; those that no listed paper names leave the study again.
+
+    An entry whose name a listed paper has for its own is not among them.
+    """
+    taken = {(section, name) for other in listed for section, block in other.sections.items() for name in block or ()}
     for layer in _layers_of(paper, word):
-        blocks = {section: block for section, block in layer.blocks.items() if section not in ASKING}
+        blocks = {
+            section: {name: entry for name, entry in (block or {}).items() if (section, name) not in taken}
+            for section, block in layer.blocks.items()
+            if section not in ASKING
+        }
         yield layer._replace(blocks=blocks)
 
 
 def _asked(graded: Iterable[tuple[Experimental, str]]) -> list[str]:
-    """Return the evaluations of papers that their grades ask."""
+    """Return the evaluations that the grades of papers ask; those that papers share only beside a shipped paper."""
     asked: dict[str, None] = {}
-    for one, word in graded:
+    listed = list(graded)
+    if not any(isinstance(one, Paper) and one.is_shipped for one, _ in listed):
+        listed = [(one, word) for one, word in listed if isinstance(one, Paper)]
+    for one, word in listed:
         grade = one.grade(word)
         evaluations = one.sections.get("evaluations") or {}
         asked |= dict.fromkeys(evaluations if grade.evaluations is None else grade.evaluations)
