@@ -16,7 +16,7 @@ from touchstone.pipeline.settings.papers import Experimental, Paper, read_papers
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.roles import Roles, mentioned, read_roles
 from touchstone.pipeline.settings.sections import Section
-from touchstone.pipeline.settings.shorthand import DEFAULTS
+from touchstone.pipeline.settings.shorthand import DEFAULTS, INHERITED
 from touchstone.pipeline.settings.study_models import GRADES, Defaults, Scale, StudyFile, read_model
 from touchstone.pipeline.settings.values import shown
 
@@ -153,7 +153,8 @@ def _cast_of(paper: Paper, word: str, listed: Iterable[Paper]) -> Iterator[Layer
 
     An entry whose name a listed paper has for its own is not among them.
     """
-    taken = {(section, name) for other in listed for section, block in other.sections.items() for name in block or ()}
+    sections = [item for other in listed for item in other.sections.items() if isinstance(item[1], dict)]
+    taken = {(section, name) for section, block in sections for name in block}
     for layer in _layers_of(paper, word):
         blocks = {
             section: {name: entry for name, entry in (block or {}).items() if (section, name) not in taken}
@@ -304,7 +305,7 @@ def _check_mentions(papers: Iterable[Paper], layers: Iterable[Layer], names: set
     """Record the roles that are named but that nothing defines."""
     for layer in layers:
         for place, role in mentioned(layer.blocks):
-            if role not in names:
+            if role not in names and f"${role}" != INHERITED:
                 keys = (*layer.keys.get((), ()), *place)
                 listed = ", ".join(sorted(names))
                 problems.add(
