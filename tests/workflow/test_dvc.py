@@ -15,7 +15,8 @@ from moto.server import ThreadedMotoServer
 
 from command_server import dvc_server
 from projects import Project
-from touchstone.pipeline.planning.plan import RULES, Plan
+from touchstone.pipeline.planning.parts import RULES
+from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance.job_folders import name_of
 from touchstone.pipeline.settings.study import load
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from touchstone.pipeline.planning.plan import RULES, Plan
+from touchstone.pipeline.planning.parts import RULES
+from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.settings.study import load
 

@@ -33,12 +33,12 @@ rule report:
         ),
         sidecar=f"reports/{NAME}/report.html.prov.json",
         tables=report(
-            STUDY.plan.layout.more_pages[:-1],
+            STUDY.pages[:-1],
             category="Tables",
             caption="../report/tables.rst",
         ),
         figures=report(
-            directory(STUDY.plan.layout.more_pages[-1]),
+            directory(STUDY.pages[-1]),
             patterns=["{figure}.svg"],
             labels={"figure": "{figure}"},
             category="Figures",

@@ -6,36 +6,39 @@ The files themselves are no inputs: Snakemake would delete the copy in data/raw 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from touchstone.ingest.user_folder import files_in
 from touchstone.pipeline.provenance import whole_files
-from touchstone.pipeline.settings.study import Study
 
 COPYING = ("sources/own_files", "sources/checkpoint_file")  # components that copy what is at `location`
 FOLDER = Path(".touchstone/own")
 
+Sources = Mapping[str, Mapping[str, Any]]  # name -> settings
 
-def locations(study: Study) -> dict[str, Path]:
+
+def locations(sources: Sources) -> dict[str, Path]:
     """Return {source: the file or folder that it copies} of the sources without a sha256."""
     return {
         name: Path(entry["location"]).expanduser()
-        for name, entry in study["sources"].items()
+        for name, entry in sources.items()
         if entry["use"] in COPYING and entry["sha256"] is None
     }
 
 
-def listed(study: Study, source: str) -> list[str]:
+def listed(sources: Sources, source: str) -> list[str]:
     """Return the file that lists what a source copies; it is written anew if that has changed.
 
     Args:
-        study: The study.
-        source: The name of the source.
+        sources: The sources of the study, by name.
+        source: The name of one.
 
     Returns:
         The file; none if a sha256 pins the source, or if there never was anything to copy.
     """
-    place = locations(study).get(source)
+    place = locations(sources).get(source)
     if place is None:
         return []
     path = FOLDER / f"{source}.json"

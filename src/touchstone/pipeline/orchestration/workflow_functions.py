@@ -15,13 +15,12 @@ from touchstone.digests import SNAKEMAKE_MARK
 from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment, job_plan
 from touchstone.pipeline.orchestration import own_sources
-from touchstone.pipeline.planning.parts import FOLDER
-from touchstone.pipeline.planning.plan import RULES, Plan
+from touchstone.pipeline.planning.outline import outline_of
+from touchstone.pipeline.planning.parts import FOLDER, RULES
 from touchstone.pipeline.provenance import store
 from touchstone.pipeline.provenance.job_folders import RESULTS, folder_of
 from touchstone.pipeline.provenance.sidecar_files import BESIDE
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
-from touchstone.pipeline.settings.study import load
 
 CONFIG = ("study", "recompute", "container")
 PATH = "TOUCHSTONE_PATH"  # the PYTHONPATH of jobs; Snakemake deletes PYTHONPATH itself for jobs in conda
@@ -57,37 +56,36 @@ class PlannedStudy:
     """
 
     def __init__(self, study: str, lock: Path | None = None) -> None:
-        self.plan = Plan(load(study))
-        self.name: str = self.plan.study.name
-        self.settings: dict[str, Any] = self.plan.study["study"]
-        self._digests = self.plan.write(lock)
+        self._outline = outline_of(study, lock)
+        self.name = self._outline.name
+        self.settings = self._outline.settings
+        self.unpinned = self._outline.unpinned
+        self.pages = self._outline.pages
         refuse_older_version(self.name)
 
     def inputs(self, rule: str) -> Callable[[Wildcards], list[str]]:
         """Return the input function of a rule: the folders of the jobs that a job reads."""
-        return lambda wildcards: [folder_of(self.name, job) for job in self._job(rule, wildcards).inputs]
+        return lambda wildcards: [folder_of(self.name, job) for job in self._outline.jobs[self._job(rule, wildcards)]]
 
     @property
     def folders(self) -> list[str]:
         """The folders of all jobs but downloads and the report."""
-        jobs = self.plan.jobs.values()
-        return [folder_of(self.name, str(job)) for job in jobs if job.rule not in ("fetch", "report")]
+        return [folder_of(self.name, job) for job in self._outline.jobs if job.split("/")[0] not in ("fetch", "report")]
 
     def digest(self, rule: str) -> Callable[[Wildcards], str]:
         """Return the function of a rule's `plan` param: the digest of a job's plan. If it changes, the job runs again."""
-        return lambda wildcards: self._digests[rule, self._job(rule, wildcards).name]
+        return lambda wildcards: self._outline.plans[self._job(rule, wildcards)]
 
     def own_files(self, wildcards: Wildcards) -> list[str]:
         """Return the list of the user's files that a source copies, so that a changed file is fetched again."""
-        return own_sources.listed(self.plan.study, self._job("fetch", wildcards).name)
+        return own_sources.listed(self._outline.sources, self._job("fetch", wildcards).removeprefix("fetch/"))
 
-    def _job(self, rule: str, wildcards: Wildcards) -> Any:
+    def _job(self, rule: str, wildcards: Wildcards) -> str:
         name = next(iter(dict(wildcards.items()).values()), self.name)
-        try:
-            return self.plan.jobs[rule, name]
-        except KeyError:
-            names = [other for known, other in self.plan.jobs if known == rule]
-            raise ParamsError(f"study {self.name} has no {rule} job called {name}.{nearest(name, names)}") from None
+        if (job := f"{rule}/{name}") in self._outline.jobs:
+            return job
+        names = [job.removeprefix(f"{rule}/") for job in self._outline.jobs if job.startswith(f"{rule}/")]
+        raise ParamsError(f"study {self.name} has no {rule} job called {name}.{nearest(name, names)}")
 
 
 OLDER = ("attacked", "checkpoints", "detectors", "examples", "margins", "metrics", "outputs", "scores", "translated")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(".touchstone/plan")  # of the written plans of jobs
+RULES = ("fetch", "prepare", "train", "attack", "translate", "measure", "detect", "defend", "evaluate", "report")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import Any
 from touchstone import digests
 from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.layout import Layout
-from touchstone.pipeline.planning.parts import FOLDER, Job, Task
+from touchstone.pipeline.planning.parts import FOLDER, RULES, Job, Task
 from touchstone.pipeline.planning.questions import Questions
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.planning.tasks import Tasks
@@ -30,7 +30,6 @@ from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.study import Study
 
 UNUSED = 30 * 24 * 3600.0  # seconds after which a plan is deleted that no study has any more
-RULES = ("fetch", "prepare", "train", "attack", "translate", "measure", "detect", "defend", "evaluate", "report")
 
 
 class Plan:
@@ -47,6 +46,7 @@ class Plan:
         self._makers = Tasks(self.layout)
         self.questions = Questions(self.layout, self._makers)
         self.folder = self.layout.folder
+        self._codes: dict[Path | None, dict[str, code.Code]] = {}
 
     @cached_property
     def tasks(self) -> dict[str, Task]:
@@ -91,9 +91,12 @@ class Plan:
         Args:
             lock: The requirements file of the environment in which jobs will run; None for this environment.
         """
+        if lock in self._codes:
+            return self._codes[lock]
         roots = {path: code.roots(task.step, task.settings) for path, task in self.tasks.items()}
         found = code.codes_from(set(roots.values()), lock)
-        return {path: found[each] for path, each in roots.items()}
+        self._codes[lock] = {path: found[each] for path, each in roots.items()}
+        return self._codes[lock]
 
     def write(self, lock: Path | None = None, folder: Path = FOLDER) -> dict[tuple[str, str], str]:
         """Write the plan of each job to a file that is named by its digest.

@@ -42,11 +42,13 @@ class Tasks:
 
     def fetch(self, source: str) -> Task:
         """Return the task that downloads a source."""
-        settings = {
-            "component": self.component_block("sources", source),
-            "sha256": self.study["sources"][source]["sha256"],
-        }
+        settings = {"component": self.component_block("sources", source), "sha256": self._folder_digest(source)}
         return Task("fetch", {}, self.layout.raw(source), settings)
+
+    def _folder_digest(self, source: str) -> str | None:
+        """Return the digest that the raw files of a source must have; None if any will do, or if it checks its own."""
+        entry = self.study["sources"][source]
+        return None if "sha256" in registry.used(entry["use"]).settings else entry["sha256"]
 
     def prepare(self, examples: str) -> Task:
         """Return the task that turns raw files into an example set."""
@@ -55,7 +57,7 @@ class Tasks:
         inputs: dict[str, str | list[str]] = {}
         if entry["source"]:
             inputs["folder"] = self.layout.raw(entry["source"])
-            settings["sha256"] = self.study["sources"][entry["source"]]["sha256"]
+            settings["sha256"] = self._folder_digest(entry["source"])
         if entry["of"]:
             inputs["examples"] = self.layout.set_file(Set(entry["of"]))
         return Task("prepare", inputs, self.layout.set_file(Set(examples)), settings)
@@ -95,7 +97,7 @@ class Tasks:
         """Return the task that converts a file of weights to a checkpoint."""
         settings = self._torch(component=self.component_block("classifiers", net.entry), architecture=entry["model"])
         settings |= {key: entry[key] for key in ("input_shape", "classes", "mean", "std")}
-        settings["sha256"] = self.study["sources"][entry["source"]]["sha256"]
+        settings["sha256"] = self._folder_digest(entry["source"])
         inputs: dict[str, str | list[str]] = {"folder": self.layout.raw(entry["source"])}
         return Task("convert", inputs, self.layout.network(net), settings)
 

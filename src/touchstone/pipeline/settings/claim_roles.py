@@ -56,7 +56,9 @@ def resolve_claims(
         elif isinstance(block, dict):
             lacking = [role for _, role in mentioned(shared | block)]
             if lacking:
-                claims[name] = f"the study gives no role {lacking[0]}: {sentences.get(lacking[0], 'see the paper')}"
+                claims[name] = (
+                    f"the study gives no data role {lacking[0]}: {sentences.get(lacking[0], 'see the paper')}"
+                )
             else:
                 claims[name] = _cast(place, book.criteria[name], block, shared, resolved, removed, problems)
         elif isinstance(block, str) and block:

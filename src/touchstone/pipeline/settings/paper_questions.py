@@ -1,4 +1,4 @@
-"""Check, before any job, that some question measures each number that a paper's claims or figures need."""
+"""Check, before any job, that some evaluation measures each number that a paper's claims or figures need."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from touchstone.pipeline.settings.problems import Problems
 def check_papers(files: Files, problems: Problems) -> None:
     """Record criteria of a study's papers that no study could judge, and evaluations of figures that do not exist.
 
-    A question that the study leaves out is no mistake: the report then says that the claim is not run. The same holds for
-    a shipped paper without the other shipped papers, because they share questions.
+    An evaluation that the study leaves out is no mistake: the report then says that the claim is not run. The same holds for
+    a shipped paper without the other shipped papers, because they share evaluations.
     """
     evaluations = [layer.blocks.get("evaluations") for layer in files.layers]
     used = {use for section in evaluations for use in used_evaluations(section)}
@@ -74,14 +74,14 @@ def _check_figures(paper: Paper, names: Collection[str], problems: Problems) -> 
     """Record the evaluations in a figure's `also` that exist in no paper; those of other shipped papers may be absent."""
     for figure, block in (paper.sections.get("figures") or {}).items():
         for other in set(block.get("also") or ()) - set(names):
-            asked = {name for questions in _shipped_questions().values() for name in questions}
+            asked = {name for evaluations in _shipped_evaluations().values() for name in evaluations}
             if other not in asked:
                 reason = f"no evaluation called {other}.{nearest(other, {*names, *asked})}"
                 problems.add(("figures", figure, "also"), reason, paper.file)
 
 
 def _unmeasured(query: RowQuery, used: Collection[str], *, is_shipped: bool) -> str:
-    """Return why no question makes a number, "" if one does."""
+    """Return why no evaluation makes a number, "" if one does."""
     evaluations = registry.names("evaluations")
     if query.evaluation not in evaluations:
         return f"no evaluation is called {query.evaluation}.{nearest(query.evaluation, evaluations)}"
@@ -91,15 +91,17 @@ def _unmeasured(query: RowQuery, used: Collection[str], *, is_shipped: bool) -> 
         listed = ", ".join(component.metrics)
         return f"{query.evaluation} makes no metric {metric}; it makes {listed}.{nearest(metric, component.metrics)}"
     if query.evaluation not in used and not (is_shipped and shipped_papers_that_use(query.evaluation)):
-        return f"no question measures {query.metric}; add an evaluation with use: {query.evaluation} to experiment.yaml"
+        return (
+            f"no evaluation measures {query.metric}; add an evaluation with use: {query.evaluation} to experiment.yaml"
+        )
     return ""
 
 
 def shipped_papers_that_use(evaluation: str) -> list[str]:
-    """Return the shipped papers with a question that uses a component."""
-    return [paper for paper, questions in _shipped_questions().items() if evaluation in used_evaluations(questions)]
+    """Return the shipped papers with an evaluation that uses a component."""
+    return [paper for paper, block in _shipped_evaluations().items() if evaluation in used_evaluations(block)]
 
 
-def _shipped_questions() -> dict[str, Any]:
+def _shipped_evaluations() -> dict[str, Any]:
     """Return the evaluations of each shipped paper."""
     return {paper: read_yaml(SHIPPED / paper / "experiment.yaml").get("evaluations") or {} for paper in shipped()}

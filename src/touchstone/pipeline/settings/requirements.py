@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,9 +10,14 @@ from touchstone import registry
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.problems import Problem
 from touchstone.pipeline.settings.sections import on_detectors
+from touchstone.pipeline.settings.values import shown
 
 Entries = dict[str, dict[str, Any]]  # one section of a study: entry -> its settings
 CHECKS = "evaluations/checks"  # the component that checks attacks
+ADDRESS = {  # of a file, and of a folder
+    "url": re.compile(r"https?://[^/\s]+/(?:[^?#\s]*/)?[^/?#\s]+(?:[?#]\S*)?"),
+    "mirror": re.compile(r"https?://[^/\s]+\S*"),
+}
 # What an evaluation may name only if a component reads it: {setting: (the data that it becomes, the setting in words)}.
 READ = {
     "fit": (("fit_outputs", "fit_margins"), "held-out images"),
@@ -49,6 +55,14 @@ def inputs(examples: Entries) -> Iterator[Problem]:
             idle = f"{entry['use']}.py reads no {noun}; leave it out"
             missing = f"must name an entry of {section}"
             yield from _mismatch(("examples", name, key), role in data, entry[key], missing, idle)
+
+
+def addresses(sources: Entries) -> Iterator[Problem]:
+    """Yield the addresses of sources from which no file can come."""
+    for name, entry in sources.items():
+        for key, example in (("url", "https://example.org/flowers.zip"), ("mirror", "https://example.org/mirror")):
+            if (address := entry.get(key)) is not None and not ADDRESS[key].fullmatch(address):
+                yield Problem(("sources", name, key), f"expected an address such as {example}, got {shown(address)}")
 
 
 def attacked_classifiers(translators: Entries) -> Iterator[Problem]:

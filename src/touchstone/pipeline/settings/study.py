@@ -27,6 +27,7 @@ from touchstone.pipeline.settings.random_networks import omit_defaults, random_n
 from touchstone.pipeline.settings.references import expand_all, unmeasured_words, unused, wrong_names, wrong_words
 from touchstone.pipeline.settings.removals import without_unreached
 from touchstone.pipeline.settings.requirements import (
+    addresses,
     attacked_classifiers,
     certificates,
     checked_attacks,
@@ -124,6 +125,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         wrong_defences(resolved, first_seed),
         seeds.absent(resolved, first_seed),
         random_networks(resolved),
+        addresses(resolved["sources"]),
         momenta(resolved),
         sizes(resolved),
         leaks(resolved),

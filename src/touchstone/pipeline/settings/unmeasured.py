@@ -1,4 +1,4 @@
-"""What a study leaves out of a paper, found before any job: roles that it does not give, numbers that nothing makes."""
+"""What a study leaves out of a paper, found before any job: data roles that it does not give, numbers that nothing makes."""
 
 from __future__ import annotations
 
@@ -86,11 +86,12 @@ def untested(papers: Iterable[Paper], book: Book, study: Mapping[str, Any]) -> I
 
 
 def open_roles(papers: Iterable[Paper], sentences: Mapping[str, str], roles: Collection[str]) -> Iterator[str]:
-    """Yield which roles the evaluations of some papers name and the study does not give."""
+    """Yield which data roles the evaluations of some papers name and the study does not give."""
     for paper in papers:
         named: dict[str, list[str]] = {}
         for (evaluation, *_), role in mentioned(paper.sections.get("evaluations") or {}):
             named.setdefault(role, []).append(evaluation)
         for role in sorted(named.keys() - set(roles)):
             listed = ", ".join(dict.fromkeys(named[role]))
-            yield f"the study gives no role {role} ({sentences[role]}), so {paper.name} asks without it: {listed}"
+            what = sentences.get(role, "a group of data roles that it does not give")
+            yield f"the study gives no data role {role} ({what}), so {paper.name} asks without it: {listed}"

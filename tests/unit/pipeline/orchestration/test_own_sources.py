@@ -40,27 +40,27 @@ def study(tmp_path, monkeypatch):
 
 def content(settings):
     """What the input of `fetch` holds."""
-    return [Path(file).read_text() for file in own_sources.listed(settings, "mine")]
+    return [Path(file).read_text() for file in own_sources.listed(settings["sources"], "mine")]
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_changed_pictures_change_the_list_unless_they_are_pinned(study, change):
     pinned = f'"sha256:{"0" * 64}"'
-    assert own_sources.listed(study(pinned), "mine") == []
+    assert own_sources.listed(study(pinned)["sources"], "mine") == []
     settings = study("null")
     (before,) = content(settings)
 
     CHANGES[change](Path("pets"))
 
     assert content(settings) != [before]
-    assert own_sources.listed(study(pinned), "mine") == []
+    assert own_sources.listed(study(pinned)["sources"], "mine") == []
 
 
 def test_a_list_that_would_say_the_same_is_not_written_again(study):
-    (path,) = own_sources.listed(study("null"), "mine")
+    (path,) = own_sources.listed(study("null")["sources"], "mine")
     os.utime(path, (1e9, 1e9))
 
-    own_sources.listed(study("null"), "mine")
+    own_sources.listed(study("null")["sources"], "mine")
 
     assert Path(path).stat().st_mtime == 1e9
 
@@ -77,7 +77,7 @@ def test_pictures_that_are_gone_are_not_missed_once_they_were_listed(study):
 def test_pictures_that_never_were_there_have_no_list(study):
     Path("pets").rename("elsewhere")
 
-    assert own_sources.listed(study("null"), "mine") == []
+    assert own_sources.listed(study("null")["sources"], "mine") == []
 
 
 def test_a_single_file_is_listed(study):
