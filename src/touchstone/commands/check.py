@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import subprocess
 import sys
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -14,11 +18,17 @@ from touchstone.commands import _paper_check
 from touchstone.commands._command_line import add_cores, refuse_unused
 from touchstone.messages import nearest, say
 from touchstone.numerics import devices
+from touchstone.pipeline.jobs import processes, run_records
 from touchstone.pipeline.orchestration.snakemake_run import base_command
+from touchstone.pipeline.planning.parts import RULES
+from touchstone.pipeline.provenance.sidecar_files import BESIDE
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 from touchstone.pipeline.settings.study import Study, load
 
 NO_ENTRIES = ("study", "papers", "claims")  # parts of a study's settings that hold no entries
+TRAINED = ("classifiers", "translators")
+SECTIONS = ("examples", *TRAINED, "defences", "attacks", "margins", "detectors", "evaluations")
+WIDTH = 120  # letters of a line
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -48,17 +58,70 @@ def main(options: argparse.Namespace) -> int:
     if warning := devices.warning(settings["study"]["device"]):
         say(f"touchstone: {warning}", stream=sys.stderr)
     say(*(f"remark: {remark}" for remark in settings.remarks))
-    for section in ("examples", "classifiers", "translators", "attacks", "margins", "detectors", "evaluations"):
-        say(f"{section:<12} {', '.join(settings[section]) or '-'}")
-    command = [*base_command(word, "all"), "--dry-run", "--quiet", "host"]
-    dry_run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
-    text = dry_run.stdout + dry_run.stderr
-    if dry_run.returncode != 0:
-        print(text.strip(), file=sys.stderr)
+    say(*_entries(settings))
+    command = [*base_command(word, "all"), "--summary", "--quiet", "host"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
+    if done.returncode != 0:
+        print((done.stdout + done.stderr).strip(), file=sys.stderr)
         return 1
-    table = re.search(r"^job +count\n[- ]+\n(.*?)^total +\d+", text, re.MULTILINE | re.DOTALL)
-    print(f"\n{table.group(0)}" if table else "\nNothing to do: nothing has changed.")
+    say("", *_jobs(settings.name, done.stdout))
     return 0
+
+
+def _entries(settings: Study) -> Iterator[str]:
+    """Yield what a study measures on what: its sets, its networks with their training, its attacks, its questions."""
+    for section in SECTIONS:
+        groups: dict[str, list[str]] = {}
+        for name, entry in settings[section].items():
+            groups.setdefault(_training(entry) if section in TRAINED else "", []).append(name)
+        for place, (training, names) in enumerate(groups.items() or [("", ["-"])]):
+            about = f"{training}: " if training else ""
+            yield from _wrapped(section if place == 0 else "", about + ", ".join(names))
+
+
+def _training(entry: Mapping[str, Any]) -> str:
+    """Return how long an entry trains, and how many networks are made of it."""
+    many = len(entry["seeds"])
+    seeds = f"{many} network{'s' * (many > 1)} each"
+    return f"{entry['epochs']} epochs, {seeds}" if "epochs" in entry else f"read from a file, {seeds}"
+
+
+def _wrapped(head: str, text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=f"{head:<13}", subsequent_indent=" " * 13)
+
+
+def _job(rule: str, file: str, study: str) -> str:
+    """Return the name of the job that makes a file or folder."""
+    name = Path(file).name
+    return study if rule == "report" else name.removesuffix(BESIDE) if rule == "fetch" else name
+
+
+def _jobs(study: str, summary: str) -> Iterator[str]:
+    """Yield which jobs a run would start, and how long that takes, from Snakemake's summary of all outputs."""
+    rows = [line.split("\t") for line in summary.splitlines()]
+    outputs = {(rule, file): plan != "no update" for file, _, rule, *_, plan in rows[1:]}
+    jobs = dict.fromkeys((rule, _job(rule, file, study)) for rule, file in outputs)
+    waiting = dict.fromkeys(
+        (rule, _job(rule, file, study)) for (rule, file), is_pending in outputs.items() if is_pending
+    )
+    if not waiting:
+        yield "Nothing to do: nothing has changed."
+        return
+    counts = Counter(rule for rule, _ in waiting)
+    listed = ", ".join(f"{rule} {counts[rule]}" for rule in RULES if rule in counts)
+    yield from _wrapped("to run", f"{len(waiting)} of {len(jobs)} jobs: {listed}")
+    seconds = [took for job in waiting if (took := run_records.last_seconds(*job)) is not None]
+    if not seconds:
+        yield from _wrapped(
+            "time", "not known before a first run here; the head of a study's file says what it took elsewhere"
+        )
+        return
+    cores = processes.available_cores()
+    minutes = sum(seconds) * len(waiting) / len(seconds) / cores / 60
+    known = "all of them" if len(seconds) == len(waiting) else f"{len(seconds)} of them"
+    yield from _wrapped(
+        "time", f"about {max(minutes, 1):.0f} min on {cores} cores, from what {known} took here the last time"
+    )
 
 
 def _entry(settings: Study, name: str) -> str:

@@ -11,7 +11,7 @@ import resource
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -52,6 +52,17 @@ def recorded(logs: Path, plan: JobPlan) -> Iterator[dict[str, Any]]:
         record.setdefault("failed", True)
         ended = record | {"end": _now(), **_used()}
         whole_files.write_or_warn(path, _encoded(ended), "Only this record of the job is incomplete.")
+
+
+def last_seconds(rule: str, name: str, logs: Path = Path("logs")) -> float | None:
+    """Return how many seconds of computing a job took when it last computed something, in any study; None if never."""
+    found: list[tuple[str, float]] = []
+    for path in logs.glob(f"*/{FOLDER}/{rule}/{name}.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # a damaged record
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if record["computed"]:
+                found.append((record["end"], float(record["cpu_seconds"])))
+    return max(found)[1] if found else None
 
 
 def _encoded(record: dict[str, Any]) -> bytes:

@@ -1,0 +1,99 @@
+"""`touchstone check STUDY` says what a run computes and how long that takes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from touchstone.commands import check
+from touchstone.pipeline.jobs import run_records
+
+HEAD = "output_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
+
+
+def summary(**plans):
+    outputs = {
+        "data/raw/photos": "fetch",
+        "data/raw/photos.prov.json": "fetch",
+        "results/mine/train/cnn.0": "train",
+        "results/mine/train/cnn.1": "train",
+        "reports/mine/report.html": "report",
+        "reports/mine/ROOT": "report",
+    }
+    rows = (f"{file}\t-\t{rule}\t-\tmissing\t{plans[rule]}\n" for file, rule in outputs.items())
+    return HEAD + "".join(rows)
+
+
+def record(rule, name, study="mine", **facts):
+    path = Path("logs", study, run_records.FOLDER, rule, f"{name}.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"computed": 1, "end": "2026-01-01", "cpu_seconds": 600.0, **facts}))
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(check.processes, "available_cores", lambda: 2)
+
+
+def said(**plans):
+    return "\n".join(check._jobs("mine", summary(**plans)))
+
+
+def test_a_finished_study_has_nothing_to_do():
+    assert said(fetch="no update", train="no update", report="no update") == "Nothing to do: nothing has changed."
+
+
+def test_jobs_are_counted_once_each_whatever_they_write():
+    text = said(fetch="update pending", train="update pending", report="update pending")
+    assert "4 of 4 jobs: fetch 1, train 2, report 1" in text
+    assert "not known before a first run here" in text
+
+
+def test_only_jobs_that_would_run_are_counted():
+    assert "3 of 4 jobs: train 2, report 1" in said(fetch="no update", train="update pending", report="update pending")
+
+
+def test_the_time_is_what_the_jobs_took_the_last_time_on_all_cores():
+    record("train", "cnn.0")
+    record("train", "cnn.1", cpu_seconds=1200.0)
+    record("report", "mine", cpu_seconds=0.0)
+    text = said(fetch="no update", train="update pending", report="update pending")
+    assert "about 15 min on 2 cores, from what all of them took here the last time" in text
+
+
+def test_jobs_without_a_record_are_taken_to_last_as_long_as_the_others():
+    record("train", "cnn.0")
+    text = said(fetch="no update", train="update pending", report="no update")
+    assert "about 10 min on 2 cores, from what 1 of them took" in text
+
+
+@pytest.mark.parametrize("damaged", ["", "[]", '{"computed": 1}', '{"computed": 0, "end": "2027", "cpu_seconds": 1}'])
+def test_a_record_that_says_nothing_of_computing_is_left_out(damaged):
+    record("train", "cnn.0")
+    other = Path("logs/other/runs/train/cnn.0.json")
+    other.parent.mkdir(parents=True)
+    other.write_text(damaged)
+    assert run_records.last_seconds("train", "cnn.0") == 600
+
+
+def test_the_latest_record_of_all_studies_counts():
+    record("train", "cnn.0")
+    record("train", "cnn.0", study="other", end="2026-02-01", cpu_seconds=5.0)
+    assert run_records.last_seconds("train", "cnn.0") == 5
+    assert run_records.last_seconds("train", "mlp.0") is None
+
+
+def test_networks_are_listed_by_how_long_they_train_and_how_many_there_are():
+    entries = {
+        "cnn": {"epochs": 20, "seeds": [0, 1, 2]},
+        "mlp": {"epochs": 20, "seeds": [0, 1, 2]},
+        "long": {"epochs": 40, "seeds": [0]},
+        "own": {"seeds": [0]},
+    }
+    study = dict.fromkeys(check.SECTIONS, {}) | {"classifiers": entries}
+    lines = list(check._entries(study))
+    assert "classifiers  20 epochs, 3 networks each: cnn, mlp" in lines
+    assert f"{'':<13}40 epochs, 1 network each: long" in lines
+    assert f"{'':<13}read from a file, 1 network each: own" in lines
+    assert f"{'defences':<13}-" in lines
