@@ -91,7 +91,7 @@ def test_networks_are_listed_by_how_long_they_train_and_how_many_there_are():
         "long": {"epochs": 40, "seeds": [0]},
         "own": {"seeds": [0]},
     }
-    study = dict.fromkeys(check.SECTIONS, {}) | {"classifiers": entries}
+    study = {section: {} for section in check.SECTIONS} | {"classifiers": entries}
     lines = list(check._entries(study))
     assert "classifiers  20 epochs, 3 networks each: cnn, mlp" in lines
     assert f"{'':<13}40 epochs, 1 network each: long" in lines
