@@ -11,17 +11,21 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.ingest import user_images as own
 from touchstone.ingest.example_notes import prepared
 from touchstone.ingest.splits import rows_of_part, stratified_order
+from touchstone.ingest.user_folder import files_in
 from touchstone.ingest.user_pictures import Shaping
+from touchstone.messages import nearest
 from touchstone.records.damage import DamagedFile
-from touchstone.records.nouns import ExampleSet
+from touchstone.records.nouns import Array, ExampleSet
 
 SHARES = {"fit": 30, "calibration": 20, "test": 50}
+MOST_ROWS = 10**9  # of an array file
 
 
 def own_images(
     folder: Path,
     *,
     part: Literal["fit", "calibration", "test", "all"] = "all",
+    inside: str | None = None,
     labelled: bool = True,
     split_seed: NonNegativeInt = 0,
     limit: PositiveInt | None = None,
@@ -33,10 +37,11 @@ def own_images(
 ) -> ExampleSet:
     """Return the user's images in `folder`, (N, C, H, W).
 
-    example_ids are rows by name.
+    example_ids are rows by name. Sets from different places of one source share no id.
 
     Args:
         folder: of the raw files: one folder of pictures per class, or one .npz or .safetensors file.
+        inside: the folder or file of arrays in `folder` to read, such as flowers/train. None: all of it.
         part: 30, 20 or 50 % of the rows, stratified by class and disjoint for one `split_seed`; or all.
         labelled: False: labels are -1, pictures may be in any folder, and `part` is `all`.
         split_seed: of the split.
@@ -53,7 +58,8 @@ def own_images(
     """
     if (height is None) != (width is None):
         raise ValueError("height and width: set both or neither")
-    files = own.own_images(folder, classes or (), labelled=labelled)
+    place = folder if inside is None else _inside(folder, inside)
+    files = own.own_images(place, classes or (), labelled=labelled)
     if labelled and part != "all":
         rows = rows_of_part(files.labels, SHARES, part, seed=split_seed, limit=limit)
     else:
@@ -62,15 +68,33 @@ def own_images(
     try:
         images, faulty, good, changed = files.read(rows.tolist(), Shaping(size, colour))
     except ValueError as error:
-        raise DamagedFile(f"{folder}: {error}") from error
+        raise DamagedFile(f"{place}: {error}") from error
     if faulty and (broken == "refuse" or not good):
-        raise DamagedFile(f"{folder}: {own.named(faulty)}. Repair or remove them, or set broken: leave_out")
+        raise DamagedFile(f"{place}: {own.named(faulty)}. Repair or remove them, or set broken: leave_out")
     kept = np.array(good, np.int64)
     notes: dict[str, Any] = {"left_out": [name for name, _ in faulty]} if faulty else {}
     notes |= {"skipped": files.skipped} if files.skipped else {}
     notes |= {"changed": list(changed)} if changed else {}
     if size is not None:
         notes["interpolation"] = f"resized to {height} x {width} (bilinear, PIL, 8 bits)"
-    return prepared(
-        images, files.labels[kept], kept, folder.name, licence="the user's own", origin="the user's own files", **notes
-    )
+    ids = kept if inside is None else _ids(folder, place, files, kept)
+    stated = "as its source says"
+    return prepared(images, files.labels[kept], ids, folder.name, licence=stated, origin=stated, **notes)
+
+
+def _ids(folder: Path, place: Path, files: own.OwnImages, rows: Array) -> Array:
+    """Return ids of rows of a place that no other place of the source has, (N,) int64."""
+    order = {path: number for number, path in enumerate(files_in(folder))}
+    if files.pictures:
+        return np.array([order[files.pictures[row]] for row in rows], np.int64)
+    before = [number for path, number in order.items() if path == place or place in path.parents]
+    return rows + (1 + before[0]) * MOST_ROWS
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return a folder or file within a folder; ValueError if it is not there."""
+    place = folder / name
+    if not place.resolve().is_relative_to(folder.resolve()) or not place.exists():
+        names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        raise ValueError(f"inside: {folder} contains no {name}; it contains {', '.join(names)}.{nearest(name, names)}")
+    return place

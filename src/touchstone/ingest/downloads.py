@@ -22,7 +22,7 @@ from touchstone.ingest.raw_files import read_bytes
 from touchstone.records.damage import DamagedFile
 
 FOLDER = Path(".touchstone/downloads")
-UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
+UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, RuntimeError)  # of a password, too
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Archive:
     Attributes:
         name: of the file.
         urls: addresses that serve it, tried in this order.
-        digest: as published, "md5:<hex>".
+        digest: as published, "md5:<hex>" or "sha256:<hex>".
     """
 
     name: str
@@ -107,8 +107,8 @@ def _downloaded(archive: Archive, archives: Sequence[Archive], source: str, mirr
         f"{source}: could not download {archive.name} ({'; '.join(failures)}).\n"
         "Without network, put these files, as they are, into a folder:\n"
         f"{_listed(archives)}\n"
-        f"and set sources.{source}.local_folder to it, or sources.{source}.mirror to an address that serves them.\n"
-        f"To run without this source, set study.absent: [{source}]; the report then says what was not run."
+        f"and set data.sources.{source}.local_folder to it, or data.sources.{source}.mirror to an address that serves them.\n"
+        f"To run without this source, set scale.absent: [{source}]; the report then says what was not run."
     )
 
 
@@ -157,7 +157,7 @@ def unpack(archive: Path, folder: Path, name_of: Callable[[str], str | None]) ->
 
 def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
     """Yield (name, stream) of every plain file."""
-    if archive.suffix == ".zip":
+    if archive.suffix == ".zip" or zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as packed:
             for entry in packed.infolist():
                 if not entry.is_dir():

@@ -75,6 +75,9 @@ SETTINGS = {
     },
     "sources": {
         "sha256": "the digest of the raw files; null accepts what the publisher's own digest accepts",
+        "url": "address of the file",
+        "licence": "under which the data may be used",
+        "citation": "of whoever made the data",
         "local_folder": "contains the archive, not unpacked; null downloads it",
         "mirror": "http address of a folder that serves the archive by name; null takes the published address",
     },
