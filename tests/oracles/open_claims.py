@@ -17,13 +17,12 @@ PAPER = {
     "name": "Mine", "title": "Mine, a paper", "cite": "A. Author. Title. 2026.", "url": "https://example.org",
     "distance": 0.05, "published": {},
 }  # fmt: skip
-QUESTIONS = {
-    "roles": {"id_test": "Clean test images."},
-    "examples": {"some": {"use": "subset", "of": "$id_test", "count": 120}},
+EXPERIMENT = {
+    "examples": {"some": {"use": "subset", "of": "$test", "count": 120}},
     "evaluations": {
         "mine_robustness": {
             "use": "robustness", "question": "How accurate?", "classifiers": ["cnn", "cnn_pgd", "mlp_pgd"],
-            "examples": ["some", "$id_test"], "attacks": ["pgd"],
+            "examples": ["some", "$test"], "attacks": ["pgd"],
         }
     },
 }  # fmt: skip

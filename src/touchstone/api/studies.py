@@ -16,7 +16,7 @@ def load_study(study: str = DEFAULT_STUDY, folder: Path | str | None = None) -> 
     """Return a study's settings: checked, with every default filled in.
 
     Args:
-        study: a name such as "digits", or the path of an overlay.
+        study: a name such as "digits", or the path of its file.
         folder: the project, which has a params.yaml. Default: the nearest folder with one, from the current folder
             upwards; outside a project the clone that touchstone was installed from, with the studies that it ships.
 

@@ -17,25 +17,23 @@ from touchstone.pipeline.orchestration import snakemake_run
 from touchstone.pipeline.provenance import code
 from touchstone.pipeline.settings.claim_roles import ABSENT
 from touchstone.pipeline.settings.files import read_yaml
-from touchstone.pipeline.settings.layers import read_files
 from touchstone.pipeline.settings.paper_questions import queries_of, shipped_papers_that_use, used_evaluations
 from touchstone.pipeline.settings.papers import Paper, criteria_of, paper_folder, read_papers, shipped
 from touchstone.pipeline.settings.problems import Problem, Problems
-from touchstone.pipeline.settings.sections import sections
 from touchstone.pipeline.settings.study import Study, load
 from touchstone.pipeline.settings.unmeasured import unmeasured
 from touchstone.pipeline.settings.values import words
 from touchstone.statistics.sanity_checks import only_checks
 
 SMALL = Path("workflow/studies/tiny.yaml")  # the study whose data a check uses
-DATA = ("study", "sources", "examples", "roles")  # its sections that say which data that is
+DATA = ("data", "compute")  # its keys that say which data that is, and on which machine
 STUDIES = Path(".touchstone")  # git ignores it
 NAME = "check_{}"  # of the study that tries a paper; its verdicts mean nothing
 
 
 def is_paper(word: str) -> bool:
     """Return whether a word of the command line is a paper: a folder, or the name of a shipped paper and of no study."""
-    is_folder = (Path(word) / "paper.yaml").is_file() or ("/" in word and not word.endswith((".yaml", ".yml")))
+    is_folder = (Path(word) / "claims.yaml").is_file() or ("/" in word and not word.endswith((".yaml", ".yml")))
     return is_folder or (word in shipped() and not Path(f"workflow/studies/{word}.yaml").is_file())
 
 
@@ -59,10 +57,11 @@ def check(written: str, cores: str | None) -> int:
     settings = load(str(study))
     _check_entries(paper, settings["claims"])
     facts = [*published_unscaled(paper, criteria), *numbers_of_other_papers(paper, criteria)]
-    questions = [*evaluations_unjudged(paper, criteria), *components_unused(paper), *roles_untried(paper, study)]
-    for remark in [*_lines(facts, paper.folder / "paper.yaml"), *_lines(questions, paper.questions_file)]:
-        say(f"remark: {remark}")
+    unused = [*evaluations_unjudged(paper, criteria), *components_unused(paper)]
+    remarks = [*_lines(facts, paper.claims_file), *_lines(unused, paper.file)]
+    say(*(f"remark: {remark}" for remark in remarks))
     _check_numbers(paper, criteria, settings)
+    say(*(f"remark: {remark}" for remark in settings.remarks))
     counts = [f"{part} {len(content.get(part) or {})}" for part, content in _parts(paper)]
     say(f"{paper.name}: no mistakes; {', '.join(counts)}")
     if cores is None:
@@ -74,22 +73,24 @@ def check(written: str, cores: str | None) -> int:
 
 
 def _check_entries(paper: Paper, claims: dict[str, Any]) -> None:
-    """Refuse claims about entries that no question of the paper names, although nothing is missing from tiny data."""
-    problems = Problems(paper.questions_file)
+    """Refuse claims about entries that no evaluation of the paper names, although nothing is missing from tiny data."""
+    problems = Problems(paper.file)
     named = set(words(paper.sections.get("evaluations"))) | set(words(paper.sections.get("figures")))
     for name in paper.sections.get("claims") or {}:
         reason = claims.get(name)
         if isinstance(reason, str) and reason.endswith(ABSENT):
             entry = reason.removesuffix(ABSENT)
             if entry.split()[0] not in named:
-                problems.add(("claims", name), f"no question names {entry}; add it to an evaluation")
+                problems.add(("claims", name), f"no evaluation names {entry}; add it to one")
     problems.stop()
 
 
 def _check_numbers(paper: Paper, criteria: list[Criterion], study: Study) -> None:
-    """Refuse criteria on numbers that the paper's questions leave out by their settings."""
-    problems = Problems(paper.folder / "paper.yaml")
-    tried = {block["use"] for block in study["evaluations"].values()}  # those of roles that tiny data lacks are not
+    """Refuse criteria on numbers that the paper's evaluations leave out by their settings."""
+    problems = Problems(paper.claims_file)
+    tried = {
+        block["use"] for block in study["evaluations"].values()
+    }  # those of data roles that tiny data lacks are not
     for criterion in criteria:
         cast = study["claims"].get(criterion.id)
         uses = {f"evaluations/{query.evaluation}" for _, query in queries_of(criterion)}
@@ -102,19 +103,18 @@ def _read(written: str) -> tuple[Paper, list[Criterion]]:
     """Return a paper and its criteria, checked also against the shipped papers: a study may want both."""
     folder = paper_folder(written, Path())
     others = [name for name in shipped() if paper_folder(name, Path()).resolve() != folder.resolve()]
-    (*_, paper), book = read_papers([*others, written], Path(), Problems(Path("params.yaml")))
+    (*_, paper), book = read_papers(dict.fromkeys([*others, written], "full"), Path(), Problems(Path("params.yaml")))
     return paper, criteria_of(paper, book)
 
 
 def _write_study(written: str, paper: Paper) -> Path:
-    """Write the study that asks one paper's questions of tiny data; return its path."""
+    """Write the study that runs all of one paper on tiny data; return its path."""
     small = read_yaml(SMALL)
-    content: dict[str, Any] = {section: small[section] for section in DATA if section in small}
-    content["study"] = {**content["study"], "title": f"{paper.facts['name']} on tiny data"}
-    content["papers"] = [written]
+    content: dict[str, Any] = {"title": f"{paper.facts['name']} on tiny data"}
+    content |= {key: small[key] for key in DATA if key in small}
+    content["papers"] = {written: "full"}
     sheet = {"use": "data_sheet", "question": "What is in the example sets?", "examples": "all"}
-    content["evaluations"] = {"data_sheet": sheet}  # it uses all example sets, also those that the paper does not
-    content["questions"] = [*(paper.sections.get("evaluations") or {}), *content["evaluations"]]
+    content["change"] = {"evaluations": {"data_sheet": sheet}}  # it uses all sets, also those that the paper does not
     STUDIES.mkdir(exist_ok=True)
     path = STUDIES / f"{NAME.format(paper.name)}.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
@@ -130,14 +130,14 @@ def published_unscaled(paper: Paper, criteria: list[Criterion]) -> Iterator[Prob
 
 
 def numbers_of_other_papers(paper: Paper, criteria: list[Criterion]) -> Iterator[Problem]:
-    """Yield the criteria that need a question of another paper."""
+    """Yield the criteria that need an evaluation of another paper."""
     used = used_evaluations(paper.sections.get("evaluations"))
     for criterion in criteria:
         others = {query.evaluation: place for place, query in queries_of(criterion) if query.evaluation not in used}
         for evaluation, place in others.items():
             papers = shipped_papers_that_use(evaluation)
             what = f"a study must list {' or '.join(papers)}, too" if papers else "add one"
-            yield Problem(place, f"no question here uses {evaluation}; {what}")
+            yield Problem(place, f"no evaluation here uses {evaluation}; {what}")
 
 
 def evaluations_unjudged(paper: Paper, criteria: list[Criterion]) -> Iterator[Problem]:
@@ -150,19 +150,11 @@ def evaluations_unjudged(paper: Paper, criteria: list[Criterion]) -> Iterator[Pr
 
 
 def components_unused(paper: Paper) -> Iterator[Problem]:
-    """Yield the components of the paper's own that nothing in its questions uses."""
+    """Yield the components of the paper's own that nothing in its experiment uses."""
     used = set(code.uses(paper.sections))
     for path in sorted(paper.components.glob("*/[a-z]*.py")) if paper.components else ():
         if path.parent.name in registry.FOLDERS and path.stem not in used:
-            yield Problem(("components", path.parent.name, path.name), "no entry in questions.yaml uses it")
-
-
-def roles_untried(paper: Paper, study: Path) -> Iterator[Problem]:
-    """Yield the roles that the study that tries the paper does not give."""
-    given = read_files(Problems(Path("params.yaml"), study), sections(), Path()).roles
-    for role in paper.roles:
-        if role not in given:
-            yield Problem(("roles", role), "tiny data gives no such role, so what names it is not tried")
+            yield Problem(("components", path.parent.name, path.name), "no entry in experiment.yaml uses it")
 
 
 def _parts(paper: Paper) -> list[tuple[str, dict[str, Any]]]:

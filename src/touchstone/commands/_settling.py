@@ -27,11 +27,11 @@ SEED_BY_SEED = "judged seed by seed: each further network is one more that has t
 NO_ESTIMATE = "no estimate: its ends are the least and the greatest network, whatever their number"
 OWN_ENTRIES = (
     "entries: each of its {now} networks is an entry of its own, such as a split of the classes, so there are no seeds to"
-    " add; {needed} would do, in an overlay of your own that adds entries (docs/verdicts.md)"
+    " add; {needed} would do, in a study of your own that adds entries (docs/verdicts.md)"
 )
 ONE_NUMBER = (
     "entries: it is one number over {networks} networks, each an entry of its own, and no mean over seeds, so there are no"
-    " seeds to add; more entries would do, in an overlay of your own (docs/verdicts.md)"
+    " seeds to add; more entries would do, in a study of your own (docs/verdicts.md)"
 )
 UNDEFINED = (
     "too few seeds: {run} networks were run, but the number is not defined for {lacking} of them, and it takes {fewest} for"

@@ -49,11 +49,11 @@ def _next_steps(options: argparse.Namespace, path: Path) -> str:
     name, kind = options.name, f"{options.kind}s"
     if options.kind == "paper":
         paper = _written(path.parent)
-        return f"Edit both, then: touchstone check {paper}\nIn a study: papers: [{paper}]"
+        return f"Edit both, then: touchstone check {paper}\nIn a study: papers: {{{paper}: full}}"
     folder = path.parent.parent
     entry = f"{{use: {name}, fit: EXAMPLES}}" if options.fitted else f"{{use: {name}}}"
     test = f"python -m pytest {_test(folder, name)} && "
-    study = f"plugins: [{folder}/]; under {kind}: {name}: {entry}; and in an evaluation {kind}: [{name}]"
+    study = f"plugins: [{folder}/]; under change, {kind}: {name}: {entry}; and in an evaluation {kind}: [{name}]"
     return f"Edit it, then: {test}touchstone contract {path}\nIn a study: {study}"
 
 
@@ -64,8 +64,6 @@ def _written(folder: Path) -> str:
 
 def _paper_files(options: argparse.Namespace) -> dict[Path, str]:
     """Return the text of each file of a new paper, by its path."""
-    from touchstone.schemas import files as schemas
-
     name = options.name
     if not NAME.fullmatch(name):
         raise ValueError(f"new: {name}: a paper is named [a-z][a-z0-9_]*; --folder says where its folder goes")
@@ -77,12 +75,11 @@ def _paper_files(options: argparse.Namespace) -> dict[Path, str]:
     return {
         folder / f"{part}.yaml": rendered(
             f"{part}.yaml",
-            schema=schemas.comment(folder / f"{part}.yaml", schemas.FOLDER / f"{part}.json"),
             name=name,
             title=name.replace("_", " ").capitalize(),
             label=name.replace("_", ""),
         )
-        for part in ("paper", "questions")
+        for part in ("claims", "experiment")
     }
 
 

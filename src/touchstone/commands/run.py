@@ -13,7 +13,7 @@ from touchstone.pipeline.settings.study import load
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `run`."""
-    add_study(parser, "a study's name or an overlay's path (default: digits)")
+    add_study(parser, "a study's name or its file's path (default: digits)")
     add_cores(parser)
     parser.add_argument(
         "--prune", action="store_true", help="then delete the results of other settings and code; they stay otherwise"

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from open_claims import PAPER, QUESTIONS
+from open_claims import EXPERIMENT, PAPER
 
+from projects import write_study
 from touchstone import plugins
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
@@ -23,15 +24,16 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
     (tmp_path / "Snakefile").touch()  # it is a clone
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    (tmp_path / "workflow/studies").mkdir(parents=True)
-    (tmp_path / "workflow/studies/own.yaml").write_text("papers: [./mine]\nstudy: {title: Own}\n")
+    digits = yaml.safe_load((ROOT / "workflow/studies/digits.yaml").read_text())
+    parts = {key: digits[key] for key in ("title", "data", "scale")}
+    write_study(tmp_path, "own", yaml.safe_dump(parts | {"papers": {"./mine": "full"}}))
     (tmp_path / "mine").mkdir()
 
     def finish(criteria, rows):
         casts = {name: {"net": cast} for name, (_, cast) in criteria.items()}
         paper = PAPER | {"criteria": {name: block for name, (block, _) in criteria.items()}}
-        (tmp_path / "mine/paper.yaml").write_text(yaml.safe_dump(paper))
-        (tmp_path / "mine/questions.yaml").write_text(yaml.safe_dump(QUESTIONS | {"claims": casts}))
+        (tmp_path / "mine/claims.yaml").write_text(yaml.safe_dump(paper))
+        (tmp_path / "mine/experiment.yaml").write_text(yaml.safe_dump(EXPERIMENT | {"claims": casts}))
         plan = Plan(load("own"))
         whole = MetricRow(
             "mine_robustness", "cnn_pgd", "digits_test", "accuracy", 0.9, "fraction", 0.8, 1.0, 360, None, 0, Threat(), (),

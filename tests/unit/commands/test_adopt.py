@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from projects import write_study
 from touchstone.commands import adopt
 from touchstone.evidence import verification
 from touchstone.evidence.problems import Problem, Result
@@ -12,7 +13,6 @@ from touchstone.evidence_files import archive
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
 
-ROOT = Path(__file__).parents[3]
 ABOUT = {"study": "digits", "claims": [], "root": "", "touchstone": "", "verdict_code": "", "weights": True}
 OPTIONS = argparse.Namespace(file="e", study=None, device="cpu", trust_code=False)
 
@@ -20,7 +20,7 @@ OPTIONS = argparse.Namespace(file="e", study=None, device="cpu", trust_code=Fals
 @pytest.fixture
 def brought(tmp_path, monkeypatch):
     """The options that verify received, in a project of `digits` with forged evidence and all raw files."""
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    write_study(tmp_path, "digits", "digits")
     monkeypatch.chdir(tmp_path)
     seen = []
 

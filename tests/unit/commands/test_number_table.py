@@ -3,16 +3,14 @@
 import csv
 import io
 import re
-from pathlib import Path
 
 import pytest
 
+from projects import write_study
 from touchstone.__main__ import main
 from touchstone.commands._number_table import number_table
 from touchstone.records.metric_tables import METRIC_COLUMNS
 from touchstone.report import packing
-
-ROOT = Path(__file__).parents[3]
 
 
 def row(value, **more):
@@ -24,7 +22,7 @@ def row(value, **more):
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    write_study(tmp_path, "digits", "digits")
     rows = [
         row(0.5, seed=0),
         row(0.7, seed=1),

@@ -175,7 +175,7 @@ def test_networks_that_are_entries_of_their_own_have_no_seeds_to_add(project, ca
     splits, images = open_numbers(capsys).values()
 
     assert splits["why_not"].startswith("entries: each of its 3 networks is an entry of its own")
-    assert splits["seeds_needed"] is None and "; 4 would do, in an overlay of your own" in splits["why_not"]
+    assert splits["seeds_needed"] is None and "; 4 would do, in a study of your own" in splits["why_not"]
     assert images["seeds_needed"] == 3 and images["images_needed"] > 120  # more images need no seeds
 
 
@@ -188,7 +188,7 @@ def test_one_number_over_several_networks_has_no_seeds_to_add(project, capsys):
 
     assert open_numbers(capsys)["Smine-1"]["why_not"] == (
         "entries: it is one number over 3 networks, each an entry of its own, and no mean over seeds, so there are no"
-        " seeds to add; more entries would do, in an overlay of your own (docs/verdicts.md)"
+        " seeds to add; more entries would do, in a study of your own (docs/verdicts.md)"
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hand_made_claims import ASKED, asks, book, networks
 
+from projects import write_study
 from touchstone.__main__ import main
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.commands import _verdicts
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    write_study(tmp_path, "digits", "digits")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path
@@ -134,7 +135,7 @@ def test_a_claim_that_is_not_there_is_told_with_the_nearest(project, capsys):
 @pytest.mark.parametrize("study", ["digits", "workflow/studies/digits.yaml"])
 def test_the_claims_of_a_report_are_printed_though_its_settings_are_gone_or_wrong(project, capsys, study):
     written(project, networks(0.9))
-    (project / "params.yaml").write_text("attacks: {pgd: {use: no_such_attack}}\n")
+    write_study(project, "digits", change={"attacks": {"pgd": {"use": "no_such_attack"}}})
 
     assert main(["show", study, "--number", "S9-1"]) == 0
 
