@@ -1,12 +1,12 @@
 """A study of three kinds of jobs that takes seconds: digits are fetched, prepared and described."""
 
-STUDY = """base: none
-study: {title: "Digits", device: cpu, calibration: held_out}
-sources:
-  digits: {use: sklearn_digits, sha256: "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"}
-examples:
-  tested: {use: digits, source: digits, part: test, limit: 20}
-  held_out: {use: digits, source: digits, part: calibration, limit: 20}
-evaluations:
-  sheet: {use: data_sheet, question: "What do they look like?", examples: [tested, held_out], resamples: 20}
+STUDY = """title: Digits
+data:
+  sources:
+    digits: {use: sklearn_digits, sha256: "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"}
+  calibration: {held_out: {use: digits, source: digits, part: calibration, limit: 20}}
+  test: {tested: {use: digits, source: digits, part: test, limit: 20}}
+change:
+  evaluations:
+    sheet: {use: data_sheet, question: "What do they look like?", examples: [tested, held_out], resamples: 20}
 """

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from safetensors.numpy import load_file
+
+from projects import write_study
 
 pytestmark = pytest.mark.cluster
 FEW = Path(__file__).parent / "few.yaml"
@@ -79,12 +80,10 @@ class Training:
         return found or 0
 
 
-def copy_with_study(bare, folder, name="few", **changes):
+def copy_with_study(bare, folder, name="few", **compute):
     project = type(bare)(folder / "project")
     shutil.copytree(bare.root, project.root, symlinks=True)
-    study = yaml.safe_load(FEW.read_text())
-    study["study"] |= changes
-    (project.root / f"workflow/studies/{name}.yaml").write_text(yaml.safe_dump(study))
+    write_study(project.root, name, FEW.read_text(), compute=compute)
     return project
 
 

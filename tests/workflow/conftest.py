@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 FEW = """
-base: none
-study: {title: Few, device: cpu, calibration: digits_test}
-sources:
-  sklearn_digits: {use: sklearn_digits, sha256: "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"}
-examples:
-  digits_test: {use: digits, source: sklearn_digits, part: test, limit: 60}
-evaluations:
-  sheet: {use: data_sheet, examples: [digits_test], system: shared, question: What is in it, resamples: 10}
+title: Few
+data:
+  sources:
+    sklearn_digits: {use: sklearn_digits, sha256: "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"}
+  calibration: {digits_test: {use: digits, source: sklearn_digits, part: test, limit: 60}}
+change:
+  evaluations:
+    sheet: {use: data_sheet, examples: [digits_test], system: shared, question: What is in it, resamples: 10}
 """
 
 

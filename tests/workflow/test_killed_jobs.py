@@ -1,5 +1,8 @@
 """A job that is ended from outside: the run says by which signal, and does not show an empty log."""
 
+from projects import study_text
+
+PINNED = "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"
 NUMBERS = {"killed": 9, "terminated": 15, "crashed": 11}
 WORDS = {
     "killed": "the rule fetch failed: its job was killed (SIGKILL). Most likely the machine ran out of memory",
@@ -16,18 +19,11 @@ def test_the_run_says_of_each_job_which_signal_ended_it(clone, study):
         "    source(folder)\n",
         f"    import os\n    os.kill(os.getpid(), {NUMBERS}[name])\n",
     )
-    text = (clone.root / path).read_text()
-    (source,) = [line for line in text.splitlines() if line.startswith("  sklearn_digits: ")]
-    (example,) = [line for line in text.splitlines() if line.startswith("  digits_test: ")]
-    sources = "\n".join(source.replace("sklearn_digits:", f"{name}:", 1) for name in NUMBERS)
-    examples = [
-        example.replace("digits_test:", f"{name}_test:").replace("source: sklearn_digits", f"source: {name}")
-        for name in NUMBERS
-    ]
-    clone.edit(path, source, sources)
-    clone.edit(path, example, "\n".join(examples))
-    clone.edit(path, "calibration: digits_test", "calibration: killed_test")
-    clone.edit(path, "[digits_test]", "[killed_test, terminated_test, crashed_test]")
+    sets = {f"{name}_test": {"use": "digits", "source": name, "part": "test", "limit": 60} for name in NUMBERS}
+    sources = {name: {"use": "sklearn_digits", "sha256": PINNED} for name in NUMBERS}
+    data = {"sources": sources, "sets": sets, "calibration": "killed_test"}
+    sheet = {"use": "data_sheet", "question": "What is in them?", "examples": [*sets], "resamples": 10}
+    (clone.root / path).write_text(study_text("", title="Killed", data=data, change={"evaluations": {"sheet": sheet}}))
 
     done = clone.run(clone.touchstone("run", path, "--cores", "1"), check=False)
 

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from projects import write_study
+
 PROFILES = Path(__file__).parents[2] / "profiles"
 
 
 @pytest.fixture
 def two_threads(clone):
-    (clone.root / "workflow/studies/mine.yaml").write_text("study: {threads: 2}\n")
+    write_study(clone.root, "mine", compute={"threads": 2})
     return clone
 
 

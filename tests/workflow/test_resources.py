@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from projects import write_study
 from touchstone.pipeline.planning.parts import RULES
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.planning.steps import STEPS
@@ -40,7 +41,7 @@ def test_rules_where_torch_works_ask_for_the_gpu_and_the_threads_of_the_study_an
 ):
     project = type(bare)(tmp_path / "project")
     shutil.copytree(bare.root, project.root)
-    (project.root / "workflow/studies/mine.yaml").write_text(f"study: {{device: {device}, threads: 2}}\n")
+    write_study(project.root, "mine", compute={"device": device, "threads": 2})
     (project.root / "tags.smk").write_text(TAGS)
     jobs = Plan(load("mine", project.root)).jobs.values()
     with_torch = {job.rule for job in jobs for task in job.tasks if STEPS[task.step].torch}
