@@ -81,6 +81,8 @@ def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> 
 def _record_places(layer: Layer, problems: Problems) -> None:
     """Record where a file writes its entries and their settings, so that mistakes are reported there."""
     at = layer.keys.get((), ())
+    for place, keys in layer.keys.items():
+        problems.written(place, layer.file, keys)
     for section, blocks in layer.blocks.items():
         for name, block in blocks.items() if isinstance(blocks, dict) else ():
             place = (section, name)

@@ -17,10 +17,11 @@ from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.roles import Roles, mentioned, read_roles
 from touchstone.pipeline.settings.sections import Section
 from touchstone.pipeline.settings.shorthand import DEFAULTS, INHERITED
-from touchstone.pipeline.settings.study_models import GRADES, Defaults, Scale, StudyFile, read_model
+from touchstone.pipeline.settings.study_models import CHOSEN, GRADES, Defaults, Scale, StudyFile, read_model
 from touchstone.pipeline.settings.values import shown
 
 ASKING = ("evaluations", "figures", "claims")  # sections that ask something of the entries of the others
+UNASKED = "the study asks only chosen questions of the paper"  # a claim, unless the study says who plays its roles
 SOURCES, SETS, GROUPS = "sources", "sets", "groups"  # keys of `data` and of `change` besides roles and sections
 
 
@@ -134,6 +135,8 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
 def _layers_of(one: Experimental, word: str) -> Iterator[Layer]:
     """Yield what a paper's file writes, and what its grade changes in it."""
     sections, grade = dict(one.sections), one.grade(word)
+    if word == CHOSEN and isinstance(sections.get("claims"), dict):
+        sections["claims"] = {name: cast if isinstance(cast, str) else UNASKED for name, cast in sections["claims"].items()}
     if grade.figures is not None:
         drawn = [*grade.figures, *grade.change.get("figures", {})]
         sections["figures"] = {name: block for name, block in (sections.get("figures") or {}).items() if name in drawn}
@@ -199,7 +202,8 @@ def _scale_layer(defaults: Defaults, file: Path) -> Layer:
     """Return what a file says of scale and machine, as settings of the section `study` and defaults of the trainings."""
     blocks: dict[str, dict[str, Any]] = {}
     keys: dict[Place, Place] = {}
-    for part, settings in (("compute", defaults.compute), ("scale", dict(_scaled(defaults.scale)))):
+    compute = {name: value for name, value in defaults.compute if value is not None}
+    for part, settings in (("compute", compute), ("scale", dict(_scaled(defaults.scale)))):
         if settings:
             blocks["study"] = blocks.get("study", {}) | settings
             keys |= {("study", name): (part, name) for name in settings}
@@ -216,7 +220,8 @@ def _own_layer(study: StudyFile, problems: Problems) -> Layer:
     scale = _scale_layer(study, problems.own)
     for section, block in scale.blocks.items():
         blocks[section] = block | blocks.get(section, {})
-    settings = {"calibration": "$calibration", "title": study.title, "pdf": study.pdf}
+    calibration = "$calibration" if "calibration" in study.data else None
+    settings = {"calibration": calibration, "title": study.title, "pdf": study.pdf}
     blocks["study"] = {name: value for name, value in settings.items() if value is not None} | blocks.get("study", {})
     keys = {(): ("change",), ("study", "calibration"): ("data", "calibration")} | scale.keys
     keys |= {("study", name): (name,) for name in ("title", "pdf")}
@@ -239,9 +244,7 @@ def _trained(scale: Scale, section: str) -> dict[str, tuple[Any, Place]]:
         if (value := getattr(scale, name)) is not None:
             defaults[name] = value, ("scale", name)
     written = scale.classifiers if section == "classifiers" else scale.translators
-    for name, value in written.items():
-        listed = list(range(value)) if name == "seeds" and isinstance(value, int) else value
-        defaults[name] = listed, ("scale", section, name)
+    defaults |= {name: (value, ("scale", section, name)) for name, value in written if value is not None}
     return defaults
 
 
