@@ -22,7 +22,21 @@ MOST_BYTES, MOST_VALUES, DEEPEST, LONGEST_KEY, LONGEST_NUMBER = 1_000_000, 100_0
 KEPT = 32  # files whose content is kept in memory
 TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", "merge")}
 NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+OCTAL = re.compile(r"[-+]?0[0-9_]+")
 READ_AS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "null"}
+
+# What a message of the YAML reader means to whoever wrote the file: {how the message begins: what to do}.
+ADVICE = {
+    "mapping values": "put a text that holds a colon in quotes, and begin the keys of one block in the same column",
+    "did not find expected key": "begin the keys of one block in the same column, and close each bracket once",
+    "did not find expected ','": "put a comma between values, a colon after a key, and close each bracket",
+    "could not find expected ':'": "write key: value, with a space after the colon",
+    "found character": "indent with spaces and not with tabs, and put a text that begins with @, % or ` in quotes",
+    "found a tab": "indent with spaces",
+    "found unexpected end": "close the quote",
+    "found undefined alias": "put a text that begins with * in quotes",
+}
+BEGINNINGS = ("could not find expected ':'", "did not find expected ','", "found unexpected end")  # told where it begins
 
 Place = tuple[str, ...]  # the keys that lead to a value; indices of lists are "0", "1", ...
 
@@ -138,6 +152,9 @@ class _Walk:
             self._values += self._sizes.get(str(event.anchor), 0)
         elif event.tag is not None and event.tag not in TAGS:
             self._refuse(event, place, f"settings have no tags; remove {event.tag.replace('tag:yaml.org,2002:', '!!')}")
+        elif isinstance(event, yaml.ScalarEvent) and event.implicit[0] and OCTAL.fullmatch(str(event.value)):
+            number = event.value
+            self._refuse(event, place, f"a number does not begin with 0; write it without, or as text in quotes: {number}")
         if self._values > MOST_VALUES:
             self._refuse(event, place, f"has more than {MOST_VALUES:,} values, counting those that aliases repeat")
         if isinstance(event, yaml.CollectionStartEvent):
@@ -169,12 +186,13 @@ def _as_params_error(path: Path) -> Iterator[None]:
     try:
         yield
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
         problem = str(getattr(error, "problem", None) or error).splitlines()[0]
-        if problem.startswith("mapping values"):
-            problem += "; put a text that holds a colon in quotes"
-        raise ParamsError(f"{path}{line}: not readable as YAML: {problem}") from None
+        mark = getattr(error, "problem_mark", None)
+        if problem.startswith(BEGINNINGS):
+            mark = getattr(error, "context_mark", None) or mark
+        line = f":{mark.line + 1}" if mark else ""
+        advice = next((f"; {words}" for start, words in ADVICE.items() if problem.startswith(start)), "")
+        raise ParamsError(f"{path}{line}: not readable as YAML: {problem}{advice}") from None
 
 
 @lru_cache(KEPT)
@@ -193,8 +211,9 @@ def content_of(path: Path, text: str) -> dict[str, Any]:
     with _as_params_error(path):
         content = yaml.load(text, _Plain)
     if not isinstance(content, dict):
-        what = "the file is empty" if content is None else f"it contains a {type(content).__name__}"
-        raise ParamsError(f"{path}: expected sections, such as study: {{title: Mine}}, but {what}")
+        kind = {"str": "text", "int": "number", "float": "number"}.get(type(content).__name__, type(content).__name__)
+        what = "the file is empty" if content is None else f"it contains a {kind}"
+        raise ParamsError(f"{path}: expected keys with values, such as title: Mine, but {what}")
     return content
 
 

@@ -59,11 +59,14 @@ class Problems:
             file: the file that holds the keys, if not the one that wrote the place.
         """
         file, keys = (file, place) if file else self._origin(place)
+        words = printable(f"{'.'.join(keys)}: {message}"[:MOST_LETTERS])
+        error = f"{file}{self._line(file, keys)}: {words}"
+        if error in self._errors:  # one default, many entries
+            return
         if len(self._errors) == MOST_ERRORS:
             self._errors.append(f"and more: these are the first {MOST_ERRORS}")
             self.stop()
-        words = printable(f"{'.'.join(keys)}: {message}"[:MOST_LETTERS])
-        self._errors.append(f"{file}{self._line(file, keys)}: {words}")
+        self._errors.append(error)
 
     def extend(self, *checks: Iterable[Problem]) -> None:
         """Record every mistake that the checks yield, in their order."""

@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import Place
+from touchstone.pipeline.settings.limits import SEEDS, largest
 from touchstone.pipeline.settings.problems import Problems
+from touchstone.pipeline.settings.sections import sections
 from touchstone.pipeline.settings.values import shown
 
-MOST_SEEDS = 100
-GRADES = ("smoke", "quick", "full")  # of a paper's experiment, the smallest first
+CHOSEN = "chosen"  # the grade of a paper of which a study asks only the questions that it changes itself
+GRADES = (CHOSEN, "smoke", "quick", "full")  # of a paper's experiment, the smallest first
 
 Block = dict[str, Any]
 Sections = dict[str, dict[str, Any]]  # section -> entry -> what a file writes about it
 SECTIONS = "sections with entries, such as attacks: {pgd: {eps: 0.1}}"
+EMPTY = "nothing is written here; give it a value, or leave it out"
+SETTING = 4  # keys that lead to a setting of an entry; there null may be a value
 
 
 def _seeds(value: Any) -> Any:
     """Return the seeds that a number or a list means: 3 is [0, 1, 2]."""
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SEEDS:
+    if type(value) is int and 1 <= value <= SEEDS:
         return list(range(value))
-    if (
-        isinstance(value, list)
-        and value
-        and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in value)
-    ):
-        return value
-    raise PydanticCustomError("seeds", SEEDS_TEXT)
+    if isinstance(value, list) and 1 <= len(value) <= SEEDS and all(type(seed) is int for seed in value):
+        if len(set(value)) == len(value) and 0 <= min(value) and max(value) <= largest("seeds"):
+            return value
+    raise PydanticCustomError("seeds", "no seeds")
 
 
-SEEDS_TEXT = f"a number of seeds from 1 to {MOST_SEEDS}, or a list of them"
+SEEDS_TEXT = f"a number of seeds from 1 to {SEEDS}, or a list of them, such as [0, 5], each once"
 Seeds = Annotated[list[int], BeforeValidator(_seeds), Field(description=SEEDS_TEXT)]
 GradeName = Annotated[str, Field(pattern=f"^({'|'.join(GRADES)})$", description=f"one of {', '.join(GRADES)}")]
 
 
+Entries = Annotated[Block, Field(description="entries by name, such as pgd: {eps: 0.1}")]
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -46,6 +50,18 @@ class Model(BaseModel):
     """What all these models have in common: unknown keys are refused, and values keep the type that YAML gives them."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Trainings(BaseModel):
+    """Settings of trainings: of every component that has them.
+
+    Attributes:
+        seeds: of each entry that writes none.
+    """
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    seeds: Seeds | None = None
 
 
 class Scale(Model):
@@ -68,19 +84,29 @@ class Scale(Model):
     first_seed: Any = None
     epochs: Any = None
     learning_rate: Any = None
-    classifiers: Block = Field(default={}, description="settings of trainings")
-    translators: Block = Field(default={}, description="settings of trainings")
+    classifiers: Trainings = Field(default=Trainings(), description="settings of trainings, such as epochs: 20")
+    translators: Trainings = Field(default=Trainings(), description="settings of trainings, such as epochs: 20")
     claims: dict[str, Seeds] = Field(default={}, description="seeds by claim, such as S0-2: 5")
     false_positive_rates: Any = None
     attacked_false_positive_rate: Any = None
     absent: Any = None
 
 
+class Compute(Model):
+    """The machine: device, threads of a job, images in a batch, and number formats. Their values are checked as settings."""
+
+    device: Any = None
+    threads: Any = None
+    batch_size: Any = None
+    precision: Any = None
+    memory_format: Any = None
+
+
 class Defaults(Model):
     """What params.yaml holds: the scale and the machine of a study that does not say otherwise."""
 
     scale: Scale = Field(default=Scale(), description="settings such as epochs: 20")
-    compute: Block = Field(default={}, description="settings such as device: cpu")
+    compute: Compute = Field(default=Compute(), description="settings such as device: cpu")
 
 
 class StudyFile(Defaults):
@@ -90,16 +116,16 @@ class StudyFile(Defaults):
         title: of the report.
         pdf: whether figures are written as PDF, too.
         data: role -> the sets that play it, by name; and `sources` and `sets`.
-        papers: name or folder -> smoke, quick or full.
+        papers: name or folder -> chosen, smoke, quick or full.
         change: section -> entry -> settings that differ; also new entries, and groups.
         plugins: folders with components of one's own.
     """
 
-    title: Any = None
-    pdf: Any = None
+    title: str = Field(pattern=r"^\s*\S.*$", max_length=200, description="a line of text, such as title: My study")
+    pdf: bool | None = Field(default=None, description="true or false")
     data: Block = Field(default={}, description="roles with their sets, such as train: {digits_train: {use: digits}}")
     papers: dict[str, GradeName] = Field(default={}, description="papers with their grades, such as aloe: quick")
-    change: dict[str, Block] = Field(default={}, description=SECTIONS)
+    change: dict[str, Entries] = Field(default={}, description=SECTIONS)
     plugins: list[str] = Field(default=[], description="a list of folders")
 
 
@@ -129,28 +155,63 @@ class Experiment(BaseModel):
     grades: dict[GradeName, Grade] = Field(default={}, description=f"blocks for {', '.join(GRADES)}")
 
 
-def read_model(model: type[M], content: Block, file: Path, problems: Problems, at: Place = ()) -> M | None:
+def read_model(model: type[M], content: Block, file: Path, problems: Problems) -> M | None:
     """Return the content of a file as a model; None if it has mistakes, which go to `problems`."""
+    nothing = list(_nothing(content)) if issubclass(model, Defaults) else []
+    for place in nothing:
+        problems.add(place, EMPTY, file)
     try:
         return model.model_validate(content)
     except ValidationError as error:
         for mistake in error.errors(include_url=False):
             place = tuple(str(key) for key in mistake["loc"] if key != "[key]")
-            problems.add(at + place or ("",), _reason(model, place, mistake), file)
+            if place not in nothing:
+                problems.add(place or ("",), _reason(model, place, mistake), file)
     return None
+
+
+def _nothing(value: Any, place: Place = ()) -> Iterator[Place]:
+    """Yield the places above settings of entries where a file writes a key and no value."""
+    if value is None and place:
+        yield place
+    if len(place) < SETTING - 1:
+        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for key, item in items:
+            yield from _nothing(item, (*place, str(key)))
 
 
 def _reason(model: type[BaseModel], place: Place, mistake: Any) -> str:
     """Return what is wrong with a value, as the other messages of settings say it."""
-    owner, described = model, ""
+    owner: type[BaseModel] | None = model
+    described = ""
+    kind: Any = model
     for key in place:
         field = owner.model_fields.get(key) if owner is not None else None
         if field is None:
+            described = _described(kind) or described
             break
-        described = field.description or described
-        inner = field.annotation
-        owner = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None  # type: ignore[assignment]
+        kind = field.annotation
+        described = field.description or _described(kind) or described
+        owner = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
     if mistake["type"] == "extra_forbidden":
         names = list(owner.model_fields) if owner is not None else []
-        return f"no such setting. Settings are {', '.join(names)}.{nearest(place[-1], names)}"
-    return f"expected {described or mistake['msg']}, got {shown(mistake['input'])}"
+        return f"no such setting. Settings are {', '.join(names)}.{_home(place[-1]) or nearest(place[-1], names)}"
+    if mistake["type"] == "missing":
+        return f"must be given: {described}"
+    near = nearest(str(mistake["input"]), GRADES) if mistake["type"] == "string_pattern_mismatch" else ""
+    return f"expected {described or mistake['msg']}, got {shown(mistake['input'])}.{near}".removesuffix(".")
+
+
+def _home(key: str) -> str:
+    """Return where a key of a study stands, if it is one of another place."""
+    homes = dict.fromkeys(sections(), "change") | dict.fromkeys(StudyFile.model_fields, "the first column")
+    homes |= dict.fromkeys(Compute.model_fields, "compute") | {
+        name: "scale" for name in Scale.model_fields if name not in homes
+    }
+    return f" Write {key} in {homes[key]}." if key in homes else ""
+
+
+def _described(kind: Any) -> str:
+    """Return the description that a type carries, or a part of it."""
+    own = [one.description for one in getattr(kind, "__metadata__", ()) if isinstance(one, FieldInfo)]
+    return next(filter(None, [*own, *map(_described, get_args(kind))]), "")
