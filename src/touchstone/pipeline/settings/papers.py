@@ -15,7 +15,7 @@ from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import KEPT, NAME, content_of, read_yaml, text_of
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.shorthand import DEFAULTS
-from touchstone.pipeline.settings.study_models import Experiment, Grade, read_model
+from touchstone.pipeline.settings.study_models import CHOSEN, Experiment, Grade, read_model
 from touchstone.pipeline.settings.values import shown
 from touchstone.plugins import PACKAGE
 
@@ -43,7 +43,12 @@ class Experimental:
     data_roles: dict[str, str]
 
     def grade(self, word: str) -> Grade:
-        """Return what a grade asks and changes; without a block of its own it asks everything and changes nothing."""
+        """Return what a grade asks and changes; without a block of its own it asks everything and changes nothing.
+
+        `chosen` asks nothing of a paper: a study asks what it changes.
+        """
+        if word == CHOSEN and self.name != SHARED:
+            return Grade(evaluations=[])
         return self.grades.get(word) or Grade()
 
     def with_system(self, sections: dict[str, Any]) -> dict[str, Any]:
@@ -171,8 +176,8 @@ def read_papers(listed: Mapping[str, str], root: Path, problems: Problems) -> tu
             problems.add(("papers", written), str(error), problems.own)
             continue
         paper = read_paper(folder, problems)
-        if grade not in (*paper.grades, "full"):
-            known = ", ".join(dict.fromkeys([*paper.grades, "full"]))
+        if grade not in (CHOSEN, *paper.grades, "full"):
+            known = ", ".join(dict.fromkeys([CHOSEN, *paper.grades, "full"]))
             problems.add(("papers", written), f"it has no grade {grade}; its grades are {known}", problems.own)
         for other in papers:
             _compare(paper, other, problems)
