@@ -36,7 +36,11 @@ ADVICE = {
     "found unexpected end": "close the quote",
     "found undefined alias": "put a text that begins with * in quotes",
 }
-BEGINNINGS = ("could not find expected ':'", "did not find expected ','", "found unexpected end")  # told where it begins
+BEGINNINGS = (
+    "could not find expected ':'",
+    "did not find expected ','",
+    "found unexpected end",
+)  # told where it begins
 
 Place = tuple[str, ...]  # the keys that lead to a value; indices of lists are "0", "1", ...
 
@@ -154,7 +158,9 @@ class _Walk:
             self._refuse(event, place, f"settings have no tags; remove {event.tag.replace('tag:yaml.org,2002:', '!!')}")
         elif isinstance(event, yaml.ScalarEvent) and event.implicit[0] and OCTAL.fullmatch(str(event.value)):
             number = event.value
-            self._refuse(event, place, f"a number does not begin with 0; write it without, or as text in quotes: {number}")
+            self._refuse(
+                event, place, f"a number does not begin with 0; write it without, or as text in quotes: {number}"
+            )
         if self._values > MOST_VALUES:
             self._refuse(event, place, f"has more than {MOST_VALUES:,} values, counting those that aliases repeat")
         if isinstance(event, yaml.CollectionStartEvent):

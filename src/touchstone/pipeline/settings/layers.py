@@ -136,7 +136,9 @@ def _layers_of(one: Experimental, word: str) -> Iterator[Layer]:
     """Yield what a paper's file writes, and what its grade changes in it."""
     sections, grade = dict(one.sections), one.grade(word)
     if word == CHOSEN and isinstance(sections.get("claims"), dict):
-        sections["claims"] = {name: cast if isinstance(cast, str) else UNASKED for name, cast in sections["claims"].items()}
+        sections["claims"] = {
+            name: cast if isinstance(cast, str) else UNASKED for name, cast in sections["claims"].items()
+        }
     if grade.figures is not None:
         drawn = [*grade.figures, *grade.change.get("figures", {})]
         sections["figures"] = {name: block for name, block in (sections.get("figures") or {}).items() if name in drawn}

@@ -29,11 +29,10 @@ SETTING = 4  # keys that lead to a setting of an entry; there null may be a valu
 
 def _seeds(value: Any) -> Any:
     """Return the seeds that a number or a list means: 3 is [0, 1, 2]."""
-    if type(value) is int and 1 <= value <= SEEDS:
-        return list(range(value))
-    if isinstance(value, list) and 1 <= len(value) <= SEEDS and all(type(seed) is int for seed in value):
-        if len(set(value)) == len(value) and 0 <= min(value) and max(value) <= largest("seeds"):
-            return value
+    listed = list(range(value)) if type(value) is int and value <= SEEDS else value
+    right = isinstance(listed, list) and all(type(seed) is int and 0 <= seed <= largest("seeds") for seed in listed)
+    if right and 1 <= len(set(listed)) == len(listed) <= SEEDS:
+        return listed
     raise PydanticCustomError("seeds", "no seeds")
 
 
