@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from touchstone.digests import folder_digest
+from touchstone.digests import file_digest, folder_digest
 
 ARCHIVES = runpy.run_path(str(Path(__file__).parents[1] / "raw_archives.py"))
 PASSED_ON = ("weights.pt", "train-labels-idx1-ubyte.gz")  # someone else's file as it is, read as data alone
@@ -31,7 +31,10 @@ def local_folder(tmp_path_factory):
 def hold_to_contract(source, folder, local_folder):
     """Raise AssertionError where a source breaks the contract of its folder."""
     parameters = inspect.signature(source).parameters
+    published = local_folder / "iSUN.tar.gz"
     known = {"local_folder": str(local_folder), "location": str(local_folder / "train-labels-idx1-ubyte.gz")}
+    known |= {"url": f"http://nowhere.invalid/{published.name}", "sha256": file_digest(published)}
+    known |= {"licence": "CC BY 4.0", "citation": "Jones 2024"}
     settings = {name: value for name, value in known.items() if name in parameters}
     given = folder_digest(local_folder)
     states = repr(np.random.get_state()), random.getstate()

@@ -105,6 +105,7 @@ def page(
             left_out=content.left_out,
             settings=_as_yaml(settings),
             papers=content.papers,
+            data=[source for source in settings.get("sources", {}).values() if "citation" in source],
             systems=chapters,
             leading=leading([line for line in claims if line.kind == PAPER], chapters),
             overview=content.overview,
