@@ -29,6 +29,7 @@ from touchstone.pipeline.provenance.job_folders import job_of, name_of
 from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.study import Study
 
+SHARED = "raw"  # stands for the study of what all studies share: downloads
 UNUSED = 30 * 24 * 3600.0  # seconds after which a plan is deleted that no study has any more
 
 
@@ -115,7 +116,7 @@ class Plan:
         for key, job in self.jobs.items():
             tasks = [replace(task, code=codes[task.output].digest).as_json() for task in job.tasks]
             facts: dict[str, Any] = {
-                "study": self.study.name,
+                "study": SHARED if job.rule == "fetch" else self.study.name,
                 "rule": job.rule,
                 "name": job.name,
                 "inputs": list(job.inputs),

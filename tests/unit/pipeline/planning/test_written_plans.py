@@ -22,3 +22,15 @@ def test_a_job_reads_settings_in_the_order_of_the_study(tmp_path, monkeypatch):
         assert list(read[part]) == list(planned[part])
     for name, paper in planned["papers"].items():
         assert list(read["papers"][name]) == list(paper)
+
+
+def test_studies_share_downloads(tmp_path, monkeypatch):
+    """Else Snakemake would fetch again, and start every job behind, whenever somebody goes from one study to another."""
+    studies = [Plan(load(name, ROOT)) for name in ("tiny", "digits")]
+    monkeypatch.chdir(tmp_path)
+    tiny, digits = (plan.write() for plan in studies)
+
+    shared = tiny.keys() & digits.keys() & {("fetch", "sklearn_digits")}
+
+    assert shared
+    assert all(tiny[job] == digits[job] for job in shared)
