@@ -20,6 +20,7 @@ NonNegativeInt = Annotated[int, Ge(0)]
 PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 UnitInterval = Annotated[float, Interval(ge=0, le=1)]
+Severity = Annotated[int, Interval(ge=1, le=5)]  # of a common corruption
 Digest = str  # sha256: and 64 hexadecimal digits
 
 Model = Callable[["Tensor"], "Tensor"]  # images (N, C, H, W) in [0, 1] -> logits (N, K), or images

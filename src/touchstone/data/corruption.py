@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from touchstone.contracts import PositiveInt
+from touchstone.contracts import Severity
 from touchstone.ingest.example_notes import derived
 from touchstone.ingest.pixels import blurred, from_pictures, to_pictures
 from touchstone.records.nouns import Array, ExampleSet
@@ -40,8 +40,8 @@ def corruption(
         "pixelate",
         "jpeg",
     ],
-    severity: PositiveInt = 3,
-    severities: list[PositiveInt] = [],  # noqa: B006 - a literal that the registry reads; never written to
+    severity: Severity = 3,
+    severities: list[Severity] = [],  # noqa: B006 - a literal that the registry reads; never written to
 ) -> ExampleSet:
     """Return the same examples corrupted; ids and labels stay.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +11,9 @@ from touchstone.pipeline.settings import roles
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.layers import Files, Layer
 from touchstone.pipeline.settings.patterns import spelled_out
-from touchstone.pipeline.settings.problems import Problems
+from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.removals import absent_sources, figures_of, unknown_sources, without
-from touchstone.pipeline.settings.roles import TEXTS, Roles, filled_in
+from touchstone.pipeline.settings.roles import TEXTS, Roles, filled_in, role_in
 from touchstone.pipeline.settings.sections import Entry, Section
 from touchstone.pipeline.settings.shorthand import (
     DEFAULTS,
@@ -23,6 +24,14 @@ from touchstone.pipeline.settings.shorthand import (
     with_families,
 )
 
+KINDS = (
+    "sources",
+    "attacks",
+    "margins",
+    "detectors",
+    "evaluations",
+    "figures",
+)  # their entries are what their `use` is
 Blocks = dict[str, dict[str, Any]]  # section -> entry -> its block
 
 
@@ -70,6 +79,9 @@ def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> 
     problems.extend(unknown_sources(draft.blocks))
     problems.stop()
     draft.roles = roles.with_families(files.roles, families)
+    problems.extend(_unknown_sets(files, draft))
+    problems.stop()
+    _record_played(files, draft.blocks, problems)
     _fill_roles(draft.blocks, kinds, draft.roles)
     figures = figures_of(draft.removed, draft.blocks, draft.own, kinds["figures"].names.keys())
     absent = {Entry("sources", name) for name in absent_sources(draft.blocks)}
@@ -101,7 +113,17 @@ def _merge(layer: Layer, draft: Draft, kinds: dict[str, Section], problems: Prob
                 draft.own.add(Entry(section, name))
             if layer.own and section != "study" and change in ({}, None):
                 problems.add((section, name), "empty entry: it changes nothing; give settings, or leave it out")
+            if section in KINDS and layer.file == problems.own:
+                _refuse_another_use((section, name), entries.get(name), change, problems)
             entries[name] = merged(entries.get(name), change)
+
+
+def _refuse_another_use(place: Place, old: Any, change: Any, problems: Problems) -> None:
+    """Record an entry of the papers whose component a study changes: claims and captions would name what is not there."""
+    if isinstance(old, dict) and isinstance(change, dict) and change.get("use", old.get("use")) != old.get("use"):
+        section, name = place
+        reason = f"{name} uses {old.get('use')} in the papers, and their claims mean that; give your own {section} other names"
+        problems.add((*place, "use"), reason)
 
 
 def _write_out(
@@ -147,6 +169,24 @@ def _keep_asked(files: Files, draft: Draft) -> None:
         if name not in files.asked and Entry("evaluations", name) not in draft.own:
             evaluations.pop(name, None)
             draft.removed.add(Entry("evaluations", name))
+
+
+def _unknown_sets(files: Files, draft: Draft) -> Iterator[Problem]:
+    """Yield the sets that play a data role and that no file defines."""
+    sets = draft.blocks.get("examples") or {}
+    for role in files.data:
+        for name in draft.roles[role].entries:
+            if name not in sets:
+                yield Problem(("groups", role), f"no set called {name}.{nearest(name, sets)}")
+
+
+def _record_played(files: Files, blocks: Blocks, problems: Problems) -> None:
+    """Record the settings whose value is that of a data role: a mistake in them is one of the study's data."""
+    for section, entries in blocks.items():
+        for name, block in entries.items():
+            for key, value in block.items() if isinstance(block, dict) else ():
+                if isinstance(value, str) and (role := files.played.get(role_in(value))):
+                    problems.plays((section, name, key), ("data", role))
 
 
 def _fill_roles(blocks: Blocks, kinds: dict[str, Section], players: Roles) -> None:

@@ -42,7 +42,9 @@ class EntryReader:
             place = (section, name)
             if not self.is_name(place):
                 continue
-            if not isinstance(block, dict) or not block:
+            if block and not isinstance(block, dict):
+                self.problems.add(place, f"expected settings, got {shown(block)}")
+            elif not block:
                 uses = [use for folder in kind.folders for use in registry.names(folder)]
                 needed = f"use: one of {', '.join(uses)}" if kind.needs_use else "settings"
                 self.problems.add(place, f"empty entry; it needs {needed}")

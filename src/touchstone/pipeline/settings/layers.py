@@ -14,14 +14,16 @@ from touchstone.pipeline.settings.files import Place, read_yaml
 from touchstone.pipeline.settings.limits import ENTRIES
 from touchstone.pipeline.settings.papers import Experimental, Paper, read_papers
 from touchstone.pipeline.settings.problems import Problems
-from touchstone.pipeline.settings.roles import Roles, mentioned, read_roles
+from touchstone.pipeline.settings.roles import ROLE, Roles, mentioned, read_roles, role_in
 from touchstone.pipeline.settings.sections import Section
-from touchstone.pipeline.settings.shorthand import DEFAULTS, INHERITED
+from touchstone.pipeline.settings.shorthand import DEFAULTS, INHERITED, merged
 from touchstone.pipeline.settings.study_models import CHOSEN, GRADES, Defaults, Scale, StudyFile, read_model
 from touchstone.pipeline.settings.values import shown
 
 ASKING = ("evaluations", "figures", "claims")  # sections that ask something of the entries of the others
 UNASKED = "the study asks only chosen questions of the paper"  # a claim, unless the study says who plays its roles
+CALIBRATION = "calibration"  # the role that every study gives
+PLAYER = "{digits_test: {use: digits, part: test}}"
 SOURCES, SETS, GROUPS = "sources", "sets", "groups"  # keys of `data` and of `change` besides roles and sections
 
 
@@ -56,6 +58,8 @@ class Files:
         sentences: data role -> what plays it.
         plugins: folders, as written.
         seeds: claim -> the seeds of every network that it is about.
+        data: the roles that the study gives.
+        played: group -> the one data role that it stands for.
     """
 
     layers: list[Layer]
@@ -68,6 +72,8 @@ class Files:
     sentences: dict[str, str]
     plugins: list[str]
     seeds: dict[str, list[int]]
+    data: list[str]
+    played: dict[str, str]
 
 
 def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Files:
@@ -111,10 +117,19 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     problems.stop()
     groups: dict[str, Any] = {}
     for one, word in graded:
-        groups |= one.groups | one.grade(word).groups
-    groups |= study.change.get(GROUPS, {}) | players
+        for block, at in ((one.groups, ()), (one.grade(word).groups, ("grades", word))):
+            groups |= _groups(block, one.file, (*at, GROUPS), problems)
     sentences = common.data_roles if common is not None else {}
+    changed = study.change.get(GROUPS, {})
+    named = {role for layer in layers for _, role in mentioned(layer.blocks)}
+    named |= {role for words in (groups, changed, players) for _, role in mentioned(words)}
+    known = {*groups, *named, *sentences}
+    groups |= _groups(changed, problems.own, ("change", GROUPS), problems)
+    for role, words in players.items():
+        groups[role] = words
+        problems.written(("groups", role), problems.own, ("data", role))
     _check_mentions(read, layers, {*groups, *sentences}, problems)
+    _check_known(known, changed, players if study.papers else {}, sentences, problems)
     roles = read_roles(_given(groups, sentences), problems)
     problems.stop()
     unasked = [name for paper in unlisted for name in paper.sections.get("evaluations") or {}]
@@ -129,6 +144,8 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
         sentences=sentences,
         plugins=study.plugins,
         seeds=study.scale.claims,
+        data=list(players),
+        played={name: role for name in groups if (role := _data_role(name, groups, players))},
     )
 
 
@@ -183,6 +200,41 @@ def _asked(graded: Iterable[tuple[Experimental, str]]) -> list[str]:
     return list(asked)
 
 
+def _groups(written: dict[str, Any], file: Path, at: Place, problems: Problems) -> dict[str, Any]:
+    """Return the groups of a file; record where they stand, and those without entries."""
+    for name, words in written.items():
+        problems.written(("groups", name), file, (*at, name))
+        if not words:
+            problems.add((*at, name), f"a group has at least one entry, got {shown(words)}", file)
+    return written
+
+
+def _check_known(
+    known: set[str], groups: dict[str, Any], players: dict[str, Any], sentences: dict[str, str], problems: Problems
+) -> None:
+    """Record the groups and data roles of a study that no file names: they would change nothing."""
+    for name in groups:
+        if name not in known:
+            reason = f"nothing names a group {name}.{nearest(name, known)}"
+            problems.add(("change", GROUPS, name), reason, problems.own)
+    for role in players:
+        if role not in known:
+            listed = ", ".join(sentences)
+            reason = f"no paper reads this role. Roles are {listed}.{nearest(role, sentences)}"
+            problems.add(("data", role), reason, problems.own)
+
+
+def _data_role(name: str, groups: dict[str, Any], players: dict[str, Any]) -> str:
+    """Return the one data role whose sets a group or role stands for; "" if there is none."""
+    seen: set[str] = set()
+    while name and name not in players and name not in seen:
+        seen.add(name)
+        words = groups.get(name)
+        only = words[0] if isinstance(words, list) and len(words) == 1 else words
+        name = role_in(only) if isinstance(only, str) else ""
+    return name if name in players else ""
+
+
 def _given(groups: dict[str, Any], sentences: dict[str, str]) -> dict[str, Any]:
     """Return groups without the data roles that the study does not give; a group with nothing left is not given either."""
     lacking = {f"${role}" for role in sentences.keys() - groups.keys()}
@@ -221,11 +273,14 @@ def _own_layer(study: StudyFile, problems: Problems) -> Layer:
     blocks: dict[str, Any] = {name: dict(block) for name, block in study.change.items() if name != GROUPS}
     scale = _scale_layer(study, problems.own)
     for section, block in scale.blocks.items():
-        blocks[section] = block | blocks.get(section, {})
-    calibration = "$calibration" if "calibration" in study.data else None
-    settings = {"calibration": calibration, "title": study.title, "pdf": study.pdf}
+        blocks[section] = merged(block, blocks.get(section, {}))
+    for name in ("seeds", "epochs", "learning_rate"):
+        if getattr(study.scale, name) is not None and getattr(study.scale.classifiers, name, None) is not None:
+            reason = f"scale.{name} says it, too; keep one of them"
+            problems.add(("scale", "classifiers", name), reason, problems.own)
+    settings = {CALIBRATION: f"${CALIBRATION}", "title": study.title, "pdf": study.pdf}
     blocks["study"] = {name: value for name, value in settings.items() if value is not None} | blocks.get("study", {})
-    keys = {(): ("change",), ("study", "calibration"): ("data", "calibration")} | scale.keys
+    keys = {(): ("change",), ("study", CALIBRATION): ("data", CALIBRATION)} | scale.keys
     keys |= {("study", name): (name,) for name in ("title", "pdf")}
     return Layer({name: block for name, block in blocks.items() if block}, problems.own, own=True, keys=keys)
 
@@ -255,6 +310,11 @@ def _data_layer(study: StudyFile, problems: Problems) -> tuple[Layer, dict[str, 
     blocks: dict[str, dict[str, Any]] = {SOURCES: {}, "examples": {}}
     keys: dict[Place, Place] = {}
     players: dict[str, Any] = {}
+    if CALIBRATION not in study.data:
+        reason = (
+            f"must be given: a set of clean images for thresholds, which no network was trained on, such as {PLAYER}"
+        )
+        problems.add(("data", CALIBRATION), reason, problems.own)
     for role, value in study.data.items():
         place = ("data", role)
         if role in (SOURCES, SETS):
@@ -265,12 +325,21 @@ def _data_layer(study: StudyFile, problems: Problems) -> tuple[Layer, dict[str, 
         else:
             section, written = "examples", value if isinstance(value, dict) else {}
             players[role] = _players(value)
+            names = list(value) if isinstance(value, list | dict) else [value]
+            if not names or not all(isinstance(name, str) and name for name in names):
+                reason = f"expected a set, a list of sets, or sets with settings, such as {PLAYER}, got {shown(value)}"
+                problems.add(place, reason, problems.own)
+            elif not ROLE.fullmatch(f"${role}"):
+                problems.add(place, "a role consists of a-z, 0-9 and _, and starts with a letter", problems.own)
+            elif role == CALIBRATION and len(names) > 1:
+                problems.add(place, f"expected one set, got {shown(names)}", problems.own)
         for name, block in written.items():
             if name in blocks[section]:
                 problems.add((*place, name), "is defined twice", problems.own)
-            if block is not None:
-                blocks[section][name] = block
-                keys[(section, name)] = (*place, name)
+            elif not isinstance(block, dict) or not block:
+                problems.add((*place, name), f"expected settings, got {shown(block)}", problems.own)
+            blocks[section][name] = block
+            keys[(section, name)] = (*place, name)
     return Layer({name: block for name, block in blocks.items() if block}, problems.own, keys=keys), players
 
 

@@ -66,7 +66,8 @@ def _seen_and_tested(resolved: dict[str, Any], tested: dict[str, str]) -> Iterat
         if example in tested:
             yield Problem(place, f"{example} is tested on by evaluations.{tested[example]}; use another set")
         elif example in calibrations and place[-1] != "calibration":
-            giver = ".".join(calibrations[example])
+            place_of_it = calibrations[example]
+            giver = "data.calibration" if place_of_it[0] == "study" else ".".join(place_of_it)
             yield Problem(place, f"{example} gives the thresholds ({giver}); use another set")
 
 

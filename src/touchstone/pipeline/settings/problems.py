@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from touchstone.messages import printable
 from touchstone.pipeline.settings.files import ParamsError, Place, lines_of
+from touchstone.plugins import PACKAGE
 
 MOST_ERRORS, MOST_LETTERS = 50, 3_000  # errors in one message, letters in one error
 
@@ -34,6 +35,8 @@ class Problems:
         self.base, self.own = base, study or base
         self._files: dict[Place, tuple[Path, Place]] = {}
         self._places: dict[Place, Place] = {}
+        self._played: dict[Place, Place] = {}
+        self._told: set[tuple[Place, str]] = set()
         self._errors: list[str] = []
         self._lines: dict[Path, dict[Place, int]] = {}
 
@@ -50,6 +53,11 @@ class Problems:
         """Record that what is at a place was written at another: in a family, or in the defaults of a section."""
         self._places[place] = written
 
+    def plays(self, place: Place, role: Place) -> None:
+        """Record that the value at a place is that of a data role, so that the study's file is where it is wrong."""
+        if self._origin(place)[0].is_relative_to(PACKAGE):
+            self._played[place] = role
+
     def add(self, place: Place, message: str, file: Path | None = None) -> None:
         """Record a mistake. ParamsError as soon as there are more than MOST_ERRORS.
 
@@ -58,7 +66,14 @@ class Problems:
             message: what is wrong and what to do.
             file: the file that holds the keys, if not the one that wrote the place.
         """
-        file, keys = (file, place) if file else self._origin(place)
+        written = (file, place) if file else self._origin(place)
+        file, keys = written
+        if (role := self._played.get(place[:3])) and (file, keys) == self._origin(place):
+            file, keys = self.own, role
+            if (role, message) in self._told:
+                return
+            self._told.add((role, message))
+            message += f" ({'.'.join(written[1])} in {written[0].name} reads it)"
         words = printable(f"{'.'.join(keys)}: {message}"[:MOST_LETTERS])
         error = f"{file}{self._line(file, keys)}: {words}"
         if error in self._errors:  # one default, many entries

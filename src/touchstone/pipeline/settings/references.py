@@ -123,7 +123,7 @@ def _wrong_thresholds(study: dict[str, Any], examples: dict[str, Any]) -> Iterat
     if calibration not in examples:
         reason = f"no example set called {calibration}.{nearest(calibration, examples)}"
         if names_role(calibration):
-            reason = f"the study has no role {role_in(calibration)}; define it in roles"
+            reason = f"the study's data has no {role_in(calibration)}"
         yield Problem(("study", "calibration"), reason)
 
 
@@ -134,13 +134,16 @@ def unused(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Prob
     """
     if resolved["study"]["absent"]:
         return
+    reading = (*resolved["detectors"].values(), *resolved["evaluations"].values(), *resolved["figures"].values())
+    labels = {word for entry in reading for word in words(entry.get("label"))}
+    for name in resolved["confounding"]:
+        if name not in labels:
+            yield Problem(("confounding", name), f"no detector reads this label.{nearest(name, labels)}")
     reached = reached_from((), resolved, kinds)
     for section in kinds:
         for name in resolved[section]:
             if Entry(section, name) not in reached:
-                yield Problem(
-                    (section, name), "no evaluation uses it; add it to one, or remove it (null in an overlay)"
-                )
+                yield Problem((section, name), "no evaluation that is asked uses it; name it in one, or remove it")
 
 
 def reached_from(entries: Iterable[Entry], resolved: dict[str, Any], kinds: dict[str, Section]) -> set[Entry]:

@@ -40,25 +40,25 @@ def read_roles(written: Any, problems: Problems) -> Roles:
     """Return the roles of a study, in their order. A role may name other roles."""
     roles: Roles = {}
     if not isinstance(written, dict):
-        problems.add(("roles",), f"expected role: entry, got {shown(written)}", problems.own)
+        problems.add(("groups",), f"expected group: entries, got {shown(written)}")
         return roles
     lists: dict[str, list[str]] = {}
     for name, players in written.items():
-        place = ("roles", name)
+        place = ("groups", name)
         entries = players if isinstance(players, list) else [players]
         if not ROLE.fullmatch(f"${name}"):
-            problems.add(place, "a role is named [a-z][a-z0-9_]*", problems.own)
+            problems.add(place, "a group is named [a-z][a-z0-9_]*")
         elif not entries or not all(isinstance(entry, str) and entry for entry in entries):
-            problems.add(place, f"expected an entry or a list of entries, got {shown(players)}", problems.own)
+            problems.add(place, f"expected an entry or a list of entries, got {shown(players)}")
         elif unknown := [entry for entry in entries if names_role(entry) and role_in(entry) not in written]:
-            reason = f"there is no role {role_in(unknown[0])}.{nearest(role_in(unknown[0]), written)}"
-            problems.add(place, reason, problems.own)
+            reason = f"no data role or group {role_in(unknown[0])}.{nearest(role_in(unknown[0]), written)}"
+            problems.add(place, reason)
         else:
             lists[name] = entries
     for name, entries in lists.items():
         players = _players(entries, lists, (name,))
         if players is None:
-            problems.add(("roles", name), "names itself by way of other roles", problems.own)
+            problems.add(("groups", name), "names itself, or a group that names it")
         else:
             roles[name] = Role(list(dict.fromkeys(players)), isinstance(written[name], list))
     return roles

@@ -20,7 +20,7 @@ from touchstone.pipeline.settings.entries import EntryReader
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file
 from touchstone.pipeline.settings.layers import Files, read_files
 from touchstone.pipeline.settings.leaks import leaks
-from touchstone.pipeline.settings.limits import chains, momenta, sizes
+from touchstone.pipeline.settings.limits import chains, momenta, rows, sizes
 from touchstone.pipeline.settings.paper_questions import check_papers
 from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.random_networks import omit_defaults, random_networks
@@ -42,6 +42,8 @@ from touchstone.pipeline.settings.requirements import (
 from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, LABEL, STUDY_SETTINGS, sections
 from touchstone.pipeline.settings.unmeasured import open_roles, untested
 from touchstone.pipeline.settings.values import shown
+
+NEEDED = ("train", "validation", "test")  # data roles that most questions need
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     check_papers(files, problems)
     problems.stop()
     removed = draft.removed | without_unreached(resolved, kinds, draft.own)
+    problems.extend(_nothing_left(resolved, files))
+    problems.stop()
     expand_all(resolved, kinds)
     problems.extend(wrong_names(resolved, kinds), wrong_words(resolved, kinds))
     problems.stop()
@@ -127,6 +131,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         random_networks(resolved),
         addresses(resolved["sources"]),
         momenta(resolved),
+        rows(resolved["examples"]),
         sizes(resolved),
         leaks(resolved),
     )
@@ -174,6 +179,14 @@ def _wrong_systems(resolved: dict[str, Any], files: Files) -> Iterator[Problem]:
             yield Problem(("evaluations", name, "system"), reason)
 
 
+def _nothing_left(resolved: dict[str, Any], files: Files) -> Iterator[Problem]:
+    """Yield that no question about a network is left, because the study's data lack the roles that all of them need."""
+    lacking = [role for role in NEEDED if role not in files.data]
+    if files.papers and lacking and not any(entry["classifiers"] for entry in resolved["evaluations"].values()):
+        reason = f"gives no {' and no '.join(lacking)}, and so no question of the papers about a network is left"
+        yield Problem(("data",), reason)
+
+
 def _resolve(draft: Draft, reader: EntryReader) -> dict[str, Any]:
     """Return the settings of every section but claims and papers, each value checked by itself."""
     resolved = {section: reader.section(section, draft.blocks.get(section) or {}) for section in reader.kinds}
@@ -198,4 +211,4 @@ def _resolve_device(study: dict[str, Any], problems: Problems) -> None:
     except ValueError as error:
         problems.add(("study", "device"), f"auto: {error}")
     if study["precision"] == precision.TF32 and study["device"] == "cpu":
-        problems.add(("study", "precision"), "tf32 is a number format of GPUs, and study.device is cpu")
+        problems.add(("study", "precision"), "tf32 is a number format of GPUs, and compute.device is cpu")
