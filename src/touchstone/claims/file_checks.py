@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
+from string import Formatter
 from typing import Any
 
-from touchstone.claims.criteria import roles_in
 from touchstone.messages import nearest
 
 Place = tuple[str, ...]
+FIELD = re.compile(r"[a-z][a-z0-9_]*|[0-9]+")  # what braces in a text may hold
 
 
 class ClaimError(ValueError):
@@ -51,11 +53,16 @@ def check_names(place: Place, names: Iterable[Any], allowed: Iterable[str], what
 
 
 def text(place: Place, key: str, value: Any) -> str:
-    """Return a text whose braces, if it has any, hold roles."""
+    """Return a text whose braces, if it has any, hold the name of a role or the number of a test, and nothing else."""
+    if not isinstance(value, str | int | float):
+        raise ClaimError((*place, key), f"expected text, got {value!r}")
     try:
-        roles_in(str(value))
+        fields = [field for _, *field in Formatter().parse(str(value)) if field[0] is not None]
     except ValueError as error:
         raise ClaimError((*place, key), f"{error}; a role is written {{role}}") from None
+    for name, form, conversion in fields:
+        if form or conversion or not FIELD.fullmatch(str(name)):
+            raise ClaimError((*place, key), f"braces hold one name, such as {{net}} or {{0}}, got {value}")
     return str(value)
 
 

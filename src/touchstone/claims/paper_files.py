@@ -191,7 +191,7 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
     )
     placeholders = [*map(str, range(len(read.tests))), *(["breaks"] if read.breaks else [])]
     check_names((*place, "says"), roles_in(text(place, "says", read.says)), placeholders, "the number")
-    for condition in (*read.tests, *read.needs, *([read.breaks] if read.breaks else [])):
+    for condition in read.conditions.values():
         check_names(place, condition.roles, roles, f"{condition.name}: the role")
         not_averaged = [role for role in condition.roles if roles[role].many != "mean"]
         check_names(place, roles_in(condition.name), not_averaged, f"{condition.name}: the role")
