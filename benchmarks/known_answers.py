@@ -40,6 +40,7 @@ from touchstone.pipeline.planning.parts import Job
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance.job_folders import folder_of
 from touchstone.pipeline.provenance.store import Store
+from touchstone.pipeline.settings.files import read_yaml
 from touchstone.pipeline.settings.study import load
 from touchstone.records.metric_rows import ADAPTIVE
 from touchstone.records.metric_tables import MetricRow, Metrics, decode, encode
@@ -64,8 +65,8 @@ Judgement = tuple[str, str]  # the words of both axes
 # --- one seed -----------------------------------------------------------------------------------------------------------
 
 
-def overlay(seed: int) -> dict[str, Any]:
-    """Return the settings that give the study new images and new networks."""
+def study_of_seed(seed: int) -> dict[str, Any]:
+    """Return the content of the study with new images and new networks."""
     settings = load(STUDY, ROOT)
     networks = {
         section: {
@@ -75,7 +76,8 @@ def overlay(seed: int) -> dict[str, Any]:
         }
         for section in ("classifiers", "translators", "evaluations")
     }
-    return {"base": STUDY, "examples": {name: {"seed": seed} for name in settings["examples"]}} | networks
+    images = {name: {"seed": seed} for name in settings["examples"]}
+    return {**read_yaml(ROOT / STUDY), "change": {"examples": images, **networks}}
 
 
 def rows_of_seed(seed: int) -> list[MetricRow]:
@@ -85,7 +87,7 @@ def rows_of_seed(seed: int) -> list[MetricRow]:
             shutil.copy(ROOT / name, folder)
         shutil.copytree(ROOT / WORLD, Path(folder) / WORLD)
         study = Path(f"known_answers_{seed}.yaml")
-        study.write_text(yaml.safe_dump(overlay(seed), sort_keys=False))
+        study.write_text(yaml.safe_dump(study_of_seed(seed), sort_keys=False))
         plan = Plan(load(f"./{study}", Path()))
         jobs = {str(job): (job, digest) for job, digest in zip(plan.jobs.values(), plan.write().values(), strict=True)}
         for name in TopologicalSorter({name: job.inputs for name, (job, _) in jobs.items()}).static_order():

@@ -30,6 +30,7 @@ import racing
 from racing import Goal, Results
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance.store import VARIABLE
+from touchstone.pipeline.settings.files import read_yaml
 from touchstone.pipeline.settings.study import load
 
 ROOT = racing.HERE.parent
@@ -113,13 +114,14 @@ def runs(folder: Path, study: str, revisions: dict[str, str], cores: int, rounds
 def with_more_seeds(folder: Path, study: str, times: int) -> str:
     """Return the name of a study written beside the others: this one, with so many times the seeds of its networks."""
     settings, name = load(study, folder), f"{study}_{times}_times"
-    overlay = {
-        section: {
-            entry: {"seeds": list(range(times * len(block["seeds"])))} for entry, block in settings[section].items()
-        }
-        for section in ("classifiers", "translators")
-    }
-    (folder / f"workflow/studies/{name}.yaml").write_text(yaml.safe_dump({"base": study, **overlay}))
+    file = folder / f"workflow/studies/{study}.yaml"
+    content = read_yaml(file)
+    changes = content.setdefault("change", {})
+    for section in ("classifiers", "translators"):
+        for entry, block in settings[section].items():
+            changed = changes.setdefault(section, {}).setdefault(entry, {})
+            changed["seeds"] = list(range(times * len(block["seeds"])))
+    file.with_stem(name).write_text(yaml.safe_dump(content))
     return name
 
 

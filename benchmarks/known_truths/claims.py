@@ -1,7 +1,7 @@
 """The claims of known answers: each quantity of the world, and bounds at chosen distances from its truth.
 
-`PYTHONPATH=benchmarks python -m known_truths.claims` writes claims.yaml, and the claims at the end of experiment.yaml. A claim
-called Strue-N is true and one called Sfalse-N is false, by construction.
+`PYTHONPATH=benchmarks python -m known_truths.claims` writes claims.yaml, and the claims at the end of experiment.yaml. A
+claim called Strue-N is true and one called Sfalse-N is false, by construction.
 """
 
 from __future__ import annotations
@@ -203,7 +203,8 @@ def judged() -> Iterator[tuple[str, Quantity, str, float]]:
 
 # --- the files ----------------------------------------------------------------------------------------------------------
 
-HEAD = """# Written by `PYTHONPATH=benchmarks python -m known_truths.claims`; change that instead. Strue-N is true and Sfalse-N false
+HEAD = """\
+# Written by `PYTHONPATH=benchmarks python -m known_truths.claims`; change that instead. Strue-N is true and Sfalse-N false
 # by construction: truths.py has the formulas. Splanted-N hides something and has to be broken, Shonest-N has to survive.
 name: Known answers
 title: Claims whose truth is known

@@ -1,4 +1,4 @@
-"""The settings of the world that truths are computed from, as questions.yaml has them, and the keys of a test."""
+"""The settings of the world that truths are computed from, as experiment.yaml has them, and the keys of a test."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples/papers"
-EXAMPLES = sorted(path.parent.name for path in FOLDER.glob("*/paper.yaml"))
+EXAMPLES = sorted(path.parent.name for path in FOLDER.glob("*/claims.yaml"))
 STUDY = "examples/papers/three_papers.yaml"
 
 

@@ -52,5 +52,5 @@ def check_option(device: str) -> None:
 
 def warning(device: str) -> str:
     """Return a warning if the study's device is not on this machine, otherwise ""."""
-    message = "study.device is cuda, and this machine has no GPU: jobs that need one will fail. Set it to cpu"
+    message = "compute.device is cuda, and this machine has no GPU: jobs that need one will fail. Set it to cpu"
     return message if missing(device) else ""

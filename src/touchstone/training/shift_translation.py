@@ -62,7 +62,7 @@ def _dark(levels: Tensor) -> Tensor:
 
 def _sharp(levels: Tensor) -> Tensor:
     # PIL.ImageFilter.SMOOTH: 5 for the pixel and 1 for each neighbour, over 13. Sums are whole numbers in float32, while a
-    # convolution would round to what study.precision says.
+    # convolution would round to what compute.precision says.
     rows = levels[..., :-2, :] + levels[..., 1:-1, :] + levels[..., 2:, :]
     squares = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
     smooth = levels.clone()  # PIL does not change the border

@@ -117,7 +117,7 @@ def test_the_world_has_the_parameters_that_the_truths_are_of():
     ):
         module = runpy.run_path(str(FOLDER / "components" / f"{file}.py"))
         assert all(np.array_equal(module[name], getattr(truths, name)) for name in names)
-    settings = yaml.safe_load((FOLDER / "questions.yaml").read_text())
+    settings = yaml.safe_load((FOLDER / "experiment.yaml").read_text())
     assert settings["classifiers"]["varied_rule"]["model"] == {"use": "block_rule", **world.NUISANCE}
     assert settings["examples"]["blocks_few"]["count"] == 20
     assert (settings["examples"]["blocks_near"]["shift"], settings["examples"]["blocks_far"]["shift"]) == (0.04, 0.08)
@@ -134,5 +134,5 @@ def test_each_claim_is_what_its_name_says():
 
 
 def test_the_files_are_those_that_claims_writes():
-    assert claims.paper() == (FOLDER / "paper.yaml").read_text()
-    assert claims.questions() == (FOLDER / "questions.yaml").read_text()
+    assert claims.paper() == (FOLDER / "claims.yaml").read_text()
+    assert claims.experiment() == (FOLDER / "experiment.yaml").read_text()

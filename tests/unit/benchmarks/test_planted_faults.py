@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from safetensors.numpy import load_file
 
 from known_truths import planted
+from projects import study_text
 from run_tasks import artefacts, run_tasks
 from touchstone.pipeline.jobs import leak_check, leakage
 from touchstone.pipeline.jobs.run import run
@@ -43,10 +43,10 @@ def planned(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "benchmarks/known_truths", tmp_path / "benchmarks/known_truths")
     monkeypatch.chdir(tmp_path)
 
-    def plan(**changes):
-        Path("planted.yaml").write_text(
-            yaml.safe_dump({"base": "benchmarks/known_truths/known_answers.yaml", **changes})
-        )
+    def plan(calibration="blocks_calibration", plugins=(), **changes):
+        base = Path("benchmarks/known_truths/known_answers.yaml").read_text()
+        text = study_text(base, data={"calibration": calibration}, plugins=list(plugins), change=changes)
+        Path("planted.yaml").write_text(text)
         return Plan(load("./planted.yaml", Path()))
 
     return plan
@@ -73,7 +73,7 @@ def detector(folder, data, score):
     ("changes", "role"),
     [
         ({"classifiers": {"linear_rule": {"train": "copy"}}}, "classifiers.linear_rule.train"),
-        ({"study": {"calibration": "copy"}}, "study.calibration"),
+        ({"calibration": "copy"}, "data.calibration"),
         ({"classifiers": {"hasty_rule": {"calibration": "copy"}}}, "classifiers.hasty_rule.calibration"),
     ],
     ids=[
@@ -92,7 +92,7 @@ def test_test_images_under_another_name_are_refused(planned, changes, role):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"classifiers": {"linear_rule": {"train": "blocks_test"}}}, {"study": {"calibration": "blocks_test"}}]
+    "changes", [{"classifiers": {"linear_rule": {"train": "blocks_test"}}}, {"calibration": "blocks_test"}]
 )
 def test_test_images_under_their_own_name_are_refused_when_planning(planned, changes):
     with pytest.raises(ParamsError, match="blocks_test"):
@@ -101,7 +101,7 @@ def test_test_images_under_their_own_name_are_refused_when_planning(planned, cha
 
 def test_a_detector_that_reads_the_labels_is_refused_when_planning(planned, tmp_path):
     detector(tmp_path, "labels", "(labels < 0).double()")
-    evaluations = {"separations": {"detectors": ["$inherited", "cheat"]}}
+    evaluations = {"separations": {"detectors": ["marker", "cheat"]}}
 
     with pytest.raises(
         ParamsError, match=r"detectors\.cheat\.use: detectors/planted\.py scores images by their labels"

@@ -105,4 +105,4 @@ def set_up_torch(settings: dict[str, Any]) -> None:
     torch.backends.cudnn.benchmark = False
     precision.set_up(settings)
     if settings["device"] == "cuda" and not torch.cuda.is_available():
-        raise JobError("study.device is cuda, but torch finds no GPU here; set it to cpu")
+        raise JobError("compute.device is cuda, but torch finds no GPU here; set it to cpu")

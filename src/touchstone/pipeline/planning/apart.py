@@ -29,7 +29,7 @@ def pairs(study: Study) -> dict[tuple[str, str], str]:
         roles = dict(_roles(study, question, kinds))
         if question["fit"]:
             roles.setdefault(question["fit"], f"evaluations.{name}.fit")
-        thresholds = {study["study"]["calibration"]: "study.calibration"}
+        thresholds = {study["study"]["calibration"]: "data.calibration"}
         thresholds |= {example: role for example, role in roles.items() if role.endswith(".calibration")}
         learned = {example: role for example, role in roles.items() if example not in thresholds}
         for tested in (*question["examples"], *question["attacked"]):

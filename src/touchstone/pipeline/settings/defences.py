@@ -26,7 +26,7 @@ def wrong_defences(resolved: dict[str, Any], first: int) -> Iterator[Problem]:
         rate = entry["false_positive_rate"]
         if entry["router"] and rate not in rates:
             reason = (
-                f"{rate:g} is not among study.false_positive_rates {rates}. Did you mean {_closest(rate, rates):g}?"
+                f"{rate:g} is not among scale.false_positive_rates {rates}. Did you mean {_closest(rate, rates):g}?"
             )
             yield Problem(("defences", name, "false_positive_rate"), reason)
         if not entry["translator"]:

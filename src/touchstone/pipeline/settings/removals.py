@@ -49,7 +49,7 @@ def figures_of(
 
 
 def absent_sources(blocks: dict[str, Any]) -> list[str]:
-    """Return the sources that study.absent names; none if it is no list of names, which is refused elsewhere."""
+    """Return the sources that scale.absent names; none if it is no list of names, which is refused elsewhere."""
     block = blocks.get("study")
     absent = block.get("absent", []) if isinstance(block, dict) else []
     return absent if isinstance(absent, list) and all(isinstance(name, str) for name in absent) else []

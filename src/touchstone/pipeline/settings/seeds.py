@@ -13,7 +13,7 @@ SEEDED = ("classifiers", "translators", "defences", "evaluations")
 
 
 def shift(resolved: dict[str, Any]) -> int:
-    """Add study.first_seed to every seed, so that a study judges its claims on networks that no earlier run trained.
+    """Add scale.first_seed to every seed, so that a study judges its claims on networks that no earlier run trained.
 
     Afterwards the settings do not mention first_seed: jobs depend on the seeds alone.
 

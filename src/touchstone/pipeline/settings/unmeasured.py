@@ -77,8 +77,11 @@ def _statistics(block: Block) -> list[str]:
 
 
 def untested(papers: Iterable[Paper], book: Book, study: Mapping[str, Any]) -> Iterator[str]:
-    """Yield which claims of some papers will have no verdict, and why."""
-    for criterion in (criterion for paper in papers for criterion in criteria_of(paper, book)):
+    """Yield which claims of some papers will have no verdict, and why, unless the paper itself says why."""
+    every = [
+        (criterion, paper.sections.get("claims") or {}) for paper in papers for criterion in criteria_of(paper, book)
+    ]
+    for criterion in (criterion for criterion, written in every if not isinstance(written.get(criterion.id), str)):
         cast = study["claims"].get(criterion.id, "the study does not ask for it")
         reasons = [cast] if isinstance(cast, str) else [reason for _, reason in unmeasured(criterion, cast, study)]
         if reasons:
