@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import gc
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -25,7 +24,7 @@ from projects import Project, compiled, copy_of_repository
 from touchstone import digests, plugins
 from touchstone.pipeline.jobs import warm
 from touchstone.pipeline.provenance import sidecar_files
-from touchstone.pipeline.settings.study import load
+from touchstone.pipeline.settings import papers
 from touchstone.records import encoding, nouns
 
 if os.environ.get("TOUCHSTONE_PLUGINS"):  # `touchstone contract` holds a file of the user's to these tests
@@ -149,20 +148,29 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def keep_one_figure(project: Project) -> None:
     """Leave only the ROC curves in the report of the tiny study, because figures take most of a report's time."""
-    study = project.root / "workflow/studies/tiny.yaml"
-    text = study.read_text()
-    blocks = yaml.safe_load(text)["figures"]
-    own = {name for name, block in blocks.items() if block and "use" in block}
-    names = (load("tiny", project.root)["figures"].keys() | blocks.keys()) - own - {"roc"}
-    others = ", ".join(f"{name}: null" for name in sorted(names))
-    study.write_text(re.sub(r"(?ms)^figures: .*?^}$", f"figures: {{roc: {{only_detectors: null}}, {others}}}", text))
+    for file in project.root.glob("src/touchstone/papers/*/experiment.yaml"):
+        experiment = yaml.safe_load(file.read_text())
+        smoke = experiment["grades"]["smoke"]
+        for figures in (experiment.get("figures", {}), smoke.get("change", {}).get("figures", {})):
+            for name in figures.keys() - {"roc"}:
+                del figures[name]
+        smoke.pop("figures", None)
+        experiment["grades"] = {"smoke": smoke}
+        file.write_text(yaml.safe_dump(experiment, sort_keys=False))
     project.snakemake("--cores", "1")
 
 
 @pytest.fixture(scope="session")
-def with_one_figure(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def ran_with_one_figure(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The tiny study with one figure, so that its report is soon made again."""
     return once(tmp_path_factory, "with_one_figure", keep_one_figure, start=tiny)
+
+
+@pytest.fixture
+def with_one_figure(ran_with_one_figure: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The same, and this process reads its papers, too."""
+    monkeypatch.setattr(papers, "SHIPPED", ran_with_one_figure.root / "src/touchstone/papers")
+    return ran_with_one_figure
 
 
 @pytest.fixture

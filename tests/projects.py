@@ -48,7 +48,7 @@ def write_study(root: Path, name: str, base: str = "tiny", **changes: Any) -> Pa
 def _merged(old: Any, change: Any) -> Any:
     if not isinstance(old, dict) or not isinstance(change, dict):
         return change
-    kept = {key: value for key, value in old.items() if change.get(key, value) is not None}
+    kept = {key: value for key, value in old.items() if key not in change or change[key] is not None}
     more = {key: _merged(old.get(key), value) for key, value in change.items() if value is not None or key not in old}
     return kept | more
 

@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ALWAYS = "tests/unit/test_imports.py"
 # Fixtures of a study or of a copy of the repository.
-STUDY_FIXTURES = {"tiny", "bare", "copied", "again", "clone", "made_once", "with_one_figure"}
+STUDY_FIXTURES = {"tiny", "bare", "copied", "again", "clone", "made_once", "with_one_figure", "ran_with_one_figure"}
 MOST = 20  # test files: about a minute on two cores; a change that touches more is a case for `make test`
 
 

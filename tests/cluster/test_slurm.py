@@ -243,4 +243,4 @@ def test_a_study_on_cuda_asks_slurm_for_a_gpu(slurm, bare, tmp_path):
     if not torch.cuda.is_available():
         assert code == 1
         log = (project.root / "logs/on_cuda/train/cnn.0.log").read_text()
-        assert "study.device is cuda, but torch finds no GPU here" in log
+        assert "compute.device is cuda, but torch finds no GPU here" in log

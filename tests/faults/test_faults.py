@@ -18,6 +18,7 @@ import pytest
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from projects import write_study
 from touchstone.digests import SNAKEMAKE_MARK
 from touchstone.pipeline.auditing import audit
 from touchstone.pipeline.jobs import processes, run_records
@@ -162,7 +163,7 @@ def epoch(project):
     return 0
 
 
-LONG = ("workflow/studies/tiny.yaml", "epochs: 3, batch_size: 20", "epochs: 60, batch_size: 20")
+LONG = {"classifiers": {"cnn": {"epochs": 60}}}
 NETWORK = "results/tiny/train/cnn.0"
 
 
@@ -176,7 +177,7 @@ def undisturbed(made_once, tiny):
     """The tiny study with a training of many epochs."""
 
     def fill(project):
-        project.edit(*LONG)
+        write_study(project.root, "tiny", change=LONG)
         assert train(project).wait(STUDY_ENDS) == 0
 
     return made_once("undisturbed", fill, start=tiny)
@@ -186,7 +187,7 @@ def undisturbed(made_once, tiny):
 def untrained(tiny, tmp_path):
     """The tiny study before that training."""
     project = tiny.copy(tmp_path / "project")
-    project.edit(*LONG)
+    write_study(project.root, "tiny", change=LONG)
     yield project
     for process in at_work(project, ""):
         processes.end([process])
@@ -347,7 +348,7 @@ def test_a_clock_that_was_set_back_hides_and_repeats_nothing(copied):
     for path in (path for name in ("data", "results", "reports", "src") for path in (copied.root / name).rglob("*")):
         os.utime(path, (later, later))
     assert not copied.planned()
-    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
+    write_study(copied.root, "tiny", change={"margins": {"fab": {"steps": 3}}})
     planned = set(copied.planned())
     assert planned >= {"Measure outputs and margins of cnn.0", "Evaluate margin_consistency", "Write the report"}
     assert not [job for job in planned if job.startswith(("Train", "Attack"))]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import forks
+from projects import write_study
 from touchstone import digests
 from touchstone.__main__ import main
 from touchstone.pipeline.auditing import audit, recomputation
@@ -469,7 +470,7 @@ def test_another_step_in_a_record_is_named(copied):
 def test_in_a_clone_a_report_of_other_code_and_settings_is_named_in_notes(own_code, capsys):
     without_data(own_code)
     own_code.edit("src/touchstone/attacks/pgd.py", "steps: PositiveInt = 40", "steps: PositiveInt = 41")
-    own_code.edit("workflow/studies/tiny.yaml", "pgd: {steps: 5, restarts: 1}", "pgd: {steps: 6, restarts: 1}")
+    write_study(own_code.root, "tiny", change={"attacks": {"pgd": {"steps": 6}}})
 
     assert main(["audit", "tiny"]) == chain.PARTLY
 

@@ -167,10 +167,10 @@ def of_tiny(stages: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def recorded(with_one_figure, tmp_path_factory):
+def recorded(ran_with_one_figure, tmp_path_factory):
     """The finished tiny study with one figure, recorded, and pushed to a remote that is a folder."""
     folder = tmp_path_factory.mktemp("dvc")
-    made = Versioned(with_one_figure.copy(folder / "project"))
+    made = Versioned(ran_with_one_figure.copy(folder / "project"))
     (made.root / ".venv").symlink_to(sys.prefix)
     (made.root / "dvc.lock").unlink(missing_ok=True)
     (made.root / "dvc.yaml").write_text(of_tiny((ROOT / "dvc.yaml").read_text()))

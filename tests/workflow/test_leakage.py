@@ -9,6 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from projects import write_study
 from touchstone import plugins
 from touchstone.data.digits import SHARES
 from touchstone.ingest.splits import rows_of_part
@@ -24,26 +25,27 @@ from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 STUDY = """
-base: none
-study: {title: Mine, calibration: calibration}
-sources:
-  sklearn_digits: {use: sklearn_digits, sha256: null}
-  sklearn_photographs: {use: sklearn_photographs, sha256: null}
-  first: {use: own_files, location: first, sha256: null}
-  second: {use: own_files, location: second, sha256: null}
-examples:
-  train: {use: digits, source: sklearn_digits, part: train, limit: 200}
-  validation: {use: digits, source: sklearn_digits, part: validation, limit: 40}
-  calibration: {use: digits, source: sklearn_digits, part: calibration, limit: 60}
-  test: {use: digits, source: sklearn_digits, part: test, limit: 60}
-classifiers:
-  cnn: {use: clean, model: {use: small_cnn}, train: train, validation: validation}
-detectors:
-  msp: {use: msp}
-evaluations:
-  robustness: {use: robustness, question: How, classifiers: [cnn], examples: [test]}
-  detection: {use: detection, question: How, classifiers: [cnn], examples: [test], detectors: all, id_examples: test}
-  sheet: {use: data_sheet, question: What, examples: all}
+title: Mine
+data:
+  sources:
+    sklearn_digits: {use: sklearn_digits, sha256: null}
+    sklearn_photographs: {use: sklearn_photographs, sha256: null}
+    first: {use: own_files, location: first, sha256: null}
+    second: {use: own_files, location: second, sha256: null}
+  calibration: {calibration: {use: digits, source: sklearn_digits, part: calibration, limit: 60}}
+  sets:
+    train: {use: digits, source: sklearn_digits, part: train, limit: 200}
+    validation: {use: digits, source: sklearn_digits, part: validation, limit: 40}
+    test: {use: digits, source: sklearn_digits, part: test, limit: 60}
+change:
+  classifiers:
+    cnn: {use: clean, model: {use: small_cnn}, train: train, validation: validation}
+  detectors:
+    msp: {use: msp}
+  evaluations:
+    robustness: {use: robustness, question: How, classifiers: [cnn], examples: [test]}
+    detection: {use: detection, question: How, classifiers: [cnn], examples: [test], detectors: all, id_examples: test}
+    sheet: {use: data_sheet, question: What, examples: all}
 """
 
 
@@ -67,17 +69,9 @@ def write(path, picture):
 
 
 def planned(changes=""):
-    """The study with some entries changed: `section: {name: {...}}`, as an overlay's."""
-    study = yaml.safe_load(STUDY)
+    """The study with some entries changed: `section: {name: {...}}`."""
     changed = yaml.safe_load(changes) or {}
-    study["plugins"] = changed.pop("plugins", [])
-    for section, block in changed.items():
-        for name, entry in block.items():
-            known = study.setdefault(section, {})
-            known[name] = known.get(name, {}) | entry if "use" not in entry else entry
-    used = {entry.get("source") for entry in study["examples"].values()}
-    study["sources"] = {name: entry for name, entry in study["sources"].items() if name in used}
-    Path("workflow/studies/mine.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    write_study(Path(), "mine", STUDY, plugins=changed.pop("plugins", []), change=changed)
     return Plan(load("mine", Path()))
 
 
@@ -300,9 +294,6 @@ def test_every_shipped_pair_is_named_by_both_of_its_uses():
 
 # --- in the workflow ---------------------------------------------------------------------------------------------------
 
-LEAKING = "digits_test: {part: train, limit: 60}"
-WHOLE = "digits_test: {limit: 60}"
-
 
 @pytest.fixture
 def copy(bare, tmp_path):
@@ -310,7 +301,7 @@ def copy(bare, tmp_path):
 
 
 def test_a_study_ends_at_the_leaking_set_before_anything_is_trained(copy):
-    copy.edit("workflow/studies/tiny.yaml", WHOLE, LEAKING)
+    write_study(copy.root, "tiny", data={"test": {"digits_test": {"part": "train"}}})
 
     done = copy.forked_touchstone("run", "tiny", "--cores", "1", check=False)
 
@@ -318,15 +309,16 @@ def test_a_study_ends_at_the_leaking_set_before_anything_is_trained(copy):
     assert done.stderr.count("examples.digits_test shares 60 images with examples.digits_train") == 1
     assert not (copy.root / "results").exists() or not list(copy.root.glob("results/tiny/*/*/sidecar.json"))
 
-    copy.edit("workflow/studies/tiny.yaml", LEAKING, WHOLE)
+    write_study(copy.root, "tiny")
     copy.snakemake("--cores", "2", "results/tiny/prepare/tiny")
 
 
 def test_another_role_of_a_set_that_is_there_is_seen_before_any_other_job(copy):
-    copied = "copied: {use: subset, of: digits_train, count: 30}, uniform: {count: 40}"
-    copy.edit("workflow/studies/tiny.yaml", "uniform: {count: 40}", copied)
+    data = {"described": {"copied": {"use": "subset", "of": "digits_train", "count": 30}}}
+    write_study(copy.root, "tiny", data=data)
     copy.snakemake("--cores", "2", "results/tiny/prepare/tiny")
-    copy.edit("workflow/studies/tiny.yaml", "  robustness: {", "  robustness: {examples: [digits_test, copied], ")  # fmt: skip
+    tested = {"evaluations": {"robustness": {"examples": ["digits_test", "copied"]}}}
+    write_study(copy.root, "tiny", data=data, change=tested)
 
     done = copy.forked_touchstone("run", "tiny", "--cores", "1", check=False)
 

@@ -10,14 +10,13 @@ import pytest
 from PIL import Image
 
 import forks
+from projects import write_study
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance.job_folders import name_of
 from touchstone.pipeline.provenance.store import record_path
 from touchstone.pipeline.settings.study import load
 
-TINY = "workflow/studies/tiny.yaml"
-FAMILY = "pgd_*: {steps: 5},"
-OTHER_EPS = f"{FAMILY} fgsm_08: {{eps: 0.09}},"
+OTHER_EPS = {"attacks": {"fgsm_08": {"eps": 0.09}}}
 MAKES_IMAGES_WITH_PGD = {"Train unet.0", "Train gan_unet.0", "Attack cnn.0"}
 TRAINS_WITHOUT_PGD = {"Train cnn.0", "Train cnn_aloe.0"}
 NETWORK = "results/tiny/train/cnn.0/networks/cnn.0.safetensors"
@@ -67,15 +66,15 @@ def test_a_finished_study_has_nothing_to_do_in_another_folder(copied):
 
 
 def test_what_changes_no_number_reruns_nothing(copied):
-    """A comment, a docstring, layout, a default written out, a moved function, times of files, another study's overlay."""
+    """A comment, a docstring, layout, a default written out, a moved function, times of files, another study."""
     copied.edit(
         "src/touchstone/attacks/pgd.py",
         '"""Projected gradient descent (PGD)."""',
         '"""Another word."""\n# a comment\n\n',
     )
     copied.edit("src/touchstone/pipeline/steps/attack.py", "def attack(", "# why not\ndef attack(")
-    copied.edit(TINY, "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 2, restarts: 1}")
-    (copied.root / "workflow/studies/other.yaml").write_text("attacks: {pgd: {eps: 0.2}}\n")
+    write_study(copied.root, "tiny", change={"margins": {"fab": {"restarts": 1}}})
+    write_study(copied.root, "other", change={"attacks": {"pgd": {"eps": 0.2}}})
     (copied.root / "params.yaml").touch()
     (copied.root / NETWORK).touch()
 
@@ -97,7 +96,7 @@ def test_a_constant_in_one_attack_reruns_what_uses_it_and_what_is_downstream_and
 
 
 def test_a_setting_reruns_just_the_jobs_that_read_it_and_what_is_downstream(copied):
-    copied.edit(TINY, "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
+    write_study(copied.root, "tiny", change={"margins": {"fab": {"steps": 3}}})
 
     planned = set(copied.planned())
 
@@ -106,7 +105,7 @@ def test_a_setting_reruns_just_the_jobs_that_read_it_and_what_is_downstream(copi
 
 
 def test_a_changed_static_network_retrains_what_is_attacked_on_it(copied):
-    copied.edit(TINY, "epochs: 3, batch_size: 20", "epochs: 2, batch_size: 20")
+    write_study(copied.root, "tiny", change={"classifiers": {"cnn": {"epochs": 2}}})
 
     planned = set(copied.planned())
 
@@ -115,7 +114,7 @@ def test_a_changed_static_network_retrains_what_is_attacked_on_it(copied):
 
 
 def test_how_often_static_networks_are_drawn_is_asked_of_one_training_alone(copied):
-    copied.edit(TINY, "static_networks: [cnn]", "static_networks: [cnn], static_share: 0.9")
+    write_study(copied.root, "tiny", change={"classifiers": {"cnn_ensemble": {"static_share": 0.9}}})
 
     planned = set(copied.planned())
 
@@ -169,12 +168,12 @@ def test_a_rule_can_be_the_last_and_its_resources_can_be_set(copied):
 
 
 def test_wrong_settings_stop_a_plain_snakemake_before_any_job(copied):
-    copied.edit(TINY, "pgd: {steps: 5,", "pgd: {stepz: 5,")
+    write_study(copied.root, "tiny", change={"attacks": {"pgd": {"stepz": 5}}})
 
     done = copied.snakemake("--cores", "1", check=False)
 
     assert done.returncode != 0
-    assert "attacks.pgd.stepz: not a setting of attacks/pgd.py" in done.stdout + done.stderr
+    assert "change.attacks.pgd.stepz: not a setting of attacks/pgd.py" in done.stdout + done.stderr
     assert "Did you mean steps?" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -223,7 +222,7 @@ def test_after_all_but_the_store_is_gone_a_run_computes_nothing_and_ends_in_the_
 def test_a_changed_attack_computes_it_and_what_follows_and_back_again_nothing(copied):
     with contextlib.chdir(copied.root):
         before, kept, digest = Plan(load("tiny")), stored(copied), root(copied)
-        copied.edit(TINY, FAMILY, OTHER_EPS)
+        write_study(copied.root, "tiny", change=OTHER_EPS)
         after = Plan(load("tiny"))
 
     _, tasks = run(copied)
@@ -234,7 +233,7 @@ def test_a_changed_attack_computes_it_and_what_follows_and_back_again_nothing(co
     assert tasks["attack/cnn.0"] == 1
     assert not [job for job in tasks if job.startswith(("fetch", "prepare", "train"))]
 
-    copied.edit(TINY, OTHER_EPS, FAMILY)
+    write_study(copied.root, "tiny")
     _, tasks = run(copied)
 
     assert {job for job, number in tasks.items() if number} == {"report/tiny"}
@@ -246,7 +245,7 @@ def test_a_file_that_somebody_wrote_into_is_noticed_where_it_is_read_and_made_an
     path, digest = copied.root / NETWORK, root(copied)
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    copied.edit(TINY, FAMILY, OTHER_EPS)
+    write_study(copied.root, "tiny", change=OTHER_EPS)
 
     told, _ = run(copied, "--until", "attack", check=False)
     log = (copied.root / "logs/tiny/attack/cnn.0.log").read_text()
@@ -255,7 +254,7 @@ def test_a_file_that_somebody_wrote_into_is_noticed_where_it_is_read_and_made_an
     assert log.startswith(f"touchstone: {NETWORK}: its bytes do not match its record")
     assert log.endswith("Delete results/tiny/train/cnn.0 and run the command again.\n") and log.count("\n") == 1
 
-    copied.edit(TINY, OTHER_EPS, FAMILY)
+    write_study(copied.root, "tiny")
     shutil.rmtree(copied.root / "results/tiny/train/cnn.0")
     _, tasks = run(copied)
 
@@ -286,7 +285,7 @@ SPOILT = [
 @pytest.mark.parametrize(("file", "how"), SPOILT, ids=lambda value: value[-15:])
 def test_a_spoilt_folder_of_a_job_is_one_sentence_of_the_job_that_reads_it(copied, file, how):
     spoil(copied.root / file, how)
-    copied.edit(TINY, FAMILY, OTHER_EPS)
+    write_study(copied.root, "tiny", change=OTHER_EPS)
     (words,) = (words for words in copied.jobs() if words[-1] == "results/tiny/attack/cnn.0")
     before = copied.digests("results/tiny/attack", "data/tiny")
 
@@ -314,11 +313,12 @@ def test_a_record_of_the_store_that_is_none_is_written_again(copied, how):
 # --- files of one's own -----------------------------------------------------------------------------------------------
 
 PETS = """
-base: none
-study: {title: Pets, device: cpu, calibration: pets}
-sources: {mine: {use: own_files, location: pets, sha256: null}}
-examples: {pets: {use: own_images, source: mine, height: 8, width: 8, colour: gray}}
-evaluations: {sheet: {use: data_sheet, examples: [pets], system: shared, question: What is in it, resamples: 10}}
+title: Pets
+data:
+  sources: {mine: {use: own_files, location: pets, sha256: null}}
+  calibration: {pets: {use: own_images, source: mine, height: 8, width: 8, colour: gray}}
+change:
+  evaluations: {sheet: {use: data_sheet, examples: [pets], system: shared, question: What is in it, resamples: 10}}
 """
 
 
