@@ -25,6 +25,8 @@ import yaml
 
 import raw_archives
 from touchstone.pipeline.provenance import store
+from touchstone.pipeline.settings.files import study_file
+from touchstone.pipeline.settings.shorthand import merged
 from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[1]
@@ -51,11 +53,12 @@ MOST = {
 
 
 def overlay(study: str, mirror: str, weights: Path) -> dict[str, Any]:
-    """Return the settings of a study that are smaller here, and where its raw data is."""
+    """Return a study whose sizes are smaller, and that says where its raw data is."""
     settings = load(study, ROOT)
-    small: dict[str, Any] = {"base": study, "study": {"device": "cpu"}}
-    for section, most in MOST.items():
-        small[section] = {name: smaller(entry, most) for name, entry in settings[section].items()}
+    small = {
+        section: {name: smaller(entry, most) for name, entry in settings[section].items()}
+        for section, most in MOST.items()
+    }
     small["examples"] = {name: smaller_set(entry) for name, entry in settings["examples"].items()}
     for name, entry in settings["evaluations"].items():
         if "sizes" in entry:
@@ -67,10 +70,10 @@ def overlay(study: str, mirror: str, weights: Path) -> dict[str, Any]:
         for name, entry in settings["sources"].items()
         if "location" in entry or "mirror" in entry
     }
-    changed = {
-        section: {name: entry for name, entry in small[section].items() if entry} for section in (*MOST, "examples")
-    }
-    return small | changed
+    changed = {section: {name: entry for name, entry in block.items() if entry} for section, block in small.items()}
+    return merged(
+        yaml.safe_load(study_file(study, ROOT).read_text()), {"compute": {"device": "cpu"}, "change": changed}
+    )
 
 
 def component(entry: dict[str, Any]) -> str:
