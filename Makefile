@@ -124,11 +124,10 @@ docs: .venv/development                 ## write the site of docs/ to build/docs
 
 ci: check test                          ## run what .ci/run runs first; it then runs test-faults and test-cluster
 
-tables: .venv/development               ## rewrite the tables and pictures of README and docs, and the JSON schemas
+tables: .venv/development               ## rewrite the tables and pictures of README and docs
 	@$(BIN)/python docs/picture.py
 	@$(BIN)/python docs/tables.py
 	@$(BIN)/python docs/house.py
-	@$(BIN)/python docs/schemas.py
 
 locks: .venv/development                ## resolve the locks again from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml $(RUN_TIME) --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock

@@ -1,20 +1,19 @@
 """Blocks with `use:` as JSON schemas: after `use: pgd`, an editor completes the settings of pgd.
 
-No key is required in a block, because a default, a family or params.yaml may give it. Checks that must not add to what
+No key is required in a block, because a default, a family or another file may give it. Checks that must not add to what
 an editor completes are under `patternProperties` and `propertyNames`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from touchstone import registry
-from touchstone.pipeline.settings.patterns import EACH
 from touchstone.pipeline.settings.sections import FILE_REFERENCES, FILE_SETTINGS, Section
 from touchstone.registry import Component
 from touchstone.schemas.descriptions import SETTINGS
 from touchstone.schemas.values import Schema, descriptions, ref, reference_schema, setting_schema, union
-from touchstone.signatures import NESTED, Setting
+from touchstone.signatures import NESTED
 
 HAS_USE: Schema = {"required": ["use"]}
 MERGE = "<<"  # YAML's merge key, which editors show to propertyNames
@@ -60,9 +59,9 @@ def nested_definitions() -> dict[str, Schema]:
 def entry_definitions(section: str, kind: Section) -> dict[str, Schema]:
     """Return the definition of an entry of a section, and what all of its entries have in common.
 
-    The entry is `entry-attacks`. It may be null, which removes it from a study.
+    The entry is `entry-attacks`.
     """
-    entry: Schema = {"type": ["object", "null"]}
+    entry: Schema = {"type": "object"}
     if not kind.needs_use:
         return {f"entry-{section}": entry | {"properties": _shared(section, kind, ""), "additionalProperties": False}}
     shared = _every(section, kind)
@@ -74,22 +73,6 @@ def has_families(folders: Iterable[str]) -> bool:
     """Return whether entries of folders may be a family, one for each `eps` of a list: if no component takes a list."""
     kinds = {one.settings["eps"].type.base for one in components(folders).values() if "eps" in one.settings}
     return kinds == {"float"}
-
-
-def strict_definitions(kinds: Mapping[str, Section]) -> dict[str, Schema]:
-    """Return what holds in a study without plug-ins: every `use` is shipped, and so is every setting.
-
-    The definitions are named strict-SECTION, and strict-nested-FOLDER for nested blocks.
-    """
-    result = {}
-    for folder in NESTED.values():
-        result[f"strict-nested-{folder}"] = _strict(components([folder]), {}, {})
-    for section, kind in kinds.items():
-        if kind.needs_use:
-            strict = _strict(components(kind.folders), _every(section, kind), kind.settings)
-            spelled = {"if": {"required": [EACH]}, "else": strict}  # an entry that stands for several has other keys
-            result[f"strict-{section}"] = {"patternProperties": {r"\*": spelled}, "additionalProperties": strict}
-    return result
 
 
 def _block(choices: Mapping[str, Component], shared: Mapping[str, tuple[str, Properties]]) -> Schema:
@@ -110,35 +93,10 @@ def _block(choices: Mapping[str, Component], shared: Mapping[str, tuple[str, Pro
         chosen = {"properties": {"use": {"const": name}}, **HAS_USE}
         branches.append({"if": chosen, "then": {"allOf": parts, "propertyNames": names}})
     texts = [one.call.summary for one in choices.values()]
-    # Any word may follow `use:` where a plug-in folder may have it; strict_definitions refuses other words.
+    # Any word may follow `use:`, because a plug-in folder may have it; `touchstone check` looks.
     use = {"anyOf": [{"enum": [*choices], "enumDescriptions": texts}, {"type": "string"}]}
     changed = {"properties": _union(choices, shared)}
     return {"properties": {"use": use}, "allOf": branches, "if": HAS_USE, "else": changed}
-
-
-def _strict(
-    choices: Mapping[str, Component],
-    shared: Mapping[str, tuple[str, Properties]],
-    settings: Mapping[str, Setting],
-) -> Schema:
-    patterns: dict[str, Schema] = {"^use$": {"enum": [*choices]}}
-    folders: dict[str, set[str]] = {}
-    for name, folder in _nested([settings, *(one.settings for one in choices.values())]):
-        folders.setdefault(name, set()).add(folder)
-    for name, several in folders.items():
-        refs = [ref(f"strict-nested-{folder}") for folder in sorted(several)]
-        block: Schema = refs[0] if len(refs) == 1 else {"anyOf": refs}
-        patterns[f"^{name}$"] = {"allOf": [block], "items": block}
-    names = {"enum": [*_union(choices, shared), MERGE]}
-    return {"patternProperties": patterns, "if": HAS_USE, "else": {"propertyNames": names}}
-
-
-def _nested(blocks: Iterable[Mapping[str, Setting]]) -> Iterator[tuple[str, str]]:
-    """Yield each setting that is a nested block, or a list of them, with the folder of its component."""
-    for settings in blocks:
-        for name, setting in settings.items():
-            if folder := setting.type.folder or (setting.type.item.folder if setting.type.item else ""):
-                yield name, folder
 
 
 def _union(choices: Mapping[str, Component], shared: Mapping[str, tuple[str, Properties]]) -> dict[str, Schema]:

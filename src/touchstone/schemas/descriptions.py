@@ -5,8 +5,6 @@ from touchstone.schemas.values import descriptions
 from touchstone.signatures import read_signature
 
 SECTIONS = {
-    "study": "The title, and what all jobs share: device, threads, batch size, calibration set, thresholds.",
-    "roles": "Names for entries of the study. `$NAME` stands for them in other sections and in papers' questions.",
     "sources": "Where raw data comes from, and the digest that it must have.",
     "examples": "Sets of images, made from a source or from another set.",
     "classifiers": "Networks: trained here, or read from a file of a source.",
@@ -19,14 +17,28 @@ SECTIONS = {
     "evaluations": "What is measured: each combines the entries that it names. All jobs follow from these.",
     "figures": "Pictures of evaluations.",
     "claims": "Which entries play the roles of each criterion of the papers, or a text that says why it is not run.",
+    "groups": "Lists of entries that others name as `$NAME`. A data role of the study wins over a group of its name.",
 }
 
-# Keys of a study that are no sections.
+# Keys of a study and of an experiment that are no sections.
 KEYS = {
-    "base": "What an overlay changes: params (params.yaml, the default), another study by its name or path, or none.",
-    "papers": "The papers whose questions are asked: a shipped one by its name, a folder of your own as ./NAME.",
-    "questions": "The evaluations to keep of the papers and of params.yaml; without it, all.",
+    "title": "Heading of the report.",
+    "pdf": "Also write each figure as PDF, which takes half of the report's time.",
+    "data": "The sets that play each data role; a set may be defined or changed where it is named. `sources` has more raw "
+    "data, `sets` more sets.",
+    "scale": "How long networks train, how many there are, and at which false positive rates detectors are measured.",
+    "compute": "The machine. Results do not depend on it, but their last digits may.",
+    "papers": "Papers with their grades: a shipped one by its name, a folder of your own as ./NAME.",
+    "change": "What differs from the papers' experiments, by section and entry; also entries of your own.",
     "plugins": "Folders with components of your own, relative to the folder of the Snakefile.",
+    "data_roles": "What plays each data role, in a sentence. Only common.yaml has them.",
+    "grades": "What a study asks that wants less than everything, and what it changes.",
+}
+SCALE = {
+    "seeds": "networks of each kind: 3 is the seeds 0, 1 and 2; or a list of seeds",
+    "classifiers": "settings of every network that writes none",
+    "translators": "settings of every translator that writes none",
+    "claims": "seeds of every network that a claim is about, such as S0-2: 5",
 }
 
 ENTRIES = {
@@ -60,14 +72,15 @@ _training = descriptions([_step] if _step else []) | {
 # {section or component folder: {setting: what it means}}. A component's own docstring goes before.
 SETTINGS = {
     "study": {
-        "title": "heading of the report",
         "device": "where networks run",
         "threads": "CPU threads of a job that computes with networks; they can change the bytes of a result",
         "precision": "number format of matrix products",
         "memory_format": "order of image tensors in memory",
         "batch_size": "images at a time in attacks and inference; results do not depend on it",
-        "pdf": "also write each figure as PDF, which takes half of the report's time",
-        "calibration": "the set of held-out images that gives every detection threshold",
+    },
+    "scale": {
+        "epochs": "of every network that writes none",
+        "learning_rate": "of every network that writes none",
         "absent": "sources that are not available; what needs them leaves the study",
         "first_seed": "added to every seed of the study, so that none of its networks is one of an earlier run",
         "attacked_false_positive_rate": "gives the threshold that adaptive attacks must stay below",

@@ -1,4 +1,4 @@
-"""The schema of paper.yaml: the paper, its published figures, and the criteria fixed for them before any run."""
+"""The schema of claims.yaml: the paper, its published figures, and the criteria fixed for them before any run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMPARED = {
 
 
 def paper_schema() -> Schema:
-    """Return the schema of paper.yaml."""
+    """Return the schema of claims.yaml."""
     figures = {"type": "object", "patternProperties": {PUBLISHED_ID: ref("published")}, "additionalProperties": False}
     criteria = {"type": "object", "patternProperties": {CRITERION_ID: ref("criterion")}, "additionalProperties": False}
     properties = {

@@ -1,4 +1,4 @@
-"""The schemas of a study (params.yaml and overlays) and of a paper's questions.yaml, from signatures and docstrings."""
+"""The schemas of a study (and of params.yaml) and of a paper's experiment.yaml, from models, signatures and docstrings."""
 
 from __future__ import annotations
 
@@ -6,83 +6,120 @@ from collections.abc import Mapping
 
 from touchstone import registry
 from touchstone.pipeline.settings.limits import LETTERS
+from touchstone.pipeline.settings.papers import shipped
 from touchstone.pipeline.settings.patterns import EACH
 from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, Section, sections
-from touchstone.pipeline.settings.shorthand import INHERITED
-from touchstone.plugins import PACKAGE
+from touchstone.pipeline.settings.study_models import GRADES, Compute, Scale, StudyFile
 from touchstone.schemas.blocks import (
     component_definitions,
     entry_definitions,
     family_definitions,
     has_families,
     nested_definitions,
-    strict_definitions,
 )
-from touchstone.schemas.descriptions import ENTRIES, KEYS, SECTIONS, SETTINGS
+from touchstone.schemas.descriptions import ENTRIES, KEYS, SCALE, SECTIONS, SETTINGS
 from touchstone.schemas.values import CRITERION_ID, DRAFT, NAME, Schema, ref, setting_schema, word_definitions
 from touchstone.signatures import NESTED, Setting
 
-OWN_FOLDER = "/"  # what tells a paper's folder from a shipped paper
-SHIPPED = PACKAGE / "papers"
+NOISE = ("title", "default", "description")  # what pydantic writes and editors need not show
 NAMING = "A name consists of a-z, 0-9 and _, and starts with a letter."
 
 
 def study_schema() -> Schema:
-    """Return the schema of params.yaml and of overlays. No key is required, because the other file may give it."""
+    """Return the schema of a study. It has no required key, so that params.yaml keeps it, too."""
     kinds = sections()
-    schema = _file("A study of touchstone, or its changes to params.yaml.", kinds)
-    schema["properties"] = {
-        "study": _settings(STUDY_SETTINGS["study"], SETTINGS["study"]),
-        "base": {"type": "string", "minLength": 1},
-        "papers": {"type": "array", "items": _paper()},
-        "questions": {"type": "array", "items": {"type": "string", "pattern": f"^{NAME}$"}},
-        "plugins": {"type": "array", "items": {"type": "string"}},
-        "roles": _named(_players("player")),
-    } | schema["properties"]
-    _describe(schema["properties"])
-    # An unknown `use` is most likely mistyped, so editors refuse it. They cannot read plug-in folders, so a study with
-    # `plugins:`, or with a paper of its own, may name any component. An overlay that inherits plug-ins repeats `plugins:`.
-    own_paper = {"properties": {"papers": {"contains": {"pattern": OWN_FOLDER}}}, "required": ["papers"]}
-    strict = strict_definitions(kinds)
-    schema["if"] = {"anyOf": [{"required": ["plugins"]}, own_paper]}
-    named = {f"^{section}$": ref(f"strict-{section}") for section, kind in kinds.items() if kind.needs_use}
-    schema["else"] = {"patternProperties": named}
-    schema["definitions"] |= strict
-    return schema
+    sets = {"type": ["string", "array", "object"], "allOf": [ref("player")]}
+    role = sets | {"items": {"type": "string", "allOf": [ref("player")]}, "additionalProperties": ref("entry-examples")}
+    own = {"sources": _section("sources", kinds["sources"]), "sets": _section("examples", kinds["examples"])}
+    return _file("A study of touchstone.", kinds) | {
+        "properties": _described(
+            _model_properties()
+            | {
+                "data": _named(role) | {"properties": own},
+                "scale": _scale(kinds),
+                "compute": _settings({name: STUDY_SETTINGS["study"][name] for name in Compute.model_fields}, "study"),
+                "papers": _named_papers(),
+                "change": _beside("change"),
+            }
+        )
+    }
 
 
-def questions_schema() -> Schema:
-    """Return the schema of a paper's questions.yaml.
+def experiment_schema() -> Schema:
+    """Return the schema of a paper's experiment.yaml, and of common.yaml.
 
     Any component may follow `use:`, because the folder `components` of the paper may have it; `touchstone check` looks.
     """
-    kinds = {section: kind for section, kind in sections().items() if section != "sources"}
+    kinds = sections()
     del kinds["evaluations"].settings["system"]  # it is the paper
-    schema = _file("What a paper asks of a study: evaluations and figures in roles, and its claims.", kinds)
-    sentence = {"type": "string", "minLength": 1}
-    schema["properties"] = {"roles": _named(sentence)} | schema["properties"]
-    _describe(schema["properties"])
-    schema["properties"]["roles"]["description"] = "Every role that this file uses, and what plays it, in a sentence."
+    schema = _file("A paper's experiment: what it trains, attacks and measures, in data roles.", kinds)
+    names = {"type": "array", "items": {"type": "string", "pattern": f"^{NAME}$"}}
+    grade = {"evaluations": names, "figures": names, "groups": _named(_players("player")), "change": _beside("change")}
+    block = {"type": "object", "properties": grade, "additionalProperties": False}
+    schema["properties"] = _described(
+        {"data_roles": _named({"type": "string", "minLength": 1}), "groups": _named(_players("player"))}
+        | schema["definitions"]["change"]["properties"]
+        | {"grades": {"type": "object", "properties": dict.fromkeys(GRADES, block), "additionalProperties": False}}
+    )
     return schema
 
 
+def _beside(definition: str) -> Schema:
+    """Return a reference beside which a description may stand."""
+    return {"allOf": [ref(definition)]}
+
+
 def _file(description: str, kinds: Mapping[str, Section]) -> Schema:
-    """Return the schema of a file with sections of entries."""
+    """Return the schema of a file, without its properties; the definition `change` has all sections."""
     folders = {folder for kind in kinds.values() for folder in kind.folders} | set(NESTED.values())
     definitions = component_definitions(folder for folder in registry.FOLDERS if folder in folders)
     definitions |= word_definitions() | family_definitions() | nested_definitions()
     for section, kind in kinds.items():
         definitions |= entry_definitions(section, kind)
-    label = {"type": ["object", "null"]} | _settings(CONFOUNDING_SETTINGS, SETTINGS["confounding"])
-    properties = {section: _section(section, kind) for section, kind in kinds.items()}
+    parts = {section: _section(section, kind) for section, kind in kinds.items()}
+    parts |= {"confounding": _named(_settings(CONFOUNDING_SETTINGS, "confounding")), "claims": _claims()}
+    parts["groups"] = _named(_players("player"))
+    definitions["change"] = {"type": "object", "properties": _described(parts), "additionalProperties": False}
     return {
         "$schema": DRAFT,
         "description": description,
         "type": "object",
-        "properties": properties | {"confounding": _named(label), "claims": _claims()},
+        "properties": {},
         "additionalProperties": False,
         "definitions": definitions,
     }
+
+
+def _model_properties() -> dict[str, Schema]:
+    """Return what the model of a study says of its keys."""
+    properties: dict[str, Schema] = StudyFile.model_json_schema()["properties"]
+    return {
+        name: {key: value for key, value in block.items() if key not in NOISE} for name, block in properties.items()
+    }
+
+
+def _scale(kinds: Mapping[str, Section]) -> Schema:
+    """Return the schema of `scale`: settings of trainings and of the study, and seeds by claim."""
+    study, training = STUDY_SETTINGS["study"], kinds["classifiers"].settings
+    settings = {name: one for name, one in {**study, **training}.items() if name in Scale.model_fields}
+    seeds: Schema = {"type": ["integer", "array"], "minimum": 1, "items": {"type": "integer"}, "uniqueItems": True}
+    block = _settings(settings, "scale")
+    block["properties"] |= {
+        "seeds": seeds,
+        "classifiers": _beside("entry-classifiers"),
+        "translators": _beside("entry-translators"),
+        "claims": {"type": "object", "patternProperties": {CRITERION_ID: seeds}, "additionalProperties": False},
+    }
+    for name, text in SCALE.items():
+        block["properties"][name] = block["properties"][name] | {"description": text}
+    return block
+
+
+def _named_papers() -> Schema:
+    """Return the schema of papers with their grades: shipped ones, which editors complete, and folders."""
+    grade: Schema = {"enum": [*GRADES]}
+    return {"type": "object", "properties": dict.fromkeys(shipped(), grade), "additionalProperties": False,
+            "patternProperties": {"/": grade}}  # fmt: skip
 
 
 def _section(section: str, kind: Section) -> Schema:
@@ -112,7 +149,8 @@ def _named(value: Schema) -> Schema:
     return {"type": "object", "propertyNames": names, "additionalProperties": value}
 
 
-def _settings(settings: Mapping[str, Setting], texts: Mapping[str, str]) -> Schema:
+def _settings(settings: Mapping[str, Setting], part: str) -> Schema:
+    texts = SETTINGS.get(part, {})
     properties = {name: setting_schema(name, one, texts.get(name, "")) for name, one in settings.items()}
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
@@ -120,7 +158,7 @@ def _settings(settings: Mapping[str, Setting], texts: Mapping[str, str]) -> Sche
 def _claims() -> Schema:
     cast = {"propertyNames": {"pattern": f"^{NAME}$"}, "additionalProperties": _players("entry")}
     shared = {"description": "The roles of every criterion that has them.", "type": "object"} | cast
-    claim = {"type": ["object", "string", "null"], "minLength": 1} | cast
+    claim = {"type": ["object", "string"], "minLength": 1} | cast
     return {
         "type": "object",
         "properties": {"shared": shared},
@@ -130,19 +168,13 @@ def _claims() -> Schema:
 
 
 def _players(word: str) -> Schema:
-    """Return the schema of what plays a role: one word or a list of them, such as entries; each may be a role itself."""
+    """Return the schema of a name or a list of names, such as entries; each may be a data role or a group."""
     words = {"type": "string", "allOf": [ref(word)]}
     return {"type": ["string", "array"], "items": words, "minItems": 1, "allOf": [ref(word)]}
 
 
-def _paper() -> Schema:
-    names = sorted(path.parent.name for path in SHIPPED.glob("*/paper.yaml"))
-    expected = ", ".join([*names, "or a folder of your own as ./NAME"])
-    folder = {"pattern": OWN_FOLDER, "patternErrorMessage": f"Expected {expected}."}
-    return {"type": "string", "anyOf": [{"enum": [*names, INHERITED]}, folder]}
-
-
-def _describe(properties: dict[str, Schema]) -> None:
-    for name, text in (SECTIONS | KEYS).items():
-        if name in properties:
-            properties[name] = {"description": text} | properties[name]
+def _described(properties: dict[str, Schema]) -> dict[str, Schema]:
+    return {
+        name: {"description": (SECTIONS | KEYS)[name]} | block if name in SECTIONS | KEYS else block
+        for name, block in properties.items()
+    }

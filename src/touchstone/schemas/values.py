@@ -70,7 +70,7 @@ def setting_schema(name: str, setting: Setting, description: str = "", *, family
     if name == "seeds":
         schema["uniqueItems"] = True
     if setting.default == []:
-        del schema["minItems"]  # an empty list takes back what an overlay inherits
+        del schema["minItems"]  # an empty list takes back what a paper writes
     shown = setting.default if isinstance(setting.default, str) else json.dumps(setting.default)
     listed = [] if setting.type.base == "word" else [str(setting.type)]  # editors list the words of an enum
     _describe(schema, description, *listed, "must be given" if setting.required else f"default {shown}")

@@ -1,6 +1,8 @@
-"""The JSON schemas that editors complete from: up to date, content with every shipped file, and strict with mistakes."""
+"""The JSON schemas that editors use: content with every shipped file, and strict with mistakes."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ ROOT = Path(__file__).parents[3]
 STUDIES = [ROOT / "params.yaml", *sorted((ROOT / "workflow" / "studies").glob("*.yaml"))]
 PAPERS = sorted((ROOT / "src" / "touchstone" / "papers").glob("*/*.yaml"))
 SETTINGS_FILES = [(file, "study") for file in STUDIES] + [(file, file.stem) for file in PAPERS]
+SETTINGS_FILES.append((ROOT / "src" / "touchstone" / "papers" / "common.yaml", "experiment"))
+KINDS = ["study", "claims", "experiment"]
 
 
 @pytest.fixture(autouse=True)
@@ -23,27 +27,36 @@ def _no_plugins(monkeypatch):
     monkeypatch.setattr(plugins, "_folders", [])  # of other tests
 
 
-def schema(kind):
-    return json.loads((files.FOLDER / f"{kind}.json").read_text())
+@pytest.fixture(scope="session")
+def schemas():
+    return {name.removesuffix(".json"): json.loads(text) for name, text in files.texts().items()}
 
 
-def mistakes(kind, content):
-    """Return the place of every mistake, keys joined by dots."""
-    return {".".join(map(str, error.absolute_path)) for error in Draft7Validator(schema(kind)).iter_errors(content)}
+@pytest.fixture
+def mistakes(schemas):
+    """What returns the place of every mistake, keys joined by dots."""
+
+    def found(kind, content):
+        return {
+            ".".join(map(str, error.absolute_path)) for error in Draft7Validator(schemas[kind]).iter_errors(content)
+        }
+
+    return found
 
 
 def named(value):
     return value.relative_to(ROOT).as_posix() if isinstance(value, Path) else ""
 
 
-@pytest.mark.parametrize("name", ["study.json", "paper.json", "questions.json"])
-def test_the_written_schema_is_what_the_components_give(name):
-    assert files.texts()[name] == (files.FOLDER / name).read_text(), f"{name} is out of date: run `make tables`"
+def test_the_module_writes_the_schemas_into_a_folder(tmp_path, schemas):
+    subprocess.run([sys.executable, "-m", "touchstone.schemas", str(tmp_path / "new")], check=True)
+
+    assert {path.stem: json.loads(path.read_text()) for path in (tmp_path / "new").iterdir()} == schemas
 
 
-@pytest.mark.parametrize("kind", ["study", "paper", "questions"])
-def test_a_schema_is_one_of_draft_07_whose_references_lead_somewhere(kind):
-    content = schema(kind)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_schema_is_one_of_draft_07_whose_references_lead_somewhere(kind, schemas):
+    content = schemas[kind]
     Draft7Validator.check_schema(content)
 
     def references(value):
@@ -63,25 +76,8 @@ def test_a_schema_is_one_of_draft_07_whose_references_lead_somewhere(kind):
 
 
 @pytest.mark.parametrize(("file", "kind"), SETTINGS_FILES, ids=named)
-def test_a_shipped_file_fits_its_schema(file, kind):
+def test_a_shipped_file_fits_its_schema(file, kind, mistakes):
     assert mistakes(kind, read_yaml(file)) == set()
-
-
-@pytest.mark.parametrize(("file", "kind"), SETTINGS_FILES, ids=named)
-def test_a_shipped_file_names_its_schema_in_its_first_line(file, kind):
-    assert file.read_text().partition("\n")[0] == files.comment(file, files.FOLDER / f"{kind}.json")
-
-
-def test_the_comment_leads_from_the_file_to_the_schema(tmp_path):
-    schema_file = ROOT / "src" / "touchstone" / "schemas" / "study.json"
-
-    assert files.comment(ROOT / "params.yaml", schema_file).endswith("$schema=src/touchstone/schemas/study.json")
-    assert files.comment(ROOT / "workflow" / "studies" / "tiny.yaml", schema_file).endswith(
-        "$schema=../../src/touchstone/schemas/study.json"
-    )
-    assert files.comment(tmp_path / "mine" / "paper.yaml", tmp_path / "mine" / ".schemas" / "paper.json") == (
-        "# yaml-language-server: $schema=.schemas/paper.json"
-    )
 
 
 # --- studies ------------------------------------------------------------------------------------------------------
@@ -91,9 +87,6 @@ def test_the_comment_leads_from_the_file_to_the_schema(tmp_path):
     ("place", "content"),
     [
         ("attacks.pgd", {"attacks": {"pgd": {"use": "pgd", "step_sise": 0.01}}}),
-        ("attacks.pgd", {"attacks": {"pgd": {"step_sise": 0.01}}}),
-        ("attacks.defaults", {"attacks": {"defaults": {"step_sise": 0.01}}}),
-        ("attacks.pgd.use", {"attacks": {"pgd": {"use": "pgdd"}}}),
         ("attacks.pgd.steps", {"attacks": {"pgd": {"use": "pgd", "steps": "many"}}}),
         ("attacks.pgd.steps", {"attacks": {"pgd": {"use": "pgd", "steps": 0}}}),
         ("attacks.pgd.eps", {"attacks": {"pgd": {"use": "pgd", "eps": 1.5}}}),
@@ -101,9 +94,7 @@ def test_the_comment_leads_from_the_file_to_the_schema(tmp_path):
         ("attacks.pgd.eps", {"attacks": {"pgd": {"use": "pgd", "eps": [0.1, 0.2]}}}),
         ("attacks.pgd_*.eps.1", {"attacks": {"pgd_*": {"use": "pgd", "eps": [0.1, 2]}}}),
         ("attacks.pgd.norm", {"attacks": {"pgd": {"use": "pgd", "norm": "l1"}}}),
-        ("attacks.all.attacks.0.use", {"attacks": {"all": {"use": "worst_of", "attacks": [{"use": "pgdd"}]}}}),
         ("attacks", {"attacks": {"PGD": {"use": "pgd"}}}),
-        ("classifiers.cnn.model.use", {"classifiers": {"cnn": {"use": "clean", "model": {"use": "mlpp"}}}}),
         ("classifiers.cnn.model", {"classifiers": {"cnn": {"use": "clean", "model": {"use": "mlp", "width": 4}}}}),
         ("classifiers.cnn", {"classifiers": {"cnn": {"use": "clean", "source": "file"}}}),
         ("classifiers.net", {"classifiers": {"net": {"use": "program_file", "epochs": 3}}}),
@@ -115,16 +106,31 @@ def test_the_comment_leads_from_the_file_to_the_schema(tmp_path):
         ("confounding.ones.variant", {"confounding": {"ones": {"variant": "tanh"}}}),
         ("claims", {"claims": {"S1_1": {"net": "cnn"}}}),
         ("claims.S1-1.net", {"claims": {"S1-1": {"net": 3}}}),
-        ("roles.test", {"roles": {"test": {"of": "digits"}}}),
-        ("study", {"study": {"tittle": "Digits"}}),
-        ("study.device", {"study": {"device": "gpu"}}),
-        ("papers.0", {"papers": ["nobodys"]}),
-        ("base", {"base": ["digits"]}),
+        ("groups.test", {"groups": {"test": {"of": "digits"}}}),
+    ],
+    ids=str,
+)
+def test_a_mistake_in_what_a_study_changes_is_refused_where_it_is(place, content, mistakes):
+    assert f"change.{place}" in mistakes("study", {"change": content})
+
+
+@pytest.mark.parametrize(
+    ("place", "content"),
+    [
+        ("compute", {"compute": {"devise": "cpu"}}),
+        ("compute.device", {"compute": {"device": "gpu"}}),
+        ("scale.epochs", {"scale": {"epochs": 0}}),
+        ("scale.claims", {"scale": {"claims": {"S1_1": 3}}}),
+        ("papers", {"papers": {"nobodys": "full"}}),
+        ("papers.aloe", {"papers": {"aloe": "fast"}}),
+        ("data.train", {"data": {"train": 3}}),
+        ("data.train.mine", {"data": {"train": {"mine": {"use": "digits", "split": "train"}}}}),
+        ("data.sources.mine.sha256", {"data": {"sources": {"mine": {"use": "sklearn_digits", "sha256": "md5:1"}}}}),
         ("", {"atacks": {}}),
     ],
     ids=str,
 )
-def test_a_mistake_in_a_study_is_refused_where_it_is(place, content):
+def test_a_mistake_in_a_study_is_refused_where_it_is(place, content, mistakes):
     assert place in mistakes("study", content)
 
 
@@ -133,7 +139,7 @@ def test_a_mistake_in_a_study_is_refused_where_it_is(place, content):
     [
         {"attacks": {"pgd": {"use": "pgd", "eps": "8/255", "step_size": "2/255"}}},
         {"attacks": {"pgd": {"use": "pgd", "step_size": None}}},
-        {"attacks": {"pgd": {"eps": 0.2}, "fgsm": None}},
+        {"attacks": {"pgd": {"eps": 0.2}}},
         {"attacks": {"pgd_*": {"use": "pgd", "eps": [0.02, "8/255"]}, "fgsm_*": {"clip": False}}},
         {"classifiers": {"defaults": {"train": "$train", "epochs": 20, "clean_weight": 0.5}}},
         {"classifiers": {"cnn": {"model": {"width": 8}}}},
@@ -149,28 +155,45 @@ def test_a_mistake_in_a_study_is_refused_where_it_is(place, content):
         },
         {"evaluations": {"a": {"use": "paired_detection", "id_examples": "$id/pgd", "against": "$rivals"}}},
         {"figures": {"a": {"evaluation": "detection", "caption": "Scores"}}},
-        {"roles": {"test": "digits_test", "ood": ["faces", "$test"]}, "claims": {"S3-1": {"net": ["$test"]}}},
-        {"claims": {"shared": {"examples": "$test"}, "Strades-2": "needs days", "S1-1": None}},
-        {"base": "fashion_mnist"},
-        {"base": "none", "papers": ["./mine", "/elsewhere/yours"], "questions": ["robustness"]},
-        {"plugins": ["mine/"], "attacks": {"a": {"use": "my_attack", "strength": 3}, "pgd": {"strength": 3}}},
-        {"papers": ["./mine"], "classifiers": {"a": {"use": "clean", "model": {"use": "my_network", "width": 3}}}},
+        {"groups": {"test": "digits_test", "ood": ["faces", "$test"]}, "claims": {"S3-1": {"net": ["$test"]}}},
+        {"claims": {"shared": {"examples": "$test"}, "Strades-2": "needs days"}},
+        {"attacks": {"a": {"use": "my_attack", "strength": 3}}},
+        {"classifiers": {"a": {"use": "clean", "model": {"use": "my_network", "width": 3}}}},
     ],
     ids=str,
 )
-def test_what_a_study_may_write_is_accepted(content):
+def test_what_a_study_may_change_is_accepted(content, mistakes):
+    assert mistakes("study", {"change": content}) == set()
+
+
+def test_a_whole_study_is_accepted(mistakes):
+    content = {
+        "title": "Mine",
+        "data": {
+            "sources": {"mine": {"use": "own_files", "location": "flowers"}},
+            "train": {"mine_train": {"use": "own_images", "source": "mine", "part": "fit"}},
+            "test": "mine_test",
+            "ood_far": ["faces", "textures"],
+            "sets": {"blobs": {"count": 60}},
+        },
+        "scale": {"seeds": [0, 1], "epochs": 3, "translators": {"epochs": 2}, "claims": {"S0-2": 5}},
+        "compute": {"device": "cuda"},
+        "papers": {"aloe": "quick", "./mine": "full", "/elsewhere/yours": "full"},
+        "plugins": ["mine/"],
+    }
+
     assert mistakes("study", content) == set()
 
 
-def test_after_use_the_settings_of_the_component_are_described():
-    eps = schema("study")["definitions"]["attacks.pgd"]["properties"]["eps"]
+def test_after_use_the_settings_of_the_component_are_described(schemas):
+    eps = schemas["study"]["definitions"]["attacks.pgd"]["properties"]["eps"]
 
     assert (eps["minimum"], eps["maximum"], eps["default"]) == (0, 1, 0.1)
     assert eps["description"] == "radius in pixel units of `norm`. (float from 0 to 1; default 0.1)"
 
 
-def test_every_component_of_a_section_is_offered():
-    content = schema("study")
+def test_every_component_of_a_section_is_offered(schemas):
+    content = schemas["study"]
     for section, kind in sections().items():
         names = {name for folder in kind.folders for name in registry.names(folder)}
         offered = content["definitions"][f"entry-{section}"]["properties"].get("use", {"anyOf": [{"enum": []}]})
@@ -214,8 +237,8 @@ def paper(**changes):
     ],
     ids=str,
 )
-def test_what_a_paper_may_write_is_accepted(changes):
-    assert mistakes("paper", paper(**changes)) == set()
+def test_what_a_paper_may_write_is_accepted(changes, mistakes):
+    assert mistakes("claims", paper(**changes)) == set()
 
 
 @pytest.mark.parametrize(
@@ -242,56 +265,60 @@ def test_what_a_paper_may_write_is_accepted(changes):
     ],
     ids=str,
 )
-def test_a_mistake_in_a_criterion_is_refused_where_it_is(place, changes):
-    assert f"criteria.Smine-1.{place}".rstrip(".") in mistakes("paper", paper(**changes))
+def test_a_mistake_in_a_criterion_is_refused_where_it_is(place, changes, mistakes):
+    assert f"criteria.Smine-1.{place}".rstrip(".") in mistakes("claims", paper(**changes))
 
 
-def test_a_paper_without_url_and_a_figure_without_source_are_refused():
+def test_a_paper_without_url_and_a_figure_without_source_are_refused(mistakes):
     content = paper()
     del content["url"], content["published"]["Pmine-1"]["source"]
     content["published"]["mine"] = {}
 
-    assert mistakes("paper", content) == {"", "published", "published.Pmine-1"}
+    assert mistakes("claims", content) == {"", "published", "published.Pmine-1"}
 
 
-def test_a_criterion_without_tests_is_refused_and_a_figure_may_say_why_nothing_measures_it():
+def test_a_criterion_without_tests_is_refused_and_a_figure_may_say_why_nothing_measures_it(mistakes):
     content = paper()
     del content["criteria"]["Smine-1"]["tests"]
     content["published"]["Pmine-1"]["unmeasured"] = "it needs another network"
 
-    assert mistakes("paper", content) == {"criteria.Smine-1"}
+    assert mistakes("claims", content) == {"criteria.Smine-1"}
 
 
-def test_a_criterion_has_the_keys_that_the_reader_of_papers_accepts():
-    definitions = schema("paper")["definitions"]
+def test_a_criterion_has_the_keys_that_the_reader_of_papers_accepts(schemas):
+    definitions = schemas["claims"]["definitions"]
 
-    assert set(schema("paper")["properties"]) == set(paper_files.PAPER)
+    assert set(schemas["claims"]["properties"]) == set(paper_files.PAPER)
     assert set(definitions["published"]["properties"]) == {*paper_files.FIGURE, paper_files.UNMEASURED}
     assert set(definitions["criterion"]["properties"]) == set(paper_files.CRITERION)
     assert set(definitions["condition"]["properties"]) == set(condition_files.NUMBER)
 
 
-# --- questions ----------------------------------------------------------------------------------------------------
+# --- experiments --------------------------------------------------------------------------------------------------
 
 
-def test_a_papers_questions_name_roles_and_components_of_its_own():
+def test_an_experiment_names_data_roles_components_of_its_own_and_grades(mistakes):
     content = {
-        "roles": {"test": "Images to test on."},
+        "groups": {"nets": ["cnn", "cnn_pgd"]},
         "evaluations": {"robustness": {"use": "robustness", "question": "How robust?", "examples": "$test"}},
         "detectors": {"mine": {"use": "my_detector", "threshold": 3}},
-        "claims": {"Smine-1": {"net": "$net"}},
+        "claims": {"Smine-1": {"net": "$nets"}},
+        "grades": {
+            "quick": {"evaluations": ["robustness"], "figures": [], "change": {"attacks": {"pgd": {"steps": 5}}}}
+        },
     }
 
-    assert mistakes("questions", content) == set()
+    assert mistakes("experiment", content) == set()
 
 
 @pytest.mark.parametrize(
     ("place", "content"),
     [
-        ("", {"sources": {}}),
         ("", {"study": {"title": "Mine"}}),
-        ("", {"papers": ["aloe"]}),
-        ("roles.test", {"roles": {"test": ["digits_test"]}}),
+        ("", {"papers": {"aloe": "full"}}),
+        ("groups.test", {"groups": {"test": {"of": "digits"}}}),
+        ("grades", {"grades": {"fast": {}}}),
+        ("grades.quick.change.attacks.pgd.eps", {"grades": {"quick": {"change": {"attacks": {"pgd": {"eps": 2}}}}}}),
         ("evaluations.a", {"evaluations": {"a": {"use": "robustness", "sytem": "mine"}}}),
         ("evaluations.a", {"evaluations": {"a": {"use": "robustness", "system": "mine"}}}),
         ("evaluations.a.examples", {"evaluations": {"a": {"use": "robustness", "examples": "test"}}}),
@@ -299,5 +326,5 @@ def test_a_papers_questions_name_roles_and_components_of_its_own():
     ],
     ids=str,
 )
-def test_a_mistake_in_questions_is_refused_where_it_is(place, content):
-    assert place in mistakes("questions", content)
+def test_a_mistake_in_an_experiment_is_refused_where_it_is(place, content, mistakes):
+    assert place in mistakes("experiment", content)
