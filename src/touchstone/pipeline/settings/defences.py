@@ -10,12 +10,13 @@ from touchstone.pipeline.settings.problems import Problem
 from touchstone.pipeline.settings.sections import on_pipelines
 
 
-def wrong_defences(resolved: dict[str, Any], first: int) -> Iterator[Problem]:
+def wrong_defences(resolved: dict[str, Any], first: int, written: dict[str, Any]) -> Iterator[Problem]:
     """Yield the defences whose parts do not fit, and the evaluations that mix up defences and networks.
 
     Args:
         resolved: The settings, after `seeds.shift` and `seeds.inherit`.
         first: What `seeds.shift` added.
+        written: The sections that the study's own file writes.
     """
     rates = resolved["study"]["false_positive_rates"]
     for name, entry in resolved["defences"].items():
@@ -37,21 +38,26 @@ def wrong_defences(resolved: dict[str, Any], first: int) -> Iterator[Problem]:
                 "only a router reads it, and this defence has none; add a router or leave it out",
             )
     for name, question in resolved["evaluations"].items():
-        yield from _wrong_question(name, question, resolved)
+        own = (written.get("evaluations") or {}).get(name) or {}
+        yield from _wrong_question(name, question, resolved, own)
 
 
 def _closest(rate: float, rates: list[float]) -> float:
     return min(rates, key=lambda other: abs(other - rate))
 
 
-def _wrong_question(name: str, question: dict[str, Any], resolved: dict[str, Any]) -> Iterator[Problem]:
+def _wrong_question(
+    name: str, question: dict[str, Any], resolved: dict[str, Any], own: dict[str, Any]
+) -> Iterator[Problem]:
     """Yield detectors and margins of defences, and attacks on defences in evaluations of networks."""
     defences = resolved["defences"]
     defended = [victim for victim in question["classifiers"] if victim in defences]
     for key in ("detectors", "margins") if defended else ():
         if question[key]:
             reason = f"{defended[0]} is a defence, but {key} need a single network; ask an evaluation of classifiers"
-            yield Problem(("evaluations", name, key), reason)
+            yield Problem(
+                ("evaluations", name, "classifiers" if key not in own and "classifiers" in own else key), reason
+            )
     whole = [attack for attack in question["attacks"] if on_pipelines(resolved["attacks"][attack])]
     if whole and not defended:
         reason = (

@@ -83,6 +83,10 @@ class Problems:
             self.stop()
         self._errors.append(error)
 
+    def is_own(self, place: Place) -> bool:
+        """Return whether the study's own file wrote what is at a place."""
+        return self._origin(place)[0] == self.own
+
     def extend(self, *checks: Iterable[Problem]) -> None:
         """Record every mistake that the checks yield, in their order."""
         for check in checks:

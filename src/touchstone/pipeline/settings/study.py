@@ -126,7 +126,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         direct_attacks(resolved["evaluations"]),
         checked_attacks(resolved["evaluations"]),
         certificates(resolved["evaluations"], resolved["detectors"]),
-        wrong_defences(resolved, first_seed),
+        wrong_defences(resolved, first_seed, written),
         seeds.absent(resolved, first_seed),
         random_networks(resolved),
         addresses(resolved["sources"]),
