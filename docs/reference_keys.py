@@ -1,4 +1,4 @@
-"""The pages of the site about settings files: every key of a study, of paper.yaml and of questions.yaml.
+"""The pages of the site about settings files: every key of a study, of claims.yaml and of experiment.yaml.
 
 They are written from the schemas that editors use, so they cannot differ from what is accepted.
 """
@@ -17,6 +17,8 @@ Schema = dict[str, Any]
 KINDS = {
     "string": "text",
     "number": "number",
+    "integer": "number",
+    "array": "list",
     "boolean": "true or false",
     "object": "block",
     "condition": "test",
@@ -25,22 +27,26 @@ KINDS = {
     "bounds-of-between": "two numbers, or two for each study",
 }
 EXAMPLES = {
-    "study": "study: {title: Clothes, device: cpu, batch_size: 256}",
-    "base": "base: fashion_mnist",
-    "papers": "papers: [fgsm, ./energy_score]",
-    "questions": "questions: [single_step, agreement]",
+    "title": "title: Clothes",
+    "pdf": "pdf: false",
+    "data": "data: {test: {digits_test: {use: digits, source: sklearn_digits, part: test}}, ood_far: [photographs]}",
+    "scale": "scale: {seeds: 3, epochs: 20, translators: {epochs: 10}, claims: {S0-2: 5}}",
+    "compute": "compute: {device: cuda, batch_size: 500}",
+    "papers": "papers: {fgsm: quick, ./energy_score: full}",
+    "change": "change: {attacks: {pgd: {steps: 80}, nudge: {use: fgsm, eps: 8/255}}}",
     "plugins": "plugins: [plugins/]",
-    "roles": "roles: {id_test: [digits_test], train: digits_train}",
+}
+SECTIONS = {
     "sources": "sources: {mine: {use: own_files, location: flowers/train, sha256: null}}",
-    "examples": "examples: {noisy: {use: corruption, of: $id_test, kind: gaussian_noise, severity: 3}}",
-    "classifiers": "classifiers: {cnn: {use: clean, model: {use: small_cnn}, train: $train, validation: $validation}}",
-    "translators": "translators: {unet: {use: translation, model: {use: unet}, classifier: cnn, train: $train}}",
-    "attacks": 'attacks: {pgd: {use: pgd, eps: 8/255, steps: 40}, "fgsm_*": {use: fgsm, eps: [0.05, 0.1]}}',
+    "examples": "examples: {noisy: {use: corruption, of: digits_test, kind: gaussian_noise, severity: 3}}",
+    "classifiers": "classifiers: {wide: {use: clean, model: {use: small_cnn, width: 32}, epochs: 30}}",
+    "translators": "translators: {noise_unet: {use: translation, model: {use: unet}, classifier: cnn, epochs: 5}}",
+    "attacks": "attacks: {pgd: {steps: 80}}",
     "margins": "margins: {minimal_pgd: {use: minimal_pgd, steps: 40}}",
-    "detectors": "detectors: {knn: {use: knn, k: 50, fit: $reference}}",
+    "detectors": "detectors: {knn: {use: knn, k: 50, fit: digits_train}}",
     "defences": "defences: {routed: {classifier: cnn, translator: unet, router: msp}}",
-    "evaluations": "evaluations: {robustness: {attacks: [$inherited, pgd]}}",
-    "figures": "figures: {gallery: null}",
+    "evaluations": "evaluations: {robustness: {attacks: [pgd, fgsm]}}",
+    "figures": "figures: {attacked_curves: {caption: Accuracy under attack}}",
     "confounding": "confounding: {two_ones: {variant: softmax, ones: 2, draws: 3}}",
     "claims": "claims: {S3-1: {net: softmax, attack: fgsm_25, examples: digits_test}}",
 }
@@ -50,23 +56,29 @@ def study() -> str:
     """Return the page of a study's keys."""
     schema = _schema("study")
     parts = [
-        "# Keys of a study\n\nOf `params.yaml` and of the files in `workflow/studies/`; [Studies](../studies.md) explains "
-        "how to write one. An entry of a section is a component (`use:`) with its settings. A number may be a fraction "
-        "such as `8/255`. `$NAME` is a role. An entry named `fit_*` with `each: [blur, noise]` stands for `fit_blur` and "
-        "`fit_noise`; `*` in its settings stands for the word, too.\n"
+        "# Keys of a study\n\nOf the files in `workflow/studies/`, and `scale` and `compute` of `params.yaml`, too; "
+        "[Studies](../studies.md#write-a-study) explains how to write one.\n"
     ]
     for key, block in schema["properties"].items():
         parts.append(f"## {key}\n\n{block['description']}\n\n```yaml\n{EXAMPLES[key]}\n```\n")
-        parts.append(_settings_of(key, block, schema["definitions"]))
+        if key in ("scale", "compute"):
+            parts.append(_table(block["properties"], []))
+    parts.append(
+        "An entry of a section is a component (`use:`) with its settings. A number may be a fraction such as `8/255`.\n"
+    )
+    sections = schema["definitions"]["change"]["properties"]
+    for key, example in SECTIONS.items():
+        parts.append(f"### {key}\n\n{sections[key]['description']}\n\n```yaml\n{example}\n```\n")
+        parts.append(_settings_of(key, sections[key], schema["definitions"]))
     return "\n".join(parts)
 
 
 def paper() -> str:
-    """Return the page of the keys of paper.yaml and questions.yaml."""
-    schema, questions = _schema("paper"), _schema("questions")
+    """Return the page of the keys of claims.yaml and experiment.yaml."""
+    schema, experiment = _schema("claims"), _schema("experiment")
     parts = [
         "# Keys of a paper\n\nA paper is a folder of two files: [how to write them](../own_paper.md).\n",
-        f"## paper.yaml\n\n{schema['description']}\n",
+        f"## claims.yaml\n\n{schema['description']}\n",
         _table(schema["properties"], schema["required"]),
     ]
     titles = {"published": "A published figure", "criterion": "A criterion", "condition": "A test of a criterion"}
@@ -77,10 +89,13 @@ def paper() -> str:
         parts.append(f"## {title}\n\n{_table(block['properties'], block.get('required', []))}")
     revision = schema["definitions"]["criterion"]["properties"]["revised"]["items"]
     parts.append(f"## A revision\n\n{_table(revision['properties'], revision['required'])}")
-    keys = {key: block["description"] for key, block in questions["properties"].items()}
+    keys = {key: block["description"] for key, block in experiment["properties"].items()}
     lines = "".join(f"| `{key}` | {_cell(text)} |\n" for key, text in keys.items())
-    parts.append(f"## questions.yaml\n\n{questions['description']}\n\n| key | meaning |\n| --- | --- |\n{lines}")
-    parts.append("Entries have the settings that they have [in a study](study.md).\n")
+    parts.append(f"## experiment.yaml\n\n{experiment['description']}\n\n| key | meaning |\n| --- | --- |\n{lines}")
+    parts.append(
+        "Entries have the settings that they have [in a study](study.md#change). An entry named `fit_*` with "
+        "`each: [blur, noise]` stands for `fit_blur` and `fit_noise`; `*` in its settings stands for the word, too.\n"
+    )
     return "\n".join(parts)
 
 
@@ -97,7 +112,7 @@ def _schema(name: str) -> Schema:
 
 def _settings_of(key: str, block: Schema, definitions: dict[str, Schema]) -> str:
     """Return the settings that all entries of a section share, or the keys of a block; "" if there are none."""
-    if key == "study":
+    if key in ("scale", "compute"):
         return _table(block["properties"], [])
     if key == "confounding":
         return _table(block["additionalProperties"]["properties"], [])
@@ -153,7 +168,8 @@ def _kind(block: Schema) -> str:
     if block.get("type") == "array":
         items = _kind(block.get("items", {}))
         return f"list of {items}s" if items else "list"
-    return KINDS.get(block.get("type", ""), "")
+    types = block.get("type", "")
+    return " or ".join(KINDS.get(one, "") for one in (types if isinstance(types, list) else [types]))
 
 
 def _cell(text: str) -> str:

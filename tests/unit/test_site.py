@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from touchstone import registry
+from touchstone.schemas import files
 
 mkdocs = pytest.importorskip("mkdocs.commands.build")
 ROOT = Path(__file__).parents[2]
@@ -98,12 +99,13 @@ def headings(page):
 
 
 def test_the_reference_has_every_key_of_a_study_and_of_a_paper(site):
-    schemas = {name: json.loads((registry.PACKAGE / f"schemas/{name}.json").read_text()) for name in ("study", "paper")}
-    study, paper = (headings(site / f"reference/{name}.html") for name in schemas)
+    schemas = {name: json.loads(files.texts()[f"{name}.json"]) for name in ("study", "claims")}
+    study, paper = (headings(site / f"reference/{name}.html") for name in ("study", "paper"))
 
-    assert list(study) == list(schemas["study"]["properties"])
-    for key in schemas["study"]["properties"]["study"]["properties"]:
-        assert f"<code>{key}</code>" in study["study"], key
+    sections = schemas["study"]["definitions"]["change"]["properties"]
+    assert list(study) == [*schemas["study"]["properties"], *sections]
+    for key in schemas["study"]["properties"]["scale"]["properties"]:
+        assert f"<code>{key}</code>" in study["scale"], key
     for key in schemas["study"]["definitions"]["every-classifiers"]["properties"]:
         assert f"<code>{key}</code>" in study["classifiers"], key
     for title, block in (
@@ -111,18 +113,21 @@ def test_the_reference_has_every_key_of_a_study_and_of_a_paper(site):
         ("a-criterion", "criterion"),
         ("a-test-of-a-criterion", "condition"),
     ):
-        for key in schemas["paper"]["definitions"][block]["properties"]:
+        for key in schemas["claims"]["definitions"][block]["properties"]:
             assert f"<code>{key}</code>" in paper[title], (title, key)
 
 
 def test_the_example_of_each_key_of_a_study_keeps_its_schema():
     jsonschema = pytest.importorskip("jsonschema")
-    schema = json.loads((registry.PACKAGE / "schemas/study.json").read_text())
+    schema = json.loads(files.texts()["study.json"])
     examples = runpy.run_path(str(ROOT / "docs/reference_keys.py"))["EXAMPLES"]
+    sections = schema["definitions"]["change"]["properties"]
 
-    assert examples.keys() == schema["properties"].keys()
+    assert examples.keys() == schema["properties"].keys() | sections.keys()
     for key, text in examples.items():
-        assert not list(jsonschema.Draft7Validator(schema).iter_errors(yaml.safe_load(text))), key
+        content = yaml.safe_load(text)
+        study = {"change": content} if key in sections else content
+        assert not list(jsonschema.Draft7Validator(schema).iter_errors(study)), key
 
 
 def test_each_work_that_a_component_cites_is_a_link(monkeypatch):
