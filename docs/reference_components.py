@@ -27,8 +27,14 @@ ABOUT = {
     "evaluations": "What a study measures.",
     "figures": "Pictures of evaluations.",
 }
+SECTIONS = frozenset(
+    (
+        *("sources", "examples", "classifiers", "translators", "attacks", "margins", "detectors", "defences"),
+        *("evaluations", "figures"),
+    )
+)
 FIGURES = "reports/fashion_mnist/figures"
-SHIPPED = ("params.yaml", "src/touchstone/papers/*/questions.yaml", "workflow/studies/*.yaml")
+SHIPPED = ("src/touchstone/papers/common.yaml", "src/touchstone/papers/*/experiment.yaml", "workflow/studies/*.yaml")
 
 
 def page(folder: str) -> str:
@@ -75,8 +81,8 @@ def _overview(folder: str) -> str:
 def pictures() -> str:
     """Return the page of figures: each component once, as Fashion-MNIST has it, with the lines that draw it."""
     parts = [
-        "# Figures of a report\n\nEvery picture is a few lines under `figures:` in a study, or in a "
-        "paper's `questions.yaml`. The run "
+        "# Figures of a report\n\nEvery picture is a few lines under `figures:` in a paper's `experiment.yaml`, or under "
+        "`change:` in a study. The run "
         "draws it for the report, and writes it to `reports/STUDY/figures/` as SVG and PDF. `evaluation` names the question "
         "whose numbers are drawn; [figures](reference/figures.md) lists all settings. These pictures are from "
         "`make run STUDY=fashion_mnist`.\n"
@@ -109,16 +115,25 @@ def example(folder: str, name: str) -> str:
 
 @cache
 def _entries() -> tuple[dict[str, Any], ...]:
-    """Return all entries of the shipped studies and papers that name a component, each within its section."""
+    """Return all entries of the shipped papers and studies that name a component, each within its section."""
     files = [path for pattern in SHIPPED for path in sorted(ROOT.glob(pattern))]
     return tuple(
         {section: {name: entry}}
         for path in files
-        for section, block in yaml.safe_load(path.read_text()).items()
-        if isinstance(block, dict) and section not in ("study", "roles", "claims")
+        for section, block in _sections(yaml.safe_load(path.read_text()))
+        if isinstance(block, dict)
         for name, entry in block.items()
         if isinstance(entry, dict) and name != "defaults" and "use" in entry
     )
+
+
+def _sections(content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the sections of a paper's experiment, or those that the data and the changes of a study write."""
+    yield from ((section, block) for section, block in content.items() if section in SECTIONS)
+    for key, block in content.get("data", {}).items():
+        yield ("sources" if key == "sources" else "examples"), block
+    for changes in (content, *content.get("grades", {}).values()):
+        yield from changes.get("change", {}).items()
 
 
 def _used(entry: dict[str, Any], folder: str) -> Iterator[str]:

@@ -3,7 +3,8 @@
 A table is between `<!-- COMMAND -->` and `<!-- end -->`; a test fails if it differs from the output of the command. The
 command is `touchstone ...`, `table STUDY EVALUATION METRIC [--entries ...] [--examples ...]` for numbers of a report, or
 `sentences STUDY CLAIM ...` for what claims found. In docs/papers, `<!-- published of PAPER -->` and
-`<!-- criteria of PAPER -->` come from the papers' paper.yaml.
+`<!-- criteria of PAPER -->` come from the papers' claims.yaml, `<!-- data roles -->` from their common.yaml,
+and `<!-- keys of scale -->` from the schema of a study.
 `<!-- five papers in STUDY: CLAIM ... -->` takes each paper's sentence from docs/papers/index.md, the rest from the study's
 report in git, which may be older than the papers.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import re
 import shlex
 import sys
@@ -24,6 +26,7 @@ from touchstone.commands._verdicts import read_lines, verdict_text, wanted_lines
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.settings import papers
 from touchstone.pipeline.settings.files import read_yaml
+from touchstone.schemas import files
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -36,6 +39,8 @@ CLAIMS = re.compile(
 FIVE = re.compile(
     r"<!-- five papers in (?P<study>\w+): (?P<claims>[^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
 )
+ROLES = re.compile(r"<!-- data roles -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
+KEYS = re.compile(r"<!-- keys of (?P<block>\w+) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
 IDEA = re.compile(
     r"^\| \[(?P<name>[^\]]+)\]\((?P<page>[\w.]+)\), (?P<link>\[[^|]+\)) \| (?P<sentence>[^|]+?) \|", re.MULTILINE
 )
@@ -78,8 +83,8 @@ def sentences(study: str, wanted: list[str]) -> str:
 
 
 def claims_of(part: str, paper: str) -> str:
-    """Return the published figures or the criteria of one paper as a table, from its paper.yaml."""
-    claims = read_yaml(papers.SHIPPED / paper / "paper.yaml")[part]
+    """Return the published figures or the criteria of one paper as a table, from its claims.yaml."""
+    claims = read_yaml(papers.SHIPPED / paper / "claims.yaml")[part]
     if part == "published":
         rows = [("id", "setting", "figure", "source", "read in")]
         rows += [
@@ -92,6 +97,25 @@ def claims_of(part: str, paper: str) -> str:
     lines = [[re.sub(r"([|*\[\]_])", r"\\\1", cell).replace("<", "&lt;") for cell in row] for row in rows]
     lines.insert(1, ["---"] * len(rows[0]))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def data_roles() -> str:
+    """Return the data roles as a table: what plays each, and which other one stands for it."""
+    common = read_yaml(papers.SHIPPED / "common.yaml")
+    experiments = [common, *(read_yaml(papers.SHIPPED / paper / "experiment.yaml") for paper in papers.shipped())]
+    instead = {role: other for each in experiments for role, other in each.get("groups", {}).items()}
+    rows = ["| role | what plays it | if left out |\n| --- | --- | --- |\n"]
+    for role, sentence in common["data_roles"].items():
+        other = str(instead.get(role, "")).removeprefix("$")
+        rows.append(f"| `{role}` | {sentence} | {f'`{other}`' if other else ''} |\n")
+    return "".join(rows)
+
+
+def keys_of(block: str) -> str:
+    """Return the keys of a block of a study as a table: what each means."""
+    properties = json.loads(files.texts()["study.json"])["properties"][block]["properties"]
+    rows = [f"| `{key}` | {one['description'].partition(' (')[0]} |\n" for key, one in properties.items()]
+    return "".join(["| key | meaning |\n| --- | --- |\n", *rows])
 
 
 def five_papers(study: str, wanted: list[str]) -> str:
@@ -132,6 +156,8 @@ def rewritten(text: str) -> str:
         ),
         text,
     )
+    text = ROLES.sub(lambda _: f"<!-- data roles -->\n\n{data_roles()}\n<!-- end -->", text)
+    text = KEYS.sub(lambda match: f"<!-- keys of {match['block']} -->\n\n{keys_of(match['block'])}\n<!-- end -->", text)
     return TABLE.sub(lambda match: f"<!-- {match['command']} -->\n\n{printed(match['command'])}\n<!-- end -->", text)
 
 
