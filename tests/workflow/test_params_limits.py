@@ -1,13 +1,16 @@
 """Settings that would crash, hang or mean nothing are refused within seconds: file, line, key, what is allowed."""
 
+import re
 import signal
 import subprocess
 import sys
+import textwrap
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from projects import study_text
 from touchstone import registry
 from touchstone.pipeline.settings.files import ParamsError, lines_of, read_yaml
 from touchstone.pipeline.settings.limits import largest
@@ -16,11 +19,14 @@ from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 10
+PAPERS = dict.fromkeys(("gradient_detection", "aloe", "margin_consistency", "fgsm", "translation"), "full")
+DIGITS = study_text("digits", papers=PAPERS, change=None)
+BEFORE = DIGITS.count("\n") + 1  # lines before what a study changes
 
 
 @pytest.fixture
 def project(tmp_path):
-    """A copy of params.yaml, and a folder for an overlay."""
+    """A copy of params.yaml, and a folder for a study."""
     (tmp_path / "workflow" / "studies").mkdir(parents=True)
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     return tmp_path
@@ -52,7 +58,7 @@ def chain(length, last):
     return "\n".join(["examples:", *links, f"  set{length}: {{use: subset, of: {last}, count: 5}}"])
 
 
-BOMB = "roles:\n  a0: &a0 [x, x]\n" + "".join(f"  a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
+BOMB = "groups:\n  a0: &a0 [x, x]\n" + "".join(f"  a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
 MERGES = "attacks:\n  a0: &a0 {use: fgsm}\n" + "".join(
     f"  a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40)
 )
@@ -69,7 +75,6 @@ HOSTILE = {
     "entries without end": (f"attacks:\n{MANY}", 1, "attacks", "at most 500 entries"),
     "too many steps": (f"attacks:\n  pgd:\n    steps: {10**30}", 3, "attacks.pgd.steps", "at least 1, at most 1,000,000"),
     "too many hidden units": ("classifiers:\n  cnn_narrow:\n    model: {hidden: 1000000000}", 3, "classifiers.cnn_narrow.model.hidden", "at most 1,000,000"),
-    "too large a batch": ("study: {batch_size: 1000000000000}", 1, "study.batch_size", "at most 1,000,000"),
     "too large a seed": (f"classifiers: {{cnn: {{seeds: [0, {2**70}]}}}}", 1, "classifiers.cnn.seeds.1", "at most 4,294,967,295"),
     "too large a seed of a set": (f"examples: {{uniform: {{seed: {2**32}}}}}", 1, "examples.uniform.seed", "at most 4,294,967,295"),
     "too fast a rate": ("classifiers: {cnn: {learning_rate: 1.0e+30}}", 1, "classifiers.cnn.learning_rate", "above 0, at most 1,000,000"),
@@ -97,8 +102,7 @@ HOSTILE = {
     "no set for what changes one": ("examples: {noisy: {of: null}}", 1, "examples.noisy.of", "must name an entry of examples"),
     "a question without end": ("evaluations: {robustness: {classifiers: all, examples: all, attacks: all, victims: all, translators: all}}\nclassifiers: {mlp: {seeds: [" + ", ".join(map(str, range(100))) + "]}}", 1, "evaluations.robustness", "may read at most 100,000"),
     "a long name": (f"attacks:\n  {'a' * 100}: {{use: fgsm}}", 2, f"attacks.{'a' * 100}", "at most 60"),
-    "a role that holds no names": ("roles:\n  id_test: [[digits_test], {a: b}]", 2, "roles.id_test", "expected an entry or a list of entries"),
-    "absent lists": ("study: {absent: [[a]]}", 1, "study.absent.0", "expected str, got ['a']"),
+    "a group that holds no names": ("groups:\n  score_sets: [[digits_test], {a: b}]", 2, "groups.score_sets", "expected an entry or a list of entries"),
     "a label with a bad name": ("confounding: {'A b': {variant: softmax}}", 1, "confounding.A b", "a-z"),
     "wrong names without end": ("evaluations:\n  robustness:\n    examples: [" + ", ".join(f"digits_tes{n}" for n in range(900)) + "]", 3, "evaluations.robustness.examples", "and more: these are the first 50"),
 }  # fmt: skip
@@ -108,12 +112,38 @@ HOSTILE = {
 def test_what_makes_no_sense_is_refused_with_line_key_and_range(project, case):
     text, line, key, words = HOSTILE[case]
 
-    error = message(project, text)
+    error = message(project, f"{DIGITS}change:\n{textwrap.indent(text, '  ')}\n")
 
-    first = next(one for one in error.splitlines() if f": {key}: " in one)
-    assert first.startswith(f"{project / 'workflow/studies/mine.yaml'}:{line}: {key}: ")
+    first = next(one for one in error.splitlines() if f": change.{key}: " in one)
+    assert first.startswith(f"{project / 'workflow/studies/mine.yaml'}:{BEFORE + line}: change.{key}: ")
     assert words in error
     assert len(error) < 20_000
+
+
+# Likewise, of what a study says besides: replaced in it, by its key, and the key that the message names.
+TOP = {
+    "too large a batch": ({"compute": {"batch_size": 10**12}}, "compute.batch_size", "at most 1,000,000"),
+    "a role that holds no names": ({"data": {"score_test": [["digits_test"], {"a": "b"}]}}, "data.score_test", "expected a set, a list of sets"),
+    "absent lists": ({"scale": {"absent": [["a"]]}}, "scale.absent.0", "expected str, got ['a']"),
+    "seeds without end": ({"scale": {"seeds": 10**12}}, "scale.seeds", "a number of seeds from 1 to 100"),
+    "seeds of networks without end": ({"scale": {"classifiers": {"seeds": 10**12}}}, "scale.classifiers.seeds", "a number of seeds from 1 to 100"),
+    "seeds of a claim without end": ({"scale": {"claims": {"S3-16": 10**12}}}, "scale.claims.S3-16", "a number of seeds from 1 to 100"),
+    "a first seed beyond all": ({"scale": {"first_seed": 2**40}}, "scale.first_seed", "at most"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TOP)
+def test_what_makes_no_sense_in_scale_data_or_compute_is_refused_with_line_key_and_range(project, case):
+    changes, key, words = TOP[case]
+    text = study_text(DIGITS, **changes)
+
+    error = message(project, text)
+
+    found = re.match(rf"{project / 'workflow/studies/mine.yaml'}:(\d+): {re.escape(key)}: (.*)", error)
+    assert found and words in found[2]
+    name = next(part for part in reversed(key.split(".")) if not part.isdecimal())
+    line = text.splitlines()[int(found[1]) - 1].strip()
+    assert line.startswith((f"{name}:", "- - a"))
 
 
 # What is wrong before there is any key.
@@ -121,17 +151,17 @@ UNREADABLE = {
     "brackets without end": ("attacks: " + "[" * 100_000, 1, "deep"),
     "braces without end": ("{a: " * 100_000, 1, "deep"),
     "dashes without end": ("attacks:\n  " + "- " * 100_000, 2, "deep"),
-    "aliases without end": (BOMB, 16, "roles.a14.1: has more than 100,000 values"),
+    "aliases without end": (BOMB, 16, "groups.a14.1: has more than 100,000 values"),
     "merges without end": (MERGES, 16, "attacks.a14.<<.1: has more than 100,000 values"),
     "an alias of itself": ("attacks: &a\n  pgd: *a", 2, "&a contains itself"),
     "values without end": (
-        "roles: {a: [" + "x, " * 200_000 + "]}",
+        "groups: {a: [" + "x, " * 200_000 + "]}",
         1,
-        "roles.a.99997: has more than 100,000 values",
+        "groups.a.99997: has more than 100,000 values",
     ),
     "a list for a key": ("attacks:\n  [a, b]: 1", 2, "a key is one word"),
     "a block for a key": ("attacks:\n  ? {a: b}\n  : 1", 2, "a key is one word"),
-    "an alias for a key": ("study: &a {title: x}\nattacks:\n  *a : 1", 3, "a key is one word"),
+    "an alias for a key": ("compute: &a {device: cpu}\nattacks:\n  *a : 1", 3, "a key is one word"),
     "a number for a key": ("attacks:\n  12: {use: fgsm}", 2, "12"),
     "yes for a key": ("attacks:\n  yes: {use: fgsm}", 2, "yes"),
     "nothing for a key": ("attacks:\n  ~: {use: fgsm}", 2, "~"),
@@ -140,8 +170,8 @@ UNREADABLE = {
     "a tag": ("attacks:\n  pgd: !!binary aGk=", 2, "!!binary"),
     "a tag of Python": ("attacks: !!python/object/apply:os.system [id]", 1, "python"),
     "a number that is none": ("attacks:\n  pgd: {steps: !!int abc}", 2, "!!int"),
-    "two documents": ("attacks: {}\n---\nstudy: {}", 2, "document"),
-    "a torn file": ("attacks: {pgd", 2, "not readable as YAML"),
+    "two documents": ("attacks: {}\n---\nscale: {}", 2, "document"),
+    "a torn file": ("attacks: {pgd", 1, "not readable as YAML"),
 }
 
 
@@ -159,9 +189,9 @@ def test_a_file_that_is_no_settings_is_refused_with_its_line(project, case):
 @pytest.mark.parametrize("folder", ["/", "/dev/null", "x" * 5000, "\\0", ""])
 def test_a_plugin_folder_is_never_searched_to_its_end(project, folder):
     path = project / "workflow" / "studies" / "mine.yaml"
-    path.write_text(f'plugins: ["{folder}"]\nattacks: {{pgd: {{eps: 7}}}}\n')
+    path.write_text(f'plugins: ["{folder}"]\n{DIGITS}change: {{attacks: {{pgd: {{eps: 7}}}}}}\n')
 
-    with within(SECONDS), pytest.raises(ParamsError, match=r"mine\.yaml:\d: (plugins|attacks\.pgd\.eps): "):
+    with within(SECONDS), pytest.raises(ParamsError, match=r"mine\.yaml:\d+: (plugins|change\.attacks\.pgd\.eps): "):
         load("mine", project)
 
 
@@ -183,10 +213,12 @@ def test_a_file_that_is_too_large_is_not_read(project):
 
 
 def test_a_merged_setting_is_named_by_the_line_of_its_entry(project):
-    error = message(project, "attacks:\n  one: &one {use: fgsm, eps: 7}\n  two:\n    <<: *one\n")
+    error = message(
+        project, f"{DIGITS}change:\n  attacks:\n    one: &one {{use: fgsm, eps: 7}}\n    two:\n      <<: *one\n"
+    )
 
-    assert "mine.yaml:2: attacks.one.eps: expected float from 0 to 1, got 7" in error
-    assert "mine.yaml:3: attacks.two.eps: expected float from 0 to 1, got 7" in error
+    assert f"mine.yaml:{BEFORE + 2}: change.attacks.one.eps: expected float from 0 to 1, got 7" in error
+    assert f"mine.yaml:{BEFORE + 3}: change.attacks.two.eps: expected float from 0 to 1, got 7" in error
 
 
 def test_a_block_merged_into_another_that_is_merged_stands_once(tmp_path):

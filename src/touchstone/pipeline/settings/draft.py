@@ -121,8 +121,7 @@ def _merge(layer: Layer, draft: Draft, kinds: dict[str, Section], problems: Prob
 def _refuse_another_use(place: Place, old: Any, change: Any, problems: Problems) -> None:
     """Record an entry of the papers whose component a study changes: claims and captions would name what is not there."""
     if isinstance(old, dict) and isinstance(change, dict) and change.get("use", old.get("use")) != old.get("use"):
-        section, name = place
-        reason = f"{name} uses {old.get('use')} in the papers, and their claims mean that; give yours another name"
+        reason = f"{place[1]} uses {old.get('use')} in the papers, and their claims mean that; give yours another name"
         problems.add((*place, "use"), reason)
 
 

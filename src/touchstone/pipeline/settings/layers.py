@@ -240,7 +240,9 @@ def _given(groups: dict[str, Any], sentences: dict[str, str]) -> dict[str, Any]:
     lacking = {f"${role}" for role in sentences.keys() - groups.keys()}
     while True:
         kept = {
-            name: [one for one in words if one not in lacking] if isinstance(words, list) else words
+            name: [one for one in words if not isinstance(one, str) or one not in lacking]
+            if isinstance(words, list)
+            else words
             for name, words in groups.items()
         }
         kept = {
