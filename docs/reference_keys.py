@@ -35,8 +35,7 @@ EXAMPLES = {
     "papers": "papers: {fgsm: quick, ./energy_score: full}",
     "change": "change: {attacks: {pgd: {steps: 80}, nudge: {use: fgsm, eps: 8/255}}}",
     "plugins": "plugins: [plugins/]",
-}
-SECTIONS = {
+    # Sections of `change`.
     "sources": "sources: {mine: {use: own_files, location: flowers/train, sha256: null}}",
     "examples": "examples: {noisy: {use: corruption, of: digits_test, kind: gaussian_noise, severity: 3}}",
     "classifiers": "classifiers: {wide: {use: clean, model: {use: small_cnn, width: 32}, epochs: 30}}",
@@ -48,6 +47,7 @@ SECTIONS = {
     "evaluations": "evaluations: {robustness: {attacks: [pgd, fgsm]}}",
     "figures": "figures: {attacked_curves: {caption: Accuracy under attack}}",
     "confounding": "confounding: {two_ones: {variant: softmax, ones: 2, draws: 3}}",
+    "groups": "groups: {convolutional: resnet}",
     "claims": "claims: {S3-1: {net: softmax, attack: fgsm_25, examples: digits_test}}",
 }
 
@@ -64,12 +64,13 @@ def study() -> str:
         if key in ("scale", "compute"):
             parts.append(_table(block["properties"], []))
     parts.append(
-        "An entry of a section is a component (`use:`) with its settings. A number may be a fraction such as `8/255`.\n"
+        "The sections of `change` follow. An entry is a component (`use:`) with its settings. A number may be a fraction "
+        "such as `8/255`.\n"
     )
     sections = schema["definitions"]["change"]["properties"]
-    for key, example in SECTIONS.items():
-        parts.append(f"### {key}\n\n{sections[key]['description']}\n\n```yaml\n{example}\n```\n")
-        parts.append(_settings_of(key, sections[key], schema["definitions"]))
+    for key, block in sections.items():
+        parts.append(f"## {key}\n\n{block['description']}\n\n```yaml\n{EXAMPLES[key]}\n```\n")
+        parts.append(_settings_of(key, block, schema["definitions"]))
     return "\n".join(parts)
 
 

@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
+from projects import study_text
 from touchstone import plugins
 from touchstone.__main__ import main
 from touchstone.pipeline.planning.plan import Plan
@@ -16,11 +18,13 @@ PAGE = (ROOT / "docs/own_paper.md").read_text()
 BLOCKS = re.findall(r"```\n(.*?)```", PAGE, re.DOTALL)
 ENERGY = Path("examples/papers/energy")
 QUOTED = {  # how a block begins: the file that has it
-    "published:": ENERGY / "paper.yaml",
-    "criteria:": ENERGY / "paper.yaml",
-    "  energies:": ENERGY / "questions.yaml",
-    "claims:": ENERGY / "questions.yaml",
-    "  cnn_fast:": ENERGY.parent / "fast/questions.yaml",
+    "published:": ENERGY / "claims.yaml",
+    "criteria:": ENERGY / "claims.yaml",
+    "  energies:": ENERGY / "experiment.yaml",
+    "  original:": ENERGY / "experiment.yaml",
+    "claims:": ENERGY / "experiment.yaml",
+    "  cnn_fast:": ENERGY.parent / "fast/experiment.yaml",
+    "grades:": ENERGY / "experiment.yaml",
 }
 
 
@@ -57,7 +61,7 @@ def test_what_the_page_quotes_is_in_the_file(start):
 def test_the_first_command_prints_what_the_page_shows(project, capsys):
     assert main(typed()[0]) == 0
 
-    assert capsys.readouterr().out == block("energy_score/paper.yaml\n")
+    assert capsys.readouterr().out == block("energy_score/claims.yaml\n")
 
 
 def test_the_paper_of_the_page_is_right_and_nothing_in_it_is_remarked(project, capsys):
@@ -67,37 +71,44 @@ def test_the_paper_of_the_page_is_right_and_nothing_in_it_is_remarked(project, c
 
 
 def test_a_mistyped_metric_is_reported_as_the_page_shows(project, capsys):
-    text = (ENERGY / "paper.yaml").read_text()
-    (ENERGY / "paper.yaml").write_text(text.replace("fpr95_id_minus", "fpr95_idd_minus", 1))
+    text = (ENERGY / "claims.yaml").read_text()
+    (ENERGY / "claims.yaml").write_text(text.replace("fpr95_id_minus", "fpr95_idd_minus", 1))
 
     assert main(typed()[1]) == 1
-    before, after = block("examples/papers/energy/paper.yaml:").strip().split("...")
+    before, after = block("examples/papers/energy/claims.yaml:").strip().split("...")
     said = capsys.readouterr().err.removeprefix("touchstone: ").strip()
     assert said.startswith(before) and said.endswith(after)
 
 
-@pytest.mark.parametrize(
-    ("study", "start"), [("energy", "papers: [./examples"), ("energy_fashion", "base: fashion_mnist")]
-)
-def test_the_studies_of_the_page_ask_the_questions_of_the_paper(project, study, start):
-    Path(f"workflow/studies/{study}.yaml").write_text(block(start))
+def test_the_study_of_the_page_asks_the_questions_of_the_paper(project):
+    (study,) = {command[1] for command in typed() if command[0] == "run"}
 
     plan = Plan(load(study))
 
     asked = {name for name, cast in plan.study["claims"].items() if isinstance(cast, dict)}
     assert {f"Sebo-{number}" for number in range(1, 12) if number != 5} <= asked
-    assert {entry["system"] for entry in plan.study["evaluations"].values()} == {"energy"}
+    assert {"cnn_original", "cnn_oe"} <= plan.study["classifiers"].keys()
+
+
+def test_the_paper_alone_trains_the_two_networks_that_its_questions_are_about(project):
+    study = study_text("fashion_mnist", papers=None)
+    data = {**yaml.safe_load(study)["data"], **dict.fromkeys(("pair_train", "pair_validation", "pair", "images_fit"))}
+    text = (
+        study_text("fashion_mnist", papers=None, change=None, data=data) + "papers: {./examples/papers/energy: full}\n"
+    )
+    Path("workflow/studies/energy.yaml").write_text(text)
+
+    plan = Plan(load("energy"))
+
+    assert {entry["system"] for entry in plan.study["evaluations"].values()} >= {"energy"}
     assert plan.study["classifiers"].keys() == {"cnn_original", "cnn_oe"}
-    if study == "energy_fashion":
-        jobs = len(plan.jobs) + 1  # and the rule `all`
-        assert f"counts its jobs: {jobs}," in PAGE
 
 
 def test_a_detector_of_the_paper_is_begun_as_the_page_says(project, capsys):
     shutil.copytree(ENERGY, "energy_score")
     (command,) = [each for each in typed() if each[:2] == ["new", "detector"]]
     assert main(command) == 0
-    questions = Path("energy_score/questions.yaml")
+    questions = Path("energy_score/experiment.yaml")
     text = questions.read_text().replace("detectors: [energy, msp]", "detectors: [energy, msp, spread]", 1)
     questions.write_text(text.replace("\nevaluations:", "\ndetectors: {spread: {use: spread}}\nevaluations:", 1))
     capsys.readouterr()
