@@ -134,8 +134,7 @@ def unused(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Prob
     """
     if resolved["study"]["absent"]:
         return
-    reading = (*resolved["detectors"].values(), *resolved["evaluations"].values(), *resolved["figures"].values())
-    labels = {word for entry in reading for word in words(entry.get("label"))}
+    labels = labels_read(resolved)
     for name in resolved["confounding"]:
         if name not in labels:
             yield Problem(("confounding", name), f"no detector reads this label.{nearest(name, labels)}")
@@ -144,6 +143,12 @@ def unused(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Prob
         for name in resolved[section]:
             if Entry(section, name) not in reached:
                 yield Problem((section, name), "no evaluation that is asked uses it; name it in one, or remove it")
+
+
+def labels_read(resolved: dict[str, Any]) -> set[str]:
+    """Return the confounding labels that detectors, evaluations and figures name."""
+    reading = (*resolved["detectors"].values(), *resolved["evaluations"].values(), *resolved["figures"].values())
+    return {word for entry in reading for word in words(entry.get("label"))}
 
 
 def reached_from(entries: Iterable[Entry], resolved: dict[str, Any], kinds: dict[str, Section]) -> set[Entry]:

@@ -8,7 +8,7 @@ from typing import Any
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.problems import Problem
-from touchstone.pipeline.settings.references import reached_from
+from touchstone.pipeline.settings.references import labels_read, reached_from
 from touchstone.pipeline.settings.roles import TEXTS, names_role
 from touchstone.pipeline.settings.sections import Entry, Section
 from touchstone.pipeline.settings.values import words
@@ -132,7 +132,7 @@ def without_unreached(resolved: dict[str, Any], kinds: dict[str, Section], own: 
     gone = {Entry(section, name) for section in kinds for name in resolved[section]} - reached
     for section, name in gone:
         del resolved[section][name]
-    labels = {detector.get("label") for detector in resolved["detectors"].values()}
+    labels = labels_read(resolved)
     for name in [name for name in resolved["confounding"] if name not in labels]:
         if Entry("confounding", name) not in own:
             del resolved["confounding"][name]
