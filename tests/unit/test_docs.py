@@ -2,12 +2,15 @@
 
 import doctest
 import re
+import runpy
 import shlex
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
+from projects import study_text
 from touchstone.__main__ import command_line
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
@@ -101,9 +104,9 @@ def test_a_command_that_does_not_exist_is_seen(tmp_path, capsys):
         test_every_command_in_a_block_is_one_that_touchstone_or_make_accepts(page)
 
 
-@pytest.mark.parametrize("page", ["own_data.md", "studies.md", "verdicts.md"])
+@pytest.mark.parametrize("page", ["own_data.md", "studies.md"])
 def test_the_study_on_a_page_can_be_planned(page, tmp_path, monkeypatch):
-    studies = [block for language, block in BLOCK.findall((ROOT / "docs" / page).read_text()) if language == "yaml"]
+    studies = written(page)
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (tmp_path / "requirements.lock").touch()
     (tmp_path / "workflow").symlink_to(ROOT / "workflow")
@@ -111,6 +114,31 @@ def test_the_study_on_a_page_can_be_planned(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     assert Plan(load("./mine.yaml")).jobs
+
+
+def written(page):
+    """Return the YAML of a page."""
+    return [block for language, block in BLOCK.findall((ROOT / "docs" / page).read_text()) if language == "yaml"]
+
+
+def test_the_lines_that_settle_a_claim_give_it_the_networks_and_images_that_the_page_says(tmp_path, monkeypatch):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "mine.yaml").write_text(study_text("digits", **yaml.safe_load(written("verdicts.md")[0])))
+    monkeypatch.chdir(tmp_path)
+
+    study = load("./mine.yaml")
+
+    assert study["classifiers"]["cnn"]["seeds"] == [3, 4, 5, 6, 7, 8]
+    assert study["classifiers"]["cnn_pgd"]["seeds"] == [3, 4, 5]
+    assert study["examples"]["digits_attacked"]["count"] == 309
+
+
+def test_the_tables_of_roles_and_keys_are_those_of_the_code():
+    page = (ROOT / "docs/studies.md").read_text()
+    tables = runpy.run_path(str(ROOT / "docs/tables.py"))
+
+    assert all(mark in page for mark in ("<!-- data roles -->", "<!-- keys of scale -->", "<!-- keys of compute -->"))
+    assert tables["rewritten"](page) == page, "run `make tables`"
 
 
 def test_every_page_is_reached_from_the_index():
