@@ -314,11 +314,12 @@ def test_a_study_ends_at_the_leaking_set_before_anything_is_trained(copy):
 
 
 def test_another_role_of_a_set_that_is_there_is_seen_before_any_other_job(copy):
-    data = {"described": {"copied": {"use": "subset", "of": "digits_train", "count": 30}}}
-    write_study(copy.root, "tiny", data=data)
+    data = {"sets": {"copied": {"use": "subset", "of": "digits_train", "count": 30}}}
+    seen = {"seen": {"use": "data_sheet", "question": "What is in it?", "examples": ["copied"], "system": "shared"}}
+    write_study(copy.root, "tiny", data=data, change={"evaluations": seen})
     copy.snakemake("--cores", "2", "results/tiny/prepare/tiny")
-    tested = {"evaluations": {"robustness": {"examples": ["digits_test", "copied"]}}}
-    write_study(copy.root, "tiny", data=data, change=tested)
+    tested = {"robustness": {"examples": ["digits_test", "copied"]}}
+    write_study(copy.root, "tiny", data=data, change={"evaluations": seen | tested})
 
     done = copy.forked_touchstone("run", "tiny", "--cores", "1", check=False)
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from projects import study_text
 from touchstone.pipeline.planning.parts import Net, Set
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import code
 from touchstone.pipeline.provenance.job_folders import job_of, name_of
+from touchstone.pipeline.settings import papers
 from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.study import Study, load
 
@@ -18,10 +20,10 @@ FOLDER = "results/digits"
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory):
-    """The plan of params.yaml with every question; the shipped overlay of digits leaves some out."""
-    overlay = tmp_path_factory.mktemp("whole") / "digits.yaml"
-    overlay.write_text("study: {title: Every question}\n")
-    return Plan(load(str(overlay), ROOT))
+    """The plan of digits with every question; the shipped study leaves some out."""
+    study = tmp_path_factory.mktemp("whole") / "digits.yaml"
+    study.write_text(study_text("digits", papers=dict.fromkeys(papers.shipped(), "full")))
+    return Plan(load(str(study), ROOT))
 
 
 def tasks_of(plan, step):
@@ -149,7 +151,7 @@ def test_a_network_is_run_for_the_gradient_norms_that_something_reads_and_no_oth
 
     by_name = {name_of(path): labels for path, labels in made.items()}
     assert by_name["outputs/cnn.0/digits_attacked"] == set(plan.study["confounding"])
-    assert by_name["outputs/mlp.0/digits_attacked"] == {"softmax_all"}  # only expressivity reads them
+    assert by_name["outputs/cnn_pgd.0/digits_attacked"] == {"softmax_all"}  # only expressivity reads them
     assert by_name["outputs/cnn_aloe.0/digits_attacked"] == set()
     assert made == read
 
@@ -190,7 +192,7 @@ def test_how_numbers_are_held_is_part_of_the_jobs_that_it_changes(plan, changed,
 def test_transfer_is_the_outputs_of_one_network_on_the_attack_of_another(plan):
     files = [cell.file for cell in plan.questions.cells("transfer", ("outputs",))]
 
-    assert plan.layout.outputs_of(Net("mlp", 1), Set("digits_attacked", "softmax.1", "fgsm_25")) in files
+    assert plan.layout.outputs_of(Net("softmax", 1), Set("digits_attacked", "mlp.1", "fgsm_25")) in files
 
 
 def test_checkpoints_can_be_asked_for_of_classifiers_and_of_translators(plan):
@@ -206,9 +208,9 @@ def test_seeds_are_paired_from_classifier_to_translator(plan):
 
 
 def test_static_networks_are_inputs_of_the_training_and_their_architectures_are_of_its_settings(plan):
-    task = about(plan, "train", Net("cnn_ensemble_pgd", 2))
+    task = about(plan, "train", Net("cnn_ensemble_pgd", 0))
 
-    assert list(map(name_of, task.inputs["static_networks"])) == ["networks/cnn.2", "networks/maxout.2"]
+    assert list(map(name_of, task.inputs["static_networks"])) == ["networks/cnn.0", "networks/maxout.0"]
     assert [block["use"] for block in task.settings["static_architectures"]] == ["models/small_cnn", "models/maxout"]
     assert "static_networks" not in task.settings["loop"]
     assert "models.maxout.maxout" in code.code_of(task.step, task.settings).definitions
@@ -269,11 +271,11 @@ def test_the_robust_nets_attack_changes_its_training_alone(plan):
 
 def test_an_adaptive_attack_is_made_on_those_detectors_that_a_question_names(plan):
     made = names(task.output for task in tasks_of(plan, "attack"))
-    on = {detector: {name.split("/")[-1] for name in made if f"+{detector}@" in name and "/score_" in name} for detector in ("msp", "energy")}  # fmt: skip
+    on = {detector: {name.split("/")[-1] for name in made if f"+{detector}@" in name} for detector in ("msp", "energy")}  # fmt: skip
 
     assert {f"score_{eps}" for eps in ("02", "05", "10", "20")} <= on["msp"]
-    assert "score_05" in on["energy"]
-    assert "score_20" not in on["energy"]
+    assert "deployed_05" in on["energy"]
+    assert "score_05" not in on["energy"]
 
 
 def test_adaptive_attacks_are_made_on_the_detectors_that_a_question_asks_them_of(plan):
@@ -295,7 +297,8 @@ def test_a_defence_has_its_classifiers_seeds_and_is_run_from_classifier_translat
     assert inputs == {
         "checkpoint": plan.layout.network(Net("cnn", 1)),
         "translators": [plan.layout.network(Net("unet", 1))],
-        "router": plan.layout.detector_of(Net("cnn", 1), plan.study["defences"]["routed"]["router"]),
+        "encoder": plan.layout.network(Net("encoder", 1)),
+        "router": plan.layout.detector_of(Net("encoder", 1), plan.study["defences"]["routed"]["router"]),
         "examples": plan.layout.set_file(Set("digits_attacked")),
     }
 
@@ -327,12 +330,12 @@ def test_a_defences_router_is_given_to_its_evaluation_with_the_rate_that_it_is_r
 
 def test_evaluations_at_a_threshold_get_the_scores_of_the_images_that_gave_it(plan):
     """Those of the network that the detector reads, for a router too; no other evaluation asks for them."""
-    file = plan.layout.scores_of(Net("cnn", 1), "pixel_mahalanobis", Set("digits_calibration"))
+    file = plan.layout.scores_of(Net("cnn", 0), "pixel_mahalanobis", Set("digits_calibration"))
 
-    for evaluation, entry in (("evasion", "cnn"), ("routing", "routed")):
+    for evaluation, entry in (("evasion", "cnn"), ("routing", "routed_by_pixels")):
         cells = plan.questions.cells(evaluation, ("calibration_scores",))
         own = [cell for cell in cells if (cell.file, cell.facts["entry"]) == (file, entry)]
-        assert [cell.facts["seed"] for cell in own] == [1], evaluation
+        assert [cell.facts["seed"] for cell in own] == [0], evaluation
     asking = {
         task.settings["evaluation"]
         for task in tasks_of(plan, "evaluate")
@@ -375,13 +378,13 @@ def test_all_classifiers_are_the_networks_without_the_defences(plan):
 
 
 def test_a_router_may_read_an_encoder_instead_of_the_classifier(plan):
-    after = changed(plan, "defences", "routed", encoder="mlp")
+    after = changed(plan, "defences", "routed_by_pixels", encoder="mlp")
 
-    inputs = about(after, "infer", Net("routed", 1), Set("digits_attacked")).inputs
+    inputs = about(after, "infer", Net("routed_by_pixels", 0), Set("digits_attacked")).inputs
 
-    assert name_of(inputs["checkpoint"]) == "networks/cnn.1"
-    assert name_of(inputs["encoder"]) == "networks/mlp.1"
-    assert inputs["router"] == after.layout.detector_of(Net("mlp", 1), "pixel_mahalanobis")
+    assert name_of(inputs["checkpoint"]) == "networks/cnn.0"
+    assert name_of(inputs["encoder"]) == "networks/mlp.0"
+    assert inputs["router"] == after.layout.detector_of(Net("mlp", 0), "pixel_mahalanobis")
 
 
 # --- detectors --------------------------------------------------------------------------------------------------------
@@ -408,7 +411,7 @@ def test_a_network_without_its_own_calibration_set_takes_the_studys(plan):
 
 
 def test_an_evaluation_asks_just_its_seeds(plan):
-    files = [cell.file for cell in plan.questions.cells("cross_attack", ("scores", "detectors"))]
+    files = [cell.file for cell in plan.questions.cells("evasion_kinds", ("scores", "detectors"))]
 
     assert any("/cnn.0/" in file for file in files)
     assert not any("/cnn.1/" in file for file in files)

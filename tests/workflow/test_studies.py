@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from projects import write_study
 from touchstone.digests import folder_digest
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, study_file
@@ -16,11 +17,11 @@ ROOT = Path(__file__).parents[2]
 PINNED = "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"  # of sklearn_digits
 JOBS = {
     "fashion_mnist": 307,
-    "fashion_mnist_resnet": 491,
-    "mnist": 55,
-    "cifar10": 92,
-    "cifar100": 37,
-    "gtsrb": 34,
+    "fashion_mnist_resnet": 499,
+    "mnist": 203,
+    "cifar10": 99,
+    "cifar100": 45,
+    "gtsrb": 57,
 }  # a look at each study's size; change the figure with the study
 
 
@@ -37,7 +38,7 @@ def test_a_study_opens_with_its_command_its_minutes_and_its_device(study):
     command = "" if study == DEFAULT_STUDY else f" STUDY={study}"
     opening = study_file(study, ROOT).read_text().split("\n\n")[0]
 
-    assert opening.partition("\n")[2].startswith(f"# make run{command}: ")  # the first line is for editors
+    assert opening.startswith(f"# make run{command}: ")
     assert "minute" in opening or "hour" in opening
     assert "GPU" in opening
 
@@ -64,10 +65,11 @@ def test_patches_that_are_shuffled_fit_the_images_of_the_study(study, side):
 def fetched(bare, tmp_path_factory):
     """A copy of the repository in which one source without a digest and one without network were fetched; what was said."""
     project = bare.copy(tmp_path_factory.mktemp("fetched") / "project")
-    without_network = f'{{use: mnist, mirror: "http://127.0.0.1:9", sha256: "{PINNED}"}}'
-    overlay = f"sources: {{sklearn_digits: {{sha256: null}}, sklearn_photographs: {without_network}}}"
-    (project.root / "workflow/studies/mine.yaml").write_text(overlay)
-    folders = [f"data/raw/{source}" for source in ("sklearn_digits", "sklearn_photographs")]
+    without_network = {"use": "mnist", "mirror": "http://127.0.0.1:9", "sha256": PINNED}
+    sources = {"sklearn_digits": {"sha256": None}, "their_mnist": without_network}
+    ood = {"theirs": {"use": "mnist", "source": "their_mnist", "part": "test"}}
+    write_study(project.root, "mine", data={"sources": sources, "ood_far": ood})
+    folders = [f"data/raw/{source}" for source in ("sklearn_digits", "their_mnist")]
     return project, project.snakemake("--cores", "1", *folders, study="mine", check=False)
 
 
@@ -84,11 +86,11 @@ def test_a_source_without_a_digest_is_taken_as_it_comes_and_told(fetched):
 
 def test_without_network_the_job_says_which_files_to_put_where(fetched):
     project, done = fetched
-    log = (project.root / "logs/fetch/sklearn_photographs.log").read_text()
+    log = (project.root / "logs/fetch/their_mnist.log").read_text()
 
     assert done.returncode != 0
     assert "mnist: could not download train-images-idx3-ubyte.gz" in log
     assert "t10k-labels-idx1-ubyte.gz  (md5:ec29112dd5afa0611ce80d1b7f02629c, from https://ossci-datasets" in log
-    assert "set sources.mnist.local_folder to it" in log
+    assert "set data.sources.mnist.local_folder to it" in log
     assert "Traceback" not in log
-    assert not list((project.root / "data/raw").glob("sklearn_photographs*"))
+    assert not list((project.root / "data/raw").glob("their_mnist*"))
