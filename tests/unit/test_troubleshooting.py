@@ -18,11 +18,12 @@ SHOWN = re.findall(
     "".join(re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)),
     re.DOTALL | re.MULTILINE,
 )
+TINY = (ROOT / "workflow/studies/tiny.yaml").read_text().partition("change:\n")[0]
 STUDIES = {
-    "mistyped": "attacks:\n  pgd: {step_sise: 0.01}\n",
-    "unknown": "evaluations:\n  detection: {detectors: [$inherited, enrgy]}\n",
-    "unused": "attacks:\n  strong: {use: pgd, steps: 100}\n",
-    "unreadable": "attacks:\n pgd: {use: pgd\n",
+    "mistyped": f"{TINY}change:\n  attacks: {{pgd: {{step_sise: 0.01}}}}\n",
+    "unknown": f"{TINY}change:\n  evaluations: {{detection: {{detectors: [msp, gradient_netwrk]}}}}\n",
+    "unused": f"{TINY}change:\n  attacks: {{strong: {{use: pgd, steps: 100}}}}\n",
+    "unreadable": "change:\n  attacks: {pgd: {use: pgd\n",
 }
 # Messages that need a second run, a network, or a training: {what the page shows: the file that prints it}.
 ELSEWHERE = {
@@ -44,7 +45,13 @@ def saved(model, name):
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     (folder / "workflow/studies").mkdir(parents=True)
-    for name in ("Snakefile", "params.yaml", "requirements.lock", "workflow/studies/tiny.yaml"):
+    for name in (
+        "Snakefile",
+        "params.yaml",
+        "requirements.lock",
+        "workflow/studies/tiny.yaml",
+        "workflow/studies/digits.yaml",
+    ):
         shutil.copy(ROOT / name, folder / name)
     for name, text in STUDIES.items():
         (folder / f"workflow/studies/{name}.yaml").write_text(text)
@@ -77,10 +84,10 @@ def test_the_page_shows_ten_errors_and_messages_that_it_cannot_provoke_are_in_th
 
 def test_the_readme_shows_the_message_of_a_mistyped_setting(project, monkeypatch, capsys):
     monkeypatch.chdir(project)
-    params = project / "params.yaml"
-    text = params.read_text()
-    params.write_text(text.replace("  pgd: {use: pgd, eps: 0.1,", "  pgd: {use: pgd, step_sise: 0.01, eps: 0.1,"))
+    text = (ROOT / "workflow/studies/digits.yaml").read_text()
+    study = project / "workflow/studies/digits.yaml"
+    study.write_text(text.replace("\nchange:\n", "\nchange:\n  attacks: {pgd: {step_sise: 0.01}}\n"))
 
     assert main(["check", "digits"]) == 1
-    params.write_text(text)
+    study.write_text(text)
     assert capsys.readouterr().err in (ROOT / "README.md").read_text()
