@@ -75,7 +75,7 @@ class EntryReader:
                 self._unknown_setting((*place, key), allowed, component)
         for key, setting in allowed.items():
             if key in values and values[key] == [] == setting.default:
-                resolved[key] = []  # an overlay takes back what it inherits
+                resolved[key] = []  # a study takes back what a paper writes
             elif key in values:
                 resolved[key] = self._value((*place, key), values[key], setting.type)
             elif setting.required:

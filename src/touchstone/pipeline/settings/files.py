@@ -1,4 +1,4 @@
-"""Files of settings: params.yaml and the overlays of studies, read as plain YAML or refused with file and line."""
+"""Files of settings: params.yaml, studies and papers, read as plain YAML or refused with file and line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Roles: names that questions use for a study's entries, so that a question fits every study. `$test` is one."""
+"""Data roles and groups: names for a study's entries, so that an experiment fits every study. `$test` is one."""
 
 from __future__ import annotations
 
