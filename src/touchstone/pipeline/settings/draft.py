@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from touchstone.messages import nearest
 from touchstone.pipeline.settings import roles
 from touchstone.pipeline.settings.files import Place
-from touchstone.pipeline.settings.layers import Files, Layer
+from touchstone.pipeline.settings.layers import ASKING, Files
 from touchstone.pipeline.settings.patterns import spelled_out
 from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.removals import absent_sources, figures_of, unknown_sources, without
@@ -23,6 +24,7 @@ from touchstone.pipeline.settings.shorthand import (
     with_defaults,
     with_families,
 )
+from touchstone.pipeline.settings.study_layers import Layer
 
 KINDS = (
     "sources",
@@ -43,12 +45,14 @@ class Draft:
         blocks: section -> entry -> its block.
         roles: role or group -> the entries that it stands for.
         own: the entries that the study itself changes or adds; the others it inherits.
+        changed: those of them that the papers have, too; without a question about them, they leave the study.
         removed: inherited entries that left the study.
     """
 
     blocks: Blocks
     roles: Roles = field(default_factory=dict)
     own: set[Entry] = field(default_factory=set)
+    changed: set[Entry] = field(default_factory=set)
     removed: set[Entry] = field(default_factory=set)
 
 
@@ -70,6 +74,7 @@ def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> 
         _record_places(layer, problems)
         blocks, members = spelled_out(layer.blocks, problems)
         families |= members
+        blocks = _without_groups(blocks, files.roles, draft, problems) if layer.own else blocks
         own_sections = blocks if layer.own else own_sections
         _merge(layer._replace(blocks=blocks), draft, kinds, problems)
     problems.stop()
@@ -104,6 +109,20 @@ def _record_places(layer: Layer, problems: Problems) -> None:
                 problems.written((*place, key), layer.file, keys)
 
 
+def _without_groups(sections: dict[str, Any], groups: Roles, draft: Draft, problems: Problems) -> dict[str, Any]:
+    """Return the changes of a study, those of a group given to each of its entries."""
+    changes: dict[str, Any] = {}
+    for section, blocks in sections.items():
+        entries, changes[section] = draft.blocks.get(section, {}), {}
+        for name, block in blocks.items():
+            members = [] if name in entries or name not in groups else groups[name].entries
+            known = [member for member in members if member in entries]
+            for member, key in product(known, block if isinstance(block, dict) else ()):
+                problems.written((section, member, key), problems.own, ("change", section, name, key))
+            changes[section] |= {member: merged(block, blocks.get(member, {})) for member in known or [name]}
+    return changes
+
+
 def _merge(layer: Layer, draft: Draft, kinds: dict[str, Section], problems: Problems) -> None:
     """Change the draft as one file says."""
     for section, changes in layer.blocks.items():
@@ -111,6 +130,8 @@ def _merge(layer: Layer, draft: Draft, kinds: dict[str, Section], problems: Prob
         for name, change in changes.items():
             if layer.own and section in (*kinds, "confounding") and name != DEFAULTS:
                 draft.own.add(Entry(section, name))
+                if name in entries and section not in ASKING:
+                    draft.changed.add(Entry(section, name))
             if layer.own and section != "study" and change in ({}, None):
                 problems.add((section, name), "empty entry: it changes nothing; give settings, or leave it out")
             if section in KINDS and layer.file == problems.own:

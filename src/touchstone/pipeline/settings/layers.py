@@ -5,42 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from touchstone.claims.criteria import Book
 from touchstone.messages import nearest
 from touchstone.pipeline.settings import papers as paper_folders
-from touchstone.pipeline.settings.files import Place, read_yaml
+from touchstone.pipeline.settings.files import read_yaml
+from touchstone.pipeline.settings.groups import check_known, data_role, given, groups_of
 from touchstone.pipeline.settings.limits import ENTRIES
 from touchstone.pipeline.settings.papers import Experimental, Paper, read_papers
 from touchstone.pipeline.settings.problems import Problems
-from touchstone.pipeline.settings.roles import ROLE, Roles, mentioned, read_roles, role_in
+from touchstone.pipeline.settings.roles import Roles, mentioned, read_roles
 from touchstone.pipeline.settings.sections import Section
-from touchstone.pipeline.settings.shorthand import DEFAULTS, INHERITED, merged
-from touchstone.pipeline.settings.study_models import CHOSEN, GRADES, Defaults, Scale, StudyFile, read_model
+from touchstone.pipeline.settings.shorthand import DEFAULTS, INHERITED
+from touchstone.pipeline.settings.study_layers import GROUPS, SOURCES, Layer, data_layer, own_layer, scale_layer
+from touchstone.pipeline.settings.study_models import CHOSEN, GRADES, Defaults, StudyFile, read_model
 from touchstone.pipeline.settings.values import shown
 
 ASKING = ("evaluations", "figures", "claims")  # sections that ask something of the entries of the others
 UNASKED = "the study asks only chosen questions of the paper"  # a claim, unless the study says who plays its roles
-CALIBRATION = "calibration"  # the role that every study gives
-PLAYER = "{digits_test: {use: digits, part: test}}"
-SOURCES, SETS, GROUPS = "sources", "sets", "groups"  # keys of `data` and of `change` besides roles and sections
-
-
-class Layer(NamedTuple):
-    """Sections that one file writes.
-
-    Attributes:
-        blocks: section -> what it writes under it.
-        file: that writes them.
-        own: whether they are the study's own changes.
-        keys: {place of an entry or of its setting: the keys that lead to it in the file}, where the two differ.
-    """
-
-    blocks: dict[str, Any]
-    file: Path
-    own: bool = False
-    keys: dict[Place, Place] = {}  # noqa: RUF012 - never changed
 
 
 @dataclass(frozen=True)
@@ -109,28 +92,28 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     for paper in read:
         if common is not None:
             _check_names(paper, common, problems)
-    own = _own_layer(study, problems)
-    data, players = _data_layer(study, problems)
-    layers += [*([_scale_layer(params, problems.base)] if params else []), data, own]
+    own = own_layer(study, problems)
+    data, players = data_layer(study, problems)
+    layers += [*([scale_layer(params, problems.base)] if params else []), data, own]
     changes = {name: block for name, block in study.change.items() if name != GROUPS}
     _check_sections(own._replace(blocks=changes), problems, [*kinds, "confounding", "claims"])
     problems.stop()
     groups: dict[str, Any] = {}
     for one, word in graded:
         for block, at in ((one.groups, ()), (one.grade(word).groups, ("grades", word))):
-            groups |= _groups(block, one.file, (*at, GROUPS), problems)
+            groups |= groups_of(block, one.file, (*at, GROUPS), problems)
     sentences = common.data_roles if common is not None else {}
     changed = study.change.get(GROUPS, {})
     named = {role for layer in layers for _, role in mentioned(layer.blocks)}
     named |= {role for words in (groups, changed, players) for _, role in mentioned(words)}
-    known = {*groups, *named, *sentences}
-    groups |= _groups(changed, problems.own, ("change", GROUPS), problems)
+    known = {*groups, *named, *sentences, *(name for paper in unlisted for name in paper.groups)}
+    groups |= groups_of(changed, problems.own, ("change", GROUPS), problems)
     for role, words in players.items():
         groups[role] = words
         problems.written(("groups", role), problems.own, ("data", role))
     _check_mentions(read, layers, {*groups, *sentences}, problems)
-    _check_known(known, changed, players if study.papers else {}, sentences, problems)
-    roles = read_roles(_given(groups, sentences), problems)
+    check_known(known, changed, players if study.papers else {}, sentences, problems)
+    roles = read_roles(given(groups, sentences), problems)
     problems.stop()
     unasked = [name for paper in unlisted for name in paper.sections.get("evaluations") or {}]
     return Files(
@@ -145,7 +128,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
         plugins=study.plugins,
         seeds=study.scale.claims,
         data=list(players),
-        played={name: role for name in groups if (role := _data_role(name, groups, players))},
+        played={name: role for name in groups if (role := data_role(name, groups, players))},
     )
 
 
@@ -198,157 +181,6 @@ def _asked(graded: Iterable[tuple[Experimental, str]]) -> list[str]:
         asked |= dict.fromkeys(evaluations if grade.evaluations is None else grade.evaluations)
         asked |= dict.fromkeys(grade.change.get("evaluations", {}))
     return list(asked)
-
-
-def _groups(written: dict[str, Any], file: Path, at: Place, problems: Problems) -> dict[str, Any]:
-    """Return the groups of a file; record where they stand, and those without entries."""
-    for name, words in written.items():
-        problems.written(("groups", name), file, (*at, name))
-        if not words:
-            problems.add((*at, name), f"a group has at least one entry, got {shown(words)}", file)
-    return written
-
-
-def _check_known(
-    known: set[str], groups: dict[str, Any], players: dict[str, Any], sentences: dict[str, str], problems: Problems
-) -> None:
-    """Record the groups and data roles of a study that no file names: they would change nothing."""
-    for name in groups:
-        if name not in known:
-            reason = f"nothing names a group {name}.{nearest(name, known)}"
-            problems.add(("change", GROUPS, name), reason, problems.own)
-    for role in players:
-        if role not in known:
-            listed = ", ".join(sentences)
-            reason = f"no paper reads this role. Roles are {listed}.{nearest(role, sentences)}"
-            problems.add(("data", role), reason, problems.own)
-
-
-def _data_role(name: str, groups: dict[str, Any], players: dict[str, Any]) -> str:
-    """Return the one data role whose sets a group or role stands for; "" if there is none."""
-    seen: set[str] = set()
-    while name and name not in players and name not in seen:
-        seen.add(name)
-        words = groups.get(name)
-        only = words[0] if isinstance(words, list) and len(words) == 1 else words
-        name = role_in(only) if isinstance(only, str) else ""
-    return name if name in players else ""
-
-
-def _given(groups: dict[str, Any], sentences: dict[str, str]) -> dict[str, Any]:
-    """Return groups without the data roles that the study does not give; a group with nothing left is not given either."""
-    lacking = {f"${role}" for role in sentences.keys() - groups.keys()}
-    while True:
-        kept = {
-            name: [one for one in words if not isinstance(one, str) or one not in lacking]
-            if isinstance(words, list)
-            else words
-            for name, words in groups.items()
-        }
-        kept = {
-            name: words for name, words in kept.items() if words and not (isinstance(words, str) and words in lacking)
-        }
-        more = {f"${name}" for name in groups.keys() - kept.keys()}
-        if not more:
-            return kept
-        lacking, groups = lacking | more, kept
-
-
-def _scale_layer(defaults: Defaults, file: Path) -> Layer:
-    """Return what a file says of scale and machine, as settings of the section `study` and defaults of the trainings."""
-    blocks: dict[str, dict[str, Any]] = {}
-    keys: dict[Place, Place] = {}
-    compute = {name: value for name, value in defaults.compute if value is not None}
-    for part, settings in (("compute", compute), ("scale", dict(_scaled(defaults.scale)))):
-        if settings:
-            blocks["study"] = blocks.get("study", {}) | settings
-            keys |= {("study", name): (part, name) for name in settings}
-    for section in ("classifiers", "translators"):
-        if trained := _trained(defaults.scale, section):
-            blocks[section] = {DEFAULTS: {key: value for key, (value, _) in trained.items()}}
-            keys |= {(section, DEFAULTS, key): place for key, (_, place) in trained.items()}
-    return Layer(blocks, file, keys=keys)
-
-
-def _own_layer(study: StudyFile, problems: Problems) -> Layer:
-    """Return what the study changes, with its title, its scale and its machine."""
-    blocks: dict[str, Any] = {name: dict(block) for name, block in study.change.items() if name != GROUPS}
-    scale = _scale_layer(study, problems.own)
-    for section, block in scale.blocks.items():
-        blocks[section] = merged(block, blocks.get(section, {}))
-    for name in ("seeds", "epochs", "learning_rate"):
-        if getattr(study.scale, name) is not None and getattr(study.scale.classifiers, name, None) is not None:
-            reason = f"scale.{name} says it, too; keep one of them"
-            problems.add(("scale", "classifiers", name), reason, problems.own)
-    settings = {CALIBRATION: f"${CALIBRATION}", "title": study.title, "pdf": study.pdf}
-    blocks["study"] = {name: value for name, value in settings.items() if value is not None} | blocks.get("study", {})
-    keys = {(): ("change",), ("study", CALIBRATION): ("data", CALIBRATION)} | scale.keys
-    keys |= {("study", name): (name,) for name in ("title", "pdf")}
-    return Layer({name: block for name, block in blocks.items() if block}, problems.own, own=True, keys=keys)
-
-
-def _scaled(scale: Scale) -> Iterator[tuple[str, Any]]:
-    """Yield the settings of a study that its scale writes."""
-    for name in ("first_seed", "false_positive_rates", "attacked_false_positive_rate", "absent"):
-        if (value := getattr(scale, name)) is not None:
-            yield name, value
-
-
-def _trained(scale: Scale, section: str) -> dict[str, tuple[Any, Place]]:
-    """Return {setting: (default, the keys that wrote it)} of the trainings of a section."""
-    defaults: dict[str, tuple[Any, Place]] = {}
-    if scale.seeds is not None:
-        defaults["seeds"] = scale.seeds, ("scale", "seeds")
-    for name in ("epochs", "learning_rate") if section == "classifiers" else ():
-        if (value := getattr(scale, name)) is not None:
-            defaults[name] = value, ("scale", name)
-    written = scale.classifiers if section == "classifiers" else scale.translators
-    defaults |= {name: (value, ("scale", section, name)) for name, value in written if value is not None}
-    return defaults
-
-
-def _data_layer(study: StudyFile, problems: Problems) -> tuple[Layer, dict[str, Any]]:
-    """Return the sets that the study defines, and {data role: the sets that play it}."""
-    blocks: dict[str, dict[str, Any]] = {SOURCES: {}, "examples": {}}
-    keys: dict[Place, Place] = {}
-    players: dict[str, Any] = {}
-    if CALIBRATION not in study.data:
-        reason = (
-            f"must be given: a set of clean images for thresholds, which no network was trained on, such as {PLAYER}"
-        )
-        problems.add(("data", CALIBRATION), reason, problems.own)
-    for role, value in study.data.items():
-        place = ("data", role)
-        if role in (SOURCES, SETS):
-            section = SOURCES if role == SOURCES else "examples"
-            written = value if isinstance(value, dict) else {}
-            if not isinstance(value, dict):
-                problems.add(place, f"expected entries by name, got {shown(value)}", problems.own)
-        else:
-            section, written = "examples", value if isinstance(value, dict) else {}
-            players[role] = _players(value)
-            names = list(value) if isinstance(value, list | dict) else [value]
-            if not names or not all(isinstance(name, str) and name for name in names):
-                reason = f"expected a set, a list of sets, or sets with settings, such as {PLAYER}, got {shown(value)}"
-                problems.add(place, reason, problems.own)
-            elif not ROLE.fullmatch(f"${role}"):
-                problems.add(place, "a role consists of a-z, 0-9 and _, and starts with a letter", problems.own)
-            elif role == CALIBRATION and len(names) > 1:
-                problems.add(place, f"expected one set, got {shown(names)}", problems.own)
-        for name, block in written.items():
-            if name in blocks[section]:
-                problems.add((*place, name), "is defined twice", problems.own)
-            elif not isinstance(block, dict) or not block:
-                problems.add((*place, name), f"expected settings, got {shown(block)}", problems.own)
-            blocks[section][name] = block
-            keys[(section, name)] = (*place, name)
-    return Layer({name: block for name, block in blocks.items() if block}, problems.own, keys=keys), players
-
-
-def _players(value: Any) -> Any:
-    """Return the sets that play a data role: the names of those that it defines, or what it names."""
-    names = list(value) if isinstance(value, dict) else value
-    return names[0] if isinstance(names, list) and len(names) == 1 else names
 
 
 def _check_sections(layer: Layer, problems: Problems, names: list[str]) -> None:
