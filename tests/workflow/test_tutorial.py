@@ -8,7 +8,7 @@ import pytest
 
 PAGE = (Path(__file__).parents[2] / "docs/tutorial.md").read_text()
 SHOWN = re.findall(r"```console\n\$ touchstone ([^\n]*)\n(.*?)```", PAGE, re.DOTALL)
-SETTING = ("workflow/studies/tiny.yaml", "pgd: {steps: 5, restarts: 1}")
+STUDY, PLACE, SETTING = "workflow/studies/tiny.yaml", "change:\n", "  attacks: {pgd: {steps: 10}}\n"
 
 
 def form(text):
@@ -24,7 +24,7 @@ def tutorial(made_once, tiny):
 
 def test_the_page_and_its_setting_are_those_of_the_study(tutorial):
     assert [command.split()[0] for command, _ in SHOWN] == ["show", "trace", "audit", "check", "assay"]
-    assert SETTING[1] in PAGE and SETTING[1] in (tutorial.root / SETTING[0]).read_text()
+    assert PLACE + SETTING in PAGE and PLACE in (tutorial.root / STUDY).read_text()
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,8 @@ def test_the_page_and_its_setting_are_those_of_the_study(tutorial):
 def test_a_command_prints_what_the_page_shows(command, shown, tutorial):
     mistake = command == "check tiny"
     if mistake:
-        tutorial.edit(*SETTING, "pgd: {stepz: 10, restarts: 1}")
+        mistyped = PLACE + SETTING.replace("steps", "stepz")
+        tutorial.edit(STUDY, PLACE, mistyped)
     if command.startswith("assay"):
         (script,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
         (tutorial.root / "digits_model.py").write_text(script)
@@ -43,7 +44,7 @@ def test_a_command_prints_what_the_page_shows(command, shown, tutorial):
 
     done = tutorial.run(tutorial.touchstone(*command.split()), check=False)
     if mistake:
-        tutorial.edit(SETTING[0], "pgd: {stepz: 10, restarts: 1}", SETTING[1])
+        tutorial.edit(STUDY, mistyped, PLACE)
 
     assert done.returncode == mistake
     assert form(done.stdout + done.stderr) == form(shown)
