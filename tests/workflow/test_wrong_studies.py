@@ -137,7 +137,6 @@ WRONG = {
     "an unknown section": (*change("attack: {pgd: {eps: 0.2}}"), "change.attack", "no such section. Sections are sources, examples,", "Did you mean attacks?"),
     "an unknown entry": (*change("attacks: {pdg: {eps: 0.2}}"), "change.attacks.pdg", "no such entry; a new one needs its own use:", "Did you mean pgd?"),
     "an unknown setting": (*change("attacks: {pgd: {esp: 0.2}}"), "change.attacks.pgd.esp", "not a setting of attacks/pgd.py", "Did you mean eps?"),
-    "an entry that the grade does not ask": (*change("classifiers: {resnet: {epochs: 3}}"), "change.classifiers.resnet", "no evaluation that is asked uses it"),
     "a new entry without use": (*change("attacks: {strong: {eps: 0.2}}"), "change.attacks.strong", "no such entry; a new one needs its own use:"),
     "an entry that is a number": (*change("classifiers: {cnn: 3}"), "change.classifiers.cnn", "expected settings, got 3"),
     "a section that is a list": (*change("classifiers: [cnn]"), "change.classifiers", "expected entries by name, such as pgd: {eps: 0.1}, got ['cnn']"),

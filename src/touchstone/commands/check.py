@@ -19,7 +19,9 @@ from touchstone.commands._command_line import add_cores, refuse_unused
 from touchstone.messages import nearest, say
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import processes, run_records
+from touchstone.pipeline.orchestration import own_sources
 from touchstone.pipeline.orchestration.snakemake_run import base_command
+from touchstone.pipeline.planning.layout import RAW
 from touchstone.pipeline.planning.parts import RULES
 from touchstone.pipeline.provenance.sidecar_files import BESIDE
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
@@ -57,7 +59,7 @@ def main(options: argparse.Namespace) -> int:
         return 0
     if warning := devices.warning(settings["study"]["device"]):
         say(f"touchstone: {warning}", stream=sys.stderr)
-    say(*(f"remark: {remark}" for remark in settings.remarks))
+    say(*(f"remark: {remark}" for remark in (*settings.remarks, *_missing_files(settings))))
     say(*_entries(settings))
     command = [*base_command(word, "all"), "--summary", "--quiet", "host"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
@@ -66,6 +68,14 @@ def main(options: argparse.Namespace) -> int:
         return 1
     say("", *_jobs(settings.name, done.stdout))
     return 0
+
+
+def _missing_files(settings: Study) -> Iterator[str]:
+    """Yield the files of the user's own that are neither where the study says nor copied already."""
+    for name, entry in settings["sources"].items():
+        place = Path(entry.get("location") or ".").expanduser()
+        if entry["use"] in own_sources.COPYING and not place.exists() and not Path(RAW, name).exists():
+            yield f"data.sources.{name}.location: there is nothing at {place}"
 
 
 def _entries(settings: Study) -> Iterator[str]:

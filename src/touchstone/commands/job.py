@@ -57,8 +57,9 @@ def _run(artefacts: Artefacts, output: Path, threads: int, recompute: bool) -> N
 
             computed = run.run_in_own_process(artefacts, logs, threads, recompute=recompute)
         if plan.rule == "prepare":
-            from touchstone.pipeline.jobs import leak_check
+            from touchstone.pipeline.jobs import image_shapes, leak_check
 
+            image_shapes.check(artefacts)
             leak_check.check(artefacts)
         if STEPS[plan.tasks[0].step].cached:
             artefacts.finish(output)

@@ -102,7 +102,8 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     problems.stop()
     check_papers(files, problems)
     problems.stop()
-    removed = draft.removed | without_unreached(resolved, kinds, draft.own)
+    unreached = without_unreached(resolved, kinds, draft.own - draft.changed)
+    removed = draft.removed | unreached
     problems.extend(_nothing_left(resolved, files))
     problems.stop()
     expand_all(resolved, kinds)
@@ -143,7 +144,12 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     omit_defaults(resolved["classifiers"])
     folders = [paper for paper in files.listed if "/" in paper]
     own = [paper for paper in files.papers if not paper.is_shipped]
-    remarks = (*open_roles(own, files.sentences, draft.roles), *untested(own, files.book, resolved))
+    idle_changes = sorted(f"change.{section}.{name}" for section, name in unreached & draft.changed)
+    remarks = (
+        *(f"{change} changes nothing: no question of this study is about it" for change in idle_changes),
+        *open_roles(own, files.sentences, draft.roles),
+        *untested(own, files.book, resolved),
+    )
     read = (*dict.fromkeys(layer.file for layer in files.layers), *(paper.claims_file for paper in own))
     _check_code(resolved)
     code.save()
