@@ -98,4 +98,4 @@ def test_studies_of_ours_hold_nothing_that_has_to_be_explained():
         assert "null" not in text, path
         if path.stem in ("tiny", "digits", "fashion_mnist"):
             assert len(lines) <= 60, path
-        assert list(yaml.safe_load(text))[0] == "title", path
+        assert next(iter(yaml.safe_load(text))) == "title", path
