@@ -294,10 +294,10 @@ def test_no_field_of_settings_reaches_the_terminal(project, capsys, name):
     assert_harmless(capsys)
 
 
-@pytest.mark.parametrize("file", ["paper.yaml", "questions.yaml"])
+@pytest.mark.parametrize("file", ["claims.yaml", "experiment.yaml"])
 def test_no_field_of_a_paper_reaches_the_terminal(project, capsys, file):
     assert run("new", "paper", "mine") == 0
-    folder = next(path.parent for path in project.rglob("paper.yaml"))
+    folder = next(path.parent for path in project.rglob("claims.yaml"))
     content = yaml.safe_load((folder / file).read_text())
     capsys.readouterr()
     for changed in every_field(content):

@@ -1,7 +1,6 @@
 """Classes of torchattacks and pytorch-ood by name: mistakes are found while planning, and the job says what is missing."""
 
 import re
-import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -18,14 +17,20 @@ from touchstone.pipeline.settings.study import load
 ROOT = Path(__file__).parents[2]
 ATTACK, DETECTOR = "attacks/torchattacks", "detectors/pytorch_ood"
 THEIRS = """
-papers: [fgsm, aloe]
-questions: []
-attacks: {{theirs: {{use: torchattacks, {attack}}}}}
-detectors: {{scored: {{use: pytorch_ood, {detector}}}}}
-evaluations:
-  attacked: {{use: robustness, question: What is left, system: fgsm, classifiers: [cnn], examples: [digits_test], attacks: [theirs]}}
-  seen: {{use: detection, question: Does it help, system: aloe, classifiers: [cnn], examples: [digits_test, uniform],
-    detectors: [scored], id_examples: digits_test}}
+title: Theirs
+data:
+  train: {{digits_train: {{use: digits, source: sklearn_digits, part: train}}}}
+  validation: {{digits_validation: {{use: digits, source: sklearn_digits, part: validation}}}}
+  calibration: {{digits_calibration: {{use: digits, source: sklearn_digits, part: calibration}}}}
+  test: {{digits_test: {{use: digits, source: sklearn_digits, part: test}}}}
+papers: {{fgsm: chosen, aloe: chosen}}
+change:
+  attacks: {{theirs: {{use: torchattacks, {attack}}}}}
+  detectors: {{scored: {{use: pytorch_ood, {detector}}}}}
+  evaluations:
+    attacked: {{use: robustness, question: What is left, system: fgsm, classifiers: [cnn], examples: [digits_test], attacks: [theirs]}}
+    seen: {{use: detection, question: Does it help, system: aloe, classifiers: [cnn], examples: [digits_test, uniform],
+      detectors: [scored], id_examples: digits_test}}
 """
 
 
@@ -37,7 +42,6 @@ def read_again():
 
 def study(tmp_path, attack="name: PGD", detector="name: EnergyBased"):
     (tmp_path / "workflow/studies").mkdir(parents=True, exist_ok=True)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
     (tmp_path / "workflow/studies/own.yaml").write_text(THEIRS.format(attack=attack, detector=detector))
     return load("own", tmp_path)
 

@@ -1,7 +1,7 @@
 """Per paper, one share against two attackers: the second knows the system, or is stronger than the first.
 
-No verdict follows from it: it is the picture at the head of the report. A claims.yaml writes it under `contrast:`, as numbers
-that use the roles of one of its criteria.
+No verdict follows from it: it is the picture at the head of the report. A claims.yaml writes it under `contrast:`, as
+numbers that use the roles of one of its criteria.
 """
 
 from __future__ import annotations

@@ -223,7 +223,7 @@ def test_claims_about_what_an_attack_of_ours_breaks_name_that_attack():
 
 
 def shipped_questions(paper):
-    return read_yaml(papers.SHIPPED / paper / "questions.yaml")["claims"]
+    return read_yaml(papers.SHIPPED / paper / "experiment.yaml")["claims"]
 
 
 def test_at_the_scale_of_a_paper_a_bound_is_for_the_papers_data_only():

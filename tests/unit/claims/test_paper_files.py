@@ -1,4 +1,4 @@
-"""What a paper.yaml may say of a claim, and that a mistake is told with its place."""
+"""What a claims.yaml may say of a claim, and that a mistake is told with its place."""
 
 import re
 from datetime import date
