@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from touchstone.commands import _paper_check
+from touchstone.commands import _durations, _paper_check
 from touchstone.commands._command_line import add_cores, refuse_unused
 from touchstone.messages import nearest, say
 from touchstone.numerics import devices
-from touchstone.pipeline.jobs import processes, run_records
+from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.orchestration import own_sources
 from touchstone.pipeline.orchestration.snakemake_run import base_command
 from touchstone.pipeline.planning.layout import RAW
@@ -31,6 +31,7 @@ NO_ENTRIES = ("study", "papers", "claims")  # parts of a study's settings that h
 TRAINED = ("classifiers", "translators")
 SECTIONS = ("examples", *TRAINED, "defences", "attacks", "margins", "detectors", "evaluations")
 WIDTH = 120  # letters of a line
+UNKNOWN = "not known before a first run here; the head of a study's file says what it took elsewhere"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +67,7 @@ def main(options: argparse.Namespace) -> int:
     if done.returncode != 0:
         print((done.stdout + done.stderr).strip(), file=sys.stderr)
         return 1
-    say("", *_jobs(settings.name, done.stdout))
+    say("", *_jobs(settings, done.stdout))
     return 0
 
 
@@ -106,13 +107,13 @@ def _job(rule: str, file: str, study: str) -> str:
     return study if rule == "report" else name.removesuffix(BESIDE) if rule == "fetch" else name
 
 
-def _jobs(study: str, summary: str) -> Iterator[str]:
+def _jobs(study: Study, summary: str) -> Iterator[str]:
     """Yield which jobs a run would start, and how long that takes, from Snakemake's summary of all outputs."""
     rows = [line.split("\t") for line in summary.splitlines()]
     outputs = {(rule, file): plan != "no update" for file, _, rule, *_, plan in rows[1:]}
-    jobs = dict.fromkeys((rule, _job(rule, file, study)) for rule, file in outputs)
+    jobs = dict.fromkeys((rule, _job(rule, file, study.name)) for rule, file in outputs)
     waiting = dict.fromkeys(
-        (rule, _job(rule, file, study)) for (rule, file), is_pending in outputs.items() if is_pending
+        (rule, _job(rule, file, study.name)) for (rule, file), is_pending in outputs.items() if is_pending
     )
     if not waiting:
         yield "Nothing to do: nothing has changed."
@@ -120,18 +121,12 @@ def _jobs(study: str, summary: str) -> Iterator[str]:
     counts = Counter(rule for rule, _ in waiting)
     listed = ", ".join(f"{rule} {counts[rule]}" for rule in RULES if rule in counts)
     yield from _wrapped("to run", f"{len(waiting)} of {len(jobs)} jobs: {listed}")
-    seconds = [took for job in waiting if (took := run_records.last_seconds(*job)) is not None]
-    if not seconds:
-        yield from _wrapped(
-            "time", "not known before a first run here; the head of a study's file says what it took elsewhere"
-        )
+    if (estimate := _durations.estimate(study, waiting)) is None:
+        yield from _wrapped("time", UNKNOWN)
         return
     cores = processes.available_cores()
-    minutes = sum(seconds) * len(waiting) / len(seconds) / cores / 60
-    known = "all of them" if len(seconds) == len(waiting) else f"{len(seconds)} of them"
-    yield from _wrapped(
-        "time", f"about {max(minutes, 1):.0f} min on {cores} cores, from what {known} took here the last time"
-    )
+    minutes = max(estimate.seconds / cores / 60, 1)
+    yield from _wrapped("time", f"about {minutes:.0f} min on {cores} cores, from {estimate.origin}")
 
 
 def _entry(settings: Study, name: str) -> str:

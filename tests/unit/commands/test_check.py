@@ -5,9 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from touchstone.commands import check
+from touchstone.commands import _durations, check
 from touchstone.pipeline.jobs import run_records
+from touchstone.pipeline.settings.study import Study
 
+NETWORK = {"train": "digits_train", "epochs": 20, "seeds": [0, 1]}
+MINE = Study(
+    "mine",
+    {"examples": {"digits_train": {"use": "data/digits"}}, "classifiers": {"cnn": NETWORK}, "translators": {}},
+)
 HEAD = "output_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
 
 
@@ -37,7 +43,7 @@ def here(tmp_path, monkeypatch):
 
 
 def said(**plans):
-    return "\n".join(check._jobs("mine", summary(**plans)))
+    return "\n".join(check._jobs(MINE, summary(**plans)))
 
 
 def test_a_finished_study_has_nothing_to_do():
@@ -59,13 +65,39 @@ def test_the_time_is_what_the_jobs_took_the_last_time_on_all_cores():
     record("train", "cnn.1", cpu_seconds=1200.0)
     record("report", "mine", cpu_seconds=0.0)
     text = said(fetch="no update", train="update pending", report="update pending")
-    assert "about 15 min on 2 cores, from what all of them took here the last time" in text
+    assert "about 15 min on 2 cores, from what these jobs took here the last time" in text
 
 
 def test_jobs_without_a_record_are_taken_to_last_as_long_as_the_others():
     record("train", "cnn.0")
     text = said(fetch="no update", train="update pending", report="no update")
-    assert "about 10 min on 2 cores, from what 1 of them took" in text
+    assert "about 10 min on 2 cores, from what these jobs took" in text
+
+
+def ours(train="data/digits", epochs=20):
+    """Write the table of our own runs."""
+    seconds = {"train/cnn.0": 300.0, "train/mlp.0": 60.0, "report/digits": 60.0, "fetch/photos": 0.0}
+    run = {"train": {"use": train}, "epochs": {"cnn": epochs}, "seconds": seconds}
+    _durations.TABLE.parent.mkdir(parents=True)
+    _durations.TABLE.write_text(json.dumps({"digits": run}))
+
+
+def test_without_a_run_here_the_time_is_that_of_our_run_on_the_same_images():
+    ours()
+    text = said(fetch="update pending", train="update pending", report="update pending")
+    assert "about 6 min on 2 cores, from our own run of digits" in text  # 0, 300 twice, 60 seconds
+
+
+def test_a_training_of_twice_the_epochs_takes_twice_as_long():
+    ours(epochs=10)
+    assert "about 10 min on 2 cores" in said(fetch="no update", train="update pending", report="no update")
+
+
+def test_a_run_of_ours_on_other_images_says_nothing():
+    ours(train="data/mnist")
+    assert check.UNKNOWN in said(fetch="no update", train="update pending", report="no update").replace(
+        "\n" + 13 * " ", " "
+    )
 
 
 @pytest.mark.parametrize("damaged", ["", "[]", '{"computed": 1}', '{"computed": 0, "end": "2027", "cpu_seconds": 1}'])

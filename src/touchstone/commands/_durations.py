@@ -1,0 +1,77 @@
+"""How long jobs take: from what they took here the last time, or else from a run of ours on the same training images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from touchstone.pipeline.jobs import run_records
+from touchstone.pipeline.settings.study import Study
+
+TABLE = Path("benchmarks/results/job_seconds.json")  # of our runs, by benchmarks/job_seconds.py
+HERE, OURS = "what these jobs took here the last time", "our own run of {study}"
+Job = tuple[str, str]  # rule and name
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of computing, and what they are estimated from."""
+
+    seconds: float
+    origin: str
+
+
+def estimate(study: Study, jobs: Iterable[Job]) -> Estimate | None:
+    """Return how long some jobs of a study compute; None if nothing like them ever ran.
+
+    A job that never ran is taken to last as long as the same network with another seed, or as its rule does on average.
+    """
+    jobs = list(jobs)
+    last = {job: run_records.last_seconds(*job) for job in jobs}
+    here = {job: seconds for job, seconds in last.items() if seconds is not None}
+    if 2 * len(here) >= len(jobs):
+        return Estimate(_sum(jobs, here), HERE)
+    for name, run in _runs().items():
+        if run["train"] == train_set(study):
+            now, then = epochs(study), run["epochs"]
+            ours: dict[Job, float] = {}
+            for job, seconds in run["seconds"].items():
+                rule, _, work = job.partition("/")
+                entry = work.rpartition(".")[0]
+                longer = now[entry] / then[entry] if rule == "train" and entry in now.keys() & then.keys() else 1
+                ours[rule, work] = seconds * longer
+            return Estimate(_sum(jobs, ours), OURS.format(study=name))
+    return None
+
+
+def _sum(jobs: list[Job], known: dict[Job, float]) -> float:
+    """Return the seconds of some jobs, from those that are known."""
+    alike: dict[Job, list[float]] = {}
+    for (rule, name), seconds in known.items():
+        for key in ((rule, name), (rule, name.rpartition(".")[0]), (rule, ""), ("", "")):
+            alike.setdefault(key, []).append(seconds)
+    keys = [[(rule, name), (rule, name.rpartition(".")[0]), (rule, ""), ("", "")] for rule, name in jobs]
+    return sum(mean(next(alike[key] for key in choices if key in alike)) for choices in keys)
+
+
+def train_set(study: Study) -> dict[str, Any]:
+    """Return the settings of the images that most networks of a study train on; {} without networks."""
+    names = [entry["train"] for entry in study["classifiers"].values() if entry.get("train")]
+    most = max(names, key=names.count, default=None)
+    return {} if most is None else dict(study["examples"][most])
+
+
+def epochs(study: Study) -> dict[str, int]:
+    """Return the epochs of each network and translator of a study."""
+    entries = study["classifiers"] | study["translators"]
+    return {name: entry["epochs"] for name, entry in entries.items() if "epochs" in entry}
+
+
+def _runs() -> dict[str, Any]:
+    """Return our own runs; none outside a clone."""
+    runs: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
+    return runs
