@@ -162,10 +162,8 @@ def _fold(node: ast.expr) -> Any:
 
 def _type(node: ast.expr, where: str) -> Type:
     match node:
-        case ast.Name(id="int" | "float" | "bool" | "str" as base):
-            return Type(base)
-        case ast.Name(id="Digest"):
-            return Type("digest")
+        case ast.Name(id="int" | "float" | "bool" | "str" | "Digest" as base):
+            return Type(base.lower())
         case ast.Name(id=name) if name in NESTED:
             return Type("nested", folder=NESTED[name])
         case ast.Name(id=name) if get_origin(alias := getattr(contracts, name, None)) is Annotated:

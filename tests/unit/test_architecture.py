@@ -51,7 +51,7 @@ def test_a_hop_to_a_function_a_class_and_a_file_is_followed():
 def test_a_setting_passes_eight_files_all_of_which_exist():
     way = re.findall(r"^([\w./]+\.(?:py|smk|yaml))(?::(\w+))? +\S", PAGE.read_text(), re.MULTILINE)
 
-    assert way[0][0] == "params.yaml" and way[-1] == ("attacks/pgd.py", "pgd") and len(way) == 8
+    assert way[0][0] == "papers/common.yaml" and way[-1] == ("attacks/pgd.py", "pgd") and len(way) == 8
     assert missing(" ".join(f"`{file}{name and ':'}{name}`" for file, name in way)) == []
 
 
