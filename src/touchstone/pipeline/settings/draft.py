@@ -119,7 +119,8 @@ def _without_groups(sections: dict[str, Any], groups: Roles, draft: Draft, probl
             known = [member for member in members if member in entries]
             for member, key in product(known, block if isinstance(block, dict) else ()):
                 problems.written((section, member, key), problems.own, ("change", section, name, key))
-            changes[section] |= {member: merged(block, blocks.get(member, {})) for member in known or [name]}
+            given = {member: merged(block, blocks.get(member, {})) for member in known}
+            changes[section] |= given or {name: block}
     return changes
 
 

@@ -2,45 +2,9 @@
 
 import pytest
 
-from touchstone.pipeline.settings.draft import written_out
+from hand_made_papers import COMMON
 from touchstone.pipeline.settings.files import ParamsError
-from touchstone.pipeline.settings.layers import read_files
-from touchstone.pipeline.settings.problems import Problems
-from touchstone.pipeline.settings.sections import Entry, sections
-
-BASE = """
-plugins: [mine]
-roles: {test: digits_test, both: [pgd, fgsm], pictures: [digits_test, faces]}
-examples: {digits_test: {use: digits}, faces: {use: faces}}
-attacks:
-  pgd: {use: pgd, eps: 0.1, steps: 7}
-  fgsm: {use: fgsm, eps: 0.1}
-  pgd_*: {use: pgd, eps: [0.02, 0.1], steps: 5}
-  pgd_10: {steps: 9}
-detectors:
-  defaults: {fit: $test}
-  knn: {use: knn}
-  msp: {use: msp}
-evaluations:
-  first: {use: checks, examples: [$test, faces], attacks: $both, question: What is $test}
-  second: {use: detection, examples: $pictures, id_examples: $test, question: Q}
-figures: {drawing: {use: roc_curves, evaluation: first}, painting: {use: roc_curves, evaluation: second}}
-"""
-
-
-@pytest.fixture
-def draft(tmp_path):
-    def draft(overlay=None, base=BASE):
-        (tmp_path / "params.yaml").write_text(base)
-        if overlay is not None:
-            (tmp_path / "mine.yaml").write_text(overlay)
-        problems = Problems(tmp_path / "params.yaml", tmp_path / "mine.yaml" if overlay is not None else None)
-        files = read_files(problems, sections(), tmp_path)
-        result = written_out(files, sections(), problems)
-        problems.stop()
-        return result
-
-    return draft
+from touchstone.pipeline.settings.sections import Entry
 
 
 def mistakes(draft, *arguments, **more):
@@ -50,14 +14,22 @@ def mistakes(draft, *arguments, **more):
 
 
 def test_blocks_are_merged_key_by_key(draft):
-    attacks = draft("attacks: {pgd: {steps: 3}}").blocks["attacks"]
+    attacks = draft("change: {attacks: {pgd: {steps: 3}}}").blocks["attacks"]
 
     assert attacks["pgd"] == {"use": "pgd", "eps": 0.1, "steps": 3}
     assert attacks["fgsm"] == {"use": "fgsm", "eps": 0.1}
 
 
 def test_another_component_replaces_a_block(draft):
-    assert draft("attacks: {pgd: {use: fgsm}}").blocks["attacks"]["pgd"] == {"use": "fgsm"}
+    blocks = draft("change: {classifiers: {five: {use: trades}}}").blocks
+
+    assert blocks["classifiers"]["five"] == {"use": "trades", "train": "digits_test"}
+
+
+def test_an_attack_stays_the_attack_that_it_is(draft):
+    text = mistakes(draft, "change:\n  attacks:\n    pgd:\n      use: fgsm\n")
+
+    assert "mine.yaml:8: change.attacks.pgd.use: pgd uses pgd in the papers, and their claims mean that" in text
 
 
 def test_a_family_is_one_entry_per_eps_and_an_entry_of_its_own_name_changes_it(draft):
@@ -68,15 +40,15 @@ def test_a_family_is_one_entry_per_eps_and_an_entry_of_its_own_name_changes_it(d
     assert "pgd_*" not in attacks
 
 
-def test_an_overlay_changes_a_whole_family_and_one_of_its_entries(draft):
-    attacks = draft("attacks: {pgd_*: {restarts: 3}, pgd_02: {steps: 1}}").blocks["attacks"]
+def test_a_study_changes_a_whole_family_and_one_of_its_entries(draft):
+    attacks = draft("change: {attacks: {pgd_*: {restarts: 3}, pgd_02: {steps: 1}}}").blocks["attacks"]
 
     assert attacks["pgd_02"] == {"use": "pgd", "eps": 0.02, "steps": 1, "restarts": 3}
     assert attacks["pgd_10"] == {"use": "pgd", "eps": 0.1, "steps": 9, "restarts": 3}
 
 
 def test_fractions_name_a_family_by_their_numerators(draft):
-    attacks = draft("attacks: {apgd_*: {use: apgd, eps: [1/255, 8/255]}}").blocks["attacks"]
+    attacks = draft("change: {attacks: {apgd_*: {use: apgd, eps: [1/255, 8/255]}}}").blocks["attacks"]
 
     assert attacks["apgd_8"] == {"use": "apgd", "eps": "8/255"}
 
@@ -84,13 +56,13 @@ def test_fractions_name_a_family_by_their_numerators(draft):
 @pytest.mark.parametrize(
     ("family", "line"),
     [
-        ("{use: pgd, eps: 0.1}", "attacks.bim_*: a family needs eps: a list"),
+        ("{use: pgd, eps: 0.1}", "change.attacks.bim_*: a family needs eps: a list"),
         ("{use: pgd, eps: [0.025]}", "expected hundredths, such as 0.05, or a fraction, such as 8/255, got 0.025"),
         ("{use: pgd, eps: [0.1, 10/255]}", "two entries would be called bim_10"),
     ],
 )
 def test_a_family_without_names_is_refused(draft, family, line):
-    assert line in mistakes(draft, f"attacks: {{bim_*: {family}}}")
+    assert line in mistakes(draft, f"change: {{attacks: {{bim_*: {family}}}}}")
 
 
 def test_a_default_goes_to_the_entries_that_have_the_setting(draft):
@@ -98,13 +70,16 @@ def test_a_default_goes_to_the_entries_that_have_the_setting(draft):
 
     assert detectors["knn"] == {"use": "knn", "fit": "digits_test"}
     assert detectors["msp"] == {"use": "msp", "fit": "digits_test"}  # a reference: every detector may have it
-    attacks = draft("attacks: {defaults: {restarts: 2}}").blocks["attacks"]
+    attacks = draft("change: {attacks: {defaults: {restarts: 2}}}").blocks["attacks"]
     assert (attacks["pgd"]["restarts"], attacks["fgsm"]) == (2, {"use": "fgsm", "eps": 0.1})
 
 
 def test_a_default_that_no_entry_takes_is_refused(draft):
-    assert "attacks.defaults.step_sise: no entry of attacks has this setting" in mistakes(
-        draft, "attacks: {defaults: {step_sise: 1}}"
+    assert "change.attacks.defaults.step_sise: no entry of attacks has this setting" in mistakes(
+        draft, "change: {attacks: {defaults: {step_sise: 1}}}"
+    )
+    assert "scale.classifiers.epoch: no entry of classifiers has this setting" in mistakes(
+        draft, "scale: {classifiers: {epoch: 1}}"
     )
 
 
@@ -118,121 +93,120 @@ def test_roles_become_the_entries_that_play_them(draft):
     assert evaluations["second"]["id_examples"] == "digits_test"
 
 
-def test_an_overlays_roles_replace_those_of_data_and_what_names_an_open_role_leaves(draft):
-    result = draft("roles: {pictures: [clothes], both: [pgd]}")
+DATA = "title: Mine\npapers: {one: full}\ndata: {calibration: {held_out: {use: digits}}"
+
+
+def test_what_names_a_role_that_the_study_does_not_give_leaves(draft):
+    result = draft(DATA + "}")
 
     assert result.blocks["evaluations"].keys() == {"first"}  # the ID examples of the second have no role
     assert result.blocks["figures"].keys() == {"drawing"}
     assert {Entry("evaluations", "second"), Entry("figures", "painting"), Entry("detectors", "knn")} <= result.removed
 
 
-def test_a_list_loses_an_open_role_and_an_emptied_list_its_entry(draft):
-    result = draft("roles: {both: [pgd]}")
+def test_a_list_loses_a_role_that_is_not_given_and_an_emptied_list_its_entry(draft):
+    result = draft(DATA + "}")
 
     assert result.blocks["evaluations"]["first"]["examples"] == ["faces"]
     assert Entry("detectors", "knn") in result.removed
 
 
-def test_the_studys_own_file_may_name_only_its_roles(draft):
-    text = mistakes(draft, "attacks: {pgd: {eps: $test}}\nevaluations: {first: {examples: [$tset]}}")
+def test_a_group_is_the_default_of_a_role_of_its_name(draft):
+    common = COMMON.replace("examples: $pictures", "examples: [$extra]")
 
-    assert "mine.yaml:2: evaluations.first.examples.0: the study has no role tset" in text
+    assert "second" not in draft(common=common).blocks["evaluations"]
+    given = draft(DATA + ", test: digits_test, noise: faces}", common=common)
+    assert given.blocks["evaluations"]["second"]["examples"] == ["faces"]
+    own = draft(DATA + ", test: digits_test, noise: faces, extra: [held_out, faces]}", common=common)
+    assert own.blocks["evaluations"]["second"]["examples"] == ["held_out", "faces"]
+
+
+def test_a_study_may_name_only_roles_and_groups_that_exist(draft):
+    text = mistakes(draft, "change:\n  attacks: {pgd: {eps: $test}}\n  evaluations: {first: {examples: [$tset]}}")
+
+    assert "mine.yaml:7: change.evaluations.first.examples.0: no data role or group tset; there are both, " in text
     assert "Did you mean test?" in text
 
 
-def test_null_removes_an_entry_and_the_figures_of_an_evaluation(draft):
-    result = draft("attacks: {pgd: null, pgd_02: null}\nevaluations: {first: null}")
+def test_a_data_role_or_a_group_that_nothing_names_is_refused(draft):
+    text = mistakes(draft, DATA + ", tset: digits_test}\nchange: {groups: {botth: [pgd]}}")
 
-    assert {Entry("attacks", "pgd"), Entry("attacks", "pgd_02"), Entry("figures", "drawing")} <= result.removed
-    assert result.blocks["figures"].keys() == {"painting"}
-    assert result.blocks["attacks"].keys() == {"fgsm", "pgd_10"}
-
-
-def test_a_figure_that_the_overlay_writes_stays_for_the_checks(draft):
-    result = draft("evaluations: {first: null}\nfigures: {drawing: {width: 1}}")
-
-    assert "drawing" in result.blocks["figures"]
+    assert "data.tset: no paper reads this role. Roles are calibration, test, noise, extra. Did you mean test?" in text
+    assert "change.groups.botth: nothing names a group botth. Did you mean both?" in text
 
 
-def test_null_for_what_does_not_exist_is_refused(draft):
-    assert "attacks.pgdd: null removes an entry, but there is no such entry. Did you mean pgd" in mistakes(
-        draft, "attacks: {pgdd: null}"
-    )
+def test_a_set_that_plays_a_role_and_does_not_exist_is_told_at_the_role(draft):
+    text = mistakes(draft, DATA + ", test: digits_tets}")
+
+    assert text.endswith("mine.yaml:3: data.test: no set called digits_tets. Did you mean digits_test?")
 
 
-def test_null_for_an_eps_that_a_family_lacks_is_refused(draft):
-    text = mistakes(draft, "attacks: {pgd_30: null}")
+def test_a_figure_that_the_study_changes_stays_for_the_checks(draft):
+    smoke = DATA.replace("full", "smoke") + ", test: digits_test}\n"
 
-    assert "attacks.pgd_30: null removes an entry, but there is no such entry. Did you mean pgd_10?" in text
+    common = COMMON.replace("figures: [], ", "")
 
-
-def test_only_the_questions_of_the_list_are_kept(draft):
-    result = draft("questions: [second]")
-
-    assert result.blocks["evaluations"].keys() == {"second"}
-    assert result.blocks["figures"].keys() == {"painting"}
-    assert 'no evaluation called "secnd". Did you mean second?' in mistakes(draft, "questions: [secnd]")
+    assert "painting" not in draft(smoke, common).blocks["figures"]
+    assert "painting" in draft(smoke + "change: {figures: {painting: {width: 1}}}", common).blocks["figures"]
 
 
-def test_an_overlay_may_start_from_nothing(draft):
-    result = draft("base: none\nattacks: {mine: {use: pgd}}")
+def test_only_the_questions_of_the_grade_and_those_that_the_study_changes_are_kept(draft):
+    smoke = DATA + ", test: digits_test}"
 
-    assert {section: block for section, block in result.blocks.items() if block} == {
-        "attacks": {"mine": {"use": "pgd"}}
+    result = draft(smoke.replace("full", "smoke"))
+    assert (result.blocks["evaluations"].keys(), result.blocks["figures"].keys()) == ({"first"}, set())
+    changed = draft(smoke.replace("full", "smoke") + "\nchange: {evaluations: {second: {question: W}}}")
+    assert changed.blocks["evaluations"].keys() == {"first", "second"}
+
+
+def test_a_grade_that_asks_what_does_not_exist_is_refused(draft):
+    text = mistakes(draft, common=COMMON.replace("evaluations: [first]", "evaluations: [frist]"))
+
+    assert "common.yaml:20: grades.smoke.evaluations.0: no evaluation called frist. Did you mean first?" in text
+
+
+def test_a_study_without_papers_starts_from_nothing(draft):
+    result = draft("title: Mine\ndata: {calibration: {a: {use: digits}}}\nchange: {attacks: {mine: {use: pgd}}}")
+
+    assert {section: block for section, block in result.blocks.items() if block and section != "study"} == {
+        "attacks": {"mine": {"use": "pgd"}},
+        "examples": {"a": {"use": "digits"}},
     }
 
 
 def test_a_mistake_names_the_line_that_wrote_it(draft):
-    text = mistakes(draft, "attacks:\n  bim_*:\n    use: pgd\n    eps: [0.333]\n")
+    text = mistakes(draft, "change:\n  attacks:\n    bim_*:\n      use: pgd\n      eps: [0.333]\n")
 
-    assert text.startswith(text.split("mine.yaml")[0] + "mine.yaml:4: attacks.bim_*.eps: ")
+    assert text.startswith(text.split("mine.yaml")[0] + "mine.yaml:9: change.attacks.bim_*.eps: ")
 
 
 def test_sections_are_checked_before_any_entry(draft):
-    text = mistakes(draft, "attack: {pgd: null}\nattacks: {nothing: null}")
+    text = mistakes(draft, "change: {attack: {pgd: {eps: 1}}, attacks: {nothing: {eps: 1}}}")
 
-    assert "mine.yaml:1: attack: no such section" in text and text.endswith("Did you mean attacks?")
-    assert "groups: jobs handle the entries of a list role together" in mistakes(draft, "groups: {all: [pgd]}")
-
-
-def test_an_overlay_with_roles_inherits_only_roles_that_name_no_example_set(draft):
-    result = draft("roles: {pictures: [clothes]}")
-
-    assert {name: role.entries for name, role in result.roles.items()} == {
-        "pictures": ["clothes"],
-        "both": ["pgd", "fgsm"],
-    }
+    assert "mine.yaml:5: change.attack: no such section" in text and text.endswith("Did you mean attacks?")
+    assert "change.groups.both: names itself, or a group that names it" in mistakes(
+        draft, "change: {groups: {both: [$both, pgd]}}"
+    )
 
 
-def test_a_role_may_name_a_family(draft):
-    result = draft("roles: {both: [fgsm, pgd_*]}")
+def test_a_study_changes_a_group(draft):
+    result = draft("change: {groups: {both: [pgd]}}")
+
+    assert result.blocks["evaluations"]["first"]["attacks"] == ["pgd"]
+    assert result.roles["both"].entries == ["pgd"]
+
+
+def test_a_group_may_name_a_family(draft):
+    result = draft("change: {groups: {both: [fgsm, pgd_*]}}")
 
     assert result.blocks["evaluations"]["first"]["attacks"] == ["fgsm", "pgd_02", "pgd_10"]
     assert result.roles["both"].entries == ["fgsm", "pgd_02", "pgd_10"]
 
 
 def test_inherited_stands_for_the_list_before(draft):
-    result = draft("evaluations: {first: {examples: [$inherited, clothes]}, second: {examples: [a, $inherited]}}")
+    changes = "{first: {examples: [$inherited, held_out]}, second: {examples: [held_out, $inherited]}}"
 
-    assert result.blocks["evaluations"]["first"]["examples"] == ["digits_test", "faces", "clothes"]
-    assert result.blocks["evaluations"]["second"]["examples"] == ["a", "digits_test", "faces"]
+    evaluations = draft(f"change: {{evaluations: {changes}}}").blocks["evaluations"]
 
-
-def test_inherited_outside_a_list_is_refused(draft):
-    text = mistakes(draft, "evaluations: {first: {examples: $inherited}}")
-
-    assert "evaluations.first.examples: write it in a list: [$inherited, ...]" in text
-
-
-def test_entries_of_an_inherited_family_leave_with_it(draft):
-    result = draft("attacks: {pgd_*: {eps: [0.1]}}")
-
-    assert Entry("attacks", "pgd_02") in result.removed
-    assert result.blocks["attacks"].keys() == {"pgd", "fgsm", "pgd_10"}
-
-
-def test_inherited_roles_are_told_apart_in_any_order(draft):
-    base = BASE.replace("roles: {", "roles: {early: [$later, x], later: [$pictures], placed: $test/pgd, ")
-    result = draft("roles: {mine: [clothes]}", base=base)
-
-    assert result.roles.keys() == {"mine", "both"}
+    assert evaluations["first"]["examples"] == ["digits_test", "faces", "held_out"]
+    assert evaluations["second"]["examples"] == ["held_out", "digits_test", "faces"]
