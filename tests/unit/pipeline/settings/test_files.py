@@ -37,16 +37,14 @@ def test_what_a_reader_does_to_the_content_is_its_own(tmp_path):
 def test_a_file_without_sections_is_answered_with_an_example(tmp_path, text, what):
     (tmp_path / "mine.yaml").write_text(text)
 
-    with pytest.raises(
-        ValueError, match=rf"mine\.yaml: expected sections, such as study: \{{title: Mine\}}, but {what}"
-    ):
+    with pytest.raises(ValueError, match=rf"mine\.yaml: expected keys with values, such as title: Mine, but {what}"):
         files.read_yaml(tmp_path / "mine.yaml")
 
 
 def test_a_study_may_lie_in_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
-    (tmp_path / "home/mine.yaml").write_text("study: {title: Mine}")
+    (tmp_path / "home/mine.yaml").write_text("title: Mine")
 
     assert files.study_file("~/mine.yaml", tmp_path / "clone") == tmp_path / "home/mine.yaml"
     for study in ("~/gone.yaml", "~nobody_of_this_name/mine.yaml"):

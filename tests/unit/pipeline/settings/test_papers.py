@@ -14,12 +14,12 @@ ENERGY = Path(__file__).parents[4] / "examples/papers/energy"
 
 def test_a_paper_that_changes_is_read_as_it_is_now(tmp_path):
     shutil.copytree(ENERGY, tmp_path / "mine")
-    file = tmp_path / "mine/paper.yaml"
+    file = tmp_path / "mine/claims.yaml"
     right = file.read_text()
     assert right.count("\ncriteria:") == 1
 
     def book():
-        return read_papers(["./mine"], tmp_path, Problems(Path("params.yaml")))[1]
+        return read_papers({"./mine": "full"}, tmp_path, Problems(Path("params.yaml")))[1]
 
     before = book()
     file.write_text(right.replace("\ncriteria:", "\ncriterions:"))

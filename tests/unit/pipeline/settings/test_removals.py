@@ -61,13 +61,18 @@ def test_inherited_figures_leave_with_their_evaluation():
         "inherited": {"evaluation": "gone"},
         "own": {"evaluation": "gone"},
         "also": {"also": ["gone", "b", "of no paper here"]},
+        "narrowed": {"evaluation": "b", "also": ["gone"], "entries": ["net", "only in gone"], "caption": "C"},
     }
-    blocks = {"figures": figures, "evaluations": {"b": {}}}
+    blocks = {"figures": figures, "evaluations": {"b": {"classifiers": ["net"]}}}
 
-    gone = figures_of({Entry("evaluations", "gone")}, blocks, {Entry("figures", "own")})
+    gone = figures_of({Entry("evaluations", "gone")}, blocks, {Entry("figures", "own")}, {"entries", "classifier"})
 
     assert gone == {Entry("figures", "inherited")}
-    assert blocks["figures"] == {"own": {"evaluation": "gone"}, "also": {"also": ["b"]}}
+    assert blocks["figures"] == {
+        "own": {"evaluation": "gone"},
+        "also": {"also": ["b"]},
+        "narrowed": {"evaluation": "b", "also": [], "entries": ["net"], "caption": "C"},
+    }
 
 
 def test_inherited_entries_that_nothing_reaches_are_dropped():

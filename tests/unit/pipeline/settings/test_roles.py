@@ -8,7 +8,7 @@ from touchstone.pipeline.settings.roles import Role, filled_in, read_roles
 
 
 def roles(tmp_path, written):
-    (tmp_path / "params.yaml").write_text("roles: {}\n")
+    (tmp_path / "params.yaml").write_text("scale: {}\n")
     problems = Problems(tmp_path / "params.yaml")
     result = read_roles(written, problems)
     problems.stop()
@@ -26,11 +26,11 @@ def test_a_role_may_name_roles_above_and_below(tmp_path):
 @pytest.mark.parametrize(
     ("written", "words"),
     [
-        ({"a": "$b", "b": ["$a"]}, "roles.a: names itself by way of other roles"),
-        ({"train": "digits", "test": "$trian"}, "roles.test: there is no role trian. Did you mean train?"),
-        ({"train": []}, "roles.train: expected an entry or a list of entries, got []"),
-        ({"Train": "digits"}, "roles.Train: a role is named [a-z][a-z0-9_]*"),
-        (["train"], "roles: expected role: entry"),
+        ({"a": "$b", "b": ["$a"]}, "groups.a: names itself, or a group that names it"),
+        ({"train": "digits", "test": "$trian"}, "groups.test: no data role or group trian. Did you mean train?"),
+        ({"train": []}, "groups.train: expected an entry or a list of entries, got []"),
+        ({"Train": "digits"}, "groups.Train: a group is named [a-z][a-z0-9_]*"),
+        (["train"], "groups: expected group: entries"),
     ],
 )
 def test_a_wrong_role_is_refused(tmp_path, written, words):
