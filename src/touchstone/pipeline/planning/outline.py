@@ -59,6 +59,7 @@ def outline_of(study: str, lock: Path | None = None) -> Outline:
     with suppress(OSError, ValueError, KeyError, TypeError):  # none, or a damaged one
         content = json.loads(kept.read_text(encoding="utf-8"))
         if content["behind"] == _states(content["read"], lock) and _is_written(content["written"]):
+            plugins.use(content["plugins"])  # jobs are told of them
             return Outline(**content["outline"])
     return _planned(study, lock, kept)
 
@@ -85,11 +86,13 @@ def _planned(study: str, lock: Path | None, kept: Path) -> Outline:
         *(FOLDER / f"{digest}.json" for digest in written.values()),
         *(FOLDER / "code" / f"{code}.json" for code in codes),
     ]
-    read = [*plan.study.files, *map(str, plugins.places()[1:])]
+    folders = [str(folder) for folder in plugins.places()[1:]]
+    read = [*plan.study.files, *folders]
     behind = _states(read, lock)
     if all(max(times) < start for _, *times in behind[1:]):  # otherwise a file was saved while we planned
         content = {
             "read": read,
+            "plugins": folders,
             "behind": behind,
             "written": {str(file): file.stat().st_size for file in files},
             "outline": asdict(outline),

@@ -16,6 +16,18 @@ from touchstone.pipeline.planning.parts import FOLDER
 ROOT = Path(__file__).parents[4]
 LOCK = Path("requirements.lock")
 
+DETECTOR = '''"""A detector."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def spread(logits: Tensor) -> Tensor:
+    """Return the score of each row."""
+    return -logits.logsumexp(dim=1)
+'''
+
 
 @pytest.fixture
 def planned(tmp_path, monkeypatch):
@@ -124,7 +136,26 @@ def test_plans_in_use_are_not_forgotten(planned):
     assert file.stat().st_mtime > old + outline.FRESH
 
 
+def test_jobs_are_told_of_plug_ins_by_an_outline_that_is_read_again(planned):
+    folder = Path("mine/detectors")
+    folder.mkdir(parents=True)
+    (folder / "spread.py").write_text(DETECTOR)
+    study = Path("workflow/studies/tiny.yaml")
+    detector = "\n  detectors: {spread: {use: spread}}\n"
+    study.write_text(study.read_text().replace("\nchange:\n", f"\nplugins: [mine/]\nchange:{detector}"))
+    try:
+        planned()
+        plugins.use([])
+
+        _, was_planned = planned()
+
+        assert not was_planned
+        assert plugins.places()[1:] == [folder.parent.resolve()]
+    finally:
+        plugins.use([])
+
+
 def test_an_outline_holds_no_more_than_rules_ask(planned):
     planned()
     (file,) = (FOLDER / "outlines").glob("*.json")
-    assert json.loads(file.read_text()).keys() == {"read", "behind", "written", "outline"}
+    assert json.loads(file.read_text()).keys() == {"read", "plugins", "behind", "written", "outline"}
