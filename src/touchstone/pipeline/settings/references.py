@@ -50,8 +50,10 @@ def expand_all(resolved: dict[str, Any], kinds: dict[str, Section]) -> None:
                     entry[key] = [name for target in meant for name in resolved[target]]
 
 
-def wrong_names(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Problem]:
-    """Yield names that two sections give, and names that lead nowhere."""
+def wrong_names(
+    resolved: dict[str, Any], kinds: dict[str, Section], unreached: Collection[Entry] = ()
+) -> Iterator[Problem]:
+    """Yield names that two sections give, and names that lead nowhere; one of the unreached may be meant."""
     yield from _taken_names(resolved, kinds)
     for section, kind in kinds.items():
         for name, entry in resolved[section].items():
@@ -61,7 +63,7 @@ def wrong_names(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator
                         reason = "all means every entry already; leave this setting out, or list the entries by name"
                         yield Problem((section, name, key), reason)
                     else:
-                        yield from _unknown((section, name, key), other, reference.sections, resolved)
+                        yield from _unknown((section, name, key), other, reference.sections, resolved, unreached)
     yield from _wrong_thresholds(resolved["study"], resolved["examples"])
 
 
@@ -93,10 +95,13 @@ def unmeasured_words(resolved: dict[str, Any], names: Collection[str]) -> Iterat
                     yield Problem(("figures", figure, key), f"{reason}; name it there, or set {key} to what is")
 
 
-def _unknown(place: Place, name: str, sections: tuple[str, ...], resolved: dict[str, Any]) -> Iterator[Problem]:
+def _unknown(
+    place: Place, name: str, sections: tuple[str, ...], resolved: dict[str, Any], unreached: Collection[Entry] = ()
+) -> Iterator[Problem]:
     """Yield a name that no entry of some sections has."""
     names = [other for section in sections for other in resolved[section]]
     if name not in names:
+        names += [entry.name for entry in unreached if entry.section in sections]
         yield Problem(place, f"no entry called {name} in {' or '.join(sections)}.{nearest(name, names)}")
 
 

@@ -107,7 +107,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     problems.extend(_nothing_left(resolved, files))
     problems.stop()
     expand_all(resolved, kinds)
-    problems.extend(wrong_names(resolved, kinds), wrong_words(resolved, kinds))
+    problems.extend(wrong_names(resolved, kinds, unreached), wrong_words(resolved, kinds))
     problems.stop()
     problems.extend(chains(resolved["examples"]), inputs(resolved["examples"]))
     problems.stop()
