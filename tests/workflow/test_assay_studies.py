@@ -106,7 +106,7 @@ def test_a_budget_that_rounding_cuts_is_noted_in_the_terminal_and_in_the_study(c
     assert f"# {note}" in (STUDIES / "assay_cnn.yaml").read_text()
 
 
-@pytest.mark.parametrize("change", [lambda text: text + "\n", lambda text: text.replace("base: none", "base:  none")])
+@pytest.mark.parametrize("change", [lambda text: text + "\n", lambda text: text.replace("\ntitle: ", "\ntitle:  ")])
 def test_any_change_of_its_text_is_an_edit(clone, change):
     assay("cnn.pt2")
     study = STUDIES / "assay_cnn.yaml"
@@ -146,7 +146,7 @@ def test_force_replaces_an_edited_study(clone):
     assay("cnn.pt2")
     study = STUDIES / "assay_cnn.yaml"
     first = study.read_text()
-    study.write_text("base: none\n")
+    study.write_text("title: Mine\n")
 
     assert assay("cnn.pt2", "--force") == 0
 
@@ -156,14 +156,14 @@ def test_force_replaces_an_edited_study(clone):
 
 @pytest.mark.parametrize("place", [("--name", "mine"), ("--out", "workflow/studies/mine.yaml")])
 def test_a_chosen_name_that_is_taken_is_refused_before_the_model_is_opened(clone, capsys, monkeypatch, place):
-    (STUDIES / "mine.yaml").write_text("base: none\n")
+    (STUDIES / "mine.yaml").write_text("title: Mine\n")
     monkeypatch.setattr("touchstone.assay.user_models.open_model", None)
 
     assert assay("cnn.pt2", *place) == 1
 
     message = capsys.readouterr().err
     assert "workflow/studies/mine.yaml was edited, or is not from touchstone assay" in message and "--force" in message
-    assert (STUDIES / "mine.yaml").read_text() == "base: none\n"
+    assert (STUDIES / "mine.yaml").read_text() == "title: Mine\n"
 
 
 def test_a_program_that_is_not_from_an_assay_is_not_overwritten_by_the_one_made_of_weights(clone, capsys):

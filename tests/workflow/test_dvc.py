@@ -14,7 +14,7 @@ import yaml
 from moto.server import ThreadedMotoServer
 
 from command_server import dvc_server
-from projects import Project
+from projects import Project, write_study
 from touchstone.pipeline.planning.parts import RULES
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance.job_folders import name_of
@@ -22,7 +22,7 @@ from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-STUDY, EPS = "workflow/studies/tiny.yaml", ("score: {use: score_pgd, eps: 0.1", "score: {use: score_pgd, eps: 0.11")
+PAPERS = "src/touchstone/papers"
 S3 = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
 QUIET = {
     "DVC_NO_ANALYTICS": "1",
@@ -89,7 +89,14 @@ def test_the_named_settings_are_in_params_yaml():
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     for name in (name for stage in STAGES.values() for name in stage.get("params", [])):
         section, _, entry = name.partition(".")
-        assert entry in settings[section], name
+        assert entry in ("", *settings[section]), name
+
+
+def test_every_file_of_settings_is_compared():
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / PAPERS).glob("*/experiment.yaml")}
+
+    compared = yaml.safe_load((ROOT / "dvc.yaml").read_text())["params"]
+    assert {*compared} == {"workflow/studies/${name}.yaml", f"{PAPERS}/common.yaml", *files}
 
 
 def test_a_committed_lock_is_that_of_these_stages():
@@ -207,13 +214,16 @@ def test_a_clone_with_pulled_files_computes_nothing_and_after_one_eps_exactly_it
     shutil.rmtree(cloned.root / "results")  # as in a fresh clone
     before = Plan(load("tiny", cloned.root)).tasks
     stored = cloned.stored()
-    cloned.project.edit(STUDY, *EPS)
+    write_study(cloned.root, "tiny", change={"attacks": {"score": {"eps": 0.11}}})
     after = Plan(load("tiny", cloned.root)).tasks
 
     assert cloned.runs() == len(behind(before, after)) > 1
     records = [json.loads((cloned.root / path).read_text()) for path in cloned.stored() - stored]
     assert {record["name"] for record in records} == behind(before, after)
-    assert list(json.loads(cloned.type("dvc params diff --json"))[STUDY]) == ["attacks.score.eps"]
+    shown = json.loads(cloned.type("dvc params diff --json"))
+    assert {file: [*names] for file, names in shown.items()} == {
+        "workflow/studies/tiny.yaml": ["change.attacks.score.eps"]
+    }
 
 
 def behind(before, after):
@@ -234,12 +244,16 @@ def test_repro_after_a_comment_computes_nothing_and_records_the_code(own):
 
 
 def test_a_changed_setting_is_named(own):
-    own.project.edit("params.yaml", "pgd: {use: pgd, eps: 0.1,", "pgd: {use: pgd, eps: 0.11,")
+    own.project.edit(f"{PAPERS}/common.yaml", "pgd: {use: pgd, eps: 0.1,", "pgd: {use: pgd, eps: 0.11,")
+    own.project.edit("params.yaml", "epochs: 20", "epochs: 21")
 
     shown = json.loads(own.type("dvc params diff --json"))
 
-    assert list(shown["params.yaml"]) == ["attacks.pgd.eps"]
-    assert re.search(r"attack:\n(.*\n)*.*modified: +attacks\.pgd\n", own.type("dvc status"))
+    assert {file: [*names] for file, names in shown.items()} == {
+        "params.yaml": ["scale.epochs"],
+        f"{PAPERS}/common.yaml": ["attacks.pgd.eps"],
+    }
+    assert re.search(r"train:\n(.*\n)*.*modified: +scale\n", own.type("dvc status"))
 
 
 def test_metrics_are_the_judged_numbers_and_plots_the_claims_and_figures(recorded, tmp_path):

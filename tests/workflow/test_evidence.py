@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from projects import write_study
 from touchstone.__main__ import main
 from touchstone.digests import file_digest
 from touchstone.evidence import adoption, artefact_checks, study_evidence, verification
@@ -205,7 +206,7 @@ SPLITS = [
     ("training images as test images", train_for_test, "splits", TEST),
     ("labels swapped everywhere", labels_everywhere, "recomputation", TEST),
     ("a calibration set with brighter images", lambda f: f.noun(CALIBRATION, images=lambda x: x[::-1].copy()), "recomputation", CALIBRATION),
-    ("the calibration set read from the test part", lambda f: f.text(SETTINGS, "calibration: digits_calibration", "calibration: digits_test"), "settings", SETTINGS),
+    ("the calibration set read from the test part", lambda f: write_study(f.folder, "tiny", data={"calibration": "digits_test"}), "settings", SETTINGS),
 ]  # fmt: skip
 FORWARD = [
     ("one prediction flipped", lambda f: f.noun(ATTACKED, logits=flipped), "recomputation", ATTACKED),
@@ -233,8 +234,8 @@ NUMBERS = [
     ("a row left out", lambda f: f.rows("attacked_detection", lambda rows: rows[1:]), "recomputation", DETECTION),
     ("a dropped seed", lambda f: f.rows("paired_errors", lambda rows: [row for row in rows if row.seed != 1]), "recomputation", ERRORS),
     ("the files of a dropped seed", lambda f: (f.folder / SEED).unlink(), "plan", SEED),
-    ("a seed dropped from the settings", lambda f: f.text(SETTINGS, "seeds: [0, 1]", "seeds: [0]"), "plan", "cnn_aloe.1"),
-    ("another budget in the settings", lambda f: f.text(SETTINGS, "eps: 0.1, steps: 3", "eps: 0.05, steps: 3"), "plan", "score.safetensors"),
+    ("a seed dropped from the settings", lambda f: write_study(f.folder, "tiny", change={"classifiers": {"cnn_aloe": {"seeds": [0]}}}), "plan", "cnn_aloe.1"),
+    ("another budget in the settings", lambda f: write_study(f.folder, "tiny", change={"attacks": {"score": {"eps": 0.05}}}), "plan", "score.safetensors"),
     ("another budget in a record", lambda f: f.record(PGD, settings=weaker), "plan", PGD),
     ("other inputs in a record", lambda f: f.record(MSP, inputs=from_test), "plan", MSP),
     ("a criterion loosened", lambda f: f.record(REPORT, settings=loosened), "plan", REPORT),
@@ -300,7 +301,7 @@ LEFT_BEHIND = [
     ("another table of claims", lambda f: (f.folder / CLAIM_TABLE).write_text("claim\n"), "chain", CLAIM_TABLE),
     ("a record of nested JSON", lambda f: (f.folder / DETECT / "sidecar.json").write_text("[" * 9999), "bytes", "detect/cnn.0/sidecar.json"),
     ("a pickle instead of a network", lambda f: (f.folder / NET).write_bytes(b"\x80\x04."), "chain", NET),
-    ("settings that name Python code", lambda f: f.text("params.yaml", "\nsources:", "\nplugins: [/tmp]\nsources:"), "settings", "plugins"),
+    ("settings that name Python code", lambda f: f.text(SETTINGS, "\npapers:", "\nplugins: [/tmp]\npapers:"), "settings", "plugins"),
     ("another settings file that names Python code", lambda f: (f.folder / "mine.yaml").write_text("plugins: [/tmp]\n"), "settings", "plugins"),
 ]  # fmt: skip
 

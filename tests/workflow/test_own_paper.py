@@ -20,10 +20,7 @@ criteria:
     tests:
       - {name: AUROC, evaluation: detection, metric: auroc, entry: "{net}+{detector}", examples: "{sets}", at_least: 0.3}
 """
-QUESTIONS = """
-roles:
-  id_test: Clean test images.
-  ood_test: Out-of-distribution test sets.
+EXPERIMENT = """
 detectors:
   spread: {use: spread}
 evaluations:
@@ -31,24 +28,23 @@ evaluations:
     use: detection
     question: Does the spread of the logits tell other images from digits?
     classifiers: [cnn]
-    examples: [$id_test, $ood_test]
+    examples: [$attacked_test, $ood_test]
     detectors: [spread, msp]
-    id_examples: $id_test
+    id_examples: $attacked_test
     resamples: 50
 claims:
   Sspread-1: {net: cnn, detector: spread, sets: $ood_test}
 """
 STUDY = """
-papers: [PAPER]
-questions: [spread_detection]
-study: {title: A paper of my own}
-roles: {id_test: [digits_test], ood_test: [uniform], train: digits_train, validation: digits_validation, calibration: digits_calibration}
-examples:
-  digits_train: {limit: 200}
-  digits_validation: {limit: 40}
-  digits_test: {limit: 60}
-  uniform: {count: 40}
-classifiers: {cnn: {epochs: 2, seeds: [0]}}
+title: A paper of my own
+data:
+  train: {digits_train: {use: digits, source: sklearn_digits, part: train, limit: 200}}
+  validation: {digits_validation: {use: digits, source: sklearn_digits, part: validation, limit: 40}}
+  calibration: {digits_calibration: {use: digits, source: sklearn_digits, part: calibration}}
+  test: {digits_test: {use: digits, source: sklearn_digits, part: test, limit: 60}}
+  ood_noise: {uniform: {count: 40}}
+scale: {seeds: 1, epochs: 2}
+papers: {PAPER: full}
 """
 
 
@@ -57,8 +53,8 @@ def paper(clone, tmp_path):
     """The path of a paper with a detector of its own, as it is typed in the clone."""
     folder = tmp_path / "elsewhere" / "spread"
     clone.forked_touchstone("new", "detector", "spread", "--folder", str(folder / "components"))
-    (folder / "paper.yaml").write_text(PAPER)
-    (folder / "questions.yaml").write_text(QUESTIONS)
+    (folder / "claims.yaml").write_text(PAPER)
+    (folder / "experiment.yaml").write_text(EXPERIMENT)
     return str(folder)
 
 

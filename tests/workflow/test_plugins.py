@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 
+from projects import write_study
 from touchstone import plugins, registry
 from touchstone.__main__ import main
 from touchstone.api.detector_scores import detector_scores
@@ -21,12 +22,11 @@ from touchstone.pipeline.settings.study import load
 from touchstone.report import packing
 
 ROOT = Path(__file__).parents[2]
-STUDY = """
-plugins: [mine/]
+SPREAD = yaml.safe_load("""
 detectors: {spread: {use: spread}}
 evaluations: {spread_seen: {use: detection, question: 'How well?', classifiers: [cnn], examples: [digits_test, uniform],
   detectors: [spread], id_examples: digits_test}}
-"""
+""")
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def project(tmp_path, monkeypatch):
 
 def test_a_detector_begun_with_one_command_is_used_like_ours(project, capsys):
     assert main(["new", "detector", "spread", "--folder", "mine"]) == 0
-    Path("workflow/studies/own.yaml").write_text(STUDY)
+    write_study(project, "own", plugins=["mine/"], change=SPREAD)
 
     plan = Plan(load("own"))
 
@@ -70,20 +70,19 @@ def test_what_the_how_to_page_says_to_merge_into_a_copy_of_tiny_is_a_study(proje
         (entry,) = re.findall(r"# with --fitted: (.*)", snippet)
         snippet = snippet.replace("{use: spread}  ", entry)
     main(["new", "detector", "spread", *["--fitted"] * fitted])
-    study, more = yaml.safe_load((ROOT / "workflow/studies/tiny.yaml").read_text()), yaml.safe_load(snippet)
-    study |= {name: study.get(name, {}) | block if isinstance(block, dict) else block for name, block in more.items()}
-    Path("workflow/studies/mine.yaml").write_text(yaml.safe_dump(study))
+    study = yaml.safe_load(snippet)
+    write_study(project, "mine", **study)
 
     plan = Plan(load("mine"))
 
     made = {name_of(path) for path, task in plan.tasks.items() if task.step == "score"}
     assert "scores/cnn.0/spread/digits_test" in made
-    assert ("fit" in study["detectors"]["spread"]) is fitted
+    assert ("fit" in study["change"]["detectors"]["spread"]) is fitted
 
 
 def test_without_the_plugins_line_there_is_no_such_detector(project):
     main(["new", "detector", "spread", "--folder", "mine"])
-    Path("workflow/studies/own.yaml").write_text(STUDY.replace("plugins: [mine/]", ""))
+    write_study(project, "own", change=SPREAD)
 
     with pytest.raises(
         ParamsError, match=r"no detectors/spread\.py.* mine/detectors/spread\.py is here: add plugins: \[mine/\]"
@@ -92,11 +91,10 @@ def test_without_the_plugins_line_there_is_no_such_detector(project):
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
-    [("plugins: [nowhere/]", "folder not found"), ("plugins: mine", "expected a list of folders")],
+    ("written", "told"), [(["nowhere/"], "folder not found"), ("mine", "expected a list of folders")]
 )
-def test_a_plugin_folder_that_is_none_is_told(project, line, told):
-    Path("workflow/studies/own.yaml").write_text(f"{line}\n")
+def test_a_plugin_folder_that_is_none_is_told(project, written, told):
+    write_study(project, "own", plugins=written)
 
     with pytest.raises(ParamsError, match=told):
         load("own")
@@ -307,33 +305,20 @@ def test_the_code_on_the_how_to_page_is_what_new_writes(project, kind, name):
     assert [line for line in shown.splitlines() if line.rstrip('"') not in written] == []
 
 
-def few_of_tiny():
-    """The settings of tiny that one small network, trained for three epochs, needs, with an attack and two detectors of ours."""
-    tiny = yaml.safe_load((ROOT / "workflow/studies/tiny.yaml").read_text())
-    wanted = {
-        "roles": ["train", "validation", "calibration"],
-        "examples": ["digits_train", "digits_validation", "digits_calibration", "digits_test", "uniform"],
-        "classifiers": ["defaults", "cnn"],
-        "attacks": ["pgd"],
-    }
-    few = {section: {name: tiny[section][name] for name in names} for section, names in wanted.items()}
-    return {"study": tiny["study"], "questions": [], "evaluations": {}, "detectors": {}, **few}
-
-
 def test_every_beginning_runs_in_an_evaluation_as_the_how_to_page_shows_it(bare, tmp_path):
     """As it is written, the attack is FGSM and the detector the energy score, so their numbers have to be those of ours."""
     shutil.copytree(bare.root, tmp_path / "clone", symlinks=True)
     project = type(bare)(tmp_path / "clone")
     for kind, name, *flags in (("detector", "spread"), ("detector", "scatter", "--fitted"), ("attack", "nudge")):
         project.forked_touchstone("new", kind, name, *flags)
-    study = few_of_tiny()
-    for snippet in snippets((ROOT / "docs/own_detector.md").read_text()):
-        for section, block in yaml.safe_load(snippet).items():
-            study[section] = study.get(section, {}) | block if isinstance(block, dict) else block
-    study["detectors"]["scatter"] = {"use": "scatter", "fit": "digits_train"}
-    study["evaluations"]["spread_seen"]["detectors"] += ["energy", "scatter"]
-    study["evaluations"]["nudged"]["attacks"] += ["fgsm"]
-    (project.root / "workflow/studies/mine.yaml").write_text(yaml.safe_dump(study))
+    first, second = (yaml.safe_load(each)["change"] for each in snippets((ROOT / "docs/own_detector.md").read_text()))
+    change = {section: first.get(section, {}) | second.get(section, {}) for section in {**first, **second}}
+    change["detectors"]["scatter"] = {"use": "scatter", "fit": "digits_train"}
+    change["evaluations"]["spread_seen"]["detectors"] += ["energy", "scatter"]
+    change["evaluations"]["nudged"]["attacks"] += ["fgsm"]
+    chosen = {"gradient_detection": "chosen", "fgsm": "chosen"}
+    papers = dict.fromkeys(("aloe", "margin_consistency", "translation")) | chosen
+    write_study(project.root, "mine", plugins=["plugins/"], papers=papers, change=change)
 
     done = project.forked_touchstone("run", "mine", "--cores", "2")
 

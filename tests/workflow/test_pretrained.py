@@ -43,10 +43,21 @@ def study(entry=ENTRY % "", is_pinned=True):
     digest = sha256(f"{sha256(data).removeprefix('sha256:')}  weights.pt\n".encode())
     pin = f'"{digest}"' if is_pinned else "null"
     Path("workflow/studies/own.yaml").write_text(
-        f"sources: {{their_file: {{use: checkpoint_file, location: theirs.pt, sha256: {pin}}}}}\n"
-        f"classifiers: {{theirs: {entry}}}\n"
-        "evaluations: {their_accuracy: {use: robustness, question: 'How accurate?', classifiers: [theirs],"
-        " examples: [digits_test]}}\n"
+        f"""title: Their network
+data:
+  sources:
+    sklearn_digits: {{use: sklearn_digits, sha256: null}}
+    their_file: {{use: checkpoint_file, location: theirs.pt, sha256: {pin}}}
+  calibration: {{digits_calibration: {{use: digits, source: sklearn_digits, part: calibration}}}}
+  sets:
+    digits_train: {{use: digits, source: sklearn_digits, part: train}}
+    digits_validation: {{use: digits, source: sklearn_digits, part: validation}}
+    digits_test: {{use: digits, source: sklearn_digits, part: test}}
+change:
+  classifiers: {{theirs: {entry}}}
+  evaluations:
+    their_accuracy: {{use: robustness, question: 'How accurate?', classifiers: [theirs], examples: [digits_test]}}
+"""
     )
     return load("own", Path())
 
@@ -83,7 +94,7 @@ def test_the_job_makes_a_checkpoint_that_says_what_the_file_says(project, is_pin
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
-        (ENTRY % ", epochs: 3", "own.yaml:2: classifiers.theirs.epochs: not a setting of pretrained/robustbench.py"),
+        (ENTRY % ", epochs: 3", "own.yaml:12: change.classifiers.theirs.epochs: not a setting of pretrained/robustbench.py"),
         (ENTRY % ", seeds: [0, 1]", "classifiers.theirs.seeds: not a setting"),
         (ENTRY % ", mean: [0.1, 0.2]", "classifiers.theirs.mean: expected one value for each of 1 channels"),
         (ENTRY.replace("[1, 28, 28]", "[28, 28]") % "", "classifiers.theirs.input_shape: expected channels, height, width"),

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 FGSM, PGD, ENERGY = (f"src/touchstone/{name}.py" for name in ("attacks/fgsm", "attacks/pgd", "detectors/energy"))
-PARAMS = "params.yaml"
-EVALUATIONS = "\nevaluations:\n"
+PARAMS = "src/touchstone/papers/common.yaml"
 FAMILY = "  pgd_*: {use: pgd, eps: [0.02, 0.05, 0.1, 0.15, 0.2, 0.3]}\n"
 KEYS = """
 import json, sys
