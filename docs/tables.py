@@ -85,6 +85,7 @@ def sentences(study: str, wanted: list[str]) -> str:
 def claims_of(part: str, paper: str) -> str:
     """Return the published figures or the criteria of one paper as a table, from its claims.yaml."""
     claims = read_yaml(papers.SHIPPED / paper / "claims.yaml")[part]
+    rows: list[tuple[str, ...]]
     if part == "published":
         rows = [("id", "setting", "figure", "source", "read in")]
         rows += [

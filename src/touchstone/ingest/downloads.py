@@ -107,7 +107,7 @@ def _downloaded(archive: Archive, archives: Sequence[Archive], source: str, mirr
         f"{source}: could not download {archive.name} ({'; '.join(failures)}).\n"
         "Without network, put these files, as they are, into a folder:\n"
         f"{_listed(archives)}\n"
-        f"and set data.sources.{source}.local_folder to it, or data.sources.{source}.mirror to an address that serves them.\n"
+        f"and set data.sources.{source}.local_folder to it, or data.sources.{source}.mirror to an address that has them.\n"
         f"To run without this source, set scale.absent: [{source}]; the report then says what was not run."
     )
 

@@ -98,11 +98,12 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     changes = {name: block for name, block in study.change.items() if name != GROUPS}
     _check_sections(own._replace(blocks=changes), problems, [*kinds, "confounding", "claims"])
     problems.stop()
-    groups: dict[str, Any] = {}
+    sentences = common.data_roles if common is not None else {}
+    others = {name: words for paper in unlisted for name, words in paper.groups.items() if name not in sentences}
+    groups: dict[str, Any] = dict(others)  # of networks that a study may change although it does not ask their paper
     for one, word in graded:
         for block, at in ((one.groups, ()), (one.grade(word).groups, ("grades", word))):
             groups |= groups_of(block, one.file, (*at, GROUPS), problems)
-    sentences = common.data_roles if common is not None else {}
     changed = study.change.get(GROUPS, {})
     named = {role for layer in layers for _, role in mentioned(layer.blocks)}
     named |= {role for words in (groups, changed, players) for _, role in mentioned(words)}
