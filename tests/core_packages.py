@@ -8,6 +8,7 @@ CORE = {
     "yaml",
     "PIL",
     "annotated_types",
+    "pydantic",
     "psutil",
     "threadpoolctl",
     "filelock",
