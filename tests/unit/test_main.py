@@ -127,7 +127,7 @@ def test_outside_the_repository_it_says_where_to_run(tmp_path, monkeypatch, caps
 
     assert main(["check"]) == 1
 
-    assert "params.yaml: no such file here" in capsys.readouterr().err
+    assert "no study called digits; there are none here; run touchstone in the folder of the" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("typed", ["sha256:a2edc95d", "a2" * 32, "DIGEST"])

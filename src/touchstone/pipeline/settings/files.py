@@ -254,4 +254,5 @@ def study_file(study: str, root: Path) -> Path:
         return folder / f"{study}.yaml"
     if (beside := root / f"{study}.yaml").is_file():  # an assay outside a clone
         return beside
-    raise ParamsError(f"no study called {study}; there are {', '.join(studies)}.{nearest(study, studies)}")
+    listed = ", ".join(studies) or "none here; run touchstone in the folder of the Snakefile"
+    raise ParamsError(f"no study called {study}; there are {listed}.{nearest(study, studies)}")

@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
 
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import Place
@@ -33,7 +32,7 @@ def _seeds(value: Any) -> Any:
     right = isinstance(listed, list) and all(type(seed) is int and 0 <= seed <= largest("seeds") for seed in listed)
     if right and 1 <= len(set(listed)) == len(listed) <= SEEDS:
         return listed
-    raise PydanticCustomError("seeds", "no seeds")
+    raise ValueError("no seeds")
 
 
 SEEDS_TEXT = f"a number of seeds from 1 to {SEEDS}, or a list of them, such as [0, 5], each once"
