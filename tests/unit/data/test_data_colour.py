@@ -286,9 +286,12 @@ def test_pinned_digests_are_those_of_the_published_files():
             "test_32x32.mat": "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
         },
     }
-    studies = "".join(
-        path.read_text() for path in sorted((Path(__file__).parents[3] / "workflow/studies").glob("*.yaml"))
-    )
+    root = Path(__file__).parents[3]
+    files_of_settings = [
+        root / "src/touchstone/papers/common.yaml",
+        *sorted((root / "workflow/studies").glob("*.yaml")),
+    ]
+    studies = "".join(path.read_text() for path in files_of_settings)
 
     for source, files in digests.items():
         lines = sorted(f"{digest}  {name}\n" for name, digest in files.items())

@@ -29,8 +29,10 @@ def study(tmp_path, monkeypatch):
 
     def loaded(sha256):
         Path("sheet.yaml").write_text(
-            STUDY.replace("sources:\n", f"sources:\n  mine: {{use: own_files, location: pets, sha256: {sha256}}}\n")
-            .replace("examples:\n", "examples:\n  pets: {use: own_images, source: mine, height: 8, width: 8}\n")
+            STUDY.replace(
+                "  sources:\n", f"  sources:\n    mine: {{use: own_files, location: pets, sha256: {sha256}}}\n"
+            )
+            .replace("sets: {", "sets: {pets: {use: own_images, source: mine, height: 8, width: 8}, ")
             .replace("[tested, ", "[pets, tested, ")
         )
         return load("sheet.yaml")

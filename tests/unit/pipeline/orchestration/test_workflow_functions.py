@@ -14,15 +14,15 @@ from touchstone.pipeline.orchestration import workflow_functions as functions
 from touchstone.pipeline.provenance import store
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
 
-OWN = "sources:\n  mine: {use: own_files, location: pets, sha256: null}\n"
+OWN = "  sources:\n    mine: {use: own_files, location: pets, sha256: null}\n"
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    text = STUDY.replace("sources:\n", OWN).replace("[tested, ", "[pets, tested, ")
+    text = STUDY.replace("  sources:\n", OWN).replace("[tested, ", "[pets, tested, ")
     Path("sheet.yaml").write_text(
-        text.replace("examples:\n", "examples:\n  pets: {use: own_images, source: mine, height: 8, width: 8}\n", 1)
+        text.replace("sets: {", "sets: {pets: {use: own_images, source: mine, height: 8, width: 8}, ")
     )
 
 

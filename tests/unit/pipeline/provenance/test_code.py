@@ -142,6 +142,7 @@ def test_in_another_environment_the_versions_are_those_of_its_lock(tmp_path):
 
 
 def test_a_study_with_a_plugin_that_hides_what_it_runs_is_refused_before_any_job(tmp_path):
+    from projects import study_text
     from touchstone import plugins
     from touchstone.pipeline.settings.files import ParamsError
     from touchstone.pipeline.settings.study import load
@@ -150,11 +151,11 @@ def test_a_study_with_a_plugin_that_hides_what_it_runs_is_refused_before_any_job
     (tmp_path / "mine/detectors/sly.py").write_text(
         "from torch import Tensor\n\n\ndef sly(logits: Tensor) -> Tensor:\n    return eval('-logits.amax(1)')\n"
     )
-    overlay = tmp_path / "own.yaml"
-    overlay.write_text(f"base: tiny\nplugins: [{tmp_path}/mine]\ndetectors: {{sly: {{use: sly}}}}\n")
+    text = study_text(plugins=[f"{tmp_path}/mine"], change={"detectors": {"sly": {"use": "sly"}}})
+    (tmp_path / "own.yaml").write_text(text)
     try:
         with pytest.raises(ParamsError, match=r"plugins: detectors/sly\.py: line 5: eval hides what runs"):
-            load(str(overlay), ROOT)
+            load(str(tmp_path / "own.yaml"), ROOT)
     finally:
         plugins.use([])
 
