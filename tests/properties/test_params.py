@@ -11,10 +11,11 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.sections import STUDY_SETTINGS, sections
 from touchstone.pipeline.settings.study import load
+from touchstone.pipeline.settings.study_models import Compute, Scale, StudyFile
 from touchstone.plugins import PACKAGE
 
 ROOT = Path(__file__).parents[2]
-STUDIES = ("params", "tiny", "mnist", "cifar100")
+STUDIES = ("params", "tiny", "digits", "mnist", "cifar100")
 SECONDS, DRAWS = 20, 100
 NASTY = [
     None, True, False, 0, -1, 1, 2, 0.5, -0.5, 1e-300, 1e300, 2**31, 2**63, 2**70, 10**30, 10**400, float("nan"),
@@ -29,7 +30,8 @@ TEXT = ["[", "]", "{", "}", ":", ": ", "- ", "? ", "&a ", "*a", "<<: ", "!!", "!
 KNOWN = sorted(
     {key for section in sections().values() for key in (*section.settings, *section.references)}
     | {key for block in STUDY_SETTINGS.values() for key in block}
-    | {"base", "plugins", "confounding", "groups", "claims", "shared", "use"}
+    | {key for model in (StudyFile, Scale, Compute) for key in model.model_fields}
+    | {"confounding", "groups", "shared", "use", "sets", "each", "chosen", "smoke", "quick", "full", "defaults"}
 )
 
 
@@ -90,23 +92,28 @@ def torn(text, chance):
 
 
 def written(chance):
-    """Return the text of a damaged study."""
-    text = content(chance.choice(STUDIES))
+    """Return the texts of a study and of params.yaml, one of them damaged."""
+    name = chance.choice(STUDIES)
+    text = changed(content(name), chance)
+    return (content("tiny"), text) if name == "params" else (text, content("params"))
+
+
+def changed(text, chance):
     if chance.random() < 0.4:
         return torn(text, chance)
     return yaml.dump(damaged(yaml.load(text, yaml.CSafeLoader), chance), Dumper=yaml.CSafeDumper, sort_keys=False)
 
 
-def look(folder, text):
-    """Read a study from a folder and plan it; return the words that refuse it, "" where nothing does."""
+def look(folder, text, params):
+    """Read a study and params.yaml from a folder and plan it; return the words that refuse it, "" where nothing does."""
 
     def late(number, frame):
         raise TimeoutError(f"more than {SECONDS} s")
 
-    overlay = folder / "workflow" / "studies" / "mine.yaml"
-    overlay.parent.mkdir(parents=True, exist_ok=True)
-    (folder / "params.yaml").write_text(content("params"))
-    overlay.write_bytes(text.encode(errors="surrogatepass"))
+    study = folder / "workflow" / "studies" / "mine.yaml"
+    study.parent.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_bytes(params.encode(errors="surrogatepass"))
+    study.write_bytes(text.encode(errors="surrogatepass"))
     before = signal.signal(signal.SIGALRM, late)
     signal.alarm(SECONDS)
     try:
@@ -122,7 +129,7 @@ def look(folder, text):
 def test_damaged_settings_are_read_or_refused_in_words(tmp_path):
     answers = []
     for draw in range(DRAWS):
-        error = look(tmp_path, written(random.Random(draw)))
+        error = look(tmp_path, *written(random.Random(draw)))
         # A damaged name may be reported where a shipped paper asks for the entry.
         assert not error or error.startswith((str(tmp_path), str(PACKAGE / "papers"))), draw
         assert len(error) < 200_000, draw
