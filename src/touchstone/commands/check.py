@@ -39,7 +39,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study_or_paper", nargs="?", default=DEFAULT_STUDY, metavar="STUDY",
                         help="or a paper: a folder with a / in it, or a shipped paper's name")  # fmt: skip
     parser.add_argument(
-        "--entry", metavar="NAME", help="of a study: print the settings of this entry, with every default"
+        "--entry", metavar="NAME", help="of a study: print the settings of this entry or section, with every default"
     )
     parser.add_argument("--no-run", action="store_true", help="of a paper: only read it")
     add_cores(parser, "of a paper: ")
@@ -126,12 +126,14 @@ def _jobs(study: Study, summary: str) -> Iterator[str]:
         return
     cores = processes.available_cores()
     minutes = max(estimate.seconds / cores / 60, 1)
-    yield from _wrapped("time", f"about {minutes:.0f} min on {cores} cores, from {estimate.origin}")
+    yield from _wrapped("time", f"about {minutes:.1f} min on {cores} cores, from {estimate.origin}")
 
 
 def _entry(settings: Study, name: str) -> str:
-    """Return the settings of an entry as YAML, under its section."""
+    """Return the settings of an entry, or of all entries of a section, as YAML, under the section."""
     sections = [section for section, block in settings.settings.items() if section not in NO_ENTRIES]
+    if name in sections:
+        return yaml.safe_dump({name: settings[name]}, sort_keys=False, allow_unicode=True)
     for section in sections:
         if name in settings[section]:
             return yaml.safe_dump({section: {name: settings[section][name]}}, sort_keys=False, allow_unicode=True)

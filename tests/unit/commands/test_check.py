@@ -65,13 +65,13 @@ def test_the_time_is_what_the_jobs_took_the_last_time_on_all_cores():
     record("train", "cnn.1", cpu_seconds=1200.0)
     record("report", "mine", cpu_seconds=0.0)
     text = said(fetch="no update", train="update pending", report="update pending")
-    assert "about 15 min on 2 cores, from what these jobs took here the last time" in text
+    assert "about 15.0 min on 2 cores, from what these jobs took here the last time" in text
 
 
 def test_jobs_without_a_record_are_taken_to_last_as_long_as_the_others():
     record("train", "cnn.0")
     text = said(fetch="no update", train="update pending", report="no update")
-    assert "about 10 min on 2 cores, from what these jobs took" in text
+    assert "about 10.0 min on 2 cores, from what these jobs took" in text
 
 
 def ours(train="data/digits", epochs=20):
@@ -85,12 +85,12 @@ def ours(train="data/digits", epochs=20):
 def test_without_a_run_here_the_time_is_that_of_our_run_on_the_same_images():
     ours()
     text = said(fetch="update pending", train="update pending", report="update pending")
-    assert "about 6 min on 2 cores, from our own run of digits" in text  # 0, 300 twice, 60 seconds
+    assert "about 5.5 min on 2 cores, from our own run of digits" in text  # 0, 300 twice, 60 seconds
 
 
 def test_a_training_of_twice_the_epochs_takes_twice_as_long():
     ours(epochs=10)
-    assert "about 10 min on 2 cores" in said(fetch="no update", train="update pending", report="no update")
+    assert "about 10.0 min on 2 cores" in said(fetch="no update", train="update pending", report="no update")
 
 
 def test_a_run_of_ours_on_other_images_says_nothing():

@@ -18,7 +18,7 @@ from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.roles import Roles, mentioned, read_roles
 from touchstone.pipeline.settings.sections import Section
 from touchstone.pipeline.settings.shorthand import DEFAULTS, INHERITED
-from touchstone.pipeline.settings.study_layers import GROUPS, SOURCES, Layer, data_layer, own_layer, scale_layer
+from touchstone.pipeline.settings.study_layers import GROUPS, SETS, SOURCES, Layer, data_layer, own_layer, scale_layer
 from touchstone.pipeline.settings.study_models import CHOSEN, GRADES, Defaults, StudyFile, read_model
 from touchstone.pipeline.settings.values import shown
 
@@ -42,6 +42,7 @@ class Files:
         plugins: folders, as written.
         seeds: claim -> the seeds of every network that it is about.
         data: the roles that the study gives.
+        sets: the sets that it defines in no role.
         played: group -> the one data role that it stands for.
     """
 
@@ -56,6 +57,7 @@ class Files:
     plugins: list[str]
     seeds: dict[str, list[int]]
     data: list[str]
+    sets: list[str]
     played: dict[str, str]
 
 
@@ -129,6 +131,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
         plugins=study.plugins,
         seeds=study.scale.claims,
         data=list(players),
+        sets=[name for name, block in (study.data.get(SETS) or {}).items() if "use" in block],
         played={name: role for name in groups if (role := data_role(name, groups, players))},
     )
 

@@ -39,7 +39,7 @@ from touchstone.pipeline.settings.requirements import (
     scored_data,
     static_networks,
 )
-from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, LABEL, STUDY_SETTINGS, sections
+from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, LABEL, STUDY_SETTINGS, Entry, sections
 from touchstone.pipeline.settings.unmeasured import open_roles, untested
 from touchstone.pipeline.settings.values import shown
 
@@ -145,8 +145,10 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     folders = [paper for paper in files.listed if "/" in paper]
     own = [paper for paper in files.papers if not paper.is_shipped]
     idle_changes = sorted(f"change.{section}.{name}" for section, name in unreached & draft.changed)
+    idle_sets = [name for name in files.sets if Entry("examples", name) in unreached]
     remarks = (
         *(f"{change} changes nothing: no question of this study is about it" for change in idle_changes),
+        *(f"data.sets.{name}: no question of this study reads it; name it in a data role" for name in idle_sets),
         *open_roles(own, files.sentences, draft.roles),
         *untested(own, files.book, resolved),
     )

@@ -65,6 +65,15 @@ def test_a_change_of_what_a_dropped_paper_alone_asks_is_remarked_on(loaded):
     assert not loaded().remarks
 
 
+def test_a_set_that_no_question_reads_is_remarked_on(loaded):
+    mine = {"mine": {"use": "checkerboards", "count": 20}}
+    assert (
+        "data.sets.mine: no question of this study reads it; name it in a data role"
+        in loaded(data={"sets": mine}).remarks
+    )
+    assert not loaded(data={"sets": mine, "ood_far": ["photographs", "textures", "mine"]}).remarks
+
+
 def test_one_seed_more_goes_to_every_network_whose_recipe_fixes_none(loaded):
     study = loaded(scale={"seeds": 4})
     for section in ("classifiers", "translators"):
