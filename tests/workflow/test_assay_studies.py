@@ -226,7 +226,7 @@ def test_outside_a_clone_an_assay_is_run_again_checked_and_known_by_its_bare_nam
     assert started[1:] == [("assay_cnn.yaml", "1"), ("assay_cnn", "all")]
     capsys.readouterr()
     assert main(["check", "assay_cnn"]) == 0
-    assert re.search(r"\ntotal +\d+$", capsys.readouterr().out.strip())
+    assert re.search(r"\nto run +(\d+) of \1 jobs: ", capsys.readouterr().out)
 
 
 @pytest.fixture
@@ -270,7 +270,7 @@ def test_dry_run_check_and_run_say_that_a_study_asks_for_a_gpu_that_is_not_here(
         ["run", "assay_cnn"],
     ):
         main([*command, *(["--device", "cuda"] if command[0] == "assay" else [])])
-        said.append("study.device is cuda, and this machine has no GPU" in capsys.readouterr().err)
+        said.append("compute.device is cuda, and this machine has no GPU" in capsys.readouterr().err)
 
     assert said == [not there] * 3
     assert load("assay_cnn")["study"]["device"] == "cuda"

@@ -31,7 +31,7 @@ def test_a_study_whose_path_holds_what_shells_and_snakemake_read_is_checked_and_
     checked = clone.run(clone.touchstone("check", "--", path))
     done = clone.run(clone.touchstone("run", "--cores", "1", "--", path))
 
-    assert "total           5" in checked.stdout
+    assert "to run       4 of 4 jobs" in checked.stdout
     assert done.stdout.splitlines()[-1].startswith("4 jobs in ")
     assert (clone.root / "reports/few/report.html").is_file()
     assert list(clone.root.rglob("made")) == []

@@ -106,7 +106,7 @@ TABLE = [
     Change("a default", ((ENERGY, "PositiveFloat = 1.0", "PositiveFloat = 2.0"),), about("/energy", "+energy@")),
     Change("what no job runs", (("src/touchstone/commands/job.py", "return 0", "return 0 + 0"),)),
     Change("how a study is planned", (("src/touchstone/pipeline/planning/plan.py", "waiting = [self.layout.page]", "waiting = [self.layout.page] + []"),)),
-    Change("a rule renamed", (("src/touchstone/pipeline/planning/plan.py", '"measure", "detect"', '"gauge", "detect"'), ("src/touchstone/pipeline/planning/layout.py", '"measure"), str(net)', '"gauge"), str(net)'), ("src/touchstone/pipeline/planning/layout.py", '_artefact("measure"', '_artefact("gauge"'))),
+    Change("a rule renamed", (("src/touchstone/pipeline/planning/parts.py", '"measure", "detect"', '"gauge", "detect"'), ("src/touchstone/pipeline/planning/layout.py", '"measure"), str(net)', '"gauge"), str(net)'), ("src/touchstone/pipeline/planning/layout.py", '_artefact("measure"', '_artefact("gauge"'))),
     Change("attacks in another job", (("src/touchstone/pipeline/planning/layout.py", 'else "attack"), examples', 'else "defend"), examples'),)),
 ]  # fmt: skip
 
