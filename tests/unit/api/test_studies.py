@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from projects import write_study
 from touchstone.api import studies
 from touchstone.api.studies import load_study
 from touchstone.pipeline.settings.files import ParamsError
@@ -23,10 +24,11 @@ def test_a_shipped_study_is_found_outside_a_project(tmp_path, monkeypatch):
 def test_the_project_around_the_current_folder_comes_first(tmp_path, monkeypatch):
     inner = tmp_path / "notebooks" / "deep"
     inner.mkdir(parents=True)
-    (tmp_path / "params.yaml").write_text("atacks: {}\n")
+    write_study(tmp_path, "digits")
+    (tmp_path / "params.yaml").write_text("scale: {epocs: 3}\n")
     monkeypatch.chdir(inner)
 
-    with pytest.raises(ParamsError, match=r"params\.yaml.*atacks.*Did you mean attacks\?"):
+    with pytest.raises(ParamsError, match=r"params\.yaml:1: scale\.epocs: .*Did you mean epochs\?"):
         load_study()
     assert load_study("tiny", folder=ROOT).name == "tiny"
 
