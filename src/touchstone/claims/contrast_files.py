@@ -39,9 +39,10 @@ def criterion(name: str, facts: Mapping[str, Any]) -> Criterion:
         if key not in block:
             raise ClaimError(PLACE, f"{key} is missing; add it")
     criteria = facts.get("criteria") or {}
-    if block["of"] not in criteria:
+    judged = criteria.get(block["of"]) if isinstance(block["of"], str) and isinstance(criteria, dict) else None
+    if not isinstance(judged, dict):
         raise ClaimError((*PLACE, "of"), f"{block['of']} is no criterion of this paper")
-    same = {key: criteria[block["of"]][key] for key in ("roles", "together") if key in criteria[block["of"]]}
+    same = {key: judged[key] for key in ("roles", "together") if key in judged}
     tests = [block[key] for key in NUMBERS if key in block]
     own = {"setting": block["shows"], "criterion": "no bound", "tests": tests, **same}
     return paper_files.criterion(name, facts, own)

@@ -48,8 +48,9 @@ def check_names(place: Place, names: Iterable[Any], allowed: Iterable[str], what
     allowed = list(allowed)
     for name in names:
         if name not in allowed:
-            listed = ", ".join(allowed) or "nothing"
-            raise ClaimError(place, f"{what} {name} is not among {listed}.{nearest(str(name), allowed)}".lstrip())
+            words = [str(each) for each in allowed]
+            listed = ", ".join(words) or "nothing"
+            raise ClaimError(place, f"{what} {name} is not among {listed}.{nearest(str(name), words)}".lstrip())
 
 
 def text(place: Place, key: str, value: Any) -> str:

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 from hand_made_claims import ROLES, ROWS, asks, book
 
-from touchstone.claims import condition_files, paper_files
+from touchstone.claims import condition_files, contrast_files, paper_files
 from touchstone.claims.criteria import Revision
 from touchstone.statistics import threats
 
@@ -60,11 +60,33 @@ def read(figure=None, criterion=None, **paper):
         (asks() | {"revised": [{**CHANGE, "known": "yes"}]}, "revised.0.known: expected true or false"),
         (asks() | {"says": "it is {1}"}, "says: the number 1 is not among 0"),
         (asks() | {"says": "it is {breaks}"}, "says: the number breaks is not among 0"),
+        (
+            asks() | {"says": "it is {0.__init__}"},
+            "S9-1.says: braces hold one name, such as {net} or {0}, got it is {0.",
+        ),
+        (asks() | {"says": "it is {0:{0.__init__.__globals__}}"}, "S9-1.says: braces hold one name"),
+        (asks() | {"says": "it is {0!r}"}, "S9-1.says: braces hold one name"),
+        (asks() | {"says": "it is {}"}, "S9-1.says: braces hold one name"),
+        (asks(entry="{net.__class__}"), "S9-1.tests.0.entry: braces hold one name"),
+        (asks(metric="auroc_{net:>9}"), "S9-1.tests.0.metric: braces hold one name"),
+        (asks(examples=["digits"]), "S9-1.tests.0.examples: expected text, got ['digits']"),
+        (asks(stuck={"metric": "no_gradient_{nobody}"}), "nobody is not among net, examples"),
+        (asks(tests=[3.5]) | {"kind": 3.5}, "kind: 3.5 is not among paper, counter, check, context"),
     ],
 )
 def test_a_mistake_in_the_claims_is_told_with_its_place(block, words):
     with pytest.raises(ValueError, match=re.escape(words)):
         book(S9_1=block)
+
+
+@pytest.mark.parametrize("of", ["S9-2", ["S9-1"], 3, {}, None])
+def test_a_contrast_of_no_criterion_is_told(of):
+    facts = {"criteria": {"S9-1": asks(at_least=0.8)}}
+    contrast = {"of": of, "shows": "AUROC", "unaware": {}, "aware": {}}
+
+    (mistake,) = contrast_files.mistakes(facts | {"contrast": contrast})
+
+    assert str(mistake) == f"contrast.of: {of} is no criterion of this paper"
 
 
 def test_a_criterion_and_what_breaks_it_name_what_is_attacked_by_one_role():
