@@ -174,9 +174,11 @@ def with_one_figure(ran_with_one_figure: Project, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def copied(with_one_figure: Project, tmp_path: Path) -> Project:
+def copied(with_one_figure: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A copy of the run study, with one figure, that a test may change."""
-    return with_one_figure.copy(tmp_path / "copy")
+    project = with_one_figure.copy(tmp_path / "copy")
+    monkeypatch.setattr(papers, "SHIPPED", project.root / "src/touchstone/papers")
+    return project
 
 
 def run_again(project: Project) -> None:

@@ -143,7 +143,7 @@ def test_altered_bytes_are_pointed_out(copied, monkeypatch, capsys):
     ("what", "number", "named"),
     [
         ("tiny", "S4-1", "outputs/"),
-        ("tiny", "2", "scores/cnn.0/"),
+        ("tiny", "2", "attacked/digits_test/"),
         ("reports/tiny/claims.csv", None, "reports/tiny/claims.csv"),
         (SCORES, None, SCORES),
     ],
