@@ -7,13 +7,14 @@ import random
 import runpy
 import types
 import typing
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from touchstone.digests import folder_digest
+from touchstone.digests import folder_digest, sha256
 from touchstone.ingest.example_notes import prepared
 from touchstone.records.damage import DamagedFile
 from touchstone.records.encoding import encode
@@ -51,6 +52,14 @@ def pictures_by_class(folder):
     return folder
 
 
+def published(folder):
+    """Write an archive that somebody publishes, and return what a study says of it."""
+    with zipfile.ZipFile(folder / "published.zip", "w") as archive:
+        archive.write(__file__, "page.txt")
+    digest = sha256((folder / "published.zip").read_bytes())
+    return {"url": "http://localhost/published.zip", "sha256": digest, "licence": "CC0", "citation": "Nobody"}
+
+
 @pytest.fixture(scope="module")
 def raw_folders(tmp_path_factory):
     """The raw folder of each source; one that can be told a local folder gets small archives in its own format."""
@@ -62,7 +71,9 @@ def raw_folders(tmp_path_factory):
             patch.setattr(importlib.import_module(f"touchstone.sources.{name}"), "ARCHIVES", table)
         for name in SOURCES:
             folders[name] = tmp_path_factory.mktemp(name)
-            told = {"local_folder": str(local), "location": pictures if name == "own_files" else __file__}
+            told = {"local_folder": str(local), "location": pictures if name == "own_files" else __file__} | published(
+                local
+            )
             asked = parameters("sources", name)
             load("sources", name)(folders[name], **{key: value for key, value in told.items() if key in asked})
     return folders

@@ -51,7 +51,9 @@ def test_an_image_that_was_fooled_is_not_attacked_again(victim):
 
     worst_of(victim.model, victim.images, victim.labels, victim.draws(), attacks=[partial(pgd, eps=0.1), watching])
 
-    right = int(victim.still_right(pgd(victim.model, victim.images, victim.labels, victim.draws(), eps=0.1)).sum())
+    attacked = pgd(victim.model, victim.images, victim.labels, victim.draws(), eps=0.1)
+    rounded = to_grid_towards(attacked, victim.images)  # what rounding undoes is attacked again
+    right = int((victim.still_right(attacked) | victim.still_right(rounded)).sum())
     assert seen == [right] and right < 100
 
 

@@ -43,5 +43,5 @@ def test_a_job_for_a_gpu_that_torch_cannot_use_says_what_to_set(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(gpus, "claim", lambda: None)
 
-    with pytest.raises(JobError, match=r"study\.device is cuda, but torch finds no GPU here; set it to cpu"):
+    with pytest.raises(JobError, match=r"compute\.device is cuda, but torch finds no GPU here; set it to cpu"):
         environment.set_up_torch({"device": "cuda", "threads": 1})
