@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -154,3 +155,19 @@ def compiled(project: Project) -> None:
     compileall.compile_dir(project.root / "src", quiet=1)
     (project.root / ".touchstone").mkdir()
     project.forked(["-c", PARSE])
+
+
+@contextlib.contextmanager
+def within(seconds: int) -> Iterator[None]:
+    """Fail if the block takes longer."""
+
+    def late(number: int, frame: object) -> None:
+        raise TimeoutError(f"took more than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from projects import ROOT
+
 FEW = """
 title: Few
 data:
@@ -47,3 +49,11 @@ def study(clone: Any) -> Callable[[str], str]:
         return f"{folder}/few.yaml"
 
     return put
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of params.yaml that a test may damage, and a folder for a study."""
+    (tmp_path / "workflow" / "studies").mkdir(parents=True)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    return tmp_path

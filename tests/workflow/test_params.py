@@ -17,14 +17,6 @@ FULL = dict.fromkeys(("gradient_detection", "aloe", "margin_consistency", "fgsm"
 DIGITS = study_text("digits", papers=FULL, change=None)  # every question of the papers
 
 
-@pytest.fixture
-def project(tmp_path):
-    """A copy of params.yaml that a test may damage, and a folder for a study."""
-    (tmp_path / "workflow" / "studies").mkdir(parents=True)
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    return tmp_path
-
-
 def changed(project, text="", **changes):
     """The study of all questions about digits, changed: `text` is the content of its block change."""
     change = f"change:\n{textwrap.indent(text, '  ')}\n" if text else ""

@@ -1,16 +1,14 @@
 """Settings that would crash, hang or mean nothing are refused within seconds: file, line, key, what is allowed."""
 
 import re
-import signal
 import subprocess
 import sys
 import textwrap
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from projects import study_text
+from projects import study_text, within
 from touchstone import registry
 from touchstone.pipeline.settings.files import ParamsError, lines_of, read_yaml
 from touchstone.pipeline.settings.limits import largest
@@ -22,28 +20,6 @@ SECONDS = 10
 PAPERS = dict.fromkeys(("gradient_detection", "aloe", "margin_consistency", "fgsm", "translation"), "full")
 DIGITS = study_text("digits", papers=PAPERS, change=None)
 BEFORE = DIGITS.count("\n") + 1  # lines before what a study changes
-
-
-@pytest.fixture
-def project(tmp_path):
-    """A copy of params.yaml, and a folder for a study."""
-    (tmp_path / "workflow" / "studies").mkdir(parents=True)
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    return tmp_path
-
-
-@contextmanager
-def within(seconds):
-    def late(number, frame):
-        raise TimeoutError(f"took more than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def message(project, text):

@@ -2,12 +2,11 @@
 
 import re
 import shutil
-import signal
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from projects import within
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.study import load
@@ -185,28 +184,6 @@ WRONG = {
     },
     "nothing in an entry": (*change("classifiers: {cnn: {epochs: null}}"), "change.classifiers.cnn.epochs", "expected int at least 1"),
 }  # fmt: skip
-
-
-@pytest.fixture
-def project(tmp_path):
-    """A copy of params.yaml, and a folder for a study."""
-    (tmp_path / "workflow" / "studies").mkdir(parents=True)
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    return tmp_path
-
-
-@contextmanager
-def within(seconds):
-    def late(number, frame):
-        raise TimeoutError(f"took more than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def message(project, text):

@@ -109,7 +109,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     changed = study.change.get(GROUPS, {})
     named = {role for layer in layers for _, role in mentioned(layer.blocks)}
     named |= {role for words in (groups, changed, players) for _, role in mentioned(words)}
-    known = {*groups, *named, *sentences, *(name for paper in unlisted for name in paper.groups)}
+    known = {*groups, *named, *sentences}
     groups |= groups_of(changed, problems.own, ("change", GROUPS), problems)
     for role, words in players.items():
         groups[role] = words
