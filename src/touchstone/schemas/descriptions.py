@@ -73,7 +73,7 @@ _training = descriptions([_step] if _step else []) | {
 SETTINGS = {
     "study": {
         "device": "where networks run",
-        "threads": "CPU threads of a job that computes with networks; they can change the bytes of a result",
+        "threads": "CPU threads of a job that computes with networks; another number can change the bytes of its result",
         "precision": "number format of matrix products",
         "memory_format": "order of image tensors in memory",
         "batch_size": "images at a time in attacks and inference; results do not depend on it",

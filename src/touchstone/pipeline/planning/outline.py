@@ -59,7 +59,7 @@ def outline_of(study: str, lock: Path | None = None) -> Outline:
     with suppress(OSError, ValueError, KeyError, TypeError):  # none, or a damaged one
         content = json.loads(kept.read_text(encoding="utf-8"))
         if content["behind"] == _states(content["read"], lock) and _is_written(content["written"]):
-            plugins.use(content["plugins"])  # jobs are told of them
+            plugins.use(content["plugins"])  # jobs find them by the environment that this sets
             return Outline(**content["outline"])
     return _planned(study, lock, kept)
 

@@ -40,7 +40,7 @@ BEGINNINGS = (
     "could not find expected ':'",
     "did not find expected ','",
     "found unexpected end",
-)  # told where it begins
+)  # the message names the line where it begins
 
 Place = tuple[str, ...]  # the keys that lead to a value; indices of lists are "0", "1", ...
 

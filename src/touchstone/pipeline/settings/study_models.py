@@ -75,7 +75,7 @@ class Scale(Model):
         claims: claim -> the seeds of every network that it is about.
         false_positive_rates: at which detectors are measured.
         attacked_false_positive_rate: sets the threshold that adaptive attacks must get below.
-        absent: sources that cannot be had; what needs them is left out.
+        absent: sources that this machine lacks; entries that need one leave the study.
     """
 
     seeds: Seeds | None = None
