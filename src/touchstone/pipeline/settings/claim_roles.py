@@ -103,7 +103,7 @@ def _cast(
     for role in criterion.together:
         first = criterion.together[0]
         if len(cast.get(role, [])) != len(cast.get(first, [])):
-            told, other = (first, role) if problems.is_own((*place, first)) else (role, first)
+            wrong, other = (first, role) if problems.is_own((*place, first)) else (role, first)
             reason = f"is compared with {other} entry by entry; give as many entries, in the same order"
-            problems.add((*place, told), reason)
+            problems.add((*place, wrong), reason)
     return cast
