@@ -7,7 +7,7 @@ every number.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,18 +16,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from touchstone.adversary.budgets import check_budget
 from touchstone.adversary.expectation import Expected
 from touchstone.adversary.losses import margin_loss
-from touchstone.api import evaluation_evidence, foreign_attacks, gate, suite_phases
+from touchstone.api import evaluation_evidence, foreign_attacks, gate
 from touchstone.api import progress as progress_line
 from touchstone.api.arguments import check_share, check_whole
-from touchstone.api.evaluation_checks import failed, log_odds
-from touchstone.api.torch_state import State
-from touchstone.attacks.attack_suite import attack_suite
-from touchstone.attacks.fgsm import fgsm
+from touchstone.api.attacked_rows import CHECKED, LARGE_EPS, STREAM, Effort, attack_rows
+from touchstone.api.evaluation_checks import failed
 from touchstone.attacks.pgd import pgd
-from touchstone.attacks.random_sign import random_sign
 from touchstone.contracts import Attack, Model
 from touchstone.numerics.tensors import RandomStreams, batches
 from touchstone.statistics import intervals
@@ -35,7 +31,6 @@ from touchstone.statistics.intervals import Interval
 from touchstone.statistics.wording import bracketed, more_digits, written
 
 ATTACKS = 5  # that `evaluate` always runs
-LARGE_EPS = 0.5  # any image can be made mid-gray, so no classifier can stay right
 
 
 @dataclass(frozen=True)
@@ -122,6 +117,7 @@ def evaluate(
         raise ValueError(f"eps must be above 0 and below {LARGE_EPS}, got {eps:g}: it is a share of the pixel range")
     check_whole(1, draws=draws, batch_size=batch_size)
     check_whole(0, steps=steps, restarts=restarts, queries=queries)
+    effort = Effort(steps, restarts, queries)
     if evidence is not None and draws > 1:
         raise ValueError(
             "a random model gives others other predictions, so there is no evidence to write: omit evidence"
@@ -134,6 +130,12 @@ def evaluate(
         else:
             gate.check_random(door.model, door.images)
         seen = door.model if draws == 1 and stand_in is None else Expected(door.model, draws, stand_in)
+        if evidence is not None:
+            evaluation_evidence.check_different(door.images.cpu().numpy())
+        named = {
+            f"attacks[{number}]": partial(foreign_attacks.attacked, f"attacks[{number}]", attack, caller=door.caller)
+            for number, attack in enumerate(further)
+        }
         count = (ATTACKS + len(further)) * math.ceil(len(images) / batch_size)
         counting = progress_line.counted("evaluate", count, progress)
         with torch.no_grad(), _seeded(seed, draws), counting as step:
@@ -141,10 +143,10 @@ def evaluate(
             hits: dict[str, list[Tensor]] = {}
             worst = []
             for part, part_labels, rows in batches(batch_size, door.images, door.labels, ids):
-                streams = RandomStreams(seed, "attack", rows)
-                correct, chosen = _attacked(
-                    *(seen, part, part_labels, streams, eps, (steps, restarts, queries)),
-                    further, door.caller, step, steady=draws == 1,
+                streams = RandomStreams(seed, STREAM, rows)
+                correct, chosen = attack_rows(
+                    *(seen, part, part_labels, streams),
+                    eps=eps, effort=effort, further=named, step=step, steady=draws == 1,
                 )  # fmt: skip
                 if draws > 1:
                     chosen = _pushed(seen, part, part_labels, streams, eps, steps, chosen)
@@ -176,78 +178,13 @@ def evaluate(
                 door.labels,
                 result.attacked,
                 eps=eps,
+                rows={name: rows_hit[name].cpu().numpy() for name in CHECKED},
+                attack=evaluation_evidence.Record(*effort, seed, len(further), stand_in is not None),
                 accuracies={"clean": result.clean_accuracy, "robust": result.robust_accuracy},
                 failed_checks=result.failed_checks,
                 batch_size=batch_size,
             )
     return result
-
-
-def _attacked(
-    model: Model,
-    images: Tensor,
-    labels: Tensor,
-    draws: RandomStreams,
-    eps: float,
-    effort: tuple[int, int, int],
-    attacks: Sequence[Attack],
-    caller: State,
-    step: Callable[[], None],
-    steady: bool,
-) -> tuple[dict[str, Tensor], Tensor]:
-    """Return which rows are classified correctly, clean and under each attack, and the worst image of each row.
-
-    The suite runs as it was raced, in two phases: a check compares what gradients leave with what Square then leaves.
-    A row that is wrong when clean is right under no attack. A row that is fooled within `eps` is fooled within the large
-    eps, too, and its loss counts as risen: a check never contradicts a point that was found.
-
-    Args:
-        effort: steps, restarts and queries of the suite.
-        attacks: further ones.
-        caller: torch's state for them.
-        step: called after each attack.
-        steady: whether the model draws no random numbers, so that an attack may stop at its first success.
-    """
-    steps, restarts, queries = effort
-    every = torch.arange(len(images), device=images.device)
-    logits = model(images)
-    gate.check_finite_logits("the model", logits)
-    clean = logits.argmax(1) == labels
-
-    def right(changed: Tensor) -> Tensor:
-        step()
-        logits = model(changed)
-        gate.check_finite_logits("the model", logits, "attacked images")
-        return clean & (logits.argmax(1) == labels)
-
-    streams = draws.take(every)  # the second phase of the suite goes on where the first has left them
-    followed = attack_suite(model, images, labels, streams, eps=eps, steps=steps, restarts=restarts, queries=0)
-    correct = {"clean": clean, "white_box": right(followed)}
-    chosen = suite_phases.search_on(model, images, labels, streams, followed, eps=eps, queries=queries)
-    robust = correct["black_box"] = right(chosen)
-    within: dict[str, Attack] = {"single_step": partial(fgsm, eps=eps), "noise": partial(random_sign, eps=eps)}
-    for number, attack in enumerate(attacks):
-        name = f"attacks[{number}]"
-        within[name] = partial(foreign_attacks.attacked, name, attack, caller=caller)
-    for name, attack in within.items():
-        changed = attack(model, images, labels, draws.take(every))
-        check_budget(name, images, changed, eps)
-        correct[name] = right(changed)
-        fooled = robust & ~correct[name]
-        chosen, robust = torch.where(fooled[:, None, None, None], changed, chosen), robust & ~fooled
-    before = log_odds(logits, labels)
-    correct["loss_rises"] = ~robust
-    for changed in (followed, chosen):
-        correct["loss_rises"] = correct["loss_rises"] | (log_odds(model(changed), labels) > before)
-    correct["large_eps"] = robust.clone()
-    for loss in ("cross_entropy", "margin"):  # the gradient of the first vanishes in float32 if a network is very sure
-        rows = torch.nonzero(correct["large_eps"])[:, 0]
-        if len(rows):
-            part = (images[rows], labels[rows], draws.take(rows))
-            large = pgd(model, *part, eps=LARGE_EPS, steps=steps, loss=loss, stop_on_success=steady)
-            correct["large_eps"][rows] = model(large).argmax(1) == labels[rows]
-    step()
-    return correct | {"robust": robust}, chosen
 
 
 def _pushed(
