@@ -1,0 +1,149 @@
+"""Attack some images again with the attack suite: which of those that are said to be robust are not, and what follows."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from touchstone.adversary.budgets import check_budget
+from touchstone.adversary.perturbations import Norm
+from touchstone.attacks.attack_suite import attack_suite
+from touchstone.contracts import Model
+from touchstone.evidence.problems import counted
+from touchstone.numerics.tensors import RandomStreams
+from touchstone.records.nouns import Array
+from touchstone.statistics import intervals
+
+DEFAULT = 64  # images: if 4.6 % of those that are said to be robust can be fooled, it meets one with probability .95
+POWER = 0.95
+BATCH = 64
+STREAM = "challenge"
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What the suite did to a sample of the images that are said to be robust.
+
+    Attributes:
+        rows: (n,), which images were attacked, in rising order.
+        fallen: (n,), which of them the suite fooled.
+        among: how many are said to be robust.
+        seconds: how long it took.
+    """
+
+    rows: Array
+    fallen: Array
+    among: int
+    seconds: float
+
+    @property
+    def count(self) -> int:
+        """How many images the suite fooled."""
+        return int(np.count_nonzero(self.fallen))
+
+    def __str__(self) -> str:
+        first = f", first image {self.rows[np.argmax(self.fallen)]}" if self.count else ""
+        return (
+            f"{len(self.rows):,} of the {counted(self.among, 'image')} that are said to be robust, drawn at random, were"
+            f" attacked again with the attack suite: it fooled {self.count}{first}. {noticed(len(self.rows), self.among)}"
+            f" ({self.seconds:.0f} s)"
+        )
+
+
+def noticed(drawn: int, among: int) -> str:
+    """Return in words which share of images a sample notices: all of them, or one that it misses with probability .05.
+
+    Args:
+        drawn: How many images were attacked.
+        among: Of how many.
+    """
+    if drawn == among:
+        return "These are all"
+    share = 1 - (1 - POWER) ** (1 / drawn)
+    return f"If {100 * share:.1f} % of all can be fooled, it meets one with probability {POWER}"
+
+
+def draw(rows: Array, count: int, seed: int | None = None) -> Array:
+    """Return some rows at random, in rising order; all of them if there are no more.
+
+    Args:
+        rows: To draw from.
+        count: How many.
+        seed: Of the draw; by default the system's, so that no author can know it.
+    """
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:count])
+
+
+def challenge(
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    robust: Array,
+    *,
+    eps: float,
+    norm: Norm = "linf",
+    count: int = DEFAULT,
+    seed: int | None = None,
+) -> Challenge:
+    """Attack some of the images that are said to be robust with the attack suite at its defaults.
+
+    Args:
+        model: Images in [0, 1] to logits (N, K), in eval mode.
+        images: (N, C, H, W) before any attack, where the model is.
+        labels: (N,).
+        robust: (N,) mask of those that are said to be robust.
+        eps: The radius in which they are said to be.
+        norm: Of the change.
+        count: How many to attack; at least 1.
+        seed: Of the sample and of the attacks; by default the system's.
+
+    Raises:
+        ValueError: The suite left its budget.
+    """
+    started = time.monotonic()
+    among = np.flatnonzero(robust)
+    rows = draw(among, count, seed)
+    key = secrets.randbits(32) if seed is None else seed
+    fallen = np.zeros(len(rows), bool)
+    chosen = torch.from_numpy(rows).to(images.device)
+    place = 0
+    for part in chosen.split(BATCH):
+        before, expected = images[part], labels[part]
+        after = attack_suite(model, before, expected, RandomStreams(key, STREAM, part), eps=eps, norm=norm)
+        check_budget("the challenge", before, after, eps, norm)
+        with torch.no_grad():
+            fallen[place : place + len(part)] = (model(after).argmax(1) != expected).cpu().numpy()
+        place += len(part)
+    return Challenge(rows, fallen, len(among), time.monotonic() - started)
+
+
+def contradiction(found: Challenge, total: int, low: float) -> str:
+    """Return in words how a challenge contradicts a stated share of robust images; "" if it does not.
+
+    The stated share is contradicted if the largest one that the fooled images allow is below its interval.
+
+    Args:
+        found: What the suite fooled.
+        total: How many images the share is of.
+        low: The lower end of its interval.
+    """
+    if not found.count:
+        return ""
+    least, _ = (
+        intervals.exact(found.count, len(found.rows))
+        if len(found.rows) < found.among
+        else (found.count / found.among, 1)
+    )
+    most = found.among / total * (1 - least)
+    if most >= low:
+        return ""
+    first = found.rows[np.argmax(found.fallen)]
+    return (
+        f"image {first} is said to be robust, and the attack suite fools it: {found.count} of {len(found.rows)} such images"
+        f" fell, so at most {100 * most:.1f} % of all are robust; its interval begins at {100 * low:.1f} %"
+    )
