@@ -17,6 +17,7 @@ from touchstone.records.nouns import LeftOutError
 # The checks, in the order in which they are made.
 BYTES, SETTINGS, CHAIN, PLAN, SPLITS = "bytes", "settings", "chain", "plan", "splits"
 BUDGET, RECOMPUTATION, CRITERIA, ROOT = "budget", "recomputation", "criteria", "root"
+CHALLENGE, DATA = "challenge", "data"
 # What a machine raises that lacks memory, space or open files, or whose disk fails.
 LACKING = {errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO}
 # What forged data makes readers raise.
@@ -51,6 +52,7 @@ class Result:
         unchecked: What could not be checked, in sentences.
         proved: What was recomputed or compared, in sentences.
         trusted: What no computation here can prove, in sentences.
+        challenged: What was attacked again, in sentences: how many images, and what that would have noticed.
         verdicts: (claim, the verdict that was recomputed).
         seconds: How long it took.
     """
@@ -60,6 +62,7 @@ class Result:
     unchecked: list[str] = field(default_factory=list)
     proved: list[str] = field(default_factory=list)
     trusted: list[str] = field(default_factory=list)
+    challenged: list[str] = field(default_factory=list)
     verdicts: list[tuple[str, str]] = field(default_factory=list)
     seconds: float = 0.0
 
