@@ -15,7 +15,7 @@ from touchstone.adversary.perturbations import Norm
 from touchstone.attacks.attack_suite import attack_suite
 from touchstone.contracts import Model
 from touchstone.evidence.problems import counted
-from touchstone.numerics.tensors import RandomStreams
+from touchstone.numerics.tensors import RandomStreams, batches
 from touchstone.records.nouns import Array
 from touchstone.statistics import intervals
 
@@ -109,17 +109,14 @@ def challenge(
     among = np.flatnonzero(robust)
     rows = draw(among, count, seed)
     key = secrets.randbits(32) if seed is None else seed
-    fallen = np.zeros(len(rows), bool)
-    chosen = torch.from_numpy(rows).to(images.device)
-    place = 0
-    for part in chosen.split(BATCH):
+    fallen = []
+    for (part,) in batches(BATCH, torch.from_numpy(rows).to(images.device)):
         before, expected = images[part], labels[part]
         after = attack_suite(model, before, expected, RandomStreams(key, STREAM, part), eps=eps, norm=norm)
         check_budget("the challenge", before, after, eps, norm)
         with torch.no_grad():
-            fallen[place : place + len(part)] = (model(after).argmax(1) != expected).cpu().numpy()
-        place += len(part)
-    return Challenge(rows, fallen, len(among), time.monotonic() - started)
+            fallen.append(model(after).argmax(1) != expected)
+    return Challenge(rows, torch.cat(fallen).cpu().numpy(), len(among), time.monotonic() - started)
 
 
 def contradiction(found: Challenge, total: int, low: float) -> str:
@@ -134,11 +131,8 @@ def contradiction(found: Challenge, total: int, low: float) -> str:
     """
     if not found.count:
         return ""
-    least, _ = (
-        intervals.exact(found.count, len(found.rows))
-        if len(found.rows) < found.among
-        else (found.count / found.among, 1)
-    )
+    count, drawn = found.count, len(found.rows)
+    least = count / drawn if drawn == found.among else intervals.exact(count, drawn)[0]
     most = found.among / total * (1 - least)
     if most >= low:
         return ""
