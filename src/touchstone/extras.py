@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 PACKAGES = {  # the extra of pyproject.toml: the modules that it adds
-    "workflow": ("snakemake", "snakemake_interface_logger_plugins", "dvc", "rich"),
+    "workflow": ("snakemake", "snakemake_interface_logger_plugins", "dvc", "rich", "rocrate"),
     "data": ("sklearn", "skimage", "torchvision", "pooch", "requests"),
     "reports": ("matplotlib", "jinja2", "markupsafe", "pandas"),
 }

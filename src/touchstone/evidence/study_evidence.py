@@ -1,4 +1,4 @@
-"""Write the evidence of a finished study."""
+"""Write a pack of a finished study: one file from which anybody can verify its claims."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import touchstone
 from touchstone.evidence.selection import Selection
 from touchstone.evidence_files import archive
 from touchstone.evidence_files.archive import Evidence
+from touchstone.pipeline.orchestration import snakemake_run
 from touchstone.pipeline.provenance import chain, code, sidecar_files, whole_files
 from touchstone.pipeline.settings.files import NAME, study_file
 from touchstone.report import packing
@@ -21,8 +22,10 @@ NETWORKS = ("train", "convert")  # the steps that return weights
 PAGES = (packing.METRICS, "claims.csv", chain.ROOT)  # of the report, besides its sidecar
 
 
-def write(selection: Selection, written: str, path: Path, weights: bool = True, root: Path = Path()) -> Evidence:
-    """Write the evidence of a study's claims.
+def write(
+    selection: Selection, written: str, path: Path, weights: bool = True, root: Path = Path(), crate: bool = False
+) -> Evidence:
+    """Write a pack of a study's claims.
 
     Args:
         selection: The claims.
@@ -30,9 +33,10 @@ def write(selection: Selection, written: str, path: Path, weights: bool = True, 
         path: The file to write.
         weights: Whether to include the networks. Without them a verifier needs them from elsewhere.
         root: The project's folder.
+        crate: Whether to include the report's page, the workflow and the metadata of an RO-Crate.
 
     Returns:
-        The manifest of the evidence.
+        The manifest of the pack.
 
     Raises:
         ValueError: The study is not finished, a file does not match its sidecar or changed meanwhile, or the study runs
@@ -48,8 +52,10 @@ def write(selection: Selection, written: str, path: Path, weights: bool = True, 
     pages = [f"reports/{study.name}/{name}" for name in PAGES]
     settings = dict(_settings_files(written, study.folders, root))
     every = {name: root / name for name in (*names, *dict.fromkeys(sidecars), *pages)} | settings
+    if crate:
+        every |= {report: root / report} | _workflow_files()
     times = _times(every)
-    for name in names:
+    for name in (*names, *([report] if crate else [])):
         if sidecar_files.artefact_digest(root / name) != sidecar_files.read_sidecar(root / name)["artefact"]:
             raise ValueError(f"{name}: its bytes do not match its sidecar; see touchstone audit {written}")
     about = {
@@ -61,11 +67,15 @@ def write(selection: Selection, written: str, path: Path, weights: bool = True, 
         "weights": weights,
     }
     files = [(name, file.read_bytes) for name, file in every.items()]
+    if crate:
+        from touchstone.evidence import run_crate  # a verifier need not have the library
+
+        files.append((run_crate.METADATA, lambda: run_crate.describe(selection.plan, records, every, root / "logs")))
     with whole_files.replaced(path) as temporary:
         evidence = archive.write(temporary, KIND, about, files)
         if changed := [name for name, time in _times(every).items() if time != times[name]]:
             raise ValueError(
-                f"{changed[0]}: changed while the evidence was written; wait until no run is active, and repeat"
+                f"{changed[0]}: changed while the pack was written; wait until no run is active, and repeat"
             )
     return evidence
 
@@ -76,7 +86,7 @@ def _times(files: dict[str, Path]) -> dict[str, int]:
 
 
 def _settings_files(written: str, folders: tuple[str, ...], root: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the files that a study's settings come from: their names in the evidence, and their paths.
+    """Yield the files that a study's settings come from: their names in the pack, and their paths.
 
     Raises:
         ValueError: The study runs code of its own, or has a paper outside the project.
@@ -88,12 +98,19 @@ def _settings_files(written: str, folders: tuple[str, ...], root: Path) -> Itera
     for folder in folders:
         paper = Path(folder)
         if paper.is_absolute() or ".." in paper.parts:
-            raise ValueError(f"{folder}: is outside the project, so evidence cannot hold it; move it into the project")
+            raise ValueError(f"{folder}: is outside the project, so a pack cannot hold it; move it into the project")
         if any((root / paper).rglob("*.py")):
-            reason = "brings Python code, which no reviewer should have to run; evidence holds data only"
+            reason = "brings Python code, which no reviewer should have to run; a pack holds data only"
             raise ValueError(f"{folder}: {reason}. Move its components into touchstone, or leave its claims out")
         for name in ("claims.yaml", "experiment.yaml"):
             yield (paper / name).as_posix(), root / paper / name
+
+
+def _workflow_files() -> dict[str, Path]:
+    """Return the files of the workflow: their names in the pack, and their paths."""
+    folder = snakemake_run.workflow_folder()
+    files = [folder / "Snakefile", *sorted((folder / "rules").glob("*.smk"))]
+    return {f"workflow/{file.relative_to(folder).as_posix()}": file for file in files}
 
 
 def about_study(evidence: Evidence) -> dict[str, Any]:

@@ -28,9 +28,11 @@ MOST_FILES = 200_000
 LONGEST_NAME = 255  # letters of a file's or a folder's name, on most disks
 MOST_EXPANSION = 500  # times the archive's size; black images with one digit shrink to 1/200
 SMALL = 2**26  # bytes that any archive may expand to
-# Data and settings only. Nothing that a Python process imports can be in an evidence file.
+# Data, settings, the report and the rules of the workflow. Nothing that a Python process imports can be in a pack.
 _PART = r"(?!\.)[A-Za-z0-9_.+@=-]+"  # no hidden file
-NAME = re.compile(rf"(?:{_PART}/)*{_PART}\.(?:safetensors|csv|json|yaml|gz)|reports/[a-z0-9_]+/ROOT")
+NAME = re.compile(
+    rf"(?:{_PART}/)*{_PART}\.(?:safetensors|csv|json|yaml|gz|html|smk)|reports/[a-z0-9_]+/ROOT|workflow/Snakefile"
+)
 
 
 class EvidenceError(ValueError):
@@ -89,7 +91,7 @@ def write(path: Path, kind: str, about: dict[str, Any], files: Iterable[tuple[st
     with whole_files.replaced(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, read in sorted(files, key=lambda item: item[0]):
             if not NAME.fullmatch(name):
-                raise EvidenceError(f"{name}: an evidence file holds no file of this name")
+                raise EvidenceError(f"{name}: a pack holds no file of this name")
             data = read()
             entries[name] = Entry(sha256(data), len(data))
             archive.writestr(zip_entry(name), data, zipfile.ZIP_DEFLATED, LEVEL)
@@ -147,14 +149,14 @@ def unpack(path: Path, folder: Path) -> tuple[Evidence, list[tuple[str, str]]]:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, Evidence]]:
     if not path.is_file():
-        raise FileNotFoundError(2, "no such evidence file", str(path))
+        raise FileNotFoundError(2, "no such pack", str(path))
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive, _manifest(path, archive)
     except EvidenceError:
         raise
     except NOT_WHOLE as error:
-        advice = "it is truncated, damaged, or no evidence file; ask its author for another copy"
+        advice = "it is truncated, damaged, or no pack; ask its author for another copy"
         raise EvidenceError(f"{path}: cannot be read ({first_line(error)}); {advice}") from error
 
 
@@ -163,9 +165,9 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Evidence:
     if len(infos) < len(archive.infolist()) or len({name.casefold() for name in infos}) < len(infos):
         raise EvidenceError(f"{path}: holds two files of one name, so its readers may see different files")
     if MANIFEST not in infos:
-        raise EvidenceError(f"{path}: has no {MANIFEST}, so it is no evidence file; `touchstone evidence` writes one")
+        raise EvidenceError(f"{path}: has no {MANIFEST}, so it is no pack; `touchstone pack` writes one")
     if len(infos) > MOST_FILES:
-        raise EvidenceError(f"{path}: holds {len(infos):,} files; evidence has at most {MOST_FILES:,}")
+        raise EvidenceError(f"{path}: holds {len(infos):,} files; a pack has at most {MOST_FILES:,}")
     text = _bytes(archive, MANIFEST, LARGEST_MANIFEST)
     content = json.loads(text, object_pairs_hook=_without_twins)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -175,7 +177,7 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Evidence:
     folders = {parent.as_posix() for name in entries for parent in PurePosixPath(name).parents}
     for name, entry in entries.items():
         if not NAME.fullmatch(name):
-            raise EvidenceError(f"{path}: lists {name!a}; evidence holds only data and settings, inside its own folder")
+            raise EvidenceError(f"{path}: lists {name!a}; a pack holds only data, settings and pages, inside its own folder")
         if name in folders or max(map(len, name.split("/"))) > LONGEST_NAME:
             raise EvidenceError(
                 f"{path}: lists {name[:80]!a}, which no folder can hold: it is too long, or a folder too"

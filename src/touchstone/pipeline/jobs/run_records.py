@@ -23,7 +23,7 @@ from touchstone.pipeline.jobs.job_plan import JobPlan
 from touchstone.pipeline.provenance import git, whole_files
 
 FOLDER = "runs"
-PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "scikit-image", "pandas", "safetensors", "snakemake")
+PACKAGES = ("touchstone", "torch", "numpy", "scipy", "scikit-learn", "scikit-image", "pandas", "safetensors", "snakemake")
 
 
 @contextmanager
@@ -41,6 +41,7 @@ def recorded(logs: Path, plan: JobPlan) -> Iterator[dict[str, Any]]:
         "host": socket.gethostname(),
         "process": {"pid": process.pid, "start": process.start, "command": list(process.command)},
         **_commit(Path.cwd()),
+        "agent": _agent(Path.cwd()),
         "versions": {"python": platform.python_version(), **_versions()},
         "machine": platform.platform(),
     }
@@ -88,6 +89,13 @@ def _commit(folder: Path) -> dict[str, Any]:
     # Without git's lock, because a commit that the user makes at that moment would fail.
     changed = git.output(folder, "--no-optional-locks", "status", "--porcelain", "-uno")
     return {"commit": commit.decode().strip(), "dirty": bool(changed)}
+
+
+@cache
+def _agent(folder: Path) -> str | None:
+    """Return who runs the job, by the name that git knows; None without."""
+    name = git.output(folder, "config", "user.name") or b""
+    return name.decode(errors="replace").strip() or None
 
 
 @cache
