@@ -55,6 +55,11 @@ class Challenge:
         )
 
 
+def fresh_seed() -> int:
+    """Return a seed that nobody could know before: the system draws it."""
+    return secrets.randbits(32)
+
+
 def noticed(drawn: int, among: int) -> str:
     """Return in words which share of images a sample notices: all of them, or one that it misses with probability .05.
 
@@ -68,13 +73,13 @@ def noticed(drawn: int, among: int) -> str:
     return f"If {100 * share:.1f} % of all can be fooled, it meets one with probability {POWER}"
 
 
-def draw(rows: Array, count: int, seed: int | None = None) -> Array:
+def draw(rows: Array, count: int, seed: int) -> Array:
     """Return some rows at random, in rising order; all of them if there are no more.
 
     Args:
         rows: To draw from.
         count: How many.
-        seed: Of the draw; by default the system's, so that no author can know it.
+        seed: Of the draw. No author may know it: see `fresh_seed`.
     """
     return np.sort(np.random.default_rng(seed).permutation(rows)[:count])
 
@@ -87,8 +92,8 @@ def challenge(
     *,
     eps: float,
     norm: Norm = "linf",
+    seed: int,
     count: int = DEFAULT,
-    seed: int | None = None,
 ) -> Challenge:
     """Attack some of the images that are said to be robust with the attack suite at its defaults.
 
@@ -99,8 +104,8 @@ def challenge(
         robust: (N,) mask of those that are said to be robust.
         eps: The radius in which they are said to be.
         norm: Of the change.
+        seed: Of the sample and of the attacks.
         count: How many to attack; at least 1.
-        seed: Of the sample and of the attacks; by default the system's.
 
     Raises:
         ValueError: The suite left its budget.
@@ -108,11 +113,10 @@ def challenge(
     started = time.monotonic()
     among = np.flatnonzero(robust)
     rows = draw(among, count, seed)
-    key = secrets.randbits(32) if seed is None else seed
     fallen = []
     for (part,) in batches(BATCH, torch.from_numpy(rows).to(images.device)):
         before, expected = images[part], labels[part]
-        after = attack_suite(model, before, expected, RandomStreams(key, STREAM, part), eps=eps, norm=norm)
+        after = attack_suite(model, before, expected, RandomStreams(seed, STREAM, part), eps=eps, norm=norm)
         check_budget("the challenge", before, after, eps, norm)
         with torch.no_grad():
             fallen.append(model(after).argmax(1) != expected)

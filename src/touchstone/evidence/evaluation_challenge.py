@@ -27,10 +27,10 @@ SIGNIFICANT = 0.005  # probability with which an honest file may be found wrong,
 
 
 class Sample(NamedTuple):
-    """How many images a verifier attacks again, and the seed of their choice; None is the system's."""
+    """How many images a verifier attacks again, and the seed of their choice."""
 
     count: int
-    seed: int | None = None
+    seed: int
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,10 @@ def verify(
         raise ValueError("--model: an evaluation has one model; name one file")
     started = time.monotonic()
     own = evaluation_images.read(data) if data else None
-    sample = Sample(attacked_again.DEFAULT if challenge is None else challenge, seed)
+    sample = Sample(
+        attacked_again.DEFAULT if challenge is None else challenge,
+        attacked_again.fresh_seed() if seed is None else seed,
+    )
     with tempfile.TemporaryDirectory(prefix="touchstone-verify-") as name:
         folder = Path(name)
         evidence, damaged = archive.unpack(path, folder)
@@ -142,6 +145,7 @@ def _check(
     rest = None if own is None else evaluation_images.left_out(clean, own, result)
     if network is not None and sample.count and eps is not None and masks is not None and record is not None:
         claim = Claim(clean, masks, record, eps, _low(about))
+        result.challenged.append(f"the images below are those of --seed {sample.seed}, with --challenge {sample.count}")
         with result.reading(CHALLENGE, "clean.safetensors", "cannot be attacked again"):
             evaluation_challenge.repeat(claim, network, sample, failed, device, result)
             evaluation_challenge.suite(claim, network, sample, device, result)

@@ -78,7 +78,7 @@ def _file_of(selection: Selection, name: str) -> str:
 def _check_logits(reader: Recomputation, file: str, path: Path, result: Result, trust_code: bool) -> None:
     """Check that a model gives the logits that the evidence states of the network in a file."""
     tasks, images = reader.selection.tasks, 0
-    settings, name = tasks[file].settings, Path(file).stem
+    settings, name, device = tasks[file].settings, Path(file).stem, reader.device or "cpu"
     outputs = [
         output for output in reader.selection.files
         if tasks[output].step == "infer" and tasks[output].inputs.get("checkpoint") == file
@@ -96,9 +96,9 @@ def _check_logits(reader: Recomputation, file: str, path: Path, result: Result, 
             if own is None:
                 shape = examples.images.shape[1:]
                 mean, std = settings.get("mean", [0.0] * shape[0]), settings.get("std", [1.0] * shape[0])
-                own = network(str(path), shape, mean, std, Path(folder), reader.device, trust_code=trust_code)
+                own = network(str(path), shape, mean, std, Path(folder), device, trust_code=trust_code)
             with result.reading(RECOMPUTATION, output, f"is not what {path} gives"):
-                compare(own, *pair, reader.device)
+                compare(own, *pair, device)
                 images += len(examples)
     if own is None:
         raise ValueError(f"--model {path}: the evidence holds no logits of {name} to compare it with")
@@ -153,7 +153,7 @@ def compare(own: nn.Module, examples: ExampleSet, stated: Outputs, device: str) 
         rows = torch.from_numpy(examples.images).to(device)
         logits = torch.cat([own(batch) for (batch,) in tensors.batches(BATCH, rows)]).float().cpu().numpy()
     computed = Outputs(logits, examples.labels, examples.example_ids)
-    return closeness.compare(_logits_only(stated), computed, closeness.TOLERANCES[device])
+    return closeness.compare(_logits_only(stated), computed)
 
 
 def _logits_only(stated: Outputs) -> Outputs:
