@@ -1,7 +1,11 @@
-"""Whether an artefact equals its recomputation: exactly, or within what another processor changes."""
+"""Whether an artefact equals its recomputation: exactly, or within what another processor changes.
+
+No bound depends on what the artefact's author says of a processor. docs/audit.md has the bounds and their measurement.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -9,15 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from touchstone.evidence.budget_checks import check_rows
+from touchstone.numerics.precision import EPSILON, STEPS
 from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow, Metrics
 from touchstone.records.nouns import Array, Detector, ExampleSet, LeftOut, Margins, Outputs, Scores
 
-# Of an array's largest value. Between code paths of one processor, logits move by 1e-6; on GPUs with TF32 by 1e-3.
-TOLERANCES = {"cpu": 1e-4, "cuda": 5e-3}
-FITTED = 0.05  # of a fitted detector's spread or of a tensor's largest value: what fitting elsewhere may change
 NUMBERS = ("value", "low", "high", "base_rate", "seed_variance", "image_variance", "residual_variance")
-SEARCHED = 10  # times the tolerance of a forward pass: between processors, margins of digits moved by 1.5e-4
 ROUNDING = 1e-7  # of a metric: sums in another order
+SCORED = 2e-4  # of the calibration spread, or of a larger score: some detectors read the layers of a network
+SEARCHED = 1e-3  # of a margin: a search takes many steps, and each starts from what the last one left
+FITTED = 1e-3  # of the calibration spread, or of a larger score: scores of a detector that was fitted elsewhere
+PROBED = 0.02  # of a metric, or of 1: a probe that was trained elsewhere
+DECIDED, FEWEST = 0.01, 2  # rows that rounding may put on the other side of a value: a share, and a number in any case
 
 
 class Closeness(NamedTuple):
@@ -32,43 +38,40 @@ class Closeness(NamedTuple):
     ties: int = 0
 
 
-def compare(stated: Any, computed: Any, tolerance: float) -> Closeness:
+def compare(stated: Any, computed: Any, detectors: tuple[Detector, Detector] | None = None) -> Closeness:
     """Check a noun against its recomputation.
 
     Args:
         stated: As the evidence states it.
         computed: As it was recomputed.
-        tolerance: Of its numbers, relative to the largest of an array.
+        detectors: Of scores: the detector as the evidence states it, and with the thresholds that its tensors give.
 
     Raises:
         ValueError: Says what differs.
     """
-    if _identical(stated, computed):
+    if identical(stated, computed):
         return Closeness(exact=True)
     if isinstance(computed, LeftOut):
         raise ValueError(f"it cannot be computed: {computed.reason}")
     ties = 0
     match stated:
         case Metrics():
-            compare_rows(stated.rows, computed.rows)
-            if stated.left_out != computed.left_out:
-                raise ValueError(f"it leaves out {list(stated.left_out)}, recomputed {list(computed.left_out)}")
+            compare_metrics(stated, computed)
         case Outputs():
-            ties = _compare_outputs(stated, computed, tolerance)
+            ties = _compare_outputs(stated, computed)
         case Scores():
-            _compare_identity(stated, computed)
-            _close("scores", stated.scores, computed.scores, tolerance)
+            _compare_scores(stated, computed, detectors)
         case Detector():
-            _compare_detectors(stated, computed, tolerance)
+            compare_calibration(stated, computed)
         case ExampleSet():
             _compare_identity(stated, computed)
             if stated.source != computed.source:
                 raise ValueError(f"its source is {stated.source!r}, recomputed {computed.source!r}")
-            _close("images", stated.images, computed.images, tolerance)
+            _compare_arrays("images", stated.images, computed.images)
         case Margins():
-            _compare_margins(stated, computed, tolerance)
+            _compare_margins(stated, computed)
         case _:
-            raise ValueError(f"verify cannot compare {type(stated).__name__}")
+            raise ValueError(f"{type(stated).__name__} are compared by their bytes only, and these differ")
     return Closeness(exact=False, ties=ties)
 
 
@@ -94,7 +97,7 @@ def nearer(stated: Any, first: Any, second: Any) -> Any:
     return first
 
 
-def _identical(stated: Any, computed: Any) -> bool:
+def identical(stated: Any, computed: Any) -> bool:
     """Return whether two values are equal to the last bit; notes are not compared.
 
     `budget_checks.check_flat_shares` computes those that claims are judged by.
@@ -104,21 +107,14 @@ def _identical(stated: Any, computed: Any) -> bool:
     if isinstance(stated, np.ndarray):
         return bool(stated.dtype == computed.dtype and np.array_equal(stated, computed))
     if isinstance(stated, dict):
-        return stated.keys() == computed.keys() and all(_identical(stated[name], computed[name]) for name in stated)
+        return stated.keys() == computed.keys() and all(identical(stated[name], computed[name]) for name in stated)
     if is_dataclass(stated):
         names = [field.name for field in fields(stated) if field.name != "notes"]
-        return all(_identical(getattr(stated, name), getattr(computed, name)) for name in names)
+        return all(identical(getattr(stated, name), getattr(computed, name)) for name in names)
     return bool(stated == computed)
 
 
-def _compare_margins(stated: Margins, computed: Margins, tolerance: float) -> None:
-    _compare_identity(stated, computed)
-    for what in ("norm", "method"):
-        if getattr(stated, what) != getattr(computed, what):
-            raise ValueError(f"its {what} is {getattr(stated, what)!r}, recomputed {getattr(computed, what)!r}")
-    check_rows("predictions", stated.predictions, computed.predictions)
-    check_rows("rows with a margin", stated.found, computed.found)
-    _close("margins", stated.margins[stated.found], computed.margins[computed.found], SEARCHED * tolerance)
+# --- rows -------------------------------------------------------------------------------------------------------------
 
 
 def _compare_identity(stated: Any, computed: Any) -> None:
@@ -126,27 +122,64 @@ def _compare_identity(stated: Any, computed: Any) -> None:
     check_rows("labels", stated.labels, computed.labels)
 
 
-def _close(what: str, stated: Array, computed: Array | None, tolerance: float) -> None:
-    """Check that no value of an array moved by more than a tolerance. A stated NaN is never within it."""
+def _compare_arrays(what: str, stated: Array, computed: Array | None, share: float = STEPS * EPSILON) -> None:
+    """Check that no value moved by more than a share of the largest value of its own row.
+
+    A row whose values almost cancel rounds as the row in the middle does, because it was computed from as large numbers.
+
+    Args:
+        what: The name of the array.
+        stated: One entry, of any shape, per row. A stated NaN is never close.
+        computed: Likewise.
+        share: By default, some steps of float32.
+
+    Raises:
+        ValueError: Names the first row that differs, and how many do.
+    """
     if computed is None or stated.shape != computed.shape:
         raise ValueError(f"its {what} have the shape {stated.shape}, recomputed {getattr(computed, 'shape', None)}")
     if not stated.size or np.array_equal(stated, computed):
         return
-    scale = max(float(np.abs(computed).max()), np.finfo(np.float64).tiny)
-    with np.errstate(over="ignore"):  # of an array of zeros, whatever is stated is infinitely far
-        moved = np.abs(stated.astype(np.float64) - computed) / scale
-    if not (worst := float(moved.max())) <= tolerance:  # of an array with NaN, max and argmax are those of NaN
-        row = int(np.unravel_index(int(moved.argmax()), moved.shape)[0])
-        count = int((~(moved.reshape(len(moved), -1) <= tolerance)).any(axis=1).sum())
+    first, second = (values.reshape(len(values), -1).astype(np.float64) for values in (stated, computed))
+    own = np.abs(second).max(axis=1)
+    size = np.maximum(own, np.median(own))
+    moved = np.abs(first - second).max(axis=1)
+    differs = ~(moved <= share * size)
+    if differs.any():
+        row = int(differs.argmax())
+        by = moved[row] / max(size[row], np.finfo(np.float64).tiny)
         raise ValueError(
-            f"its {what} are not what is computed here: {count} of {len(moved)} rows differ, row {row} by"
-            f" {worst:.2g} of the largest value"
+            f"its {what} are not what is computed here: {differs.sum()} of {len(moved)} rows differ, row {row} by"
+            f" {by:.2g} of its largest value"
         )
 
 
-def _compare_outputs(stated: Outputs, computed: Outputs, tolerance: float) -> int:
+def _check_order(what: str, stated: Array, computed: Array) -> None:
+    """Check that no share of rows above a value, whatever the value is, moved by more than rounding can move it.
+
+    Many rows may be within rounding of each other or of a threshold. A forger could shift them all, and so change a flagged
+    share or an AUROC, although each single row stays close.
+
+    Raises:
+        ValueError: Says how many rows are on the other side of some value.
+    """
+    first, second = np.sort(stated), np.sort(computed)
+    values = np.concatenate([first, second])
+    below = [np.searchsorted(rows, values, side="right") for rows in (first, second)]
+    _check_decisions(f"its {what} lie on the other side of one value", int(abs(below[0] - below[1]).max()), len(first))
+
+
+def _check_decisions(words: str, moved: int, rows: int) -> None:
+    if moved > (most := max(FEWEST, int(DECIDED * rows))):
+        raise ValueError(f"{words} in {moved} of {rows} rows; rounding decides {most} at most")
+
+
+# --- nouns ------------------------------------------------------------------------------------------------------------
+
+
+def _compare_outputs(stated: Outputs, computed: Outputs) -> int:
     _compare_identity(stated, computed)
-    flipped = np.flatnonzero(stated.predictions != computed.predictions)
+    flipped = int((stated.predictions != computed.predictions).sum())
     arrays: dict[str, tuple[Array, Array | None]] = {"logits": (stated.logits, computed.logits)}
     if (stated.unquantised_logits is None) != (computed.unquantised_logits is None):
         raise ValueError("its logits of float images are there in only one of evidence and recomputation")
@@ -159,54 +192,133 @@ def _compare_outputs(stated: Outputs, computed: Outputs, tolerance: float) -> in
         arrays |= {f"{group}.{name}": (first[name], second[name]) for name in first}
     try:
         for name, pair in arrays.items():
-            _close(name, *pair, tolerance)
+            _compare_arrays(name, *pair)
     except ValueError as error:
-        if len(flipped):
-            raise ValueError(f"{len(flipped)} of its predictions are other classes than recomputed; {error}") from None
+        if flipped:
+            raise ValueError(f"{flipped} of its predictions are other classes than recomputed; {error}") from None
         raise
+    _check_decisions("its predictions are other classes than recomputed", flipped, len(stated.logits))
     top = np.sort(computed.logits, axis=1)[:, -2:]
-    allowed = 2 * tolerance * float(np.abs(computed.logits).max())
+    allowed = 2 * STEPS * EPSILON * np.abs(computed.logits).max(axis=1)
     return int((top[:, -1] - top[:, 0] <= allowed).sum()) if computed.logits.shape[1] > 1 else 0
 
 
-def _compare_detectors(stated: Detector, computed: Detector, tolerance: float) -> None:
+def _compare_scores(stated: Scores, computed: Scores, detectors: tuple[Detector, Detector] | None) -> None:
+    _compare_identity(stated, computed)
+    assert detectors is not None
+    _compare_scores_of("scores", stated.scores, computed.scores, detectors[1].spread, SCORED)
+    first, second = (detector.thresholds for detector in detectors)
+    for rate in first.keys() & second.keys():
+        turned = (stated.scores > first[rate]) != (computed.scores > second[rate])
+        words = f"its scores are flagged otherwise at a false-positive rate of {rate}"
+        _check_decisions(words, int(turned.sum()), len(turned))
+
+
+def _compare_margins(stated: Margins, computed: Margins) -> None:
+    _compare_identity(stated, computed)
+    for what in ("norm", "method"):
+        if getattr(stated, what) != getattr(computed, what):
+            raise ValueError(f"its {what} is {getattr(stated, what)!r}, recomputed {getattr(computed, what)!r}")
+    check_rows("predictions", stated.predictions, computed.predictions)
+    check_rows("rows with a margin", stated.found, computed.found)
+    first, second = stated.margins[stated.found], computed.margins[computed.found]
+    _compare_arrays("margins", first, second, SEARCHED)
+    _check_order("margins", first, second)
+
+
+def compare_calibration(stated: Detector, computed: Detector) -> None:
+    """Check the settings, thresholds and spread of a detector against those that its tensors give.
+
+    Args:
+        stated: As the evidence states it.
+        computed: With the same tensors.
+
+    Raises:
+        ValueError: Says what differs.
+    """
     if stated.settings != computed.settings or stated.supervised != computed.supervised:
         raise ValueError("its settings are not those that it is fitted with")
     if stated.thresholds.keys() != computed.thresholds.keys():
         raise ValueError(
             f"its thresholds are for {sorted(stated.thresholds)}, recomputed for {sorted(computed.thresholds)}"
         )
-    allowed = FITTED if computed.state else tolerance
+    largest = computed.spread
     for rate, threshold in stated.thresholds.items():
         expected = computed.thresholds[rate]
-        if not abs(threshold - expected) <= allowed * max(computed.spread, abs(expected) * tolerance):
+        largest = max(largest, abs(expected))
+        if not abs(threshold - expected) <= SCORED * max(computed.spread, abs(expected)):
             raise ValueError(
                 f"its threshold for a false-positive rate of {rate} is {threshold:.6g}; the calibration images give"
                 f" {expected:.6g}"
             )
-    if not abs(stated.spread - computed.spread) <= allowed * computed.spread:
+    if not abs(stated.spread - computed.spread) <= SCORED * largest:
         raise ValueError(f"its spread is {stated.spread:.6g}; the calibration images give {computed.spread:.6g}")
-    if stated.state.keys() != computed.state.keys():
-        raise ValueError(f"its tensors are {sorted(stated.state)}, recomputed {sorted(computed.state)}")
-    for name, values in stated.state.items():
-        _close(f"fitted {name}", values, computed.state[name], FITTED)
 
 
-def compare_rows(stated: list[MetricRow], computed: list[MetricRow]) -> None:
+def compare_fits(what: str, stated: Array, fitted: Array, spread: float) -> None:
+    """Check the scores that two fits of a detector give the same images.
+
+    Rounding decides the sign and the order of directions in which data does not vary, so the tensors of a fit elsewhere may
+    be others. Their scores are not.
+
+    Args:
+        what: Their name.
+        stated: By the stated tensors.
+        fitted: By the tensors that are fitted here.
+        spread: Of the calibration scores.
+
+    Raises:
+        ValueError: Says what differs.
+    """
+    _compare_scores_of(f"{what}, by the detector that is fitted here,", stated, fitted, spread, FITTED)
+
+
+def _compare_scores_of(what: str, stated: Array, computed: Array, spread: float, share: float) -> None:
+    """Check that no score moved by more than a share of the calibration spread, or of a larger score."""
+    moved = np.abs(stated - computed) / np.maximum(np.abs(computed), spread)
+    if (differs := ~(moved <= share)).any():
+        row = int(differs.argmax())
+        raise ValueError(
+            f"its {what} are not what is computed here: {differs.sum()} of {len(moved)} rows differ, row {row} by"
+            f" {abs(stated[row] - computed[row]) / spread:.2g} of the spread of the calibration scores"
+        )
+    _check_order(what, stated, computed)
+
+
+# --- metric rows ------------------------------------------------------------------------------------------------------
+
+
+def compare_metrics(stated: Metrics, computed: Metrics, rounding: float = ROUNDING) -> None:
+    """Check the rows of an evaluation and what it leaves out; otherwise as `compare_rows`."""
+    compare_rows(stated.rows, computed.rows, rounding)
+    if stated.left_out != computed.left_out:
+        raise ValueError(f"it leaves out {list(stated.left_out)}, recomputed {list(computed.left_out)}")
+
+
+def compare_rows(stated: list[MetricRow], computed: list[MetricRow], rounding: float = ROUNDING) -> None:
     """Check metric rows against recomputed ones, in the same order.
+
+    Args:
+        stated: As the evidence states them.
+        computed: As they were recomputed.
+        rounding: By how much a number may differ.
 
     Raises:
         ValueError: Names the first row and column that differ, and how many rows do.
     """
-    problems = [
-        problem for pair in zip_longest(stated, computed) if (problem := _difference(*pair))
-    ]  # fmt: skip
+    problems = list(_differences(stated, computed, rounding))
     if problems:
         more = f"; {len(problems):,} rows differ" if len(problems) > 1 else ""
         raise ValueError(f"{problems[0]}{more}")
 
 
-def _difference(stated: MetricRow | None, computed: MetricRow | None) -> str:
+def _differences(stated: Iterable[MetricRow], computed: Iterable[MetricRow], rounding: float) -> Iterator[str]:
+    for pair in zip_longest(stated, computed):
+        if problem := _difference(*pair, rounding):
+            yield problem
+
+
+def _difference(stated: MetricRow | None, computed: MetricRow | None, rounding: float) -> str:
     row = computed or stated
     assert row is not None
     seed = "" if row.seed is None else f", seed {row.seed}"
@@ -218,7 +330,7 @@ def _difference(stated: MetricRow | None, computed: MetricRow | None) -> str:
     for column in METRIC_COLUMNS:
         first, second = getattr(stated, column), getattr(computed, column)
         numbers = column in NUMBERS and first is not None and second is not None
-        if first != second and not (numbers and abs(first - second) <= ROUNDING * max(1.0, abs(second))):
+        if first != second and not (numbers and abs(first - second) <= rounding * max(1.0, abs(second))):
             return f"{about}: {column} is {_shown(first)}, recomputed {_shown(second)}"
     return ""
 

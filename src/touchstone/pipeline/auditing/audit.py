@@ -1,27 +1,21 @@
-"""`touchstone audit`: check the chain from raw data to the report."""
+"""Check the chain of a study from raw data to the report: bytes, links, settings, leakage, pages."""
 
 from __future__ import annotations
 
-import json
-import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
 from touchstone import digests
-from touchstone.messages import say
-from touchstone.pipeline.auditing import other_code, recomputation, report_pages
+from touchstone.pipeline.auditing import other_code, report_pages
 from touchstone.pipeline.auditing.findings import (
     Finding,
     actual_digests,
     altered_bytes,
     artefacts_named,
     computed_digests,
-    in_short,
-    is_artefact,
     path_from,
 )
 from touchstone.pipeline.auditing.report_pages import ExpectedRoot
@@ -31,7 +25,6 @@ from touchstone.pipeline.planning.parts import Set
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import chain, job_folders, sidecar_files
 from touchstone.pipeline.provenance.sidecar_files import Record
-from touchstone.pipeline.settings.study import load
 
 CREATED = "was created from "
 OTHER_SETTINGS = "built under other settings, papers or claims than those here"
@@ -211,73 +204,3 @@ def _leaks(plan: Plan, records: Mapping[str, Record], root: Path) -> Iterator[Fi
     for overlap in leakage.overlaps(both, prepared):
         if overlap.leaks:
             yield Finding(file(overlap.tested), str(overlap))
-
-
-# --- the command ------------------------------------------------------------------------------------------------------
-
-
-def _stated(study: str, expected: ExpectedRoot | None) -> str:
-    """Return the root digest of a report, how it is the expected one, and how much of its chain another machine computed."""
-    records = chain.reached(Path, [f"reports/{study}/report.html"])
-    adopted = Counter(record[chain.ADOPTED] for record in records.values() if chain.ADOPTED in record)
-    parts = [
-        f". {count:,} artefacts were adopted from the evidence {digest}" for digest, count in sorted(adopted.items())
-    ]
-    actual = (Path("reports") / study / chain.ROOT).read_text().strip()
-    if expected is None:
-        comparison = ""
-    elif expected.digest == actual:
-        comparison = ", which is the one you gave"
-    else:
-        comparison = f", and {expected.digest} with the processor that you gave: all files have the same bytes"
-    return f"{''.join(parts)}. Root digest: {actual}{comparison}"
-
-
-def run_audit(
-    what: str,
-    as_json: bool = False,
-    expected_root: ExpectedRoot | None = None,
-    render: bool = True,
-    recompute: int = 0,
-    seed: int | None = None,
-) -> int:
-    """Print the findings of an audit of a study or of one file, as text or as JSON.
-
-    Args:
-        what: A study, or an artefact.
-        as_json: Whether to print JSON.
-        expected_root: The root digest that the report of a study should have; None to compare none.
-        render: Whether to rebuild the report of a study.
-        recompute: How many other artefacts of a study to compute again.
-        seed: The random seed that selects these artefacts; None for a random seed.
-
-    Returns:
-        0 if the chain is whole, 1 if something is wrong, chain.PARTLY if nothing is wrong but not everything was checked.
-        Notes change nothing.
-
-    Raises:
-        ValueError: A sidecar is missing or unreadable.
-    """
-    if is_artefact(what):
-        findings, stated = audit_file(what, quiet=as_json), ""
-    else:
-        study = load(what)
-        plan = Plan(study)
-        findings = audit(plan, expected_root=expected_root, quiet=as_json)
-        if not chain.absent(Path(), plan.folder):
-            seed = random.randrange(1_000_000) if seed is None else seed
-            findings += recomputation.of_study(plan, findings, render, recompute, seed)
-        elif recompute:
-            findings.append(Finding(plan.folder, "is not here, so nothing was computed again", unchecked=True))
-        stated = "" if any(not finding.note for finding in findings) else _stated(study.name, expected_root)
-    wrong = [finding for finding in findings if not (finding.unchecked or finding.note)]
-    unchecked = any(finding.unchecked for finding in findings)
-    if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=1))
-    else:
-        say(*in_short(findings, CREATED, other_code.BUILT))
-        if wrong:
-            say(f"{len(wrong)} finding{'s' * (len(wrong) > 1)}")
-        else:
-            say("Nothing is wrong, but not everything was checked" if unchecked else f"The chain is whole{stated}")
-    return 1 if wrong else chain.PARTLY if unchecked else 0

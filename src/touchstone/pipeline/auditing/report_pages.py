@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from html import unescape
+from itertools import takewhile, zip_longest
 from pathlib import Path
 
 from touchstone import digests
@@ -21,6 +22,7 @@ from touchstone.statistics.wording import MOST_DIGITS, written
 
 NUMBER = re.compile(r'<data\b[^>]*\bvalue="([^"]*)"[^>]*\bdata-row="(\d+)"[^>]*>([^<]*)<')
 WORD = re.compile(r'<tr id="claim-([^"]*)"[^>]*>(?:(?!</tr>).)*?<span class="verdict [^"]*">([^<]*)<', re.DOTALL)
+WIDTH = 60  # characters of text shown of a difference
 COUNT = re.compile(r'<span class="verdict [^"]*">([^<]*)</span> <strong>(\d+)</strong>')
 
 
@@ -147,3 +149,31 @@ def _shown(page: str, folder: Path) -> Iterator[str]:
     for word, count in COUNT.findall(page):
         if int(count) != counts[word]:
             yield f"counts {count} claims that are {word}; claims.csv has {counts[word]}"
+
+
+def first_difference(page: str, before: bytes, after: bytes) -> str:
+    """Describe where two versions of a page first differ; no bytes stand for no page."""
+    if not before or not after:
+        return "it is missing" if after else "no such page"
+    try:
+        lines = [_text(page, data).splitlines() for data in (before, after)]
+    except ValueError as error:
+        return f"it cannot be read ({error})"
+    for number, (first, second) in enumerate(zip_longest(*lines, fillvalue=""), 1):
+        if first != second:
+            texts = [unescape(re.sub("<[^>]*>", "", line)) for line in (first, second)]
+            texts = texts if texts[0] != texts[1] else [first, second]
+            equal = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False)))
+            start = max(0, equal - WIDTH // 2)
+            first, second = (line[start : start + WIDTH] for line in texts)
+            return f'line {number} says "{first}", the chain "{second}"'
+    return "its bytes differ"
+
+
+def _text(page: str, data: bytes) -> str:
+    """Return a page as text, with its packed parts; ValueError if it cannot be read."""
+    if page.endswith(".gz"):
+        return packing.decompressed(data).decode()
+    if page.endswith((".pdf", ".png")):
+        return ""
+    return packing.unpacked(data.decode()) if page.endswith(".html") else data.decode()
