@@ -9,21 +9,22 @@ def every_component():
     return [(folder, name) for folder in registry.FOLDERS for name in registry.names(folder)]
 
 
-@pytest.mark.parametrize(("folder", "name"), every_component(), ids="/".join)
-def test_every_file_of_a_component_folder_keeps_the_rules(folder, name):
-    found = registry.component(folder, name)
+def test_every_file_of_a_component_folder_keeps_the_rules():
+    for folder, name in every_component():
+        found = registry.component(folder, name)
 
-    assert found.call.summary, "a component's docstring says what comes back"
-    assert found.call.data or folder in ("sources",)
+        assert found.call.summary, f"{folder}/{name}: a component's docstring says what comes back"
+        assert found.call.data or folder in ("sources",), f"{folder}/{name}"
 
 
-@pytest.mark.parametrize(("folder", "name"), every_component(), ids="/".join)
-def test_defaults_are_values_of_their_own_type(folder, name):
-    for setting in registry.component(folder, name).settings.values():
-        if setting.type.bounds is not None and setting.default is not None:
-            assert within(setting.default, setting.type.bounds)
-        if setting.type.base == "word" and setting.default is not None:
-            assert setting.default in setting.type.words
+def test_defaults_are_values_of_their_own_type():
+    for folder, name in every_component():
+        for setting in registry.component(folder, name).settings.values():
+            place = f"{folder}/{name}: {setting}"
+            if setting.type.bounds is not None and setting.default is not None:
+                assert within(setting.default, setting.type.bounds), place
+            if setting.type.base == "word" and setting.default is not None:
+                assert setting.default in setting.type.words, place
 
 
 def write(tmp_path, monkeypatch, text):
