@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import click
 import reference_components
 import reference_keys
 from mkdocs.structure.files import File, Files
@@ -86,9 +87,11 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
 def commands() -> str:
     """Return the page of the command line: the help of each command."""
     os.environ["COLUMNS"] = "100"
-    parser = command_line()
-    parts = [f"# Commands\n\n```text\n{parser.format_help()}```\n"]
-    parts += [f"## {name}\n\n```text\n{command.format_help()}```\n" for name, command in parser.commands.items()]
+    whole = click.Context(command_line, info_name="touchstone", **command_line.context_settings)
+    parts = [f"# Commands\n\n```text\n{whole.get_help()}\n```\n"]
+    for name in command_line.list_commands(whole):
+        command = click.Context(command_line.get_command(whole, name), info_name=name, parent=whole)
+        parts.append(f"## {name}\n\n```text\n{command.get_help()}\n```\n")
     return "\n".join(parts)
 
 

@@ -7,41 +7,111 @@ import io
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 
-from touchstone import extras
-from touchstone.commands._command_line import Parser, WrongArguments
-from touchstone.messages import guard_terminal, printable, say, unguarded
-from touchstone.pipeline.settings.files import ParamsError
+import click
+from click.shell_completion import CompletionItem
 
-COMMANDS = {
-    "run": "run a study with Snakemake and show its progress",
-    "assay": "is this model robust? write a study for it, and run it",
-    "contract": "run the contract tests of its kind on a component of your own",
-    "new": "write a first version of a component or a paper",
-    "check": "check a study and print its jobs, or try a paper on tiny data",
-    "list": "list the components and their settings",
-    "audit": "check the chain of files from raw data to report",
-    "trace": "print what a file or a number was made from, back to raw data",
-    "show": "print the verdicts of a finished study, or what an artefact holds",
-    "crate": "write a finished study as a Provenance Run RO-Crate, one zip",
-    "evidence": "write what others need to verify a study's claims, one file",
-    "verify": "check claims from an evidence file, trusting nobody",
-    "adopt": "take verified results of another machine into a study",
-    "power": "print what would settle each inconclusive claim",
-    "compare": "show which numbers and verdicts differ between two reports",
-    "job": "run one job of the workflow, as its rules call it",
+from touchstone import extras
+from touchstone.commands._command_line import Command
+from touchstone.messages import guard_terminal, say, unguarded
+
+GROUPS = {  # a heading of --help: an example, and what each command does
+    "Run a study": (
+        "touchstone run digits",
+        {
+            "run": "run a study with Snakemake and show its progress",
+            "check": "check a study, a paper or a component before a run",
+            "list": "list the components and their settings",
+            "new": "write a first version of a component or a paper",
+        },
+    ),
+    "Judge a model of your own": (
+        "touchstone assay model.pt2 --data pictures/",
+        {"assay": "is this model robust? write a study for it, and run it"},
+    ),
+    "Read the results": (
+        "touchstone show digits",
+        {
+            "show": "print the verdicts of a study, or what an artefact holds",
+            "trace": "print what a file or a number was made from",
+            "power": "print what would settle each inconclusive claim",
+            "compare": "show which numbers and verdicts of two reports differ",
+        },
+    ),
+    "Prove them": (
+        "touchstone verify digits.pack",
+        {
+            "audit": "check the chain of files from raw data to report",
+            "pack": "write what others need to verify a study's claims",
+            "verify": "check the claims in a pack, trusting nobody",
+        },
+    ),
 }
+COMMANDS = {name: text for _, commands in GROUPS.values() for name, text in commands.items()}
+HIDDEN = ("job",)  # run one job of the workflow, as its rules call it
 REMOVED = {  # a command of earlier versions: what replaces it
+    "adopt": "dvc pull brings the results of another machine into the store; touchstone verify FILE checks a pack",
     "claims": "touchstone show STUDY prints the verdicts",
-    "papers": "touchstone show STUDY --paper PAPER prints the verdicts on the claims of a paper",
-    "table": "touchstone show STUDY --table EVALUATION METRIC",
+    "completion": 'put eval "$(_TOUCHSTONE_COMPLETE=bash_source touchstone)" into ~/.bashrc; in zsh it is zsh_source',
+    "contract": "touchstone check FILE.py runs the contract tests of a component",
     "costs": "snakemake --report times.html --config study=STUDY shows when each job ran, and for how long",
-    "gc": "touchstone run --prune STUDY deletes the results that today's settings and code do not make",
-    "restore": "make run STUDY=STUDY finds what is stored; nothing has to be restored any more",
+    "crate": "touchstone pack STUDY --rocrate writes it",
     "dvc": "for DVC to carry another study, change its name in dvc.yaml; dvc status says whether dvc.lock is current",
-    "completion": "touchstone --help lists the commands",
+    "evidence": "touchstone pack STUDY writes the file with which others verify its claims",
+    "gc": "touchstone run --prune STUDY deletes the results that today's settings and code do not make",
+    "papers": "touchstone show STUDY --paper PAPER prints the verdicts on the claims of a paper",
+    "restore": "make run STUDY=STUDY finds what is stored; nothing has to be restored any more",
+    "table": "touchstone show STUDY --table EVALUATION METRIC",
 }
+COMPLETE = "_TOUCHSTONE_COMPLETE"  # click's variable, by which a shell asks how a word may end
+
+
+class CommandLine(click.Group):
+    """All commands. Only the file of the command that is typed is imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands, as --help shows them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command from the file of its name."""
+        if cmd_name not in (*COMMANDS, *HIDDEN):
+            return None
+        command = import_module(f"touchstone.commands.{cmd_name}").main
+        assert isinstance(command, Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is typed; answer a word that was one with what replaces it, another with the nearest."""
+        if args[0] in REMOVED and not ctx.resilient_parsing:
+            raise click.UsageError(f"{args[0]}: there is no such command any more; {REMOVED[args[0]]}", ctx)
+        if args[0] not in (*COMMANDS, *HIDDEN) and not ctx.resilient_parsing:
+            raise click.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands under their headings, then the options."""
+        for heading, (example, commands) in GROUPS.items():
+            with formatter.section(f"{heading}, as in `{example}`"):
+                formatter.write_dl([(name.ljust(max(map(len, COMMANDS))), text) for name, text in commands.items()])
+        click.Command.format_options(self, ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Return the commands, or the options, that a word may become."""
+        words = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return words + click.Command.shell_complete(self, ctx, incomplete)
+
+
+command_line = CommandLine(
+    "touchstone",
+    help="Is that robustness claim real?",
+    epilog="touchstone COMMAND --help shows the options of a command, and examples.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,6 +124,8 @@ def main(arguments: list[str] | None = None) -> int:
     """
     if arguments is None:
         open_closed_streams()
+        if os.environ.get(COMPLETE):
+            return complete()
     streams = sys.stdout, sys.stderr
     guard_terminal()
     try:
@@ -61,6 +133,13 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         if arguments is not None:  # within another program; in a process of our own, tracebacks are escaped, too
             sys.stdout, sys.stderr = streams
+
+
+def complete() -> int:
+    """Answer a shell that asks how a word may end; no answer if what the command needs is not installed."""
+    with suppress(ImportError):
+        command_line.main(prog_name="touchstone")
+    return 1
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -74,24 +153,22 @@ def _run(arguments: list[str] | None) -> int:
     word = next((word for word in arguments if word in COMMANDS), "")
     try:
         with extras.explained(f"touchstone {word}".strip()):
-            parser = command_line(word)
-            if (typed := next((word for word in arguments if not word.startswith("-")), "")) in REMOVED:
-                parser.error(f"{typed}: there is no such command any more; {REMOVED[typed]}")
-            options, unknown = parser.parse_known_args(arguments)
-            if unknown:
-                parser.commands[options.word].refuse(unknown)
-            if own_process and "threads" in options:  # it computes, as jobs do
-                from touchstone.pipeline.jobs import environment
-
-                environment.prepare_command(options.threads)
-            return int(options.main(options))
-    except WrongArguments as error:
-        parser.commands[options.word].error(printable(str(error)))
-    except ParamsError as error:  # a line for each mistake, with line ends escaped
-        say(*f"touchstone: {error}".split("\n"), stream=sys.stderr)
-        return 1
+            # Not by click's own `main`, which ends a command with 1 if the reader of its output has gone.
+            context = command_line.make_context("touchstone", list(arguments), obj=own_process)
+            return int(command_line.invoke(context))
+    except click.exceptions.Exit as end:  # after --help
+        return end.exit_code
+    except click.UsageError as error:
+        with suppress(BrokenPipeError):
+            error.show(sys.stderr)
+        return error.exit_code
     except ValueError as error:
+        from touchstone.pipeline.settings.files import ParamsError  # it imports yaml, which a job does not need
+
         message = str(error)
+        if isinstance(error, ParamsError):  # a line for each mistake, with line ends escaped
+            say(*f"touchstone: {message}".split("\n"), stream=sys.stderr)
+            return 1
     except BrokenPipeError:  # the reader of our output closed it: touchstone list | head
         return 0
     except OSError as error:
@@ -121,22 +198,6 @@ def drop_unread_output() -> None:
             stream.flush()
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def command_line(word: str | None = None) -> Parser:
-    """Return the parser of every command.
-
-    word: the command that is typed. Only its file is imported then, and only it gets its arguments.
-    """
-    parser = Parser(prog="touchstone", description="Is that robustness claim real?")
-    words = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for name, text in COMMANDS.items():
-        command = parser.commands[name] = words.add_parser(name, help=text, description=text)
-        if word in (None, name):
-            module = import_module(f"touchstone.commands.{name}")
-            module.add(command)
-            command.set_defaults(main=module.main, word=name)
-    return parser
 
 
 if __name__ == "__main__":

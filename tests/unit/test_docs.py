@@ -6,14 +6,16 @@ import runpy
 import shlex
 from pathlib import Path
 
+import click
 import pytest
 import torch
 import yaml
 
 from projects import study_text
-from touchstone.__main__ import command_line
+from touchstone.__main__ import COMMANDS, command_line
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
+from typed_words import parsed
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -44,13 +46,13 @@ def test_a_broken_link_is_seen():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_and_flag_that_a_page_types_exists(page):
-    known_commands = command_line().commands
-
+    context = click.Context(command_line)
     for name, rest in re.findall(
         r"touchstone (\w+)((?: [^\n`#|]*)?)", " ".join(re.findall(r"`[^`]+`|```.*?```", page.read_text(), re.DOTALL))
     ):
-        if name in known_commands:
-            known = {flag for action in known_commands[name]._actions for flag in action.option_strings}
+        if name in COMMANDS:
+            options = command_line.get_command(context, name).params
+            known = {flag for option in options for flag in (*option.opts, *option.secondary_opts)}
             assert set(re.findall(r"(?<= )--[a-z-]+", rest)) <= known, (name, rest)
 
 
@@ -91,7 +93,7 @@ def test_every_command_in_a_block_is_one_that_touchstone_or_make_accepts(page):
     for line in typed(page):
         words = shlex.split(line) if line.startswith(("touchstone ", "make ")) else []
         if words[:1] == ["touchstone"]:
-            command_line().parse_args(words[1:])
+            parsed(*words[1:])
         elif words:
             assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
 
@@ -100,7 +102,7 @@ def test_a_command_that_does_not_exist_is_seen(tmp_path, capsys):
     page = tmp_path / "page.md"
     page.write_text("```\n.venv/bin/touchstone audit digits --rooot DIGEST  # no such flag\n```\n")
 
-    with pytest.raises(SystemExit):
+    with pytest.raises(click.NoSuchOption):
         test_every_command_in_a_block_is_one_that_touchstone_or_make_accepts(page)
 
 

@@ -2,15 +2,18 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from touchstone import commands
-from touchstone.__main__ import COMMANDS, REMOVED, command_line, main
+from touchstone.__main__ import COMMANDS, GROUPS, HIDDEN, REMOVED, command_line, main
 from touchstone.commands import list as list_command
+from typed_words import parsed
 
 SOURCE = Path(__file__).parents[2] / "src"
 
@@ -23,9 +26,8 @@ def imported_by(arguments):
 def imported_after(statement):
     """The modules that are imported after a statement about the command line."""
     code = (
-        f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from touchstone.__main__ import command_line, main\n"
-        f"try: {statement}\n"
-        "except SystemExit: pass\n"
+        f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from touchstone.__main__ import main\n"
+        f"{statement}\n"
         "print(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -35,7 +37,7 @@ def imported_after(statement):
 def test_each_word_that_is_typed_is_a_file_of_its_name():
     files = {path.stem for path in Path(commands.__file__).parent.glob("[a-z]*.py")}
 
-    assert files == set(COMMANDS)
+    assert files == {*COMMANDS, *HIDDEN}
 
 
 def test_a_command_imports_only_its_own_file():
@@ -60,19 +62,90 @@ def test_list_prints_components_with_their_settings(capsys):
 
 
 def test_list_and_the_help_of_each_command_never_import_torch_or_scipy():
-    for statement in ("main(['list'])", "command_line()"):
+    every_help = "; ".join(f"main([{word!r}, '--help'])" for word in (*COMMANDS, *HIDDEN))
+    for statement in ("main(['list'])", every_help):
         assert not {"torch", "scipy"} & imported_after(statement)
 
 
-def test_a_flag_before_the_word_is_answered_by_the_command(capsys):
-    with pytest.raises(SystemExit, match="2"):
-        main(["--cors", "2", "list"])
-
-    assert "usage: touchstone" in capsys.readouterr().err
+def test_a_job_imports_neither_yaml_nor_argparse_nor_numpy():
+    assert not {"yaml", "argparse", "numpy"} & imported_by(["job", "--help"])
 
 
-def test_the_whole_command_line_has_the_arguments_of_every_command():
-    assert all(command.get_default("main") for command in command_line().commands.values())
+def test_a_flag_before_the_word_is_refused(capsys):
+    assert main(["--cors", "2", "list"]) == 2
+
+    assert capsys.readouterr().err.startswith("Usage: touchstone [OPTIONS] COMMAND [ARGS]...\n")
+
+
+def test_help_names_every_command_once_under_its_heading_with_an_example(capsys):
+    assert main(["--help"]) == 0
+
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines() if line.startswith("  ") and line.split()[0] in COMMANDS] == [
+        *COMMANDS
+    ]
+    for heading, (example, words) in GROUPS.items():
+        assert f"{heading}, as in `{example}`:\n  {next(iter(words))} " in out
+        parsed(*shlex.split(example)[1:])
+    assert "job" not in out.split()
+
+
+@pytest.mark.parametrize("word", [*COMMANDS, *HIDDEN])
+def test_the_help_of_a_command_has_examples_that_it_takes(word):
+    context = click.Context(command_line)
+    text = command_line.get_command(context, word).get_help(click.Context(command_line, terminal_width=200))
+
+    examples = text.partition("Examples:\n")[2].partition("\n\n")[0].splitlines()
+    assert examples
+    for example in examples:
+        program, *words = shlex.split(example)
+        assert (program, words[0]) == ("touchstone", word)
+        if word != "job":
+            parsed(*words)
+
+
+@pytest.mark.parametrize("word", COMMANDS)
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_line_of_a_help_is_wider_than_the_terminal(word, width, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    assert main([word, "--help"]) == 0
+
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= width
+
+
+def test_no_command_at_all_is_answered_with_the_help(capsys):
+    assert main([]) == 2
+
+    assert "Run a study, as in `touchstone run digits`:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        ("--claims A B", ("A", "B")),
+        ("--claims A --claims B", ("A", "B")),
+        ("--claims=A --claims B -o C", ("A", "B")),
+        ("-o C --claims A B --rocrate", ("A", "B")),
+        ("--claims A -- digits", ("A",)),
+    ],
+)
+def test_an_option_of_several_values_takes_them_after_one_flag_or_after_several(words, values):
+    assert parsed("pack", *words.split()).params["claims"] == values
+
+
+def test_an_option_of_several_values_needs_one(capsys):
+    assert main(["pack", "digits", "--claims"]) == 2
+
+    assert "Option '--claims' requires an argument." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "inputs"), [("--input", ()), ("--input a b/c", ("a", "b/c")), ("", ())])
+def test_a_job_takes_the_words_of_its_rule(words, inputs):
+    params = parsed("job", "0123", *words.split(), "--output", "x", "y", "--threads", "2").params
+
+    assert tuple(filter(None, params["inputs"])) == inputs
+    assert (params["outputs"], params["threads"]) == (("x", "y"), 2)
 
 
 @pytest.mark.parametrize(
@@ -93,24 +166,29 @@ def test_a_mistake_ends_in_a_message_and_exit_code_1(capsys, arguments, words):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["asay", "model.pt2"], "asay: not one of run, assay,"),
-        (["asay", "model.pt2"], "Did you mean assay?"),
-        (["new", "detectr", "mine"], "Did you mean detector?"),
-        (["run", "tiny", "--cors", "2"], "unknown: --cors 2. Did you mean --cores?"),
-        (["run", "tiny", "--cores", "two"], "two: expected a number of cores, 1 or more, or all"),
+        (["asay", "model.pt2"], "No such command 'asay'. Did you mean 'assay'?"),
+        (["new", "detectr", "mine"], "'detectr' is not one of 'detector', 'attack', 'paper'. Did you mean detector?"),
+        (["new"], "Missing argument 'KIND'. Choose from detector, attack, paper."),
+        (["list", "atacks"], "Did you mean attacks?"),
+        (["run", "tiny", "--cors", "2"], "No such option '--cors'. Did you mean '--cores'?"),
+        (["run", "tiny", "--cores", "two"], "'two' is neither all nor a number of cores, 1 or more."),
+        (["run", "tiny", "digits"], "Got unexpected extra argument (digits)"),
+        (["verify"], "Missing argument 'FILE'."),
+        (["verify", "e", "--share", "nan"], "'nan' is no share above 0 and at most 1."),
+        (["trace", "e", "--depth", "-1"], "-1 is not in the range x>=0."),
+        (["\x1b[2J"], r"No such command '\x1b[2J'."),  # it would clear the screen
     ],
 )
 def test_a_wrong_word_is_answered_with_the_nearest_and_exit_code_2(capsys, arguments, words):
-    with pytest.raises(SystemExit, match="2"):
-        main(arguments)
+    assert main(arguments) == 2
 
-    assert words in capsys.readouterr().err
+    assert "--help' for help.\n\nError: " in (err := capsys.readouterr().err)
+    assert words in err
 
 
 @pytest.mark.parametrize("word", REMOVED)
 def test_a_removed_command_is_answered_with_what_replaces_it(capsys, word):
-    with pytest.raises(SystemExit, match="2"):
-        main([word, "digits", "--notes"])
+    assert main([word, "digits", "--notes"]) == 2
 
     assert f"{word}: there is no such command any more; {REMOVED[word]}" in capsys.readouterr().err
 
@@ -138,10 +216,10 @@ def test_a_part_of_a_root_digest_is_a_mistake_of_the_reader_and_no_forgery(capsy
 
 
 def test_ctrl_c_ends_a_command_with_a_line_and_exit_code_130(monkeypatch, capsys):
-    def interrupted(options):
+    def interrupted(kind):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(list_command, "main", interrupted)
+    monkeypatch.setattr(list_command.main, "callback", interrupted)
 
     assert main(["list"]) == 130
 

@@ -346,13 +346,12 @@ def test_a_mistake_in_the_arguments_is_reported_before_the_model_is_opened(
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["--cores", "two"], "argument --cores: two: expected a number of cores, 1 or more, or all"),
-    (["--cores", "0"], "argument --cores: 0: expected"),
-    (["--epsilon", "0.1"], "unknown: --epsilon 0.1. Did you mean --eps?"),
+    (["--cores", "two"], "Invalid value for '--cores': 'two' is neither all nor a number of cores, 1 or more."),
+    (["--cores", "0"], "'0' is neither all nor"),
+    (["--epsilon", "0.1"], "No such option '--epsilon'. Did you mean '--eps'?"),
 ])  # fmt: skip
 def test_a_mistake_in_the_command_line_is_reported_by_the_parser(project, their_folder, capsys, arguments, message):
-    with pytest.raises(SystemExit, match="2"):
-        assay(their_folder / "any.pt2", their_folder / "pictures", *arguments)
+    assert assay(their_folder / "any.pt2", their_folder / "pictures", *arguments) == 2
 
     assert message in capsys.readouterr().err
     assert not list(Path("workflow/studies").iterdir())

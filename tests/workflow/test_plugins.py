@@ -13,7 +13,7 @@ from projects import write_study
 from touchstone import plugins, registry
 from touchstone.__main__ import main
 from touchstone.api.detector_scores import detector_scores
-from touchstone.commands import contract as contract_command
+from touchstone.commands import _component_check
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import code
 from touchstone.pipeline.provenance.job_folders import name_of
@@ -133,11 +133,11 @@ def test_two_plugin_folders_may_share_the_name_of_a_test_but_of_no_component(pro
 def contract(monkeypatch, capsys, forking):
     """A function that holds a file to the contract of its kind: (exit code, what was printed)."""
     monkeypatch.chdir(ROOT)
-    forking(contract_command)
+    forking(_component_check)
 
     def held(path):
         capsys.readouterr()
-        code = main(["contract", str(path)])
+        code = main(["check", str(path)])
         return code, capsys.readouterr().out
 
     yield held

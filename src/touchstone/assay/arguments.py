@@ -6,9 +6,9 @@ import math
 import os
 import re
 import shlex
-from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 from touchstone.assay import model_zoo
 from touchstone.ingest.user_pictures import Colour, Shaping
@@ -75,7 +75,7 @@ class Arguments:
         ]
 
 
-def parsed(options: Namespace) -> Arguments:
+def parsed(options: SimpleNamespace) -> Arguments:
     """Return the arguments as values.
 
     Raises:
@@ -124,7 +124,7 @@ def parsed(options: Namespace) -> Arguments:
     )
 
 
-def _subject(options: Namespace) -> str:
+def _subject(options: SimpleNamespace) -> str:
     path = Path(options.model).expanduser()
     words = [str(path.resolve()) if path.is_file() else options.model]
     words += ["--architecture", options.architecture] if options.architecture else []
@@ -145,7 +145,7 @@ def _check_names(*texts: str) -> None:
             ) from None
 
 
-def _target(options: Namespace) -> Path:
+def _target(options: SimpleNamespace) -> Path:
     """Return the file to write the study to; ValueError for a name that no study can have."""
     stem = re.sub(r"[^a-z0-9]+", "_", Path(options.model).stem.lower()).strip("_")
     name, flag = options.study or f"assay_{stem or 'model'}", f"--name {options.study}"
@@ -191,7 +191,7 @@ def _classes(text: str | None) -> tuple[str, ...]:
     return names
 
 
-def _shaping(options: Namespace) -> Shaping:
+def _shaping(options: SimpleNamespace) -> Shaping:
     """Return how pictures become images: --resize, --gray, --rgb."""
     colour: Colour = "gray" if options.gray else "rgb" if options.rgb else "as_stored"
     text = options.resize
@@ -225,7 +225,7 @@ def missing_model(model: str) -> FileNotFoundError:
     )
 
 
-def _check_files(options: Namespace) -> None:
+def _check_files(options: SimpleNamespace) -> None:
     """Raise FileNotFoundError for the first file that is missing."""
     is_path = bool(Path(options.model).suffix or "/" in options.model) and not options.model.startswith(
         model_zoo.PREFIX

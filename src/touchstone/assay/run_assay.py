@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
 from pathlib import Path
+from types import SimpleNamespace
 
 from touchstone.assay import arguments, named_data, study_file
 from touchstone.assay.facts import Facts
@@ -26,11 +26,11 @@ JOB_SECONDS = 3.2  # of one job besides its attacks: Python, torch, reading and 
 OVERHEAD = 2.0  # the time of an attack's step, relative to one forward and one backward pass
 
 
-def run_assay(options: Namespace) -> int:
+def run_assay(options: SimpleNamespace) -> int:
     """Inspect the model, write its study and run it; return the exit code."""
     if not options.dry_run and devices.missing(options.device):
         raise ValueError(devices.NO_GPU)
-    arguments.parsed(Namespace(**vars(options) | {"data": "."}))  # so that a mistake costs no download
+    arguments.parsed(SimpleNamespace(**vars(options) | {"data": "."}))  # so that a mistake costs no download
     options.data = str(named_data.located(options.data))
     typed = arguments.parsed(options)
     place = study_file.choose(typed.target, typed.subject, named=typed.named, force=typed.force)

@@ -1,68 +1,48 @@
-"""The parser of the command line, and the arguments that several commands share."""
+"""What the commands share: their class, the types of their values, and the refusal of options that have no effect."""
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from typing import Any
 
-from touchstone.digests import DIGEST
-from touchstone.messages import nearest
-from touchstone.pipeline.settings.files import DEFAULT_STUDY
+import click
 
-RAW = "data/raw"  # the folder of a project with the raw files of each source
+from touchstone.messages import nearest, printable
 
-
-class WrongArguments(ValueError):
-    """Arguments that do not go together; the command line reports them as argparse reports its own errors."""
+COUNT = click.IntRange(min=0)
+POSITIVE = click.IntRange(min=1)
+# Only so that shells complete them: whoever opens a file says what is wrong with it.
+FILE, FOLDER = click.Path(readable=False), click.Path(file_okay=False, readable=False)
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser that suggests the nearest word for an unknown one.
-
-    commands: the parser of each command, by its name.
-    """
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.commands: dict[str, Parser] = {}
-
-    def refuse(self, unknown: list[str]) -> NoReturn:
-        """Exit with code 2 and a message about arguments that this command does not have."""
-        flag = unknown[0].partition("=")[0]
-        self.error(f"unknown: {' '.join(unknown)}.{nearest(flag, self._option_string_actions)}")
-
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        if action.choices is not None and value not in action.choices:
-            words = list(map(str, action.choices))
-            raise argparse.ArgumentError(action, f"{value}: not one of {', '.join(words)}.{nearest(value, words)}")
+class Several(click.Option):
+    """An option with `multiple=True` that takes several values after one flag, too: `--claims A B`."""
 
 
-def add_study(parser: argparse.ArgumentParser, text: str | None = None) -> None:
-    """Add the optional argument STUDY."""
-    parser.add_argument("study", nargs="?", default=DEFAULT_STUDY, help=text)
+class Command(click.Command):
+    """A command that may have options of several values."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse words as `click.Command` does, with a flag before each value of an option of several."""
+        flags = {flag for option in self.params if isinstance(option, Several) for flag in option.opts}
+        return super().parse_args(ctx, list(_with_each_flag(args, flags)))
 
 
-def add_cores(parser: argparse.ArgumentParser, subject: str = "") -> None:
-    """Add --cores: "all", or a number as text.
+class Choice(click.Choice[str]):
+    """A choice that answers a wrong word with the nearest right one."""
 
-    subject: The first words of its help, such as "of a paper: ".
-    """
-    parser.add_argument("--cores", type=_cores, default="all", help=f"{subject}how many cores to use (default: all)")
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Return what is allowed, and the nearest word."""
+        return super().get_invalid_choice_message(value, ctx) + nearest(value, self.choices)
 
-
-def count(text: str) -> int:
-    """Return a whole number, 0 or more; ArgumentTypeError for any other text."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text}: expected a whole number, 0 or more")
-    return int(text)
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        """Return what is allowed, on the line of the message."""
+        return f"Choose from {', '.join(self.choices)}."
 
 
-def positive(text: str) -> int:
-    """Return a whole number, 1 or more; ArgumentTypeError for any other text."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected a whole number, 1 or more")
-    return int(text)
+def is_own_process() -> bool:
+    """Return whether the command was typed, so that it may restart its process; not if a function called `main`."""
+    return bool(click.get_current_context().obj)
 
 
 def refuse_unused(typed: dict[str, bool], reason: str) -> None:
@@ -73,33 +53,37 @@ def refuse_unused(typed: dict[str, bool], reason: str) -> None:
         reason: Why these options would have no effect.
 
     Raises:
-        WrongArguments: One of them was typed.
+        UsageError: One of them was typed.
     """
     if unused := [name for name, is_typed in typed.items() if is_typed]:
-        raise WrongArguments(f"argument {unused[0]}: {reason}")
+        raise click.UsageError(printable(f"{unused[0]} {reason}."))
 
 
-def check_digest(flag: str, text: str | None) -> None:
-    """Raise ValueError for an incomplete digest, which would otherwise be reported as a forgery."""
-    if text is not None and not DIGEST.fullmatch(text):
-        raise ValueError(f"{flag} {text}: expected a whole digest, sha256: and 64 hexadecimal digits")
+def refuse_together(typed: dict[str, bool]) -> None:
+    """Refuse options that exclude each other.
 
-
-def raw_folders(typed: str | None) -> dict[str, Path]:
-    """Return the folders of raw files by the name of their source, from the folder that was typed or the project's.
+    Args:
+        typed: {option: whether it was typed}.
 
     Raises:
-        ValueError: The folder that was typed holds no folder.
+        UsageError: Two of them were typed.
     """
-    raw = Path(typed or RAW)
-    if typed and not (raw.is_dir() and any(place.is_dir() for place in raw.iterdir())):
-        raise ValueError(
-            f"--raw {typed}: expected a folder with one folder of raw files for each source, such as {RAW}"
-        )
-    return {place.name: place.resolve() for place in sorted(raw.iterdir()) if place.is_dir()} if raw.is_dir() else {}
+    first, *others = [name for name, is_typed in typed.items() if is_typed] or [""]
+    if others:
+        raise click.UsageError(f"{first} and {others[0]} do not go together.")
 
 
-def _cores(text: str) -> str:
-    if text != "all" and not (text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text}: expected a number of cores, 1 or more, or all")
-    return text
+def _with_each_flag(words: list[str], flags: set[str]) -> Iterator[str]:
+    """Yield words with the flag before each of its values: `--claims A B` as `--claims A --claims B`."""
+    flag, values = "", 0
+    for place, word in enumerate(words):
+        if word == "--":
+            yield from words[place:]
+            return
+        if word.startswith("-"):
+            flag, values = word if word in flags else "", 0
+        elif flag:
+            values += 1
+            if values > 1:
+                yield flag
+        yield word

@@ -1,8 +1,7 @@
-"""`touchstone contract FILE`: run the contract tests of its kind on one component."""
+"""What `touchstone check FILE.py` does: run the contract tests of its kind on one component."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -27,16 +26,14 @@ HINTS = {  # words of an error -> what helps
 }
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `contract`."""
-    parser.add_argument("file", help="such as mine/detectors/NAME.py")
-    parser.add_argument("--trace", action="store_true", help="print pytest's own output of what failed")
-
-
-def main(options: argparse.Namespace) -> int:
+def check(file: str, trace: bool) -> int:
     """Check the component's signature, then run the contract tests of its folder.
 
-    Each failed test is printed as one sentence; with --trace in pytest's own words.
+    Each failed test is printed as one sentence.
+
+    Args:
+        file: its path, such as mine/detectors/NAME.py.
+        trace: whether to print what failed in pytest's own words.
 
     Returns:
         0 if all pass, else 1.
@@ -45,7 +42,7 @@ def main(options: argparse.Namespace) -> int:
         ValueError: the folder is that of no kind, or of one without contract tests, or pytest is missing.
         FileNotFoundError: there is no such component, or this is no clone of touchstone.
     """
-    path = Path(options.file)
+    path = Path(file)
     kind, name, folder = path.parent.name, path.stem, path.resolve().parent.parent
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
@@ -65,9 +62,9 @@ def main(options: argparse.Namespace) -> int:
             f"{path}: components of {kind}/ have no contract tests; try it in a study: touchstone check STUDY"
         )
     if find_spec("pytest") is None:
-        raise ValueError("contract: needs pytest, which is not installed: make .venv/development")
+        raise ValueError("check: needs pytest, which is not installed: make .venv/development")
     environment = os.environ | ({"TOUCHSTONE_PLUGINS": str(folder)} if plugin else {})
-    passed = _passes(tests, name, environment, options.trace)
+    passed = _passes(tests, name, environment, trace)
     say(f"{kind}/{name}: {'keeps the contract' if passed else 'does not keep the contract'}")
     return int(not passed)
 

@@ -2,55 +2,64 @@
 
 from __future__ import annotations
 
-import argparse
+from types import SimpleNamespace
+from typing import Any
 
-from touchstone.commands._command_line import add_cores
+import click
 
-
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `assay`."""
-    parser.usage = "touchstone assay MODEL --data PATH [options]"
-    parser.add_argument("model", help="a .pt2, .onnx or weights file, a torchvision name, or robustbench:NAME")
-    parser.add_argument(
-        "--data", required=True, metavar="PATH", help="a folder per class, .npz, .safetensors, or cifar10"
-    )
-    parser.add_argument("--ood", action="append", metavar="PATH", help="images of no class (default: generated)")
-    parser.add_argument("--eps", help="L-inf budget, of the pixel range (default: the zoo's, or 8/255)")
-    effort = parser.add_mutually_exclusive_group()
-    effort.add_argument(
-        "--quick", dest="effort", action="store_const", const="quick", help="minutes: 100 images, few steps"
-    )
-    effort.add_argument(
-        "--full", dest="effort", action="store_const", const="full", help="up to 1,000 images, many steps"
-    )
-    parser.set_defaults(effort="usual")
-    parser.add_argument("--architecture", metavar="M:F", help="module:function; returns the network of the weights")
-    parser.add_argument("--weights", metavar="FILE", help="of a torchvision network (default: published)")
-    parser.add_argument("--key", metavar="NAME", help="of the weights, in a file that holds several: ema")
-    parser.add_argument("--mean", help="per channel: 0.5,0.5,0.5 (default: the model normalises)")
-    parser.add_argument("--std", help="per channel, like --mean")
-    parser.add_argument("--classes", metavar="A,B,C", help="all classes in the model's order (default: a to z)")
-    parser.add_argument("--resize", metavar="HxW", help="resize the images (default: never)")
-    colour = parser.add_mutually_exclusive_group()
-    colour.add_argument("--gray", action="store_true", help="read the images as gray")
-    colour.add_argument("--rgb", action="store_true", help="read the images as colour")
-    parser.add_argument("--leave-out-broken", action="store_true", help="skip images that cannot be read")
-    parser.add_argument("--trust-code", action="store_true",
-                        help="open a .pt2, .onnx or TorchScript file, or call M:F, which can run any code")  # fmt: skip
-    parser.add_argument("--draws", type=int, default=1, metavar="N",
-                        help="the model draws random numbers: attack the mean of N draws, 20 or more")  # fmt: skip
-    parser.add_argument("--backward", metavar="MODEL", help="a file of the model without its purifier, for gradients")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    add_cores(parser)
-    parser.add_argument("--name", dest="study", help="of the study (default: from the model's)")
-    parser.add_argument("--out", metavar="FILE.yaml", help="the study (default: workflow/studies/NAME.yaml)")
-    parser.add_argument("--force", action="store_true", help="replace a study that was edited or has another model")
-    parser.add_argument("--dry-run", action="store_true", help="write the study, estimate its time, run nothing")
+from touchstone.commands._command_line import FILE, Command, refuse_together
+from touchstone.commands._shared_arguments import cores_option, device_option
 
 
-def main(options: argparse.Namespace) -> int:
-    """Write the study and run it; return Snakemake's exit code."""
+@click.command("assay", cls=Command, options_metavar="--data PATH [OPTIONS]")
+@click.argument("model", type=FILE, help="a .pt2, .onnx or weights file, a torchvision name, or robustbench:NAME")
+@click.option(
+    "--data", type=FILE, required=True, metavar="PATH", help="a folder per class, .npz, .safetensors, or cifar10"
+)
+@click.option(
+    "--ood", type=FILE, multiple=True, metavar="PATH", help="images of no class; can be repeated (default: generated)"
+)
+@click.option("--eps", metavar="EPS", help="L-inf budget, of the pixel range (default: the zoo's, or 8/255)")
+@click.option("--quick", is_flag=True, help="minutes: 100 images, few steps")
+@click.option("--full", is_flag=True, help="up to 1,000 images, many steps")
+@click.option("--architecture", metavar="M:F", help="module:function; returns the network of the weights")
+@click.option("--weights", type=FILE, metavar="FILE", help="of a torchvision network (default: published)")
+@click.option("--key", metavar="NAME", help="of the weights, in a file that holds several: ema")
+@click.option("--mean", metavar="M,M,M", help="per channel: 0.5,0.5,0.5 (default: the model normalises)")
+@click.option("--std", metavar="S,S,S", help="per channel, like --mean")
+@click.option("--classes", metavar="A,B,C", help="all classes in the model's order (default: a to z)")
+@click.option("--resize", metavar="HxW", help="resize the images (default: never)")
+@click.option("--gray", is_flag=True, help="read the images as gray")
+@click.option("--rgb", is_flag=True, help="read the images as colour")
+@click.option("--leave-out-broken", is_flag=True, help="skip images that cannot be read")
+@click.option(
+    "--trust-code", is_flag=True, help="open a .pt2, .onnx or TorchScript file, or call M:F, which can run any code"
+)
+@click.option(
+    "--draws", type=int, default=1, metavar="N",
+    help="the model draws random numbers: attack the mean of N draws, 20 or more",
+)  # fmt: skip
+@click.option("--backward", type=FILE, metavar="MODEL", help="a file of the model without its purifier, for gradients")
+@device_option
+@cores_option()
+@click.option("--name", "study", metavar="NAME", help="of the study (default: from the model's)")
+@click.option("--out", type=FILE, metavar="FILE.yaml", help="the study (default: workflow/studies/NAME.yaml)")
+@click.option("--force", is_flag=True, help="replace a study that was edited or has another model")
+@click.option("--dry-run", is_flag=True, help="write the study, estimate its time, run nothing")
+def main(quick: bool, full: bool, **options: Any) -> int:
+    """Measure how robust a model of your own is: write a study for it, and run it.
+
+    The exit code is Snakemake's, or 3 if another run works in this folder.
+
+    \b
+    Examples:
+      touchstone assay model.pt2 --data pictures/ --trust-code
+      touchstone assay resnet18 --data pictures/ --quick
+      touchstone assay robustbench:Carmon2019Unlabeled --data cifar10 --dry-run
+    """
+    refuse_together({"--quick": quick, "--full": full})
+    refuse_together({"--gray": options["gray"], "--rgb": options["rgb"]})
     # It imports scipy, which --help does not need.
     from touchstone.assay.run_assay import run_assay
 
-    return run_assay(options)
+    return run_assay(SimpleNamespace(effort="quick" if quick else "full" if full else "usual", **options))

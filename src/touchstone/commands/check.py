@@ -1,141 +1,50 @@
-"""`touchstone check STUDY`: check a study's settings and count its jobs; or check a paper's folder and try it."""
+"""`touchstone check WHAT`: check a study, a paper or a component of the user's own before a run."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import subprocess
-import sys
-import textwrap
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+import click
 
-import yaml
-
-from touchstone.commands import _durations, _paper_check
-from touchstone.commands._command_line import add_cores, refuse_unused
-from touchstone.messages import nearest, say
-from touchstone.numerics import devices
-from touchstone.pipeline.jobs import processes
-from touchstone.pipeline.orchestration import own_sources
-from touchstone.pipeline.orchestration.snakemake_run import base_command
-from touchstone.pipeline.planning.layout import RAW
-from touchstone.pipeline.planning.parts import RULES
-from touchstone.pipeline.provenance.sidecar_files import BESIDE
-from touchstone.pipeline.settings.files import DEFAULT_STUDY
-from touchstone.pipeline.settings.study import Study, load
-
-NO_ENTRIES = ("study", "papers", "claims")  # parts of a study's settings that hold no entries
-TRAINED = ("classifiers", "translators")
-SECTIONS = ("examples", *TRAINED, "defences", "attacks", "margins", "detectors", "evaluations")
-WIDTH = 120  # letters of a line
-UNKNOWN = "not known before a first run here; the head of a study's file says what it took elsewhere"
+from touchstone.commands._command_line import Command, refuse_together, refuse_unused
+from touchstone.commands._shared_arguments import cores_option, study_argument
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `check`."""
-    parser.add_argument("study_or_paper", nargs="?", default=DEFAULT_STUDY, metavar="STUDY",
-                        help="or a paper: a folder with a / in it, or a shipped paper's name")  # fmt: skip
-    parser.add_argument(
-        "--entry", metavar="NAME", help="of a study: print the settings of this entry or section, with every default"
-    )
-    parser.add_argument("--no-run", action="store_true", help="of a paper: only read it")
-    add_cores(parser, "of a paper: ")
-    parser.set_defaults(cores=None)  # so that it is known whether --cores was typed
+@click.command("check", cls=Command)
+@study_argument(
+    "a study, a paper (a folder with a / in it, or a shipped paper's name), or a component's FILE.py", "what"
+)
+@click.option(
+    "--entry", metavar="NAME", help="of a study: print the settings of this entry or section, with every default"
+)
+@click.option("--no-run", is_flag=True, help="of a paper: only read it")
+@cores_option("of a paper: ", default=None)
+@click.option("--trace", is_flag=True, help="of a component: print pytest's own output of what failed")
+def main(what: str, entry: str | None, no_run: bool, cores: str | None, trace: bool) -> int:
+    """Check a study, a paper or a component before a run.
 
+    Of a study it checks the settings, and counts the jobs that a run would start. It reads a paper's folder and runs it on
+    tiny data. A component is held to the promises of its kind, one test each. The exit code is 1 if anything is wrong.
 
-def main(options: argparse.Namespace) -> int:
-    """Print what is wrong with a study or a paper, and what it would run or has run; return 1 if it is refused."""
-    cores, no_run, word = options.cores, options.no_run, options.study_or_paper
-    if _paper_check.is_paper(word):
-        refuse_unused({"--entry": options.entry is not None}, f"is only for a study, and {word} is a paper")
-        refuse_unused({"--cores": no_run and cores is not None}, "not allowed with argument --no-run")
-        return _paper_check.check(word, None if no_run else cores or "all")
-    refuse_unused({"--no-run": no_run, "--cores": cores is not None}, f"is only for a paper, and {word} is a study")
-    settings = load(word)
-    if options.entry is not None:
-        print(_entry(settings, options.entry), end="")
-        return 0
-    if warning := devices.warning(settings["study"]["device"]):
-        say(f"touchstone: {warning}", stream=sys.stderr)
-    say(*(f"remark: {remark}" for remark in (*settings.remarks, *_missing_files(settings))))
-    say(*_entries(settings))
-    command = [*base_command(word, "all"), "--summary", "--quiet", "host"]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
-    if done.returncode != 0:
-        print((done.stdout + done.stderr).strip(), file=sys.stderr)
-        return 1
-    say("", *_jobs(settings, done.stdout))
-    return 0
+    \b
+    Examples:
+      touchstone check digits
+      touchstone check digits --entry pgd
+      touchstone check ./my_paper --no-run
+      touchstone check plugins/attacks/nudge.py
+    """
+    # They take half a second, which --help and a shell that completes words do without.
+    from touchstone.commands import _component_check, _paper_check, _study_check
 
-
-def _missing_files(settings: Study) -> Iterator[str]:
-    """Yield the files of the user's own that are neither where the study says nor copied already."""
-    for name, entry in settings["sources"].items():
-        place = Path(entry.get("location") or ".").expanduser()
-        if entry["use"] in own_sources.COPYING and not place.exists() and not Path(RAW, name).exists():
-            yield f"data.sources.{name}.location: there is nothing at {place}"
-
-
-def _entries(settings: Study) -> Iterator[str]:
-    """Yield what a study measures on what: its sets, its networks with their training, its attacks, its questions."""
-    for section in SECTIONS:
-        groups: dict[str, list[str]] = {}
-        for name, entry in settings[section].items():
-            groups.setdefault(_training(entry) if section in TRAINED else "", []).append(name)
-        for place, (training, names) in enumerate(groups.items() or [("", ["-"])]):
-            about = f"{training}: " if training else ""
-            yield from _wrapped(section if place == 0 else "", about + ", ".join(names))
-
-
-def _training(entry: Mapping[str, Any]) -> str:
-    """Return how long an entry trains, and how many networks are made of it."""
-    many = len(entry["seeds"])
-    seeds = f"{many} network{'s' * (many > 1)} each"
-    return f"{entry['epochs']} epochs, {seeds}" if "epochs" in entry else f"read from a file, {seeds}"
-
-
-def _wrapped(head: str, text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=f"{head:<13}", subsequent_indent=" " * 13)
-
-
-def _job(rule: str, file: str, study: str) -> str:
-    """Return the name of the job that makes a file or folder."""
-    name = Path(file).name
-    return study if rule == "report" else name.removesuffix(BESIDE) if rule == "fetch" else name
-
-
-def _jobs(study: Study, summary: str) -> Iterator[str]:
-    """Yield which jobs a run would start, and how long that takes, from Snakemake's summary of all outputs."""
-    rows = [line.split("\t") for line in summary.splitlines()]
-    outputs = {(rule, file): plan != "no update" for file, _, rule, *_, plan in rows[1:]}
-    jobs = dict.fromkeys((rule, _job(rule, file, study.name)) for rule, file in outputs)
-    waiting = dict.fromkeys(
-        (rule, _job(rule, file, study.name)) for (rule, file), is_pending in outputs.items() if is_pending
-    )
-    if not waiting:
-        yield "Nothing to do: nothing has changed."
-        return
-    counts = Counter(rule for rule, _ in waiting)
-    listed = ", ".join(f"{rule} {counts[rule]}" for rule in RULES if rule in counts)
-    yield from _wrapped("to run", f"{len(waiting)} of {len(jobs)} jobs: {listed}")
-    if (estimate := _durations.estimate(study, waiting)) is None:
-        yield from _wrapped("time", UNKNOWN)
-        return
-    cores = processes.available_cores()
-    minutes = max(estimate.seconds / cores / 60, 1)
-    yield from _wrapped("time", f"about {minutes:.1f} min on {cores} cores, from {estimate.origin}")
-
-
-def _entry(settings: Study, name: str) -> str:
-    """Return the settings of an entry, or of all entries of a section, as YAML, under the section."""
-    sections = [section for section, block in settings.settings.items() if section not in NO_ENTRIES]
-    if name in sections:
-        return yaml.safe_dump({name: settings[name]}, sort_keys=False, allow_unicode=True)
-    for section in sections:
-        if name in settings[section]:
-            return yaml.safe_dump({section: {name: settings[section][name]}}, sort_keys=False, allow_unicode=True)
-    names = [entry for section in sections for entry in settings[section]]
-    raise ValueError(f"check: study {settings.name} has no entry called {name}.{nearest(name, names)}")
+    of_study, of_component = {"--entry": entry is not None}, {"--trace": trace}
+    of_paper = {"--no-run": no_run, "--cores": cores is not None}
+    if what.endswith(".py"):
+        refuse_unused(of_study, f"is only for a study, and {what} is a component")
+        refuse_unused(of_paper, f"is only for a paper, and {what} is a component")
+        return _component_check.check(what, trace)
+    if _paper_check.is_paper(what):
+        refuse_unused(of_study, f"is only for a study, and {what} is a paper")
+        refuse_unused(of_component, f"is only for a component, and {what} is a paper")
+        refuse_together(of_paper)
+        return _paper_check.check(what, None if no_run else cores or "all")
+    refuse_unused(of_paper, f"is only for a paper, and {what} is a study")
+    refuse_unused(of_component, f"is only for a component, and {what} is a study")
+    return _study_check.print_entry(what, entry) if entry is not None else _study_check.check(what)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
 from pathlib import Path
 
+import click
+
 from touchstone import plugins
+from touchstone.commands._command_line import Command, Several
 from touchstone.pipeline.jobs import job_plan, processes, run_records, warm
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.jobs.job_plan import JobError
@@ -16,32 +18,37 @@ from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance.store import Store
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `job`."""
-    parser.add_argument("plan", help="the digest of the job's plan")
-    parser.add_argument("--input", nargs="*", default=[], help="the folders of the jobs that it reads")
-    parser.add_argument(
-        "--output", nargs="+", required=True, help="the folder that it makes, or the page and what goes with it"
-    )
-    parser.add_argument("--threads", type=int, default=1, help="the number of torch's threads")
+@click.command("job", cls=Command, hidden=True)
+@click.argument("plan", help="the digest of the job's plan")
+@click.option(
+    "--input", "inputs", cls=Several, multiple=True, is_flag=False, flag_value="", metavar="FOLDER...",
+    help="the folders of the jobs that it reads; none is allowed",
+)  # fmt: skip
+@click.option(
+    "--output", "outputs", cls=Several, multiple=True, required=True, metavar="PATH...",
+    help="the folder that it makes, or the page and what goes with it",
+)  # fmt: skip
+@click.option("--threads", type=int, default=1, metavar="N", help="the number of torch's threads (default: 1)")
+def main(plan: str, inputs: tuple[str, ...], outputs: tuple[str, ...], threads: int) -> int:
+    """Run one job of the workflow, as its rules call it.
 
+    It looks its tasks up in the store before it imports torch. Only if one is missing, it continues in a fork of a process
+    that has torch already, if there is one.
 
-def main(options: argparse.Namespace) -> int:
-    """Run the job; ValueError says why it cannot run.
-
-    A job looks its tasks up in the store before it imports torch. Only if one is missing, it continues in a fork of a
-    process that has torch already, if there is one.
+    \b
+    Examples:
+      touchstone job DIGEST --input results/tiny/prepare/tiny --output results/tiny/train/cnn.0
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the run that started this job: the job finishes
     try:
-        plan = job_plan.load(options.plan, options.input, options.output[0])
-        artefacts = Artefacts(plan, Store(plan.study))
-        recompute = os.environ.get(job_plan.RECOMPUTE) == plan.rule
-        if recompute or plan.rule == "prepare" or not all(map(artefacts.find, plan.tasks)):
-            if not warm.is_fork() and (status := warm.run(sys.argv[1:], options.threads)) is not None:
+        planned = job_plan.load(plan, list(filter(None, inputs)), outputs[0])
+        artefacts = Artefacts(planned, Store(planned.study))
+        recompute = os.environ.get(job_plan.RECOMPUTE) == planned.rule
+        if recompute or planned.rule == "prepare" or not all(map(artefacts.find, planned.tasks)):
+            if not warm.is_fork() and (status := warm.run(sys.argv[1:], threads)) is not None:
                 return status
             plugins.use(filter(None, os.environ.get(plugins.VARIABLE, "").split(os.pathsep)))
-        _run(artefacts, Path(options.output[0]), options.threads, recompute)
+        _run(artefacts, Path(outputs[0]), threads, recompute)
     except JobError as error:
         raise ValueError(str(error)) from error
     return 0

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 
+import click
+
 from touchstone import registry
+from touchstone.commands._command_line import Choice, Command
 from touchstone.signatures import Setting
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add the argument of `list`."""
-    parser.add_argument("folder", nargs="?", choices=registry.FOLDERS, metavar="KIND", help=", ".join(registry.FOLDERS))
+@click.command("list", cls=Command)
+@click.argument(
+    "kind", required=False, type=Choice(registry.FOLDERS), metavar="[KIND]", help=", ".join(registry.FOLDERS)
+)
+def main(kind: str | None) -> int:
+    """List the components and their settings.
 
+    Without KIND it lists all components, with KIND also their settings.
 
-def main(options: argparse.Namespace) -> int:
-    """Print the components of one folder with their settings, or those of all folders without."""
-    for folder in [options.folder] if options.folder else registry.FOLDERS:
+    \b
+    Examples:
+      touchstone list
+      touchstone list attacks
+    """
+    for folder in [kind] if kind else registry.FOLDERS:
         print(f"{folder}:")
         for name in registry.names(folder):
             component = registry.component(folder, name)
             print(f"  {name:<22} {_about(component)}")
-            for line in _lines(component) if options.folder else []:
+            for line in _lines(component) if kind else []:
                 print(line)
     return 0
 

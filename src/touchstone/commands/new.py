@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import keyword
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import yaml
 
 from touchstone import registry
+from touchstone.commands._command_line import FOLDER, Choice, Command
 from touchstone.commands._templates import rendered
 from touchstone.pipeline.settings.files import NAME
 from touchstone.pipeline.settings.papers import shipped
@@ -17,22 +19,28 @@ from touchstone.pipeline.settings.papers import shipped
 KINDS = ("detector", "attack", "paper")
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `new`."""
-    parser.add_argument("kind", choices=KINDS)
-    parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--fitted", action="store_true", help="a detector that is fitted on in-distribution data")
-    parser.add_argument(
-        "--folder", help="where to write it (default: plugins); a paper becomes FOLDER/NAME (default: here)"
-    )
+@click.command("new", cls=Command)
+@click.argument("kind", type=Choice(KINDS), metavar="KIND", help=", ".join(KINDS))
+@click.argument("name", help="of the component or the paper, such as my_attack")
+@click.option("--fitted", is_flag=True, help="a detector that is fitted on in-distribution data")
+@click.option(
+    "--folder",
+    type=FOLDER,
+    help="where to write it (default: plugins); a paper becomes FOLDER/NAME (default: here)",
+)
+def main(kind: str, name: str, fitted: bool, folder: str | None) -> int:
+    """Write a first version of a component, with its test, or of a paper.
 
+    It prints what to do next. Nothing is written if one of the files is there already.
 
-def main(options: argparse.Namespace) -> int:
-    """Write the files and print what to do next.
-
-    Nothing is written if one of the files exists already.
+    \b
+    Examples:
+      touchstone new attack nudge
+      touchstone new detector spread --fitted
+      touchstone new paper my_paper
     """
-    files = _paper_files(options) if options.kind == "paper" else _component_files(options)
+    new = _New(kind, name, fitted, folder)
+    files = _paper_files(new) if kind == "paper" else _component_files(new)
     for path in files:
         if path.exists():
             raise FileExistsError(f"{path} is there already; choose another name, or delete it")
@@ -40,21 +48,31 @@ def main(options: argparse.Namespace) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         print(path)
-    print(_next_steps(options, next(iter(files))))
+    print(_next_steps(new, next(iter(files))))
     return 0
 
 
-def _next_steps(options: argparse.Namespace, path: Path) -> str:
+@dataclass(frozen=True)
+class _New:
+    """What is to be written."""
+
+    kind: str
+    name: str
+    fitted: bool
+    folder: str | None
+
+
+def _next_steps(new: _New, path: Path) -> str:
     """Return what to do with new files, of which `path` is the first."""
-    name, kind = options.name, f"{options.kind}s"
-    if options.kind == "paper":
+    name, kind = new.name, f"{new.kind}s"
+    if new.kind == "paper":
         paper = _written(path.parent)
         return f"Edit both, then: touchstone check {paper}\nIn a study: papers: {{{paper}: full}}"
     folder = path.parent.parent
-    entry = f"{{use: {name}, fit: EXAMPLES}}" if options.fitted else f"{{use: {name}}}"
+    entry = f"{{use: {name}, fit: EXAMPLES}}" if new.fitted else f"{{use: {name}}}"
     test = f"python -m pytest {_test(folder, name)} && "
     study = f"plugins: [{folder}/]; under change, {kind}: {name}: {entry}; and in an evaluation {kind}: [{name}]"
-    return f"Edit it, then: {test}touchstone contract {path}\nIn a study: {study}"
+    return f"Edit it, then: {test}touchstone check {path}\nIn a study: {study}"
 
 
 def _written(folder: Path) -> str:
@@ -62,16 +80,16 @@ def _written(folder: Path) -> str:
     return str(folder) if folder.is_absolute() else f"./{folder}"
 
 
-def _paper_files(options: argparse.Namespace) -> dict[Path, str]:
+def _paper_files(new: _New) -> dict[Path, str]:
     """Return the text of each file of a new paper, by its path."""
-    name = options.name
+    name = new.name
     if not NAME.fullmatch(name):
         raise ValueError(f"new: {name}: a paper is named [a-z][a-z0-9_]*; --folder says where its folder goes")
     if name in shipped():
         raise ValueError(f"new: touchstone has a paper {name}; choose another name")
-    if options.fitted:
+    if new.fitted:
         raise ValueError("new: --fitted is for detectors, not for papers")
-    folder = Path(options.folder or "") / name
+    folder = Path(new.folder or "") / name
     return {
         folder / f"{part}.yaml": rendered(
             f"{part}.yaml",
@@ -83,19 +101,19 @@ def _paper_files(options: argparse.Namespace) -> dict[Path, str]:
     }
 
 
-def _component_files(options: argparse.Namespace) -> dict[Path, str]:
+def _component_files(new: _New) -> dict[Path, str]:
     """Return the text of each file of a new component, by its path."""
-    name, kind, folder = options.name, f"{options.kind}s", Path(options.folder or "plugins")
+    name, kind, folder = new.name, f"{new.kind}s", Path(new.folder or "plugins")
     if not NAME.fullmatch(name):
         raise ValueError(f"new: {name}: a name is made of a-z, 0-9 and _, a letter first")
     if yaml.safe_load(name) != name:
         raise ValueError(f"new: {name}: a study reads this word as true, false or null; choose another name")
     if name in registry.names(kind):
         raise ValueError(f"new: {kind}/{name}.py is touchstone's own; choose another name")
-    if options.fitted and kind != "detectors":
+    if new.fitted and kind != "detectors":
         raise ValueError("new: --fitted is for a detector of your own")
     path = folder / kind / f"{name}.py"
-    template = f"fitted_{options.kind}" if options.fitted else options.kind
+    template = f"fitted_{new.kind}" if new.fitted else new.kind
     others = rendered(f"{template}.py", name="_")  # the names that the file has besides this one
     if keyword.iskeyword(name) or re.search(rf"import .*\b{name}\b|def {name}\(", others):
         raise ValueError(f"new: {name}: Python or the file itself uses this name; choose another")

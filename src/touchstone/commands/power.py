@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import shutil
@@ -11,10 +10,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from touchstone.commands._command_line import add_study
-from touchstone.pipeline.settings.study import load
+import click
 
-if TYPE_CHECKING:  # it imports scipy and the plan, which --help does not need
+from touchstone.commands._command_line import Command, refuse_together
+from touchstone.commands._shared_arguments import study_argument
+
+if TYPE_CHECKING:  # it imports scipy, which --help does not need
     from touchstone.commands._settling import Settling
 
 Claims = dict[str, list["Settling"]]  # the open numbers of each claim
@@ -22,24 +23,29 @@ MARKUP = re.compile(r"[|*\[\]_]")
 FEWEST = 30  # letters of a line, however narrow the terminal is
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `power`."""
-    add_study(parser)
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print every open number as JSON")
-    form.add_argument(
-        "--markdown", action="store_true", help="print a table that is the same on every machine, without minutes"
-    )
+@click.command("power", cls=Command)
+@study_argument()
+@click.option("--json", "as_json", is_flag=True, help="print every open number as JSON")
+@click.option("--markdown", is_flag=True, help="print a table that is the same on every machine, without minutes")
+def main(study: str, as_json: bool, markdown: bool) -> int:
+    """Print what would settle each inconclusive claim of a finished study, or why nothing would.
 
+    Nothing is recomputed.
 
-def main(options: argparse.Namespace) -> int:
-    """Print what would settle each inconclusive claim of a finished study; nothing is recomputed."""
+    \b
+    Examples:
+      touchstone power digits
+      touchstone power digits --markdown
+    """
+    refuse_together({"--json": as_json, "--markdown": markdown})
+    # They import scipy, which --help does not need.
     from touchstone.commands._settling import settlings
     from touchstone.pipeline.planning.plan import Plan
+    from touchstone.pipeline.settings.study import load
 
     # Run records are of one machine, and they choose the size.
-    numbers = settlings(Plan(load(options.study)), priced=not options.markdown)
-    if options.json:
+    numbers = settlings(Plan(load(study)), priced=not markdown)
+    if as_json:
         print(json.dumps([asdict(each) for each in numbers], indent=1))
         return 0
     by_claim: Claims = {}
@@ -47,7 +53,7 @@ def main(options: argparse.Namespace) -> int:
         by_claim.setdefault(each.claim, []).append(each)
     if not by_claim:
         print("No claim of the study is inconclusive.")
-    elif options.markdown:
+    elif markdown:
         print("\n".join(_markdown(by_claim)))
     else:
         print("\n".join(_lines(by_claim, shutil.get_terminal_size().columns)))

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import argparse
+import click
 
-from touchstone.commands._command_line import add_cores, add_study
-from touchstone.pipeline.orchestration import pruning, snakemake_run
-from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance.store import Store
-from touchstone.pipeline.settings.study import load
+from touchstone.commands._command_line import Command
+from touchstone.commands._shared_arguments import cores_option, study_argument
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `run`."""
-    add_study(parser, "a study's name or its file's path (default: digits)")
-    add_cores(parser)
-    parser.add_argument(
-        "--prune", action="store_true", help="then delete the results of other settings and code; they stay otherwise"
-    )
+@click.command("run", cls=Command)
+@study_argument()
+@cores_option()
+@click.option("--prune", is_flag=True, help="then delete the results of other settings and code; they stay otherwise")
+def main(study: str, cores: str, prune: bool) -> int:
+    """Run a study with Snakemake and show its progress.
 
+    What an earlier run has made stays, and an interrupted run goes on where it stopped. The exit code is Snakemake's, or 3
+    if another run works in this folder.
 
-def main(options: argparse.Namespace) -> int:
-    """Run the study with Snakemake, in the current folder, and return the exit code."""
-    exit_code = snakemake_run.run(options.study, options.cores)
-    if exit_code == 0 and options.prune:
-        study = load(options.study)
-        count = pruning.prune(Plan(study), Store(study.name))
+    \b
+    Examples:
+      touchstone run tiny
+      touchstone run digits --cores 4
+      touchstone run mine.yaml --prune
+    """
+    # They take half a second, which --help and a shell that completes words do without.
+    from touchstone.pipeline.orchestration import pruning, snakemake_run
+    from touchstone.pipeline.planning.plan import Plan
+    from touchstone.pipeline.provenance.store import Store
+    from touchstone.pipeline.settings.study import load
+
+    exit_code = snakemake_run.run(study, cores)
+    if exit_code == 0 and prune:
+        settings = load(study)
+        count = pruning.prune(Plan(settings), Store(settings.name))
         print(f"Deleted {count} results that today's settings and code do not make.")
     return exit_code

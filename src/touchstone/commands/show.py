@@ -2,63 +2,60 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
+import click
 from safetensors import deserialize
 
 from touchstone.commands import _number_table, _verdicts
-from touchstone.commands._command_line import refuse_unused
+from touchstone.commands._command_line import Command, Several, refuse_together, refuse_unused
+from touchstone.commands._shared_arguments import claims, papers, study_argument
 from touchstone.messages import nearest, say
 from touchstone.pipeline.auditing.findings import altered_bytes, artefacts_named, is_artefact
 from touchstone.pipeline.planning.layout import SUFFIX
 from touchstone.pipeline.provenance import chain, sidecar_files
 from touchstone.pipeline.provenance.job_folders import name_of
-from touchstone.pipeline.settings.files import DEFAULT_STUDY
 from touchstone.pipeline.settings.study import Study, load
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `show`."""
-    parser.add_argument(
-        "what",
-        nargs="?",
-        default=DEFAULT_STUDY,
-        help="a study that has run, an artefact by its path or name, or the folder of a job",
-    )
-    shown = parser.add_mutually_exclusive_group()
-    shown.add_argument(
-        "--number", nargs="+", metavar="CLAIM", help="of a study: what the verdicts on these claims rest on"
-    )
-    shown.add_argument("--paper", metavar="PAPER", help="of a study: only the claims of this paper")
-    shown.add_argument("--table", nargs=2, metavar=("EVALUATION", "METRIC"),
-                       help="of a study: one metric as a table, such as: detection auroc")  # fmt: skip
+@click.command("show", cls=Command)
+@study_argument("a study that has run, an artefact by its path or name, or the folder of a job", "what")
+@click.option(
+    "--number", "numbers", cls=Several, multiple=True, metavar="CLAIM...", shell_complete=claims,
+    help="of a study: what the verdicts on these claims rest on",
+)  # fmt: skip
+@click.option("--paper", metavar="PAPER", shell_complete=papers, help="of a study: only the claims of this paper")
+@click.option(
+    "--table", nargs=2, metavar="EVALUATION METRIC", help="of a study: one metric as a table, such as: detection auroc"
+)
+def main(what: str, numbers: tuple[str, ...], paper: str | None, table: tuple[str, str] | None) -> int:
+    """Print the verdicts of a finished study, or check an artefact and print what it holds.
 
+    The exit code is 1 if a claim that the study asks for has no figures. Whether the figures agree with the claims does not
+    change it.
 
-def main(options: argparse.Namespace) -> int:
-    """Print the verdicts of a study, or what an artefact holds.
-
-    Returns 1 if a claim that the study asks for has no figures, else 0. Whether the figures agree with the claims never
-    changes the exit code.
-
-    Raises:
-        ValueError: The study or the artefact is not there, or the artefact's bytes were altered.
+    \b
+    Examples:
+      touchstone show digits
+      touchstone show digits --number S3-2 P1-1
+      touchstone show digits --table detection auroc
+      touchstone show results/digits/attack/cnn.0
     """
-    of_study = {"--number": options.number, "--paper": options.paper, "--table": options.table}
-    if is_artefact(options.what):
-        typed = {name: value is not None for name, value in of_study.items()}
-        refuse_unused(typed, f"is only for a study, and {options.what} is an artefact")
-        return _show_artefact(options.what)
-    name = Path(options.what).stem
+    of_study = {"--number": bool(numbers), "--paper": paper is not None, "--table": table is not None}
+    refuse_together(of_study)
+    if is_artefact(what):
+        refuse_unused(of_study, f"is only for a study, and {what} is an artefact")
+        return _show_artefact(what)
+    name = Path(what).stem
     if not _verdicts.table_of(name).is_file():  # a finished report may be of settings that are gone
-        name = load(options.what).name
-    if options.number:
-        _verdicts.print_in_full(name, options.number)
+        name = load(what).name
+    if numbers:
+        _verdicts.print_in_full(name, list(numbers))
         return 0
-    if options.table:
-        print(_number_table.number_table(name, *options.table), end="")
+    if table:
+        print(_number_table.number_table(name, *table), end="")
         return 0
-    return _verdicts.print_verdicts(name, options.paper and _title(load(options.what), options.paper))
+    return _verdicts.print_verdicts(name, paper and _title(load(what), paper))
 
 
 def _title(study: Study, paper: str) -> str:

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-import argparse
+import click
 
 from touchstone import parsed_files
-from touchstone.commands._command_line import count
-from touchstone.pipeline.auditing.trace import run_trace
+from touchstone.commands._command_line import COUNT, FILE, Command, refuse_together
+from touchstone.commands._shared_arguments import claims, studies
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `trace`."""
-    parser.add_argument(
-        "file",
-        nargs="?",
-        help="an artefact by its path or name, the folder of a job, or a page of a report; with --number a study",
-    )
-    parser.add_argument("--number", help="a claim's id, or a line of the report's metrics.csv.gz")
-    parser.add_argument("--picture", metavar="SVG", help="also draw the chain into this file")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--depth", type=count, help="how many links back from the file or the number (default: all)")
-    form.add_argument("--json", action="store_true", help="print the sidecars as JSON")
+@click.command("trace", cls=Command)
+@click.argument(
+    "file",
+    required=False,
+    shell_complete=studies,
+    help="an artefact by its path or name, the folder of a job, or a page of a report; with --number a study",
+)
+@click.option(
+    "--number", metavar="NUMBER", shell_complete=claims, help="a claim's id, or a line of the report's metrics.csv.gz"
+)
+@click.option("--picture", type=FILE, metavar="SVG", help="also draw the chain into this file")
+@click.option("--depth", type=COUNT, metavar="N", help="how many links back from the file or the number (default: all)")
+@click.option("--json", "as_json", is_flag=True, help="print the sidecars as JSON")
+def main(file: str | None, number: str | None, picture: str | None, depth: int | None, as_json: bool) -> int:
+    """Print what a file or a number was made from, back to raw data.
 
+    The exit code is 1 if bytes were altered, and 4 if the data is not here.
 
-def main(options: argparse.Namespace) -> int:
-    """Print the tree of inputs; return 1 if bytes were altered and 4 if the data is not here."""
+    \b
+    Examples:
+      touchstone trace digits --number S3-2
+      touchstone trace reports/digits/report.html --depth 1
+      touchstone trace results/digits/attack/cnn.0 --picture chain.svg
+    """
+    from touchstone.pipeline.auditing.trace import run_trace
+
+    refuse_together({"--depth": depth is not None, "--json": as_json})
     parsed_files.distrust()
-    return run_trace(options.file, options.number, options.json, options.picture, options.depth)
+    return run_trace(file, number, as_json, picture, depth)

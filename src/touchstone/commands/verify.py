@@ -1,17 +1,21 @@
-"""`touchstone verify FILE`: check claims from an evidence file, without trusting its author."""
+"""`touchstone verify FILE`: check claims from a pack, without trusting its author."""
 
 from __future__ import annotations
 
-import argparse
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from touchstone import parsed_files
-from touchstone.commands._command_line import RAW, check_digest, positive, raw_folders
+from touchstone.commands._command_line import COUNT, FILE, FOLDER, POSITIVE, Command, is_own_process
+from touchstone.commands._shared_arguments import RAW, check_digest, device_option, raw_folders, studies
 from touchstone.messages import say
 from touchstone.numerics import devices
+from touchstone.pipeline.jobs import environment
 from touchstone.pipeline.provenance import chain
 from touchstone.pipeline.settings.study import load
 
@@ -19,70 +23,125 @@ if TYPE_CHECKING:
     from touchstone.evidence.problems import Result
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `verify`."""
-    parser.add_argument("file", help="an evidence file")
-    parser.add_argument("--model", action="append", default=[], metavar="[NET=]FILE",
-                        help="a network of your own: a checkpoint, or a model that assay takes")  # fmt: skip
-    parser.add_argument(
-        "--root", metavar="DIGEST", help="the study's root digest, from a paper or another trusted place"
-    )
-    parser.add_argument("--study", metavar="STUDY", help="a study of this project whose settings it must have")
-    parser.add_argument("--raw", metavar="FOLDER", help=f"prepare the data again from here (default: {RAW})")
-    parser.add_argument("--trust-code", action="store_true", help="run networks whose code is in their file")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--share", type=_share, default=1.0, metavar="SHARE",
-                        help="compute only a random share of each file's rows again, such as 0.1")  # fmt: skip
-    parser.add_argument("--threads", type=positive, default=1, metavar="N",
-                        help="of torch (default: 1, with which results are equal to the last bit most often)")  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0
+    if not 0 < share <= 1:
+        raise click.BadParameter(f"{text!r} is no share above 0 and at most 1.")
+    return share
 
 
-def main(options: argparse.Namespace) -> int:
-    """Print what was proved, what was taken on trust, and what is not so.
+@click.command("verify", cls=Command)
+@click.argument("file", type=FILE, help="a pack")
+@click.option(
+    "--model", "models", multiple=True, metavar="[NET=]FILE",
+    help="a network of your own: a checkpoint, or a model that assay takes",
+)  # fmt: skip
+@click.option("--root", metavar="DIGEST", help="of a study: its root digest, from a paper or another trusted place")
+@click.option(
+    "--study",
+    metavar="STUDY",
+    shell_complete=studies,
+    help="of a study: one of this project whose settings it must have",
+)
+@click.option(
+    "--raw", type=FOLDER, metavar="FOLDER", help=f"of a study: prepare the data again from here (default: {RAW})"
+)
+@click.option(
+    "--data", metavar="PATH",
+    help="of `evaluate`: the images with labels that it was given, or the whole set they are from, as for assay",
+)  # fmt: skip
+@click.option("--trust-code", is_flag=True, help="run networks whose code is in their file")
+@device_option
+@click.option(
+    "--share", type=_share, default=1.0, metavar="SHARE",
+    help="of a study: compute only a random share of each file's rows again, such as 0.1",
+)  # fmt: skip
+@click.option(
+    "--challenge",
+    type=COUNT,
+    metavar="N",
+    help="attack N images of each attacked set again; 0 for none (default: a few)",
+)
+@click.option(
+    "--seed", type=COUNT, metavar="N", help="draws the images of --challenge, to repeat one (default: random, printed)"
+)
+@click.option(
+    "--threads", type=POSITIVE, default=1, metavar="N",
+    help="of torch (default: 1, with which results are equal to the last bit most often)",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="print the result as JSON")
+def main(
+    file: str,
+    models: tuple[str, ...],
+    root: str | None,
+    study: str | None,
+    raw: str | None,
+    data: str | None,
+    trust_code: bool,
+    device: str,
+    share: float,
+    challenge: int | None,
+    seed: int | None,
+    threads: int,
+    as_json: bool,
+) -> int:
+    """Check the claims in a pack, without trusting its author.
 
-    Returns 0 if nothing is wrong, 1 if something is, 4 if nothing is wrong but not everything could be checked.
+    It prints what was proved, what was taken on trust, and what is not so. The exit code is 0 if nothing is wrong, 1 if
+    something is, 4 if nothing is wrong but not everything could be checked.
+
+    \b
+    Examples:
+      touchstone verify digits.pack
+      touchstone verify digits.pack --raw data/raw --root sha256:...
+      touchstone verify digits.pack --share 0.1 --challenge 0
     """
+    if is_own_process():  # it computes, as jobs do
+        environment.prepare_command(threads)
     from touchstone.evidence import evaluation_checks, verification
     from touchstone.evidence_files import archive
 
     parsed_files.distrust()
-    path = Path(options.file)
-    devices.check_option(options.device)  # what fails for want of a GPU would be reported as a forgery
+    path = Path(file)
+    devices.check_option(device)  # what fails for want of a GPU would be reported as a forgery
     manifest = archive.read_manifest(path)
     if manifest.kind == evaluation_checks.KIND:
-        if options.root or options.study or options.raw is not None or options.share < 1:
+        if root or study or raw is not None or share < 1:
             raise ValueError(
-                f"{path}: --root, --study, --raw and --share are for evidence of a study, and this is of `evaluate`"
+                f"{path}: --root, --study, --raw and --share are for a study's pack, and this is of `evaluate`"
             )
-        result = evaluation_checks.verify(path, options.model, options.device, trust_code=options.trust_code)
+        result = evaluation_checks.verify(
+            path, list(models), device, trust_code=trust_code, challenge=challenge, seed=seed, data=data
+        )
     else:
-        check_digest("--root", options.root)
+        if data is not None:
+            raise ValueError(
+                f"{path}: --data is for a pack of `evaluate`, and this is a study's; --raw is for a study's"
+            )
+        check_digest("--root", root)
         brought = verification.Options(
-            root=options.root,
-            networks=dict(_networks(options.model)),
-            raw=raw_folders(options.raw),
-            study=load(options.study) if options.study else None,
-            device=options.device,
-            share=options.share,
-            trust_code=options.trust_code,
+            root=root,
+            networks=dict(_networks(models)),
+            raw=raw_folders(raw),
+            study=load(study) if study else None,
+            device=device,
+            share=share,
+            trust_code=trust_code,
+            challenge=challenge,
+            seed=seed,
         )
         result = verification.verify(path, brought)
-    if options.json:
+    if as_json:
         print(json.dumps(asdict(result), indent=1))
     else:
         _print(path, result)
     return 1 if result.problems else chain.PARTLY if result.unchecked else 0
 
 
-def _share(text: str) -> float:
-    share = float(text)
-    if not 0 < share <= 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected a share above 0 and at most 1")
-    return share
-
-
-def _networks(texts: list[str]) -> list[tuple[str, Path]]:
+def _networks(texts: Iterable[str]) -> list[tuple[str, Path]]:
     pairs = [_network(text) for text in texts]
     for _, path in pairs:
         if not path.is_file():
@@ -101,6 +160,7 @@ def _network(text: str) -> tuple[str, Path]:
 def _print(path: Path, result: Result) -> None:
     for title, lines in (
         ("Proved", result.proved),
+        ("Challenged", result.challenged),
         ("Taken on trust", result.trusted),
         ("Not checked", result.unchecked),
     ):

@@ -1,12 +1,15 @@
 """The arguments of an assay as values."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from touchstone.__main__ import command_line
 from touchstone.assay import arguments, named_data
 from touchstone.assay.run_assay import run_assay
 from touchstone.numerics.tensors import to_grid_towards
+from typed_words import assay_arguments
+from typed_words import parsed as parsed_words
 
 
 @pytest.fixture
@@ -14,8 +17,7 @@ def parsed(tmp_path):
     (tmp_path / "Cnn v2.pt2").touch()
 
     def parse(*flags):
-        typed = ["assay", str(tmp_path / "Cnn v2.pt2"), "--data", str(tmp_path), *flags]
-        return arguments.parsed(command_line("assay").parse_args(typed))
+        return assay_arguments(str(tmp_path / "Cnn v2.pt2"), "--data", str(tmp_path), *flags)
 
     return parse
 
@@ -67,7 +69,9 @@ def test_a_mistake_is_reported_before_the_images_are_downloaded(monkeypatch):
     monkeypatch.setattr(named_data, "located", lambda data: pytest.fail("images were downloaded"))
 
     with pytest.raises(ValueError, match="Did you mean Carmon2019Unlabeled"):
-        run_assay(command_line("assay").parse_args(["assay", "robustbench:Carmon2019Unlabelled", "--data", "cifar10"]))
+        run_assay(
+            SimpleNamespace(**parsed_words("assay", "robustbench:Carmon2019Unlabelled", "--data", "cifar10").params)
+        )
 
 
 @pytest.mark.parametrize("flag", ["--data", "--ood", "--weights", "--backward"])

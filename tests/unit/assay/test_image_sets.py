@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from touchstone.__main__ import command_line
-from touchstone.assay import arguments, image_sets
+from touchstone.assay import image_sets
+from typed_words import assay_arguments
 
 
 @pytest.fixture
@@ -15,8 +15,7 @@ def typed(tmp_path):
     write(tmp_path / "pictures")
 
     def parse(*flags):
-        words = ["assay", str(tmp_path / "model.pt2"), "--data", str(tmp_path / "pictures"), *map(str, flags)]
-        return arguments.parsed(command_line("assay").parse_args(words))
+        return assay_arguments(str(tmp_path / "model.pt2"), "--data", str(tmp_path / "pictures"), *map(str, flags))
 
     return parse
 

@@ -1,6 +1,5 @@
 """Networks of RobustBench by name: its own package makes them, and their published figures are known without it."""
 
-import argparse
 import sys
 from types import ModuleType
 
@@ -8,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone.assay import arguments, model_zoo, user_models
-from touchstone.commands import assay
+from touchstone.assay import model_zoo, user_models
+from typed_words import assay_arguments
 
 
 @pytest.fixture
@@ -81,7 +80,4 @@ def test_a_name_that_is_unknown_or_ambiguous_is_answered_with_one_that_is_not(na
     ("name", "eps"), [("imagenet/Linf/Salman2020Do_R18", "4/255"), ("cifar10/L2/Ding2020MMA", "8/255")]
 )
 def test_the_budget_is_the_published_one_if_it_is_linf(tmp_path, name, eps):
-    parser = argparse.ArgumentParser()
-    assay.add(parser)
-
-    assert arguments.parsed(parser.parse_args([f"robustbench:{name}", "--data", str(tmp_path)])).eps_written == eps
+    assert assay_arguments(f"robustbench:{name}", "--data", str(tmp_path)).eps_written == eps

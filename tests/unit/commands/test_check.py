@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from touchstone.commands import _durations, check
+from touchstone.commands import _durations, _study_check
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.settings.study import Study
 
@@ -39,11 +39,11 @@ def record(rule, name, study="mine", **facts):
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(check.processes, "available_cores", lambda: 2)
+    monkeypatch.setattr(_study_check.processes, "available_cores", lambda: 2)
 
 
 def said(**plans):
-    return "\n".join(check._jobs(MINE, summary(**plans)))
+    return "\n".join(_study_check._jobs(MINE, summary(**plans)))
 
 
 def test_a_finished_study_has_nothing_to_do():
@@ -95,7 +95,7 @@ def test_a_training_of_twice_the_epochs_takes_twice_as_long():
 
 def test_a_run_of_ours_on_other_images_says_nothing():
     ours(train="data/mnist")
-    assert check.UNKNOWN in said(fetch="no update", train="update pending", report="no update").replace(
+    assert _study_check.UNKNOWN in said(fetch="no update", train="update pending", report="no update").replace(
         "\n" + 13 * " ", " "
     )
 
@@ -123,8 +123,8 @@ def test_networks_are_listed_by_how_long_they_train_and_how_many_there_are():
         "long": {"epochs": 40, "seeds": [0]},
         "own": {"seeds": [0]},
     }
-    study = {section: {} for section in check.SECTIONS} | {"classifiers": entries}
-    lines = list(check._entries(study))
+    study = {section: {} for section in _study_check.SECTIONS} | {"classifiers": entries}
+    lines = list(_study_check._entries(study))
     assert "classifiers  20 epochs, 3 networks each: cnn, mlp" in lines
     assert f"{'':<13}40 epochs, 1 network each: long" in lines
     assert f"{'':<13}read from a file, 1 network each: own" in lines
@@ -135,6 +135,6 @@ def test_own_files_that_are_missing_are_told_unless_they_were_copied_before():
     Path("there").mkdir()
     sources = {name: {"use": "sources/own_files", "location": name} for name in ("there", "gone")}
     study = {"sources": sources | {"other": {"use": "sources/mnist"}}}
-    assert list(check._missing_files(study)) == ["data.sources.gone.location: there is nothing at gone"]
+    assert list(_study_check._missing_files(study)) == ["data.sources.gone.location: there is nothing at gone"]
     Path("data/raw/gone").mkdir(parents=True)
-    assert not list(check._missing_files(study))
+    assert not list(_study_check._missing_files(study))

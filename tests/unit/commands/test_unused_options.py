@@ -1,4 +1,4 @@
-"""Options that would have no effect are refused before anything runs, as argparse refuses wrong arguments."""
+"""Options that would have no effect are refused before anything runs, in a sentence."""
 
 import pytest
 
@@ -16,27 +16,33 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("check own --no-run", "argument --no-run: is only for a paper, and own is a study"),
-        ("check own --cores 2", "argument --cores: is only for a paper, and own is a study"),
-        ("check ./mine --entry pgd", "argument --entry: is only for a study, and ./mine is a paper"),
-        ("check ./mine --no-run --cores 2", "argument --cores: not allowed with argument --no-run"),
-        ("trace a --json --depth 1", "argument --depth: not allowed with argument --json"),
-        (f"audit {ARTEFACT} --no-render", f"argument --no-render: is only for a study, and {ARTEFACT} is an artefact"),
+        ("check own --no-run", "--no-run is only for a paper, and own is a study"),
+        ("check own --cores 2", "--cores is only for a paper, and own is a study"),
+        ("check ./mine --entry pgd", "--entry is only for a study, and ./mine is a paper"),
+        ("check ./mine --no-run --cores 2", "--no-run and --cores do not go together"),
+        ("trace a --json --depth 1", "--depth and --json do not go together"),
+        (f"audit {ARTEFACT} --no-render", f"--no-render is only for a study, and {ARTEFACT} is an artefact"),
         (
             f"audit {ARTEFACT} --recompute 1",
-            f"argument --recompute: is only for a study, and {ARTEFACT} is an artefact",
+            f"--recompute is only for a study, and {ARTEFACT} is an artefact",
         ),
-        (f"audit {ARTEFACT} --seed 0", f"argument --seed: is only for a study, and {ARTEFACT} is an artefact"),
-        (f"audit {ARTEFACT} --cpu x", f"argument --cpu: is only for a study, and {ARTEFACT} is an artefact"),
-        ("audit own --cpu x", "argument --cpu: needs --root DIGEST"),
-        ("audit own --seed 0", "argument --seed: needs --recompute N"),
-        ("show own --paper a --number P1-1", "argument --number: not allowed with argument --paper"),
-        (f"show {ARTEFACT} --number P1-1", f"argument --number: is only for a study, and {ARTEFACT} is an artefact"),
-        (f"show {ARTEFACT} --table a b", f"argument --table: is only for a study, and {ARTEFACT} is an artefact"),
+        (f"audit {ARTEFACT} --seed 0", f"--seed is only for a study, and {ARTEFACT} is an artefact"),
+        (f"audit {ARTEFACT} --cpu x", f"--cpu is only for a study, and {ARTEFACT} is an artefact"),
+        ("audit own --cpu x", "--cpu needs --root DIGEST"),
+        ("audit own --seed 0 --recompute 0", "--seed has no effect with --recompute 0"),
+        ("show own --paper a --number P1-1", "--number and --paper do not go together"),
+        (f"show {ARTEFACT} --number P1-1", f"--number is only for a study, and {ARTEFACT} is an artefact"),
+        (f"show {ARTEFACT} --table a b", f"--table is only for a study, and {ARTEFACT} is an artefact"),
+        ("check ./mine.py --entry pgd", "--entry is only for a study, and ./mine.py is a component"),
+        ("check ./mine.py --no-run", "--no-run is only for a paper, and ./mine.py is a component"),
+        ("check ./mine --trace", "--trace is only for a component, and ./mine is a paper"),
+        ("check own --trace", "--trace is only for a component, and own is a study"),
+        ("power own --json --markdown", "--json and --markdown do not go together"),
+        ("assay a --data b --quick --full", "--quick and --full do not go together"),
+        ("assay a --data b --gray --rgb", "--gray and --rgb do not go together"),
     ],
 )
 def test_an_option_without_an_effect_is_refused(capsys, line, message):
-    with pytest.raises(SystemExit, match="2"):
-        main(line.split())
+    assert main(line.split()) == 2
 
-    assert f"error: {message}" in capsys.readouterr().err
+    assert f"Error: {message}" in capsys.readouterr().err

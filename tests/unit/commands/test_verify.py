@@ -8,7 +8,7 @@ import torch
 
 from touchstone.__main__ import main
 from touchstone.commands import verify
-from touchstone.commands._command_line import RAW, raw_folders
+from touchstone.commands._shared_arguments import RAW, raw_folders
 from touchstone.evidence import evaluation_checks
 from touchstone.evidence.problems import BYTES, Result
 from touchstone.evidence_files import archive
@@ -32,7 +32,7 @@ def test_the_evidence_of_an_evaluation_refuses_raw(tmp_path, capsys):
     archive.write(path, evaluation_checks.KIND, {}, [])
 
     assert main(["verify", str(path), "--raw", RAW]) == 1
-    assert "--root, --study, --raw and --share are for evidence of a study" in capsys.readouterr().err
+    assert "--root, --study, --raw and --share are for a study's pack" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "sklearn_digits"])
@@ -46,12 +46,11 @@ def test_a_folder_without_raw_files_is_refused(tmp_path, folder):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-@pytest.mark.parametrize("command", ["verify", "adopt"])
-def test_without_a_gpu_cuda_is_refused_and_nobody_accused(tmp_path, monkeypatch, capsys, command):
+def test_without_a_gpu_cuda_is_refused_and_nobody_accused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     archive.write(Path("e"), evaluation_checks.KIND, {}, [])
 
-    assert main([command, "e", "--device", "cuda"]) == 1
+    assert main(["verify", "e", "--device", "cuda"]) == 1
     assert "--device cuda: there is no GPU here that torch can use" in capsys.readouterr().err
 
 

@@ -1,4 +1,4 @@
-"""`touchstone contract`: the tests of one component, and of no other."""
+"""`touchstone check FILE.py`: the tests of one component, and of no other."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from touchstone.__main__ import main
-from touchstone.commands import contract
+from touchstone.commands import _component_check
 from touchstone.plugins import PACKAGE
 
 CONFTEST = Path(__file__).parents[2] / "properties/conftest.py"
@@ -51,17 +51,17 @@ def tests(tmp_path, monkeypatch):
 )
 def test_a_component_is_judged_by_its_own_tests(tests, capsys, monkeypatch, name, passes, words):
     monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
-    assert contract._passes(tests, name, dict(os.environ), trace=False) == passes
+    assert _component_check._passes(tests, name, dict(os.environ), trace=False) == passes
     assert words in capsys.readouterr().out
 
 
 def test_a_missing_pytest_is_no_broken_promise(tests, capsys, monkeypatch):
-    monkeypatch.setattr(contract, "find_spec", {}.get, raising=False)
+    monkeypatch.setattr(_component_check, "find_spec", {}.get, raising=False)
 
-    assert main(["contract", str(PACKAGE / "attacks/pgd.py")]) == 1
+    assert main(["check", str(PACKAGE / "attacks/pgd.py")]) == 1
 
     printed = capsys.readouterr()
-    assert "contract: needs pytest, which is not installed: make .venv/development" in printed.err
+    assert "check: needs pytest, which is not installed: make .venv/development" in printed.err
     assert "does not keep" not in printed.out
 
 
@@ -74,6 +74,6 @@ def test_a_kind_without_contract_tests_is_not_a_missing_clone(tmp_path, request,
         request.getfixturevalue("tests")
     monkeypatch.chdir(tmp_path)
 
-    assert main(["contract", str(PACKAGE / "pretrained/program_file.py")]) == 1
+    assert main(["check", str(PACKAGE / "pretrained/program_file.py")]) == 1
 
     assert words in capsys.readouterr().err

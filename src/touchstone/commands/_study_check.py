@@ -1,0 +1,130 @@
+"""What `touchstone check STUDY` does: check a study's settings, and count the jobs that a run would start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from touchstone.commands import _durations
+from touchstone.messages import nearest, say
+from touchstone.numerics import devices
+from touchstone.pipeline.jobs import processes
+from touchstone.pipeline.orchestration import own_sources
+from touchstone.pipeline.orchestration.snakemake_run import base_command
+from touchstone.pipeline.planning.layout import RAW
+from touchstone.pipeline.planning.parts import RULES
+from touchstone.pipeline.provenance.sidecar_files import BESIDE
+from touchstone.pipeline.settings.study import Study, load
+
+NO_ENTRIES = ("study", "papers", "claims")  # parts of a study's settings that hold no entries
+TRAINED = ("classifiers", "translators")
+SECTIONS = ("examples", *TRAINED, "defences", "attacks", "margins", "detectors", "evaluations")
+WIDTH = 120  # letters of a line
+UNKNOWN = "not known before a first run here; the head of a study's file says what it took elsewhere"
+
+
+def check(word: str) -> int:
+    """Print what a study measures on what, and what it would run or has run.
+
+    Returns:
+        0, or 1 if Snakemake refuses it.
+
+    Raises:
+        ParamsError: lists every mistake with file, line and key.
+    """
+    settings = load(word)
+    if warning := devices.warning(settings["study"]["device"]):
+        say(f"touchstone: {warning}", stream=sys.stderr)
+    say(*(f"remark: {remark}" for remark in (*settings.remarks, *_missing_files(settings))))
+    say(*_entries(settings))
+    command = [*base_command(word, "all"), "--summary", "--quiet", "host"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
+    if done.returncode != 0:
+        print((done.stdout + done.stderr).strip(), file=sys.stderr)
+        return 1
+    say("", *_jobs(settings, done.stdout))
+    return 0
+
+
+def print_entry(word: str, name: str) -> int:
+    """Print the settings of an entry of a study, or of all entries of a section, with every default; return 0."""
+    print(_entry(load(word), name), end="")
+    return 0
+
+
+def _missing_files(settings: Study) -> Iterator[str]:
+    """Yield the files of the user's own that are neither where the study says nor copied already."""
+    for name, entry in settings["sources"].items():
+        place = Path(entry.get("location") or ".").expanduser()
+        if entry["use"] in own_sources.COPYING and not place.exists() and not Path(RAW, name).exists():
+            yield f"data.sources.{name}.location: there is nothing at {place}"
+
+
+def _entries(settings: Study) -> Iterator[str]:
+    """Yield what a study measures on what: its sets, its networks with their training, its attacks, its questions."""
+    for section in SECTIONS:
+        groups: dict[str, list[str]] = {}
+        for name, entry in settings[section].items():
+            groups.setdefault(_training(entry) if section in TRAINED else "", []).append(name)
+        for place, (training, names) in enumerate(groups.items() or [("", ["-"])]):
+            about = f"{training}: " if training else ""
+            yield from _wrapped(section if place == 0 else "", about + ", ".join(names))
+
+
+def _training(entry: Mapping[str, Any]) -> str:
+    """Return how long an entry trains, and how many networks are made of it."""
+    many = len(entry["seeds"])
+    seeds = f"{many} network{'s' * (many > 1)} each"
+    return f"{entry['epochs']} epochs, {seeds}" if "epochs" in entry else f"read from a file, {seeds}"
+
+
+def _wrapped(head: str, text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=f"{head:<13}", subsequent_indent=" " * 13)
+
+
+def _job(rule: str, file: str, study: str) -> str:
+    """Return the name of the job that makes a file or folder."""
+    name = Path(file).name
+    return study if rule == "report" else name.removesuffix(BESIDE) if rule == "fetch" else name
+
+
+def _jobs(study: Study, summary: str) -> Iterator[str]:
+    """Yield which jobs a run would start, and how long that takes, from Snakemake's summary of all outputs."""
+    rows = [line.split("\t") for line in summary.splitlines()]
+    outputs = {(rule, file): plan != "no update" for file, _, rule, *_, plan in rows[1:]}
+    jobs = dict.fromkeys((rule, _job(rule, file, study.name)) for rule, file in outputs)
+    waiting = dict.fromkeys(
+        (rule, _job(rule, file, study.name)) for (rule, file), is_pending in outputs.items() if is_pending
+    )
+    if not waiting:
+        yield "Nothing to do: nothing has changed."
+        return
+    counts = Counter(rule for rule, _ in waiting)
+    listed = ", ".join(f"{rule} {counts[rule]}" for rule in RULES if rule in counts)
+    yield from _wrapped("to run", f"{len(waiting)} of {len(jobs)} jobs: {listed}")
+    if (estimate := _durations.estimate(study, waiting)) is None:
+        yield from _wrapped("time", UNKNOWN)
+        return
+    cores = processes.available_cores()
+    minutes = max(estimate.seconds / cores / 60, 1)
+    yield from _wrapped("time", f"about {minutes:.1f} min on {cores} cores, from {estimate.origin}")
+
+
+def _entry(settings: Study, name: str) -> str:
+    """Return the settings of an entry, or of all entries of a section, as YAML, under the section."""
+    sections = [section for section, block in settings.settings.items() if section not in NO_ENTRIES]
+    if name in sections:
+        return yaml.safe_dump({name: settings[name]}, sort_keys=False, allow_unicode=True)
+    for section in sections:
+        if name in settings[section]:
+            return yaml.safe_dump({section: {name: settings[section][name]}}, sort_keys=False, allow_unicode=True)
+    names = [entry for section in sections for entry in settings[section]]
+    raise ValueError(f"check: study {settings.name} has no entry called {name}.{nearest(name, names)}")
