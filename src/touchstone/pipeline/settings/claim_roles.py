@@ -11,9 +11,9 @@ from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.roles import mentioned
 from touchstone.pipeline.settings.sections import Entry
+from touchstone.pipeline.settings.study_models import FULL
 from touchstone.pipeline.settings.values import shown
 
-ABSENT = " is not in this study"  # the end of a reason
 Cast = dict[str, str | list[str]]  # role -> the entry or entries that play it
 
 
@@ -21,6 +21,7 @@ def resolve_claims(
     written: dict[str, Any],
     sentences: Mapping[str, str],
     book: Book,
+    grades: Mapping[str, str],
     resolved: dict[str, Any],
     removed: Collection[Entry],
     problems: Problems,
@@ -31,6 +32,7 @@ def resolve_claims(
         written: the section `claims` as the files write it. Its key `shared` gives roles to all claims.
         sentences: data role -> what plays it.
         book: the claims of the study's papers.
+        grades: paper, as pages name it -> the grade of its questions.
         resolved: the settings of all other sections.
         removed: the entries that left the study.
         problems: receives every mistake.
@@ -60,7 +62,13 @@ def resolve_claims(
                     f"the study gives no data role {lacking[0]}: {sentences.get(lacking[0], 'see the paper')}"
                 )
             else:
-                claims[name] = _cast(place, book.criteria[name], block, shared, resolved, removed, problems)
+                criterion = book.criteria[name]
+                players = _cast(place, criterion, block, shared, resolved, removed, problems)
+                claims[name] = (
+                    f"{players.name} ({players.section}) {_absent(criterion, grades)}"
+                    if isinstance(players, Entry)
+                    else players
+                )
         elif isinstance(block, str) and block:
             claims[name] = block
         else:
@@ -68,6 +76,13 @@ def resolve_claims(
     if "claims" in resolved["evaluations"]:
         problems.add(("evaluations", "claims"), "the name is taken by the section claims")
     return claims
+
+
+def _absent(criterion: Criterion, grades: Mapping[str, str]) -> str:
+    """Say that the study lacks an entry of a claim, and whether it asks only some questions of the paper."""
+    grade = grades.get(criterion.paper, FULL)
+    asked = "" if grade == FULL else f", which asks {criterion.paper} at the grade {grade}"
+    return f"is not in this study{asked}"
 
 
 def _cast(
@@ -78,8 +93,8 @@ def _cast(
     resolved: dict[str, Any],
     removed: Collection[Entry],
     problems: Problems,
-) -> str | Cast:
-    """Return who plays the roles of a claim, or why it is not run: an entry that plays one was removed."""
+) -> Entry | Cast:
+    """Return who plays the roles of a claim; if one of these left the study, only that entry."""
     for role in block:
         if role not in criterion.roles:
             listed = f"Its roles are {', '.join(criterion.roles)}." if criterion.roles else "It has none."
@@ -97,7 +112,7 @@ def _cast(
                 problems.add(where, f"expected an entry of {section}{listed}, got {shown(entry)}")
             elif entry not in resolved[section]:
                 if (section, entry) in removed:
-                    return f"{entry} ({section}){ABSENT}"
+                    return Entry(section, entry)
                 problems.add(where, f"no entry called {entry} in {section}.{nearest(entry, resolved[section])}")
         cast[role] = entries if many else players
     for role in criterion.together:

@@ -44,6 +44,7 @@ class Files:
         data: the roles that the study gives.
         sets: the sets that it defines in no role.
         played: group -> the one data role that it stands for.
+        grades: paper, as pages name it -> the grade of its questions.
     """
 
     layers: list[Layer]
@@ -59,6 +60,7 @@ class Files:
     data: list[str]
     sets: list[str]
     played: dict[str, str]
+    grades: dict[str, str]
 
 
 def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Files:
@@ -133,6 +135,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
         data=list(players),
         sets=[name for name, block in (study.data.get(SETS) or {}).items() if "use" in block],
         played={name: role for name in groups if (role := data_role(name, groups, players))},
+        grades={str(one.facts.get("name")): word for one, word in graded if isinstance(one, Paper)},
     )
 
 

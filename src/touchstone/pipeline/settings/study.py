@@ -138,7 +138,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     )
     problems.extend(unused(resolved, kinds))
     claims = draft.blocks.get("claims") or {}
-    resolved["claims"] = resolve_claims(claims, files.sentences, files.book, resolved, removed, problems)
+    resolved["claims"] = resolve_claims(claims, files.sentences, files.book, files.grades, resolved, removed, problems)
     resolved["papers"] = {paper.name: paper.facts for paper in files.papers}
     problems.stop()
     omit_defaults(resolved["classifiers"])

@@ -17,7 +17,8 @@ from touchstone.pipeline.settings.sections import sections
 from touchstone.pipeline.settings.values import shown
 
 CHOSEN = "chosen"  # the grade of a paper of which a study asks only the questions that it changes itself
-GRADES = (CHOSEN, "smoke", "quick", "full")  # of a paper's experiment, the smallest first
+FULL = "full"  # the grade of a paper of which a study asks every question
+GRADES = (CHOSEN, "smoke", "quick", FULL)  # of a paper's experiment, the smallest first
 
 Block = dict[str, Any]
 Sections = dict[str, dict[str, Any]]  # section -> entry -> what a file writes about it
