@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import touchstone
-from touchstone.evidence import chain_checks, own_models, verdict_checks
+from touchstone.evidence import chain_checks, challenge, own_models, verdict_checks
 from touchstone.evidence.artefact_checks import check_artefacts
 from touchstone.evidence.problems import (
     BYTES,
@@ -45,6 +45,8 @@ class Options:
         device: What to compute on.
         share: Of each file's rows that are computed again, drawn at random; above 0 and at most 1.
         trust_code: Whether networks whose code is in their file may run: the study's, and the verifier's own.
+        challenge: Images of each attacked set that are attacked again; 0 for none, None for the default.
+        seed: Of that sample; None for one from the system, which no author can foresee.
     """
 
     root: str | None = None
@@ -54,6 +56,8 @@ class Options:
     device: str = "cpu"
     share: float = 1.0
     trust_code: bool = False
+    challenge: int | None = None
+    seed: int | None = None
 
 
 def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
@@ -148,6 +152,7 @@ def _check(selection: Selection, evidence: archive.Evidence, folder: Path, optio
     for name, path in options.networks.items():
         own_models.check(reader, name, path, records, result, trust_code=options.trust_code)
     check_artefacts(reader, result)
+    challenge.challenge(reader, result, options.challenge, options.seed)
     verdict_checks.check_verdicts(selection, folder, result)
     _say_what_is_trusted(selection, records, options, result)
     if about["verdict_code"] != code.code_of(selection.report.step, selection.report.settings).digest:
