@@ -43,7 +43,8 @@ class Options:
         raw: Folders of raw files, by the name of their source. With them, clean images are prepared again.
         study: A study of the verifier's own whose settings the evidence must have.
         device: What to compute on.
-        share: Of each file's rows that are computed again, drawn at random; above 0 and at most 1.
+        share: Of each file's rows that are computed again, drawn at random; above 0 and at most 1. None for all rows, but of
+            margins a few of each file.
         trust_code: Whether networks whose code is in their file may run: the study's, and the verifier's own.
         challenge: Images of each attacked set that are attacked again; 0 for none, None for the default.
         seed: Of that sample; None for one from the system, which no author can foresee.
@@ -54,7 +55,7 @@ class Options:
     raw: dict[str, Path] = field(default_factory=dict)
     study: Study | None = None
     device: str = "cpu"
-    share: float = 1.0
+    share: float | None = None
     trust_code: bool = False
     challenge: int | None = None
     seed: int | None = None
