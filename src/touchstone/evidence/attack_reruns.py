@@ -198,7 +198,9 @@ class _Again:
             images = self.run(rows, first=True)
             ours, theirs = self.successes(rows, images)
             rows = rows[ours & (~theirs | (apart(stated[rows], images, clean[rows]) > OTHER))]
-        images = self.run(rows) if len(rows) else stated[rows]
+            if not len(rows):
+                return rows
+        images = self.run(rows)
         differ = apart(stated[rows], images, clean[rows]) > OTHER
         rows, images = rows[differ], images[differ]
         steady = np.ones(len(rows), bool)

@@ -19,7 +19,7 @@ from touchstone.records import encoding
 from touchstone.records.nouns import ExampleSet
 
 Records = dict[str, dict[str, Any]]
-DUPLICATES = 0.01  # of a set's images, that a publisher may have twice: more of them in another part of it are no accident
+DUPLICATES = 0.01  # share of a set that may be in another part of its source, too: some publishers have images twice
 
 
 def read_records(selection: Selection, folder: Path, result: Result) -> Records:
@@ -195,7 +195,9 @@ def check_splits(selection: Selection, records: Records, folder: Path, result: R
     result.proved.append(f"{clean:,} pairs of sets that must share no image share none")
     if elsewhere := [Path(file).stem for file in records if selection.tasks[file].step == "convert"]:
         names = ", ".join(elsewhere)
-        result.trusted.append(f"that {names} learned from no test image: the file holds nothing of what they learned from")
+        result.trusted.append(
+            f"that {names} learned from no test image: the file holds nothing of what they learned from"
+        )
 
 
 def _too_many(overlap: leakage.Overlap, prepared: leakage.Prepared) -> bool:

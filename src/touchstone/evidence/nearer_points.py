@@ -107,6 +107,16 @@ def nearer(reader: Recomputation, subject: Subject, count: int, random: np.rando
     return results
 
 
+def too_many(hits: int, total: int) -> bool:
+    """Return whether more images have nearer points than an honest search misses, by the exact interval of their share.
+
+    Args:
+        hits: Images with a point that is nearer by more than a tenth.
+        total: Images that were looked at.
+    """
+    return intervals.exact(hits, total, CONFIDENCE)[0] > TOLERATED
+
+
 @dataclass(frozen=True)
 class _Points:
     """The distance of the nearest point of another class of each image, +inf if there is none, and what found it."""
@@ -204,8 +214,7 @@ def _denied(file: str, ids: Array, bounds: Array, found: list[_Points], *, fewes
             continue
         ratio = np.where(closer, points.distances / np.maximum(np.where(np.isinf(limits), 1e9, limits), 1e-12), np.inf)
         worst = int(ratio.argmin())
-        least, _ = intervals.exact(hits, total, CONFIDENCE)
-        contradicts = hits >= fewest if fewest is not None else least > TOLERATED
+        contradicts = too_many(hits, total) if fewest is None else hits >= fewest
         scale = 1.0 if fewest is not None else NEARER
         results.append(
             Nearer(
