@@ -180,10 +180,10 @@ def page(results: Results) -> str:
     ]  # fmt: skip
     parts += [
         "## Power",
-        f"A falsified share of one attacked set of `tiny` (60 images), and how many challenges with {challenge.DEFAULT} images a set"
-        " name it. The last column is the chance that a falsified image is drawn. Of sets in which some images equal their"
-        " clean ones, one of these is always drawn. A set is accused only if more of 32 images are others than another processor"
-        " explains, so a small share is drawn but not accused.",
+        f"A share of one attacked set of `tiny` (60 images) is falsified. A challenge draws {challenge.DEFAULT} images of it."
+        " The last column is the chance that a false one is drawn. If images equal their clean ones, one of these always is."
+        " Then the challenge looks at 32 images. It accuses the set only if more of them are false than another processor"
+        " explains.",
         racing.table(("rows of the set", "share", "named", "drawn with probability"), rows),
     ]
     what = "What the challenge of `verify` costs, what it notices, and whether it accuses honest packs."
