@@ -3,7 +3,10 @@
 import csv
 import gzip
 import json
+import os
+import resource
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -346,3 +349,53 @@ def test_a_table_that_is_not_there_is_told(tmp_path, capsys, monkeypatch):
 
     assert main(["compare", "first", "first", "--names", "nowhere.yaml"]) != 0
     assert "nowhere.yaml: no such file" in capsys.readouterr().err
+
+
+# --- tables that no report has -----------------------------------------------------------------------------------------
+
+
+def compared_within(gigabytes, tmp_path, table):
+    """Compare a report with itself in a process of its own, with so much memory; return what it prints to stderr."""
+    write(tmp_path / "report", 0.5)
+    (tmp_path / "report/metrics.csv.gz").write_bytes(gzip.compress(table, mtime=0))
+    done = subprocess.run(
+        [sys.executable, "-m", "touchstone", "compare", "report", "report"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (int(gigabytes * 1e9),) * 2),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stderr
+
+
+def test_a_small_file_of_five_million_rows_takes_little_memory_and_one_sentence(tmp_path):
+    header = ",".join(METRIC_COLUMNS).encode() + b"\n"
+    empty = b"," * (len(METRIC_COLUMNS) - 1) + b"\n"
+
+    said = compared_within(1.5, tmp_path, header + empty * 5_000_000)
+
+    assert (tmp_path / "report/metrics.csv.gz").stat().st_size < 300_000
+    assert said.startswith("touchstone: report: metrics.csv.gz: ")
+    assert said.count("\n") == 1
+    assert "more than 200,000 rows" in said
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda table: table.replace(b"seed,", b"seeds_,", 1), "it has no column seed"),
+        (lambda table: table.replace(b"0.5", b"half"), "line 2 has 'half' as value, expected a number"),
+        (lambda table: table.replace(b",0.5,", b",,"), "line 2 has '' as value, expected a number"),
+    ],
+    ids=["another column", "a word", "no value"],
+)
+def test_a_table_with_another_column_or_a_word_for_a_number_is_named(tmp_path, capsys, monkeypatch, spoil, said):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "report", 0.5)
+    path = tmp_path / "report/metrics.csv.gz"
+    path.write_bytes(gzip.compress(spoil(gzip.decompress(path.read_bytes())), mtime=0))
+
+    assert main(["compare", "report", "report"]) == 1
+    assert f"report: metrics.csv.gz: is damaged: {said}" in capsys.readouterr().err
