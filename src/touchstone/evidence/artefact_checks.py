@@ -19,7 +19,7 @@ from touchstone.records.nouns import Array, ContractError, LeftOut, LeftOutError
 from touchstone.records.selection import select_rows
 
 TRIALS = 16  # recomputations with nudged weights before a difference becomes a finding
-MOST_PROBLEMS = 10  # an evidence file with so many findings is not honest, and more trials would only take time
+MOST_PROBLEMS = 10  # a pack with so many findings is not honest, and more trials would only take time
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Counts:
         ties: Predictions that rounding decides.
         unfitted: Detectors and probes that were not drawn to be trained here.
         sampled: Recomputed artefacts of which only a sample of the rows was computed.
-        absent: Networks that are not in the evidence.
+        absent: Networks that are not in the pack.
         waiting: Artefacts that need these networks.
     """
 
@@ -60,7 +60,7 @@ def check_artefacts(reader: Recomputation, result: Result) -> Counts:
     """Check every artefact behind the claims against its inputs, and say what was proved.
 
     Args:
-        reader: Of the unpacked evidence.
+        reader: Of the pack.
         result: Receives the problems.
 
     Raises:
@@ -78,7 +78,7 @@ def check_artefacts(reader: Recomputation, result: Result) -> Counts:
         task = tasks[file]
         if file in missing:
             if file not in counts.absent:
-                result.add(PLAN, file, "is missing from the evidence")
+                result.add(PLAN, file, "is missing from the pack")
         elif task.step != "attack" and not counts.absent.isdisjoint(task.input_files):
             counts.waiting += 1
         else:
@@ -270,7 +270,7 @@ def compare_with_training(reader: Recomputation, stated: Any, task: Task) -> clo
 def _say_what_is_unchecked(counts: Counts, result: Result) -> None:
     if counts.absent:
         names = ", ".join(Path(file).stem for file in sorted(counts.absent))
-        lacking = f"the evidence has no weights of {names}; bring them with --model NETWORK=FILE"
+        lacking = f"the pack has no weights of {names}; bring them with --model NETWORK=FILE"
         result.unchecked.append(f"{counted(counts.waiting, 'artefact')} that networks give: {lacking}")
     if counts.sampled:
         result.unchecked.append(

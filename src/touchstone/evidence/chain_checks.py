@@ -1,4 +1,4 @@
-"""Compare the files and records of an unpacked evidence file with each other and with the study's plan."""
+"""Compare the files and records of a pack with each other and with the study's plan."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_records(selection: Selection, folder: Path, result: Result) -> Records:
 
     Args:
         selection: The claims to verify.
-        folder: The unpacked evidence.
+        folder: The files of the pack.
         result: Receives the problems.
     """
     records: Records = {}
@@ -55,7 +55,7 @@ def check_chain(records: Records, folder: Path, unpacked: Mapping[str, str], res
 
     Args:
         records: Of every artefact behind the report.
-        folder: The unpacked evidence.
+        folder: The files of the pack.
         unpacked: The digest that each file had when it was unpacked.
         result: Receives the problems.
     """
@@ -100,7 +100,7 @@ def check_pages(selection: Selection, records: Records, folder: Path, stated: st
     Args:
         selection: The claims to verify.
         records: Of the chain.
-        folder: The unpacked evidence.
+        folder: The files of the pack.
         stated: The root digest in the manifest.
         expected: The root digest that the verifier knows from elsewhere; None for none.
         result: Receives the problems.
@@ -147,7 +147,7 @@ def differing(stated: dict[str, Any], planned: dict[str, Any], place: str = "") 
     """Return the first setting that differs, with both values, or "".
 
     Args:
-        stated: Settings in the evidence.
+        stated: Settings in the pack.
         planned: Settings as they have to be.
         place: The keys that lead to them.
     """

@@ -43,9 +43,9 @@ def compare(stated: Any, computed: Any, detectors: tuple[Detector, Detector] | N
     """Check a noun against its recomputation.
 
     Args:
-        stated: As the evidence states it.
+        stated: As the pack states it.
         computed: As it was recomputed.
-        detectors: Of scores: the detector as the evidence states it, and with the thresholds that its tensors give.
+        detectors: Of scores: the detector as the pack states it, and with the thresholds that its tensors give.
 
     Raises:
         ValueError: Says what differs.
@@ -83,7 +83,7 @@ def nearer(stated: Any, first: Any, second: Any) -> Any:
     """Merge two recomputations: take each number from the one that is nearer to the stated number.
 
     Args:
-        stated: A noun, as the evidence states it.
+        stated: A noun, as the pack states it.
         first: A recomputation of it. Everything but floating-point arrays comes from this one.
         second: Another recomputation.
     """
@@ -186,7 +186,7 @@ def _compare_outputs(stated: Outputs, computed: Outputs) -> int:
     flipped = int((stated.predictions != computed.predictions).sum())
     arrays: dict[str, tuple[Array, Array | None]] = {"logits": (stated.logits, computed.logits)}
     if (stated.unquantised_logits is None) != (computed.unquantised_logits is None):
-        raise ValueError("its logits of float images are there in only one of evidence and recomputation")
+        raise ValueError("its logits of float images are there in only one of pack and recomputation")
     if stated.unquantised_logits is not None:
         arrays["logits of float images"] = (stated.unquantised_logits, computed.unquantised_logits)
     for group in ("features", "gradient_norms"):
@@ -238,7 +238,7 @@ def compare_calibration(stated: Detector, computed: Detector) -> None:
     """Check the settings, thresholds and spread of a detector against those that its tensors give.
 
     Args:
-        stated: As the evidence states it.
+        stated: As the pack states it.
         computed: With the same tensors.
 
     Raises:
@@ -307,7 +307,7 @@ def compare_rows(stated: list[MetricRow], computed: list[MetricRow], rounding: f
     """Check metric rows against recomputed ones, in the same order.
 
     Args:
-        stated: As the evidence states them.
+        stated: As the pack states them.
         computed: As they were recomputed.
         rounding: By how much a number may differ.
 

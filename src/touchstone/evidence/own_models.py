@@ -33,15 +33,15 @@ def check(
     *,
     trust_code: bool = False,
 ) -> None:
-    """Check a network of the verifier's own against the one in a study's evidence.
+    """Check a network of the verifier's own against the one in a study's pack.
 
-    A checkpoint takes the place of the one in the evidence. Any other model must give the logits that the evidence states.
+    A checkpoint takes the place of the one in the pack. Any other model must give the logits that the pack states.
 
     Args:
-        reader: Of the unpacked evidence.
+        reader: Of the pack.
         name: Of the network, such as "cnn.0"; "" if the study has only one.
         path: Of the verifier's file.
-        records: Of the evidence.
+        records: Of the pack.
         result: Receives what was proved, or the problems.
         trust_code: Whether the file may run its code.
 
@@ -59,9 +59,7 @@ def check(
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(data)
     if (digest := sidecar_files.artefact_digest(target)) != (stated := records.get(file, {}).get("artefact")):
-        result.add(
-            RECOMPUTATION, file, f"is another network than {path}: that has digest {digest}, the evidence {stated}"
-        )
+        result.add(RECOMPUTATION, file, f"is another network than {path}: that has digest {digest}, the pack {stated}")
 
 
 def _file_of(selection: Selection, name: str) -> str:
@@ -76,7 +74,7 @@ def _file_of(selection: Selection, name: str) -> str:
 
 
 def _check_logits(reader: Recomputation, file: str, path: Path, result: Result, trust_code: bool) -> None:
-    """Check that a model gives the logits that the evidence states of the network in a file."""
+    """Check that a model gives the logits that the pack states of the network in a file."""
     tasks, images = reader.selection.tasks, 0
     settings, name, device = tasks[file].settings, Path(file).stem, reader.device or "cpu"
     outputs = [
@@ -101,7 +99,7 @@ def _check_logits(reader: Recomputation, file: str, path: Path, result: Result, 
                 compare(own, *pair, device)
                 images += len(examples)
     if own is None:
-        raise ValueError(f"--model {path}: the evidence holds no logits of {name} to compare it with")
+        raise ValueError(f"--model {path}: the pack holds no logits of {name} to compare it with")
     if images:
         result.proved.append(f"{counted(images, 'prediction')} of {name} are also what {path} gives")
 
@@ -143,7 +141,7 @@ def compare(own: nn.Module, examples: ExampleSet, stated: Outputs, device: str) 
     Args:
         own: The model, from pixels to logits.
         examples: The images.
-        stated: What the evidence says that it returns.
+        stated: What the pack says that it returns.
         device: Where the model is.
 
     Raises:

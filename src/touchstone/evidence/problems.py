@@ -26,7 +26,7 @@ UNREADABLE = (*NOT_WHOLE, JobError, LeftOutError, OSError, AssertionError, StopI
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """Something that an evidence file states and that is not so.
+    """Something that a pack states and that is not so.
 
     Attributes:
         check: What caught it: one of the checks above.
@@ -44,7 +44,7 @@ class Problem:
 
 @dataclass
 class Result:
-    """Everything that a verification says about one evidence file.
+    """Everything that a verification says about one pack.
 
     Attributes:
         evidence: The digest of its manifest.

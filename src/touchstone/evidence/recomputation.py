@@ -1,4 +1,4 @@
-"""Run steps of a study again, one artefact at a time, from the artefacts in a folder: evidence, or one's own project."""
+"""Run steps of a study again, one artefact at a time, from the artefacts in a folder: a pack's, or one's own project."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Recomputation(Artefacts):
 
     Args:
         selection: The claims to verify.
-        folder: The unpacked evidence, or the folder of one's own project.
+        folder: Of the pack, or the folder of one's own project.
         device: What to compute on, instead of the study's device; None for that.
         raw: Folders of raw files that the verifier has, by the name of their source.
         share: Of the rows of a file, and of the fits, that are computed again, above 0 and at most 1. None for all, but of
@@ -139,7 +139,7 @@ class Recomputation(Artefacts):
         self._calibrations: dict[str, Detector] = {}
 
     def noun(self, file: str, kind: str) -> Any:
-        """Return an artefact, as the evidence states it or recomputed.
+        """Return an artefact, as the pack states it or recomputed.
 
         Raises:
             JobError: It is missing or damaged, or is no such noun.

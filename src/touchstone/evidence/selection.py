@@ -115,5 +115,5 @@ class Selection:
 
     @cached_property
     def stated(self) -> set[str]:
-        """The artefacts that the evidence holds: those behind the claims, and every evaluation's rows."""
+        """The artefacts that the pack holds: those behind the claims, and every evaluation's rows."""
         return {*self.files, *self.metrics.values()}

@@ -1,4 +1,4 @@
-"""Judge the claims again, from the rows in the evidence and by the criteria that are installed here."""
+"""Judge the claims again, from the rows in the pack and by the criteria that are installed here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
 
     Args:
         selection: The claims to verify.
-        folder: The unpacked evidence.
+        folder: The files of the pack.
         result: Receives the problems, and the verdicts.
     """
     directory = f"reports/{selection.plan.study.name}"

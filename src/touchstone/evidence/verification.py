@@ -1,4 +1,4 @@
-"""Verify the evidence of a study's claims without its author, its machine or its attacks."""
+"""Verify the pack of a study's claims without its author, its machine or its attacks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Options:
         networks: Networks of the verifier's own, by name: "cnn.0", or "" if the study has only one. A file is a checkpoint,
             or anything that `touchstone assay` opens.
         raw: Folders of raw files, by the name of their source. With them, clean images are prepared again.
-        study: A study of the verifier's own whose settings the evidence must have.
+        study: A study of the verifier's own whose settings the pack must have.
         device: What to compute on.
         share: Of each file's rows that are computed again, drawn at random; above 0 and at most 1. None for all rows, but of
             margins a few of each file.
@@ -62,15 +62,15 @@ class Options:
 
 
 def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
-    """Return what holds of an evidence file and what does not.
+    """Return what holds of a pack and what does not.
 
     Args:
-        path: The evidence file.
+        path: The pack.
         options: What the verifier brings.
         folder: An empty folder to unpack into; by default a temporary one.
 
     Raises:
-        EvidenceError: The file is no whole evidence file of a study.
+        EvidenceError: The file is no whole pack of a study.
         ValueError: A network of the study is a program, and `trust_code` is not set.
         FileNotFoundError: There is no such file.
     """
@@ -94,7 +94,7 @@ def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
 
 
 def _selection(about: dict[str, Any], folder: Path, result: Result) -> Selection | None:
-    """Return the claims of the study that the evidence describes; None if its settings cannot be used."""
+    """Return the claims of the study that the pack describes; None if its settings cannot be used."""
     written = f"{STUDIES}/{about['study']}.yaml"
     try:
         _refuse_code(folder)
@@ -107,7 +107,7 @@ def _selection(about: dict[str, Any], folder: Path, result: Result) -> Selection
 
 
 def _refuse_code(folder: Path) -> None:
-    """Refuse settings that would make this process read or import files from outside the evidence.
+    """Refuse settings that would make this process read or import files from outside the pack.
 
     Raises:
         ValueError: The settings name such files.
@@ -121,7 +121,7 @@ def _refuse_code(folder: Path) -> None:
         papers = content.get("papers")
         for paper in papers if isinstance(papers, dict) else ():
             if paper.startswith("/") or ".." in Path(paper).parts:
-                raise ValueError(f"papers: {paper} is outside the evidence")
+                raise ValueError(f"papers: {paper} is outside the pack")
 
 
 def _refuse_programs(path: Path, selection: Selection) -> None:
@@ -162,7 +162,7 @@ def _check(selection: Selection, evidence: archive.Evidence, folder: Path, optio
 
 
 def _other_study(selection: Selection, study: Study) -> str:
-    """Return the first setting in which the evidence differs from the verifier's study, or ""."""
+    """Return the first setting in which the pack differs from the verifier's study, or ""."""
     stated, own = (each.settings for each in (selection.plan.study, study))
     differing = chain_checks.differing(stated, own)
     return f"its settings are not those of your study {study.name}: {differing}" if differing else ""
@@ -194,7 +194,7 @@ def _say_what_is_trusted(selection: Selection, records: chain_checks.Records, op
             f"the rows of {counted(other, 'evaluation')} of other claims: Holm's correction is over all claims of a paper"
         )
     for name in verdict_checks.own_criteria(selection):
-        say(f"that the criteria of the paper {name} were fixed before the run: they come with the evidence")
+        say(f"that the criteria of the paper {name} were fixed before the run: they come with the pack")
     if options.root is None:
         say("that this is the published evidence: compare the study's root digest, --root DIGEST, or a signature")
     result.trusted += chain_checks.other_code(selection, records)

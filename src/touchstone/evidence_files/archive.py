@@ -1,4 +1,4 @@
-"""The archive of an evidence file: a zip whose first member, evidence.json, lists all others with their digests.
+"""The archive of a pack: a zip whose first member, evidence.json, lists all others with their digests.
 
 Reading one runs no code and unpickles nothing. The readers of tables and tensors see only bytes whose digests match.
 """
@@ -47,7 +47,7 @@ NAME = re.compile(
 
 
 class EvidenceError(ValueError):
-    """An evidence file that cannot be read: the file, what is wrong, what to do."""
+    """A pack that cannot be read: the file, what is wrong, what to do."""
 
 
 class Entry(NamedTuple):
@@ -59,13 +59,13 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """The manifest of an evidence file.
+    """The manifest of a pack.
 
     Attributes:
         kind: "study" or "evaluation": what the claims are about.
         about: what the kind needs besides its files, as JSON.
         entries: {name: entry} of its files.
-        digest: of the manifest's bytes. It covers every file, so it identifies the evidence.
+        digest: of the manifest's bytes. It covers every file, so it identifies the pack.
     """
 
     kind: str
@@ -87,7 +87,7 @@ def zip_entry(name: str, size: int = 0) -> zipfile.ZipInfo:
 
 
 def write(path: Path, kind: str, about: dict[str, Any], files: Iterable[tuple[str, Callable[[], bytes]]]) -> Evidence:
-    """Write an evidence file, whole or not at all: equal contents give equal bytes under one version of zlib.
+    """Write a pack, whole or not at all: equal contents give equal bytes under one version of zlib.
 
     Args:
         path: The file to write.
@@ -113,10 +113,10 @@ def write(path: Path, kind: str, about: dict[str, Any], files: Iterable[tuple[st
 
 
 def read_manifest(path: Path) -> Evidence:
-    """Return the manifest of an evidence file.
+    """Return the manifest of a pack.
 
     Raises:
-        EvidenceError: The file is not a whole evidence file.
+        EvidenceError: The file is not a whole pack.
         FileNotFoundError: There is no such file.
     """
     with _opened(path) as (_, evidence):
@@ -124,10 +124,10 @@ def read_manifest(path: Path) -> Evidence:
 
 
 def unpack(path: Path, folder: Path) -> tuple[Evidence, list[tuple[str, str]]]:
-    """Unpack an evidence file into an empty folder.
+    """Unpack a pack into an empty folder.
 
     Args:
-        path: The evidence file.
+        path: The pack.
         folder: Where to put its files, under the names in its manifest.
 
     Returns:
@@ -135,7 +135,7 @@ def unpack(path: Path, folder: Path) -> tuple[Evidence, list[tuple[str, str]]]:
         Such a file is not written.
 
     Raises:
-        EvidenceError: The file is not a whole evidence file.
+        EvidenceError: The file is not a whole pack.
         FileNotFoundError: There is no such file.
     """
     problems = []
