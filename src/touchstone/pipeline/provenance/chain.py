@@ -10,7 +10,7 @@ from touchstone import digests
 from touchstone.pipeline.provenance import job_folders, sidecar_files
 
 ROOT = "ROOT"  # the file next to the report with the digest of everything that the report was made from
-ADOPTED = "adopted"  # the key, in the record of an adopted artefact, of the digest of the evidence that contained it
+ADOPTED = "adopted"  # the key, in records that earlier versions wrote, of the digest of the evidence that a result came with
 PARTLY = 4  # exit code if nothing is wrong, but some checks were impossible
 
 
