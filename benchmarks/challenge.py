@@ -28,6 +28,7 @@ import numpy as np
 import racing
 from racing import Goal, Results
 from touchstone.evidence import attack_reruns, challenge, verification
+from touchstone.evidence.problems import Result
 from touchstone.evidence.recomputation import Recomputation
 from touchstone.evidence.selection import Selection
 from touchstone.pipeline.planning.plan import Plan
@@ -50,7 +51,7 @@ def cost(study: str, pack: Path) -> Results:
     """Return the processor seconds of `verify`, with the challenge and in it, and of the study's attacks."""
     jobs: dict[str, float] = json.loads(SECONDS.read_text())[study]["seconds"]
     attacks = sum(seconds for name, seconds in jobs.items() if name.split("/")[0] in RULES)
-    said: list[verification.Result] = []
+    said: list[Result] = []
     options = verification.Options(seed=0)
     seconds = racing.own_seconds(lambda: said.append(verification.verify(pack, options)))
     (result,) = said
@@ -180,7 +181,7 @@ def page(results: Results) -> str:
     ]  # fmt: skip
     parts += [
         "## Power",
-        f"A share of one attacked set of `tiny` (60 images) is falsified. A challenge draws {challenge.DEFAULT} images of it."
+        f"A share of one attacked set of `tiny` (60 images) is falsified. A challenge draws {challenge.DEFAULT} images."
         " The last column is the chance that a false one is drawn. If images equal their clean ones, one of these always is."
         " Then the challenge looks at 32 images. It accuses the set only if more of them are false than another processor"
         " explains.",

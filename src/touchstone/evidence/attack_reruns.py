@@ -9,11 +9,12 @@ attack returns that what nudging changes does not explain them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import comb
 from typing import Any
 
 import numpy as np
 import torch
-from scipy import special, stats
+from scipy import special
 from torch import Tensor
 
 from touchstone import registry
@@ -84,8 +85,9 @@ def is_beyond(others: int, looked: int, nudged: int) -> bool:
         looked: Of how many.
         nudged: Runs with nudged weights, of `TRIALS` for each of these images, that return another image.
     """
-    table = [[others, looked - others], [nudged, TRIALS * looked - nudged]]
-    return bool(stats.fisher_exact(table, alternative="greater").pvalue < FALSE_ALARM)
+    both = others + nudged
+    tables = [comb(looked, k) * comb(TRIALS * looked, both - k) for k in range(others, min(looked, both) + 1)]
+    return sum(tables) < FALSE_ALARM * comb(looked + TRIALS * looked, both)
 
 
 def is_stronger(more: int, fewer: int) -> bool:
@@ -102,7 +104,7 @@ def rerun(reader: Recomputation, task: Task, count: int, random: np.random.Gener
     """Attack a sample of the images of a file again.
 
     Args:
-        reader: Of the unpacked pack.
+        reader: Of the pack.
         task: The attack.
         count: How many images; at least 1.
         random: Draws them. If images equal their clean ones and there is room, one of these is among them.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,14 +54,14 @@ class Counts:
     unions: int = 0
     met: int = 0
     fallen: int = 0
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def challenge(reader: Recomputation, result: Result, count: int | None = None, seed: int | None = None) -> None:
     """Challenge a pack, and say what was done, what it could have noticed, and what it contradicts.
 
     Args:
-        reader: Of the unpacked pack.
+        reader: Of the pack.
         result: Receives sentences and problems.
         count: Images of each attacked set; 0 for no challenge, None for `DEFAULT`.
         seed: Of the sample; None for one from the system.
@@ -79,7 +78,7 @@ def challenge(reader: Recomputation, result: Result, count: int | None = None, s
     for part, run in (("attacks", _attacks), ("margins", _margins), ("suite", _suites)):
         started = time.process_time()
         run(reader, result, count, random, claims, counts)
-        counts.seconds[part] += round(time.process_time() - started, 1)
+        counts.seconds[part] = time.process_time() - started
     result.challenged += _sentences(counts, count, seed)
 
 
@@ -255,12 +254,12 @@ class _Claims:
         return chosen | {one.id for one in book.criteria.values() if chosen & {*one.scales}}
 
     def _below(self, files: tuple[str, ...]) -> set[str]:
-        """Return the names of artefacts and of everything that is computed from them, as rows of tables write them."""
+        """Return the names of artefacts, and of everything that is computed from them."""
         found = set(files)
         for file in self.selection.files:  # each stands after its inputs
             if not found.isdisjoint(self.selection.tasks[file].input_files):
                 found.add(file)
-        return found | {str(split[1]) for file in found if (split := job_folders.split(file))}
+        return {job_folders.name_of(file) for file in found}
 
     def _rows(self) -> Iterator[tuple[str, bool, frozenset[str]]]:
         """Yield each claim, whether one of its numbers is of the worst attack, and the files that this was computed from."""
@@ -293,8 +292,8 @@ def _sentences(counts: Counts, count: int, seed: int) -> Iterator[str]:
         others = f"; {counts.others} came out otherwise, no more than on another processor" if counts.others else ""
         yield (
             f"{counted(counts.images, 'image')} of {counted(counts.sets, 'attacked set')}, attacked again as the"
-            f" records say: {count} of each, drawn with the seed {seed}{others}. If a share p of a set is falsified, the drawn images"
-            f" miss it with probability (1 - p)^{count}: a half with {0.5**count:.2g}, a tenth with {0.9**count:.2g}"
+            f" records say: {count} of each, drawn with the seed {seed}{others}. If a share p of a set is false, the drawn"
+            f" images miss it with probability (1 - p)^{count}: a half with {0.5**count:.2g}, a tenth with {0.9**count:.2g}"
             f" ({seconds['attacks']:.0f} s)"
         )
     if counts.still:

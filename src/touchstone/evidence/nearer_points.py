@@ -82,7 +82,7 @@ def nearer(reader: Recomputation, subject: Subject, count: int, random: np.rando
     """Return which margins of a subject nearer points deny: attacked images in the pack, and a search on a sample.
 
     Args:
-        reader: Of the unpacked pack.
+        reader: Of the pack.
         subject: The margins.
         count: How many images to search; 0 for none.
         random: Draws them.
