@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -27,7 +28,7 @@ from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.settings import papers
 from touchstone.records import encoding, nouns
 
-if os.environ.get("TOUCHSTONE_PLUGINS"):  # `touchstone contract` holds a file of the user's to these tests
+if os.environ.get("TOUCHSTONE_PLUGINS"):  # `touchstone check FILE.py` holds a file of the user's to these tests
     plugins.use([Path(os.environ["TOUCHSTONE_PLUGINS"])])
 
 gc.disable()  # until all tests are collected: none of their objects is garbage
@@ -143,7 +144,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The tiny study, run on two cores. Tests that change anything use `copied`."""
-    return once(tmp_path_factory, "tiny", lambda project: project.snakemake("--cores", "2"))
+    return once(tmp_path_factory, "tiny", lambda project: replace(project, as_users=True).snakemake("--cores", "2"))
 
 
 def keep_one_figure(project: Project) -> None:

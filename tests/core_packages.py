@@ -12,4 +12,5 @@ CORE = {
     "psutil",
     "threadpoolctl",
     "filelock",
+    "click",
 }

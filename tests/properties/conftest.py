@@ -1,4 +1,4 @@
-"""The contract tests of one component only, as `touchstone contract` runs them."""
+"""The contract tests of one component only, as `touchstone check FILE.py` runs them."""
 
 import pytest
 
