@@ -15,7 +15,7 @@ from collections.abc import Iterator
 LARGEST_PART = (
     100_000_000  # bytes of a table or of the packed parts of a page; the table of `fashion_mnist` has 31 million
 )
-MOST_ROWS, MOST_COLUMNS = 200_000, 100  # of a table; that of `fashion_mnist` has 46,000 and 19
+MOST_ROWS, MOST_COLUMNS = 200_000, 100  # lines and columns of a table; that of `fashion_mnist` has 46,000 and 19
 LONGEST_ROW = 1_000_000  # letters
 MOST_VALUES = 1_000_000  # of a JSON text; each takes about a hundred bytes of memory
 LARGEST_HEADER = 10_000_000  # bytes that describe the tensors of a safetensors file
@@ -48,6 +48,8 @@ def table(text: str) -> list[dict[str, str]]:
         ValueError: A row has other columns than the header, or there are more rows, columns or letters than in any of our
             tables.
     """
+    if (breaks := text.count("\n")) > MOST_ROWS:
+        raise ValueError(f"it has {breaks:,} lines, at most {MOST_ROWS:,} are read; refused as a bomb")
     feed = _Lines(text)
     lines = csv.reader(feed)
     columns: list[str] | None = None
@@ -69,8 +71,6 @@ def table(text: str) -> list[dict[str, str]]:
                 raise ValueError(
                     f"not every row has all columns: line {lines.line_num:,} has {len(cells):,}, expected {len(columns)}"
                 )
-            if len(rows) == MOST_ROWS:
-                raise ValueError(f"it has more than {MOST_ROWS:,} rows; refused as a bomb")
             rows.append(dict(zip(columns, (same.setdefault(cell, cell) for cell in cells), strict=True)))
     except csv.Error as error:
         raise ValueError(f"line {lines.line_num:,}: {error}") from error
