@@ -102,7 +102,7 @@ def evaluate(
         batch_size: images per forward pass; it changes no result if `draws` is 1.
         seed: of all random numbers.
         progress: whether a call that takes longer than a few seconds shows its progress on stderr. None: on a terminal.
-        evidence: a file to write, from which others can check the result: `touchstone verify FILE --model MODEL`.
+        evidence: a file to write. Others check the result with `touchstone verify FILE --model MODEL --data IMAGES`.
 
     Raises:
         TypeError: If images or labels are not tensors, if the model returns none, or if an attack is no function or returns
