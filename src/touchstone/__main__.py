@@ -125,7 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments is None:
         open_closed_streams()
         if os.environ.get(COMPLETE):
-            return complete()
+            command_line.main(prog_name="touchstone")  # click answers a shell that completes a word, and ends
     streams = sys.stdout, sys.stderr
     guard_terminal()
     try:
@@ -133,13 +133,6 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         if arguments is not None:  # within another program; in a process of our own, tracebacks are escaped, too
             sys.stdout, sys.stderr = streams
-
-
-def complete() -> int:
-    """Answer a shell that asks how a word may end; no answer if what the command needs is not installed."""
-    with suppress(ImportError):
-        command_line.main(prog_name="touchstone")
-    return 1
 
 
 def _run(arguments: list[str] | None) -> int:

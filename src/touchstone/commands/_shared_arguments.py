@@ -63,9 +63,8 @@ def papers(context: click.Context, parameter: click.Parameter, incomplete: str) 
 
 def claims(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Return the claims of the study on the line that a word may become, from the report of its last run."""
-    study = next(
-        (context.params[name] for name in ("study", "what", "file") if context.params.get(name)), DEFAULT_STUDY
-    )
+    # click has not parsed the words before an option that lacks its value: they are in `args`
+    study = next(filter(None, (*context.args, *map(context.params.get, ("study", "what", "file")))), DEFAULT_STUDY)
     try:
         with Path("reports", Path(study).stem, "claims.csv").open(encoding="utf-8", newline="") as table:
             return _beginning([line["claim"] for line in csv.DictReader(table)], incomplete)
