@@ -23,6 +23,7 @@ import torch
 from touchstone.claims.judging import StudyClaims
 from touchstone.claims.measurements import Measured, Missing, quantities
 from touchstone.evidence import attack_reruns, attacked_again, nearer_points
+from touchstone.evidence.artefact_checks import MOST_PROBLEMS
 from touchstone.evidence.attack_reruns import Rerun
 from touchstone.evidence.nearer_points import Nearer
 from touchstone.evidence.problems import CHALLENGE, UNREADABLE, Result, counted
@@ -43,9 +44,28 @@ SUITE = "attacks/attack_suite"
 
 @dataclass
 class Counts:
-    """What the challenge did, in numbers."""
+    """What the challenge did, in numbers.
+
+    Attributes:
+        sets: Attacked sets of which some images were attacked again.
+        absent: Those whose networks or detectors are not in the pack.
+        left: Those that were left out after too many findings.
+        contradicted: Those that the challenge contradicts.
+        images: Images that were attacked again.
+        still: Attacked images that equal their clean ones.
+        others: Images that came out otherwise, in sets that are not contradicted.
+        subjects: Pairs of a network and a set whose margins were compared.
+        nearer: Points that are nearer than margins.
+        unions: Unions of attacks whose images met the suite.
+        met: How many images these are.
+        fallen: How many of these the suite fooled.
+        seconds: Processor time, by what it was spent on.
+    """
 
     sets: int = 0
+    absent: int = 0
+    left: int = 0
+    contradicted: int = 0
     images: int = 0
     still: int = 0
     others: int = 0
@@ -80,6 +100,12 @@ def challenge(reader: Recomputation, result: Result, count: int | None = None, s
         run(reader, result, count, random, claims, counts)
         counts.seconds[part] = time.process_time() - started
     result.challenged += _sentences(counts, count, seed)
+    if counts.left:
+        sets = counted(counts.left, "attacked set")
+        result.unchecked.append(f"the attacks of the other {sets}: none was run again after {MOST_PROBLEMS} findings")
+    if counts.absent:
+        sets = counted(counts.absent, "attacked set")
+        result.unchecked.append(f"the strength of the attacks of {sets}: the pack lacks their networks or detectors")
 
 
 def _here(reader: Recomputation, task: Task) -> bool:
@@ -92,7 +118,13 @@ def _attacks(
 ) -> None:
     for file in reader.selection.files:
         task = reader.selection.tasks[file]
-        if task.step != "attack" or not _here(reader, task):
+        if task.step != "attack":
+            continue
+        if counts.contradicted == MOST_PROBLEMS:
+            counts.left += 1
+            continue
+        if not _here(reader, task):
+            counts.absent += 1
             continue
         with result.reading(CHALLENGE, file, "its attack cannot be run again"):
             try:
@@ -105,6 +137,7 @@ def _attacks(
             counts.still += int(attack_reruns.unmoved(attacked, clean).sum())
             counts.others += 0 if found.contradicts else len(found.others)
             if found.contradicts:
+                counts.contradicted += 1
                 result.add(CHALLENGE, file, _words(task, found, attacked.example_ids) + claims.on(file))
 
 
@@ -132,7 +165,9 @@ def _margins(
             for found in nearer_points.nearer(reader, subject, SEARCHED * count, random):
                 counts.nearer.append(found)
                 if found.contradicts:
-                    result.add(CHALLENGE, found.file, _denied(found) + claims.on(found.file))
+                    result.add(
+                        CHALLENGE, found.file, _denied(found) + claims.on(*(task.output for task in subject.tasks))
+                    )
 
 
 def _denied(found: Nearer) -> str:

@@ -107,11 +107,9 @@ class Selection:
     def inputs(self, output: str) -> list[str]:
         """Return the artefacts that verifying an artefact needs: all its inputs, or some of them for steps in TAKEN."""
         task = self.tasks[output]
-        if task.step not in TAKEN:
+        if task.step not in TAKEN or task.step == "attack":  # the challenge runs attacks again
             return task.input_files
-        return (
-            [str(task.inputs["examples"])] if task.step in ("attack", "prepare") and "examples" in task.inputs else []
-        )
+        return [str(task.inputs["examples"])] if task.step == "prepare" and "examples" in task.inputs else []
 
     @cached_property
     def stated(self) -> set[str]:
