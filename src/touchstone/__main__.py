@@ -40,7 +40,7 @@ GROUPS = {  # a heading of --help: an example, and what each command does
             "compare": "show which numbers and verdicts of two reports differ",
         },
     ),
-    "Prove them": (
+    "Prove the results": (
         "touchstone verify digits.pack",
         {
             "audit": "check the chain of files from raw data to report",

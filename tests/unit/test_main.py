@@ -175,6 +175,8 @@ def test_a_mistake_ends_in_a_message_and_exit_code_1(capsys, arguments, words):
         (["run", "tiny", "digits"], "Got unexpected extra argument (digits)"),
         (["verify"], "Missing argument 'FILE'."),
         (["verify", "e", "--share", "nan"], "'nan' is no share above 0 and at most 1."),
+        (["trace", "e", "--depth", "x"], "'x' is not a valid whole number."),
+        (["show", "--table", "a"], "Option '--table' requires 2 arguments."),
         (["trace", "e", "--depth", "-1"], "-1 is not in the range x>=0."),
         (["\x1b[2J"], r"No such command '\x1b[2J'."),  # it would clear the screen
     ],

@@ -9,8 +9,12 @@ import click
 
 from touchstone.messages import nearest, printable
 
-COUNT = click.IntRange(min=0)
-POSITIVE = click.IntRange(min=1)
+
+class _WholeNumber(click.IntRange):
+    name = "whole number"
+
+
+COUNT, POSITIVE = _WholeNumber(min=0), _WholeNumber(min=1)
 # Only so that shells complete them: whoever opens a file says what is wrong with it.
 FILE, FOLDER = click.Path(readable=False), click.Path(file_okay=False, readable=False)
 
@@ -25,7 +29,11 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse words as `click.Command` does, with a flag before each value of an option of several."""
         flags = {flag for option in self.params if isinstance(option, Several) for flag in option.opts}
-        return super().parse_args(ctx, list(_with_each_flag(args, flags)))
+        try:
+            return super().parse_args(ctx, list(_with_each_flag(args, flags)))
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # click forgets it if an option lacks its value
+            raise
 
 
 class Choice(click.Choice[str]):
