@@ -15,11 +15,14 @@ import forks
 from projects import write_study
 from touchstone import digests
 from touchstone.__main__ import main
-from touchstone.pipeline.auditing import audit, recomputation
+from touchstone.evidence import own_study
+from touchstone.evidence.own_audit import run_audit
+from touchstone.pipeline.auditing import audit
 from touchstone.pipeline.auditing.report_pages import ExpectedRoot, root_digest_on
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import chain, code, job_folders, sidecar_files
 from touchstone.pipeline.settings.study import load
+from touchstone.records import encoding
 
 CHECKPOINT = "results/tiny/train/cnn.0/networks/cnn.0.safetensors"
 EXAMPLES = "results/tiny/prepare/tiny/examples/digits_test.safetensors"
@@ -27,11 +30,30 @@ OUTPUTS = "results/tiny/detect/cnn.0/outputs/cnn.0/digits_test.safetensors"
 MSP = "results/tiny/detect/cnn.0/scores/cnn.0/msp/digits_test.safetensors"
 MARGINS = "results/tiny/evaluate/margin_consistency/metrics/margins.csv"
 REPORT = "reports/tiny/report.html"
+NOTHING = ("--recompute", "0")
 
 
-@pytest.fixture(autouse=True)
-def jobs_with_torch(forking):
-    forking(recomputation)
+CHECK = """
+import json, sys
+from dataclasses import asdict
+from touchstone.evidence import own_study
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.study import load
+found = own_study.check(Plan(load("tiny")), [], **json.loads(sys.argv[1]))
+print(json.dumps([asdict(finding) for finding in found]))
+"""
+
+
+def as_jobs_do(project, *words, check=True):
+    """Run Python in a process with torch and the environment of jobs, so that it computes the same bytes."""
+    fork = replace(project, environment=forks.VARIABLES | {"PYTHONPATH": str(project.root / "src")})
+    return fork.forked(list(words), check=check, server=forks.server())
+
+
+def computed_again(project, **options):
+    """What differs when some of a study is computed again, whatever the audit has found."""
+    done = as_jobs_do(project, "-c", CHECK, json.dumps({"seed": 0, **options}))
+    return [audit.Finding(**finding) for finding in json.loads(done.stdout)]
 
 
 def findings(project, **options):
@@ -100,9 +122,12 @@ def test_an_edited_sidecar_is_named_by_what_was_made_from_its_file(copied):
     assert "another sidecar" in found[OUTPUTS]
 
 
-def forged_bytes(root, file):
-    """Give an artefact other bytes, and its record their digest."""
-    flip(root / file)
+def forged_bytes(root, file, data=None):
+    """Give an artefact other bytes, by default one other bit, and its record their digest."""
+    if data is None:
+        flip(root / file)
+    else:
+        (root / file).write_bytes(data)
     edit(root, file, lambda record: record.update(artefact=digests.file_digest(root / file)))
 
 
@@ -241,7 +266,7 @@ def test_forged_words_tables_and_figures_are_found_by_building_the_report_again(
     plan = Plan(load("tiny"))
     known = audit.audit(plan, quiet=True)
 
-    found = {it.file: it for it in recomputation.of_study(plan, [], render=True, count=0, seed=0)}
+    found = {it.file: it for it in computed_again(copied, render=True, count=0)}
 
     folder = "reports/tiny"
     assert [it for it in known if "not at all run" not in it.problem and "counts" not in it.problem] == []
@@ -255,10 +280,12 @@ def test_forged_words_tables_and_figures_are_found_by_building_the_report_again(
     assert copied.digests("data", "results", "reports", ".touchstone/plan") == before, "an audit changes nothing"
 
 
-def drawing(plan, wanted):
-    """A seed with which one random artefact is the wanted one."""
-    files = [file for file, task in sorted(plan.tasks.items()) if task.step not in ("fetch", "report")]
-    return next(seed for seed in range(10_000) if random.Random(seed).sample(files, 1) == [wanted])
+def again(project, wanted):
+    """What differs when one artefact is computed again."""
+    tasks = Plan(load("tiny", project.root)).tasks
+    files = [file for file, task in sorted(tasks.items()) if task.step not in ("fetch", "report")]
+    seed = next(seed for seed in range(10_000) if own_study.draw(files, {}, 1, seed) == [wanted])
+    return computed_again(project, render=False, count=1, seed=seed)[1:]
 
 
 def test_a_whole_chain_that_was_hashed_again_is_found_by_root_and_by_recomputing_but_by_nothing_else(
@@ -269,49 +296,59 @@ def test_a_whole_chain_that_was_hashed_again_is_found_by_root_and_by_recomputing
     path = copied.root / MARGINS
     path.write_text(re.sub(r"(?m)^(margins,.*?,pixels,.*?,)\d+,", r"\g<1>99999,", path.read_text()))
     edit(copied.root, MARGINS, lambda record: record.update(artefact=digests.file_digest(path)))
-    fork = replace(copied, environment=forks.VARIABLES | {"PYTHONPATH": str(copied.root / "src")})
-    fork.forked(list(copied.jobs())[-1], server=forks.server())  # the report, of the forged table
-    plan = Plan(load("tiny"))
+    as_jobs_do(copied, *list(copied.jobs())[-1])  # the report, of the forged table
 
     assert findings(copied) == []
     assert "root digest" in findings(copied, expected_root=ExpectedRoot(root))[0].problem
-    (found,) = recomputation.of_study(plan, [], render=False, count=1, seed=drawing(plan, MARGINS))[1:]
+    (found,) = again(copied, MARGINS)
     assert (found.file, found.unchecked) == (MARGINS, False)
     assert found.problem.startswith("recomputed, its digest is sha256:")
 
 
 @pytest.mark.parametrize("file", [EXAMPLES, CHECKPOINT, OUTPUTS, MSP])
-def test_an_artefact_of_any_rule_is_computed_again(copied, monkeypatch, file):
-    monkeypatch.chdir(copied.root)
-    plan = Plan(load("tiny"))
+def test_an_artefact_of_any_rule_is_computed_again(copied, file):
+    kept = ("data", "results", "reports", ".touchstone/unfinished")
+    before = copied.digests(*kept)
+    assert again(copied, file) == []
+    assert copied.digests(*kept) == before
 
-    def found():
-        return recomputation.of_study(plan, [], render=False, count=1, seed=drawing(plan, file))[1:]
-
-    assert found() == []
     forged_bytes(copied.root, file)
-    assert [(finding.file, finding.unchecked) for finding in found()] == [(file, False)]
+    assert [(finding.file, finding.unchecked) for finding in again(copied, file)] == [(file, False)]
 
 
-def test_random_artefacts_that_are_computed_again_have_the_same_bytes(with_one_figure, monkeypatch, capsys):
-    monkeypatch.chdir(with_one_figure.root)
-    root = (with_one_figure.root / "reports/tiny/ROOT").read_text().strip()
+def test_what_another_processor_made_is_compared_within_what_that_changes(copied):
+    def elsewhere(file):
+        edit(copied.root, file, lambda record: record.update(cpu="aten=avx512 mkl=avx2"))
+        return again(copied, file)
 
-    assert main(["audit", "tiny", "--root", root, "--recompute", "3", "--seed", "1"]) == 0
+    assert elsewhere(MSP) == elsewhere(CHECKPOINT) == []  # the bytes are equal
+    scores = encoding.decode((copied.root / MSP).read_bytes())
+    for moved, problem in ((1e-9, ""), (0.01, "it differs by more than that changes: its scores are not what is")):
+        forged_bytes(copied.root, MSP, encoding.encode(replace(scores, scores=scores.scores - moved)))
+        assert [problem in it.problem and not it.unchecked for it in elsewhere(MSP)] == [True] * bool(problem)
+    forged_bytes(copied.root, CHECKPOINT)
+    (trained,) = elsewhere(CHECKPOINT)
+    assert trained.unchecked
+    assert trained.problem.startswith("recomputed in another environment (cpu), its digest is sha256:")
 
-    said = capsys.readouterr()
-    assert "Rebuilding the report" in said.err
-    assert said.err.count("Computing results/tiny/") == 3
-    assert re.search(r"3 of \d+ artefacts were computed again; --seed 1 selects the same", said.err)
-    assert said.out.startswith("The chain is whole")
-    assert said.out.strip().endswith(f"Root digest: {root}, which is the one you gave")
+
+def test_a_sample_that_takes_some_seconds_is_computed_again_and_has_the_same_bytes(ran_with_one_figure):
+    root = (ran_with_one_figure.root / "reports/tiny/ROOT").read_text().strip()
+
+    said = as_jobs_do(ran_with_one_figure, "-m", "touchstone", "audit", "tiny", "--root", root, "--seed", "1")
+
+    assert "Rebuilding the report" in said.stderr
+    words = r"(\d\d+) of \d{3} artefacts were computed again, in \d+ s; \1 are equal to the last bit; --seed 1 selects"
+    assert re.search(words, said.stderr)
+    assert said.stdout.startswith("The chain is whole")
+    assert said.stdout.strip().endswith(f"Root digest: {root}, which is the one you gave")
 
 
 def test_a_report_of_other_code_is_not_built_again_and_that_is_said(copied, monkeypatch):
     monkeypatch.chdir(copied.root)
     known = [audit.Finding("reports/tiny/report.html", "was created by other code than today's: x")]
 
-    (found,) = recomputation.of_study(Plan(load("tiny")), known, render=True, count=0, seed=0)
+    (found,) = own_study.check(Plan(load("tiny")), known, render=True, count=0, seed=0)
 
     assert found.unchecked
     assert "was not rebuilt" in found.problem
@@ -349,7 +386,7 @@ def test_a_clone_without_data_gets_one_sentence_and_an_exit_code_of_its_own(copi
     monkeypatch.chdir(copied.root)
     root = (copied.root / "reports/tiny/ROOT").read_text().strip()
 
-    assert main(["audit", "tiny", "--root", root]) == chain.PARTLY
+    assert main(["audit", "tiny", "--root", root, *NOTHING]) == chain.PARTLY
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(
@@ -422,7 +459,7 @@ def test_a_whole_chain_of_other_code_is_whole_and_its_report_is_built_again(own_
     """The code of the step that scores is behind the report, and not in it."""
     own_code.edit("src/touchstone/pipeline/steps/score.py", *RETURN)
 
-    assert main(["audit", "tiny"]) == 0
+    assert main(["audit", "tiny", *NOTHING]) == 0
 
     *notes, last = capsys.readouterr().out.splitlines()
     assert last.startswith("The chain is whole")
@@ -436,7 +473,7 @@ def test_a_whole_chain_of_other_code_is_whole_and_its_report_is_built_again(own_
 def test_a_report_of_other_code_cannot_be_built_again_and_an_audit_says_so(own_code, capsys):
     own_code.edit("src/touchstone/report/page.py", *RETURN)
 
-    assert main(["audit", "tiny"]) == chain.PARTLY
+    assert main(["audit", "tiny", *NOTHING]) == chain.PARTLY
 
     said = capsys.readouterr().out
     assert "reports/tiny/report.html: was not rebuilt (it is missing, or named above)" in said
@@ -447,7 +484,7 @@ def test_other_code_hides_no_flipped_bit(own_code, capsys):
     own_code.edit("src/touchstone/pipeline/steps/score.py", *RETURN)
     flip(own_code.root / EXAMPLES)
 
-    assert main(["audit", "tiny", "--no-render"]) == 1
+    assert main(["audit", "tiny", "--no-render", *NOTHING]) == 1
 
     assert f"{EXAMPLES}: its bytes have digest" in capsys.readouterr().out
 
@@ -472,7 +509,7 @@ def test_in_a_clone_a_report_of_other_code_and_settings_is_named_in_notes(own_co
     own_code.edit("src/touchstone/attacks/pgd.py", "steps: PositiveInt = 40", "steps: PositiveInt = 41")
     write_study(own_code.root, "tiny", change={"attacks": {"pgd": {"steps": 6}}})
 
-    assert main(["audit", "tiny"]) == chain.PARTLY
+    assert main(["audit", "tiny", *NOTHING]) == chain.PARTLY
 
     lines = capsys.readouterr().out.splitlines()
     report = "reports/tiny/report.html"
@@ -498,9 +535,9 @@ def test_a_root_of_another_processor_is_that_of_this_report_if_no_byte_differs(w
     other = "aten=avx2 mkl=avx2 onednn=amx numpy=X86_V4 blas=SkylakeX"
     there = root_digest_on(Path("reports/tiny/report.html"), Path(), other)
 
-    assert main(["audit", "tiny", "--root", there]) == 1
+    assert main(["audit", "tiny", "--root", there, *NOTHING]) == 1
     assert f"not {there}; if the other report is of another kind of processor" in capsys.readouterr().out
-    assert main(["audit", "tiny", "--root", there, "--cpu", other]) == 0
+    assert main(["audit", "tiny", "--root", there, "--cpu", other, *NOTHING]) == 0
     assert f"and {there} with the processor that you gave: all files have the same bytes" in capsys.readouterr().out
 
 
@@ -516,17 +553,17 @@ def test_the_command_prints_json_and_ends_in_1_where_something_is_wrong(copied, 
     root = (copied.root / "reports/tiny/ROOT").read_text().strip()
     monkeypatch.chdir(copied.root)
 
-    assert main(["audit", "tiny", "--root", root, "--json", "--no-render"]) == chain.PARTLY
+    assert main(["audit", "tiny", "--root", root, "--json", "--no-render", *NOTHING]) == chain.PARTLY
     (unchecked,) = json.loads(capsys.readouterr().out)
     assert (unchecked["file"], unchecked["unchecked"]) == ("reports/tiny/report.html", True)
 
     flip(copied.root / EXAMPLES)
-    assert main(["audit", "tiny", "--json", "--no-render"]) == 1
+    assert main(["audit", "tiny", "--json", "--no-render", *NOTHING]) == 1
     listed = json.loads(capsys.readouterr().out)
     wrong = [finding["file"] for finding in listed if not finding["unchecked"]]
     assert EXAMPLES in wrong and len(wrong) == len(listed) - 1
 
-    assert main(["audit", "tiny", "--no-render"]) == 1
+    assert main(["audit", "tiny", "--no-render", *NOTHING]) == 1
     first, *others, last = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{EXAMPLES}: its bytes have digest")
     assert any(f" other files: was created from {EXAMPLES} when that had other bytes" in line for line in others)
@@ -544,13 +581,13 @@ def test_one_file_is_audited_back_to_raw_data_and_nothing_else(copied, monkeypat
     flip(copied.root / EXAMPLES)
     monkeypatch.chdir(copied.root)
 
-    assert audit.run_audit(CHECKPOINT) == 0
-    assert audit.run_audit(MSP) == 1
+    assert run_audit(CHECKPOINT) == 0
+    assert run_audit(MSP) == 1
     assert EXAMPLES in capsys.readouterr().out
 
 
 def test_an_audit_of_the_page_as_one_file_does_not_call_it_whole(tiny, monkeypatch, capsys):
     monkeypatch.chdir(tiny.root)
 
-    assert audit.run_audit("reports/tiny/report.html") == chain.PARTLY
+    assert run_audit("reports/tiny/report.html") == chain.PARTLY
     assert "audit its study" in capsys.readouterr().out

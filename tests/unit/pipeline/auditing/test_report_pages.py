@@ -7,6 +7,7 @@ import pytest
 from job_files import FACTS, link, write_job
 from touchstone.pipeline.auditing import report_pages, report_tables
 from touchstone.pipeline.provenance import chain, sidecar_files
+from touchstone.report import packing
 
 ZEN_4, ZEN_5 = (f"aten=avx2 mkl=auto(AuthenticAMD {model}) onednn=avx512_bf16 numpy=X86_V3 blas=Haswell"
                 for model in ("25.17", "26.2"))  # fmt: skip
@@ -113,3 +114,21 @@ def test_a_forged_circle_of_links_is_a_finding(tmp_path):
     (finding,) = report_pages.differences(report, tmp_path, expected, clone=False)
 
     assert finding.problem.startswith("cannot be checked: maximum recursion depth exceeded")
+
+
+GAIN = '<p>\n<b>gain <script type="text/plain" class="packed">{}</script>'
+
+
+@pytest.mark.parametrize(
+    ("page", "before", "after", "words"),
+    [
+        ("report.html", GAIN.format(packing.packed("-0.1")).encode(), GAIN.format(packing.packed("+0.1")).encode(), 'line 2 says "gain -0.1", the chain "gain +0.1"'),
+        ("metrics.csv.gz", gzip.compress(b"a,b\n1,2\n"), gzip.compress(b"a,b\n1,3\n"), 'line 2 says "1,2", the chain "1,3"'),
+        ("extra.csv", b"x", b"", "no such page"),
+        ("figures/more.svg", b"", b"<svg/>", "it is missing"),
+        ("figures/roc.png", b"\x89PNG1", b"\x89PNG2", "its bytes differ"),
+        ("metrics.csv.gz", b"no gzip", gzip.compress(b""), "it cannot be read"),
+    ],
+)  # fmt: skip
+def test_two_versions_of_a_page_differ_in_what_they_say(page, before, after, words):
+    assert report_pages.first_difference(page, before, after).startswith(words)
