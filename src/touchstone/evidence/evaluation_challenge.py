@@ -74,7 +74,7 @@ def repeat(
     del again["robust"]  # attacks of the author's own may have fooled more
     for name, mask in again.items():
         differing = mask != claim.rows[name][rows]
-        if differing.any() and intervals.exact(int(differing.sum()), len(rows))[0] > ROUNDING:
+        if differing.sum() > 1 and intervals.exact(int(differing.sum()), len(rows))[0] > ROUNDING:
             first = int(np.argmax(differing))
             words = {True: "right", False: "wrong"}
             result.add(

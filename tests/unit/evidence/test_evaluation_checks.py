@@ -115,6 +115,18 @@ def test_what_a_verifier_does_not_bring_is_said_to_be_unchecked(honest, without,
     assert [line for line in result.unchecked if words in line]
 
 
+def test_an_honest_part_of_a_set_is_a_fair_choice(honest, tmp_path):
+    forged = Evaluation(honest.folder / "plain.evidence", tmp_path)
+    forged.keep(np.arange(COUNT // 2))
+    forged.consistent()
+
+    result = verified(honest, forged.packed(tmp_path / "part"), challenge=20)
+
+    assert not result.problems
+    assert [line for line in result.proved if "30 images with labels: some of the 60" in line]
+    assert [line for line in result.challenged if "20 of the 30 images" in line and "leaves out" in line]
+
+
 def test_a_failed_check_reaches_the_reader(honest):
     assert len(honest.hidden.failed_checks) >= 2
 
