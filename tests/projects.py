@@ -19,7 +19,9 @@ from typing import Any
 import yaml
 
 import command_server
+import forks
 from command_server import CommandServer
+from touchstone.pipeline.jobs import warm
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance.job_folders import folder_of
 from touchstone.pipeline.settings.study import load
@@ -60,13 +62,15 @@ class Project:
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
+    as_users: bool = False  # the process that jobs share imports torch itself
 
     def snakemake(self, *arguments: str, study: str = "tiny", check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.forked(["-m", "snakemake", "--nocolor", *arguments, "--config", f"study={study}"], check)
 
     def touchstone(self, *arguments: str) -> list[str]:
         """The command line of touchstone itself, of this copy."""
-        return ["env", f"PYTHONPATH={self.root / 'src'}", sys.executable, "-m", "touchstone", *arguments]
+        path = os.pathsep.join([str(self.root / "src"), forks.shared_process()["PYTHONPATH"]])
+        return ["env", f"PYTHONPATH={path}", sys.executable, "-m", "touchstone", *arguments]
 
     def run(self, command: list[str], check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, env=self.variables())
@@ -87,9 +91,12 @@ class Project:
         return own.forked(["-m", "touchstone", *words], check)
 
     def variables(self) -> dict[str, str]:
-        return {
-            name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE")
-        } | self.environment
+        own = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE")} | self.environment
+        if self.as_users or own.get(warm.VARIABLE) == warm.OFF:
+            return own
+        shared = forks.shared_process()
+        path = os.pathsep.join(filter(None, (own.get("PYTHONPATH"), shared["PYTHONPATH"])))
+        return own | shared | {"PYTHONPATH": path}
 
     def planned(self, *arguments: str, study: str = "tiny") -> Counter[str]:
         """The jobs that a run would do now, by their messages: "Train cnn.0"."""
