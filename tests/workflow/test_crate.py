@@ -161,7 +161,7 @@ def test_times_agent_code_and_versions_are_those_of_the_run_records(few, tmp_pat
     assert (action["startTime"], action["endTime"]) == (run["start"], run["end"])
     assert named[unquote(action["agent"]["@id"])]["name"] == "Ada Lovelace"
     assert "c0ffee with uncommitted changes" in action["description"]
-    assert "computed 0 of its 1 results" in action["description"]
+    assert "computed 0 of 1 results, and took the others from the store" in action["description"]
     assert named["https://snakemake.github.io"]["softwareVersion"] == run["versions"]["snakemake"]
     assert named["#tool-prepare"]["softwareVersion"] == run["versions"]["touchstone"]
     ends = [record["end"] for name in ("raw", "few") for record in run_records.read(project.root / "logs" / name)]

@@ -117,7 +117,7 @@ class _Description:
             ],
             result=run,
         )
-        self._describe_root(workflow, [run, *actions.values()])
+        self._describe_root([run, *actions.values()])
         return json.dumps(self.crate.metadata.generate(), indent=1, ensure_ascii=False).encode()
 
     def _add(self, identifier: str, kind: str, **properties: Any) -> Any:
@@ -185,8 +185,10 @@ class _Description:
         read = dict.fromkeys(link["file"] for file in made for link in chain.links(self.records[file]))
         text = f"Snakemake's job {_name(job)}"
         if run:
-            text += f" computed {min(run['computed'], len(made))} of its {len(made)} results, the store had the others"
-            text += f"; its code is that of commit {_commit(run)}" if run.get("commit") else ""
+            computed = min(run["computed"], len(made))
+            text += f" computed {computed} of {len(made)} results"
+            text += ", and took the others from the store" if computed < len(made) else ""
+            text += f". Its code is that of commit {_commit(run)}." if run.get("commit") else "."
         inputs, runs = [file for file in read if file not in made], [run] if run else []
         sidecars = {sidecar_files.sidecar_path(Path(file)).as_posix() for file in made}
         return self._done(f"#job-{_name(job)}", " ".join(job), text, tool, inputs, [*made, *sorted(sidecars)], runs)
@@ -216,7 +218,7 @@ class _Description:
         names = sorted({run["agent"] for run in runs if run.get("agent")})
         return _few([self._add(f"#agent-{name}", "Person", name=name) for name in names])
 
-    def _describe_root(self, workflow: Any, actions: list[Any]) -> None:
+    def _describe_root(self, actions: list[Any]) -> None:
         study, root = self.study.name, self.crate.root_dataset
         self.crate.metadata.extra_contexts.append(TERMS)
         self.crate.add_file(
@@ -232,7 +234,8 @@ class _Description:
             f"What others need to verify the claims of the study {study}, and which job made each file from which."
         )
         root["datePublished"] = self._date()
-        root["license"] = self._add(LICENCE, "CreativeWork", name="MIT", url=LICENCE)
+        terms = "The images have the licences of their sources."
+        root["license"] = self._add(LICENCE, "CreativeWork", name="MIT", url=LICENCE, description=terms)
         root["conformsTo"] = [
             self._add(profile, "CreativeWork", name=name, version=version)
             for profile, (name, version) in PROFILES.items()
