@@ -214,7 +214,7 @@ def test_an_honest_pack_is_not_accused_whatever_the_sample(honest, selection, se
 
     assert result.problems == []
     assert f"drawn with the seed {seed}" in result.challenged[0]
-    assert "a half with 0.25, a tenth with 0.81" in result.challenged[0]
+    assert "a half with 0.5, a tenth with 0.9" in result.challenged[0]
 
 
 def test_a_pack_that_agrees_with_itself_is_caught_by_the_challenge_alone(tiny, honest, selection, tmp_path):

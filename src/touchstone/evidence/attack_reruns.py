@@ -107,7 +107,7 @@ def rerun(reader: Recomputation, task: Task, count: int, random: np.random.Gener
         reader: Of the pack.
         task: The attack.
         count: How many images; at least 1.
-        random: Draws them. If images equal their clean ones and there is room, one of these is among them.
+        random: Draws them. If images equal their clean ones, one of these is looked at, too.
 
     Raises:
         LeftOutError: The attacked set was left out.
@@ -115,7 +115,8 @@ def rerun(reader: Recomputation, task: Task, count: int, random: np.random.Gener
     again = _Again(reader, task)
     order = random.permutation(len(again.stated))
     still = order[again.still[order]]
-    order = np.array(list(dict.fromkeys([*(still[:1] if count > 1 else ()), *order])))
+    order = np.array(list(dict.fromkeys([*still[:1], *order])))
+    count += bool(len(still))
     drawn, more = order[:count], order[: max(LOOK, count)]
     if not again.returns_equal or (odd := again.odd(drawn)) is None:
         return _compared_by_success(again, drawn, more)

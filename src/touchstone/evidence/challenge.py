@@ -14,31 +14,25 @@ import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from touchstone.claims.judging import StudyClaims
-from touchstone.claims.measurements import Measured, Missing, quantities
 from touchstone.evidence import attack_reruns, attacked_again, nearer_points
 from touchstone.evidence.artefact_checks import MOST_PROBLEMS
 from touchstone.evidence.attack_reruns import Rerun
 from touchstone.evidence.nearer_points import Nearer
-from touchstone.evidence.problems import CHALLENGE, UNREADABLE, Result, counted
+from touchstone.evidence.problems import CHALLENGE, Result, counted
 from touchstone.evidence.recomputation import Recomputation
-from touchstone.evidence.selection import Selection
+from touchstone.evidence.resting_claims import RestingClaims
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.provenance import job_folders, sidecar_files
-from touchstone.records import metric_tables
+from touchstone.pipeline.provenance import sidecar_files
 from touchstone.records.nouns import Array, ExampleSet, LeftOutError, Outputs
-from touchstone.report.tables import numbered
 from touchstone.statistics import declared_budgets, intervals
 
-DEFAULT = 2  # images of each attacked set: what the time of its attacks allows, see benchmarks/results/challenge.md
-SEARCHED = 4  # times as many images of each network meet the suite, and a search for nearer points
-MOST_CLAIMS = 6  # listed in one message
+DEFAULT = 1  # image of each attacked set: what the time of its attacks allows, see benchmarks/results/challenge.md
+SEARCHED = 8  # times as many images of each network meet the suite, and a search for nearer points
 SUITE = "attacks/attack_suite"
 
 
@@ -94,7 +88,7 @@ def challenge(reader: Recomputation, result: Result, count: int | None = None, s
     seed = secrets.randbits(32) if seed is None else seed
     random, counts = np.random.default_rng(seed), Counts()
     reader.random = np.random.default_rng(random.integers(2**63))
-    claims = _Claims(reader.selection, reader.folder)
+    claims = RestingClaims(reader.selection, reader.folder)
     for part, run in (("attacks", _attacks), ("margins", _margins), ("suite", _suites)):
         started = time.process_time()
         run(reader, result, count, random, claims, counts)
@@ -114,7 +108,12 @@ def _here(reader: Recomputation, task: Task) -> bool:
 
 
 def _attacks(
-    reader: Recomputation, result: Result, count: int, random: np.random.Generator, claims: _Claims, counts: Counts
+    reader: Recomputation,
+    result: Result,
+    count: int,
+    random: np.random.Generator,
+    claims: RestingClaims,
+    counts: Counts,
 ) -> None:
     for file in reader.selection.files:
         task = reader.selection.tasks[file]
@@ -155,7 +154,12 @@ def _words(task: Task, found: Rerun, ids: Array) -> str:
 
 
 def _margins(
-    reader: Recomputation, result: Result, count: int, random: np.random.Generator, claims: _Claims, counts: Counts
+    reader: Recomputation,
+    result: Result,
+    count: int,
+    random: np.random.Generator,
+    claims: RestingClaims,
+    counts: Counts,
 ) -> None:
     for subject in nearer_points.subjects(reader):
         if not all(_here(reader, task) for task in subject.tasks):
@@ -179,7 +183,12 @@ def _denied(found: Nearer) -> str:
 
 
 def _suites(
-    reader: Recomputation, result: Result, count: int, random: np.random.Generator, claims: _Claims, counts: Counts
+    reader: Recomputation,
+    result: Result,
+    count: int,
+    random: np.random.Generator,
+    claims: RestingClaims,
+    counts: Counts,
 ) -> None:
     for union in _unions(reader):
         with result.reading(CHALLENGE, union.files[0], "its images cannot be attacked with the suite"):
@@ -259,67 +268,6 @@ def _unions(reader: Recomputation) -> Iterator[_Union]:
             )
 
 
-class _Claims:
-    """The claims that rest on an artefact; they are looked up when the first problem needs them."""
-
-    def __init__(self, selection: Selection, folder: Path) -> None:
-        self.selection, self.folder = selection, folder
-        self._read: list[tuple[str, bool, frozenset[str]]] | None = None
-
-    def on(self, *files: str, worst: bool = False) -> str:
-        """Return "; claims that rest on it: ..." or "" if there are none.
-
-        Args:
-            files: Artefacts; claims on any of them count.
-            worst: Whether only claims count that are about the worst of several attacks.
-        """
-        if self._read is None:
-            self._read = list(self._rows())
-        below = self._below(files)
-        rests = [name for name, of_worst, read in self._read if read & below and (of_worst or not worst)]
-        broken = [one.id for one in self.selection.book.criteria.values() if {*one.broken_by} & {*rests}]
-        names = list(dict.fromkeys([*rests, *broken]))
-        if self.selection.claims:
-            names = [name for name in names if name in self._chosen()] or names
-        more = f" and {len(names) - MOST_CLAIMS} others" if len(names) > MOST_CLAIMS else ""
-        return f"; claims that rest on it: {', '.join(names[:MOST_CLAIMS])}{more}" if names else ""
-
-    def _chosen(self) -> set[str]:
-        book, chosen = self.selection.book, set(self.selection.claims)
-        return chosen | {one.id for one in book.criteria.values() if chosen & {*one.scales}}
-
-    def _below(self, files: tuple[str, ...]) -> set[str]:
-        """Return the names of artefacts, and of everything that is computed from them."""
-        found = set(files)
-        for file in self.selection.files:  # each stands after its inputs
-            if not found.isdisjoint(self.selection.tasks[file].input_files):
-                found.add(file)
-        return {job_folders.name_of(file) for file in found}
-
-    def _rows(self) -> Iterator[tuple[str, bool, frozenset[str]]]:
-        """Yield each claim, whether one of its numbers is of the worst attack, and the files that this was computed from."""
-        metrics = {}
-        for name in self.selection.evaluations:
-            try:
-                metrics[name] = metric_tables.decode((self.folder / self.selection.metrics[name]).read_bytes())
-            except UNREADABLE:  # named before
-                continue
-        study = StudyClaims(**self.selection.plan.questions.claims())
-        measured = Measured(numbered(metrics), study.components)
-        for criterion in self.selection.book.criteria.values():
-            chosen = study.claims.get(criterion.id)
-            if chosen is None or isinstance(chosen, str) or not chosen.keys() >= criterion.roles.keys():
-                continue
-            for condition in criterion.conditions.values():
-                try:
-                    groups = list(quantities(condition, criterion, chosen, measured))
-                except Missing:
-                    continue
-                for quantity in (each for group in groups for each in group):
-                    for row in (quantity.row, *quantity.each):
-                        yield criterion.id, bool(row.threat.worst_of), frozenset(row.files)
-
-
 def _sentences(counts: Counts, count: int, seed: int) -> Iterator[str]:
     """Yield what was attacked again, what the challenge could have noticed, and how long it took."""
     seconds = counts.seconds
@@ -332,9 +280,8 @@ def _sentences(counts: Counts, count: int, seed: int) -> Iterator[str]:
             f" ({seconds['attacks']:.0f} s)"
         )
     if counts.still:
-        yield (
-            f"{counted(counts.still, 'attacked image')} that equal their clean ones: of each set that has any, one was drawn"
-        )
+        still = counted(counts.still, "attacked image")
+        yield f"{still} that equal their clean ones: of each set that has any, one more was attacked"
     if counts.subjects:
         nearer = sum(one.count for one in counts.nearer if not one.contradicts)
         some = f"; {nearer:,} have a point nearer by a tenth, which is within what searches miss" if nearer else ""
