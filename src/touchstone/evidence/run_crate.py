@@ -19,6 +19,7 @@ from rocrate.rocrate import ROCrate
 from touchstone.digests import file_digest
 from touchstone.evidence_files.archive import MANIFEST
 from touchstone.pipeline.jobs import run_records
+from touchstone.pipeline.orchestration import snakemake_run
 from touchstone.pipeline.planning.parts import RULES
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import chain, job_folders, sidecar_files
@@ -57,6 +58,13 @@ def describe(plan: Plan, records: Mapping[str, Record], files: Mapping[str, Path
     runs = [run for name in ("raw", plan.study.name) for run in run_records.read(logs / name)]
     ended = {(run["rule"], run["name"]): run for run in runs if run.get("failed") is False and "end" in run}
     return _Description(plan, records, files, ended).as_bytes()
+
+
+def workflow_files() -> dict[str, Path]:
+    """Return the files of the workflow: their names in the crate, and their paths."""
+    folder = snakemake_run.workflow_folder()
+    files = [folder / "Snakefile", *sorted((folder / "rules").glob("*.smk"))]
+    return {f"workflow/{file.relative_to(folder).as_posix()}": file for file in files}
 
 
 class _Description:

@@ -10,7 +10,6 @@ import touchstone
 from touchstone.evidence.selection import Selection
 from touchstone.evidence_files import archive
 from touchstone.evidence_files.archive import Evidence
-from touchstone.pipeline.orchestration import snakemake_run
 from touchstone.pipeline.provenance import chain, code, sidecar_files, whole_files
 from touchstone.pipeline.settings.files import NAME, study_file
 from touchstone.report import packing
@@ -53,7 +52,9 @@ def write(
     settings = dict(_settings_files(written, study.folders, root))
     every = {name: root / name for name in (*names, *dict.fromkeys(sidecars), *pages)} | settings
     if crate:
-        every |= {report: root / report} | _workflow_files()
+        from touchstone.evidence import run_crate  # a verifier need not have the library
+
+        every |= {report: root / report} | run_crate.workflow_files()
     times = _times(every)
     for name in (*names, *([report] if crate else [])):
         if sidecar_files.artefact_digest(root / name) != sidecar_files.read_sidecar(root / name)["artefact"]:
@@ -68,8 +69,6 @@ def write(
     }
     files = [(name, file.read_bytes) for name, file in every.items()]
     if crate:
-        from touchstone.evidence import run_crate  # a verifier need not have the library
-
         files.append((run_crate.METADATA, lambda: run_crate.describe(selection.plan, records, every, root / "logs")))
     with whole_files.replaced(path) as temporary:
         evidence = archive.write(temporary, KIND, about, files)
@@ -104,13 +103,6 @@ def _settings_files(written: str, folders: tuple[str, ...], root: Path) -> Itera
             raise ValueError(f"{folder}: {reason}. Move its components into touchstone, or leave its claims out")
         for name in ("claims.yaml", "experiment.yaml"):
             yield (paper / name).as_posix(), root / paper / name
-
-
-def _workflow_files() -> dict[str, Path]:
-    """Return the files of the workflow: their names in the pack, and their paths."""
-    folder = snakemake_run.workflow_folder()
-    files = [folder / "Snakefile", *sorted((folder / "rules").glob("*.smk"))]
-    return {f"workflow/{file.relative_to(folder).as_posix()}": file for file in files}
 
 
 def about_study(evidence: Evidence) -> dict[str, Any]:
