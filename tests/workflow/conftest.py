@@ -34,7 +34,7 @@ def few(made_once: Callable[[str, Callable[[Any], object]], Any]) -> Any:
 
     def fill(project: Any) -> None:
         (project.root / "workflow/studies/few.yaml").write_text(FEW)
-        project.run(project.touchstone("run", "workflow/studies/few.yaml", "--cores", "1"))
+        project.snakemake("--cores", "1", study="few")
 
     return made_once("few", fill)
 

@@ -1,7 +1,5 @@
 """What a study has besides today's plan stays until somebody asks for --prune."""
 
-LINE = ("run", "workflow/studies/few.yaml", "--cores", "1")
-
 
 def stored(project):
     return {
@@ -14,18 +12,18 @@ def test_results_of_other_settings_stay_and_are_found_again_until_they_are_prune
     first = stored(project)
     path = "workflow/studies/few.yaml"
     project.edit(path, "limit: 60", "limit: 50")
-    project.run(project.touchstone(*LINE))
+    project.snakemake("--cores", "1", study="few")
     both = stored(project)
     assert first < both
     project.edit(path, "limit: 50", "limit: 60")
-    project.run(project.touchstone(*LINE))
+    project.snakemake("--cores", "1", study="few")
     assert "0 computed, 1 in the store" in (project.root / "logs/few/prepare.log").read_text()
     unfinished = project.root / "results/few/attack/gone.0"
     unfinished.mkdir(parents=True)
 
-    done = project.run(project.touchstone(*LINE, "--prune"))
+    done = project.forked_touchstone("run", "few", "--cores", "1", "--prune")
 
     assert "Deleted 2 results that today's settings and code do not make." in done.stdout
     assert stored(project) == first
     assert not unfinished.exists()
-    assert "Nothing to do" in project.run(project.touchstone(*LINE)).stdout
+    assert not project.planned(study="few")

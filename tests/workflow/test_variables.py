@@ -17,14 +17,20 @@ LIBRARIES = {  # of unlike effect: reduced precision, other code paths, other th
     "SKLEARN_WORKING_MEMORY": "x",
     "CUDA_VISIBLE_DEVICES": "abc",
 }
+# What does not contradict each other is tried at once.
+JUPYTER = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "FORCE_COLOR": "1", "COLUMNS": "1"}
 SHELLS = {
-    "Jupyter": {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "FORCE_COLOR": "1", "COLUMNS": "1"},
-    "Python": {"PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2", "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "7",
-               "PYTHONINTMAXSTRDIGITS": "640"},
-    "libraries": LIBRARIES,
-    "no folders": {"HOME": "/proc/none", "TMPDIR": "/proc/none", "MPLCONFIGDIR": "/proc/none"},
-    "elsewhere": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii",
-                  "TZ": "Asia/Tokyo", "SOURCE_DATE_EPOCH": "0", "NO_COLOR": "1"},
+    "Jupyter, Python, no folders": {
+        **JUPYTER,
+        "PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2", "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "7",
+        "PYTHONINTMAXSTRDIGITS": "640",
+        "HOME": "/proc/none", "TMPDIR": "/proc/none", "MPLCONFIGDIR": "/proc/none",
+    },
+    "libraries, elsewhere": {
+        **LIBRARIES,
+        "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii", "TZ": "Asia/Tokyo",
+        "SOURCE_DATE_EPOCH": "0", "NO_COLOR": "1",
+    },
 }  # fmt: skip
 JOBS = {  # what each writes, by its --output
     "results/tiny/train/cnn.0": "results/tiny/train/cnn.0",
@@ -53,7 +59,7 @@ def test_a_job_writes_the_same_bytes_whatever_the_users_variables_are(copied, va
 
 
 def test_a_chain_is_drawn_in_jupyter(copied):
-    shell = replace(copied, environment=SHELLS["Jupyter"])
+    shell = replace(copied, environment=JUPYTER)
 
     shell.run(
         shell.touchstone("trace", "results/tiny/train/cnn.0/networks/cnn.0.safetensors", "--picture", "chain.svg")
