@@ -8,6 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.evidence import budget_checks, closeness
+from touchstone.evidence.artefact_comparison import (
+    TRIALS,
+    check_left_out,
+    compare_with_recomputation,
+    compare_with_training,
+)
 from touchstone.evidence.problems import BUDGET, PLAN, RECOMPUTATION, Result, counted
 from touchstone.evidence.recomputation import BY_ROW, KINDS, MARGINS, Recomputation
 from touchstone.evidence.study_evidence import NETWORKS
@@ -15,10 +21,9 @@ from touchstone.numerics import cpu_paths, precision
 from touchstone.pipeline.jobs.adapters import attacked_model
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
-from touchstone.records.nouns import Array, ContractError, LeftOut, LeftOutError
+from touchstone.records.nouns import LeftOutError
 from touchstone.records.selection import select_rows
 
-TRIALS = 16  # recomputations with nudged weights before a difference becomes a finding
 MOST_PROBLEMS = 10  # a pack with so many findings is not honest, and more trials would only take time
 
 
@@ -96,7 +101,7 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
         try:
             stated = reader.noun(task.output, KINDS[task.step])
         except LeftOutError:
-            _check_left_out(reader, task)
+            check_left_out(reader, task)
             return
         if task.step == "attack":
             clean = reader.noun(str(task.inputs["examples"]), "ExampleSet")
@@ -122,25 +127,6 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
         counts.files[task.step] += 1
 
 
-def _check_left_out(reader: Recomputation, task: Task) -> None:
-    """Check that an artefact is rightly left out: so is an input, or it cannot be fitted or scored here either.
-
-    Raises:
-        ValueError: It can be computed.
-    """
-    try:
-        for file in task.input_files:
-            if file in reader.selection.tasks:
-                reader.noun(file, KINDS[reader.selection.tasks[file].step])
-        left_out = task.step == "fit" and isinstance(reader.compute(task), LeftOut)
-        if task.step == "score":
-            reader.compute(task)
-    except (LeftOutError, ContractError):
-        return
-    if not left_out:
-        raise ValueError("it was left out, but it can be computed")
-
-
 def _check_notes(reader: Recomputation, stated: Any, clean: Any, task: Task, counts: Counts) -> None:
     """Check what an attack on a detector notes about the detector's score."""
     if "detector" not in task.inputs:
@@ -162,63 +148,6 @@ def _check_every_row(reader: Recomputation, stated: Any, task: Task) -> None:
             budget_checks.check_rows("example_ids", stated.example_ids, given.example_ids)
 
 
-def compare_artefact(reader: Recomputation, task: Task) -> closeness.Closeness:
-    """Check an artefact against its recomputation on another processor, and a detector against its calibration images.
-
-    Args:
-        reader: Of the folder with the artefact.
-        task: What writes it.
-
-    Raises:
-        ValueError: Says what differs.
-    """
-    try:
-        stated = reader.noun(task.output, KINDS[task.step])
-    except LeftOutError:
-        _check_left_out(reader, task)
-        return closeness.Closeness(exact=False)
-    if task.step == "fit":
-        calibrated = closeness.compare(stated, reader.calibration(task.output))
-        return compare_with_training(reader, stated, task) if task.output in reader.fitted else calibrated
-    if task.output in reader.fitted:
-        return compare_with_training(reader, stated, task)
-    return compare_with_recomputation(reader, stated, task)
-
-
-def compare_with_recomputation(
-    reader: Recomputation, stated: Any, task: Task, rows: Array | None = None, trials: int = TRIALS
-) -> closeness.Closeness:
-    """Check an artefact against its recomputation.
-
-    A pixel at a tie of the 1/255 grid, or the gradient of a unit at the kink of its ReLU, jumps with the last bit of
-    another processor. So a number is also accepted if a network with nudged weights gives it.
-
-    Args:
-        reader: Of the folder with the artefact.
-        stated: The artefact, or some of its rows.
-        task: What writes it.
-        rows: The places of these rows; None for all.
-        trials: Recomputations with nudged weights, at most.
-
-    Raises:
-        ValueError: Says what differs.
-    """
-    detectors = None
-    if task.step == "score":
-        file = str(task.inputs["detector"])
-        detectors = reader.noun(file, "Detector"), reader.calibration(file)
-        if file in reader.refits:
-            refitted = reader.scores(task, reader.refits[file], rows)
-            closeness.compare_fits("scores", stated.scores, refitted.scores, detectors[1].spread)
-    computed = reader.compute(task, rows)
-    for _ in range(trials if task.step in BY_ROW else 0):
-        try:
-            return closeness.compare(stated, computed, detectors)
-        except ValueError:
-            computed = closeness.nearer(stated, computed, reader.compute(task, rows, nudged=True))
-    return closeness.compare(stated, computed, detectors)
-
-
 def _check_fitted(reader: Recomputation, stated: Any, task: Task, counts: Counts) -> bool:
     """Check what was trained: a detector's thresholds by its stated tensors, and everything by training it again.
 
@@ -234,37 +163,6 @@ def _check_fitted(reader: Recomputation, stated: Any, task: Task, counts: Counts
         return task.step == "fit"
     counts.compared(compare_with_training(reader, stated, task))
     return True
-
-
-def compare_with_training(reader: Recomputation, stated: Any, task: Task) -> closeness.Closeness:
-    """Check a detector or the rows of a probe against those that are trained again.
-
-    On a processor like the author's they have to be equal. On another one rounding decides the sign and the order of
-    directions in which data does not vary, so only what detectors and probes say of images has to be close.
-
-    Args:
-        reader: Of the folder with the artefact. It keeps a detector that comes out otherwise, for the check of scores.
-        stated: The detector, or the rows of the probe.
-        task: What writes it.
-
-    Raises:
-        ValueError: Says what differs.
-    """
-    computed = reader.compute(task)
-    if closeness.identical(stated, computed):
-        return closeness.Closeness(exact=True)
-    if task.step == "evaluate":
-        rounding = closeness.PROBED if reader.elsewhere(task) else closeness.ROUNDING
-        closeness.compare_metrics(stated, computed, rounding)
-        return closeness.Closeness(exact=False)
-    if isinstance(computed, LeftOut):
-        raise ValueError(f"it cannot be computed: {computed.reason}")
-    if not reader.elsewhere(task):
-        raise ValueError("fitted again on a processor like that of its record, it is another detector")
-    first, second = (reader.scores(task, detector).scores for detector in (stated, computed))
-    closeness.compare_fits("calibration scores", first, second, reader.calibration(task.output).spread)
-    reader.refits[task.output] = computed
-    return closeness.Closeness(exact=False)
 
 
 def _say_what_is_unchecked(counts: Counts, result: Result) -> None:

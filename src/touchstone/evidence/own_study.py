@@ -14,7 +14,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from touchstone.digests import sha256
-from touchstone.evidence.artefact_checks import compare_artefact
+from touchstone.evidence.artefact_comparison import compare_artefact
 from touchstone.evidence.problems import UNREADABLE, counted
 from touchstone.evidence.recomputation import Recomputation
 from touchstone.evidence.selection import Selection

@@ -10,7 +10,7 @@ from typing import Any
 
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import DOES_NOT_APPLY, NOT_RUN, Verdict
-from touchstone.evidence.closeness import NUMBERS, ROUNDING, compare_rows
+from touchstone.evidence.metric_comparison import NUMBERS, ROUNDING, compare_rows
 from touchstone.evidence.problems import CRITERIA, RECOMPUTATION, Result, counted
 from touchstone.evidence.selection import Selection
 from touchstone.pipeline.settings.papers import shipped_facts

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from run_tasks import path, put, run_tasks
-from touchstone.evidence import artefact_checks
+from touchstone.evidence import artefact_comparison
 from touchstone.evidence.recomputation import Recomputation
 from touchstone.pipeline.planning.parts import Task
 from touchstone.records.nouns import Outputs
@@ -41,7 +41,7 @@ def evidence(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("tasks", [FITS, SCORES], ids=["fit", "score"])
 def test_what_cannot_be_computed_may_be_left_out_and_what_can_may_not(evidence, tasks):
-    artefact_checks._check_left_out(evidence, tasks["flat"])
+    artefact_comparison.check_left_out(evidence, tasks["flat"])
 
     with pytest.raises(ValueError, match="it was left out, but it can be computed"):
-        artefact_checks._check_left_out(evidence, tasks["ssd"])
+        artefact_comparison.check_left_out(evidence, tasks["ssd"])

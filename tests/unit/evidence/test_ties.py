@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone.evidence import artefact_checks, closeness, recomputation
+from touchstone.evidence import artefact_comparison, closeness, recomputation
 from touchstone.records.nouns import Outputs
 
 LEVEL = np.float32(1 / 255)
@@ -30,7 +30,7 @@ def outputs(first):
 
 def compared(stated, trials=16):
     task = SimpleNamespace(step="infer")
-    return artefact_checks.compare_with_recomputation(AtTheKink(), stated, task, None, trials)
+    return artefact_comparison.compare_with_recomputation(AtTheKink(), stated, task, None, trials)
 
 
 @pytest.mark.parametrize("first", [1.0, 4.0])
@@ -60,7 +60,7 @@ def test_nudged_weights_put_a_pixel_at_a_tie_on_either_side():
     layer.bias.data.zero_()
     ties = layer.weight.data.fill_(100.5 / 255 / 64).clone()
     reader, levels = SimpleNamespace(random=np.random.default_rng(0)), []
-    for _ in range(artefact_checks.TRIALS):
+    for _ in range(artefact_comparison.TRIALS):
         layer.weight.data.copy_(ties)
         nudged = recomputation.Recomputation.nudge(reader, layer)
         moved = (nudged.weight / ties - 1).abs().max()

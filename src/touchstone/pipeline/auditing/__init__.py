@@ -1,1 +1,1 @@
-"""Check the chain of a finished run, trace, compare, recompute. It must not change a file of the study."""
+"""Check the chain of a finished run, trace, compare. It must not change a file of the study, nor compute one again."""
