@@ -118,7 +118,7 @@ def power(project: Path, seeds: int) -> list[Results]:
         for name, make in kinds.items():
             others = make(reader, attacked, clean)
             for share in shares:
-                found = [_named(reader, attacked, others, share, seed) for seed in range(seeds)]
+                found = [_named(reader, attacked, others, share, [seed, len(lines)]) for seed in range(seeds)]
                 expected = 1 - (1 - share) ** challenge.DEFAULT
                 lines.append(
                     {"name": name, "falsified": falsified, "share": share, "named": sum(found), "of": seeds}
@@ -127,7 +127,7 @@ def power(project: Path, seeds: int) -> list[Results]:
     return lines
 
 
-def _named(reader: Recomputation, attacked: ExampleSet, others: ExampleSet, share: float, seed: int) -> bool:
+def _named(reader: Recomputation, attacked: ExampleSet, others: ExampleSet, share: float, seed: list[int]) -> bool:
     random = np.random.default_rng(seed)
     rows = random.permutation(len(attacked))[: round(share * len(attacked))]
     stated = replaced(rows, attacked, others)
@@ -181,10 +181,9 @@ def page(results: Results) -> str:
     ]  # fmt: skip
     parts += [
         "## Power",
-        f"A share of one attacked set of `tiny` (60 images) is falsified. A challenge draws {challenge.DEFAULT} images."
-        " The last column is the chance that a false one is drawn. If images equal their clean ones, one of these always is."
-        " Then the challenge looks at 32 images. It accuses the set only if more of them are false than another processor"
-        " explains.",
+        f"A share of one attacked set of `tiny` (60 images) is falsified, and {challenge.DEFAULT} drawn. The last column is"
+        " the chance that a false one is drawn. If images equal their clean ones, one of these is looked at too. A false"
+        " one leads to a look at 32 images. The set is accused only if more are false than another processor explains.",
         racing.table(("rows of the set", "share", "named", "drawn with probability"), rows),
     ]
     what = "What the challenge of `verify` costs, what it notices, and whether it accuses honest packs."
