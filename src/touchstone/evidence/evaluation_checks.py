@@ -143,9 +143,9 @@ def _check(
             evaluation_rows.check(masks, right, (clean, attacked), record.further, result)
         failed = evaluation_rows.check_checks(about, masks, result)
     rest = None if own is None else evaluation_images.left_out(clean, own, result)
-    if network is not None and sample.count and eps is not None and masks is not None and record is not None:
+    if network is not None and sample.images and eps is not None and masks is not None and record is not None:
         claim = Claim(clean, masks, record, eps, _low(about))
-        result.challenged.append(f"the images below are those of --seed {sample.seed}, with --challenge {sample.count}")
+        result.challenged.append(f"the images below are those of --seed {sample.seed}, with --challenge {sample.images}")
         with result.reading(CHALLENGE, "clean.safetensors", "cannot be attacked again"):
             evaluation_challenge.repeat(claim, network, sample, failed, device, result)
             evaluation_challenge.suite(claim, network, sample, device, result)
@@ -161,14 +161,14 @@ def _say_what_is_unchecked(
 ) -> None:
     if not has_model:
         result.unchecked.append("the logits, and whether its attacks were weak: bring the model with --model FILE")
-    elif not sample.count:
+    elif not sample.images:
         result.unchecked.append("whether its attacks were weak: attack some images again with --challenge 64")
     if own is None:
         result.unchecked.append(
             "which images and labels these are, and whether some were left out: an author can keep the easy ones, or call"
             " each image what the model says. Bring the set that they should be from, with --data PATH"
         )
-    elif rest is not None and len(rest) and not (has_model and sample.count):
+    elif rest is not None and len(rest) and not (has_model and sample.images):
         result.unchecked.append(f"whether the {len(rest):,} images of {own.name} that it leaves out are harder")
     result.trusted += [
         "that no stronger attack exists: the robust accuracy is an upper bound",

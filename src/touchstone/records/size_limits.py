@@ -12,9 +12,7 @@ import io
 import zlib
 from collections.abc import Iterator
 
-LARGEST_PART = (
-    100_000_000  # bytes of a table or of the packed parts of a page; the table of `fashion_mnist` has 31 million
-)
+LARGEST_PART = 100_000_000  # bytes of a table, or of the packed parts of a page; `fashion_mnist` has 31 million
 MOST_ROWS, MOST_COLUMNS = 200_000, 100  # lines and columns of a table; that of `fashion_mnist` has 46,000 and 19
 LONGEST_ROW = 1_000_000  # letters
 MOST_VALUES = 1_000_000  # of a JSON text; each takes about a hundred bytes of memory

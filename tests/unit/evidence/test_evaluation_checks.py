@@ -69,7 +69,9 @@ def honest(tmp_path_factory):
         for attack in ("attack_suite", "fgsm"):
             patched.setattr(attacked_rows, attack, towards_one_class)
         weak = evaluate(plain, eps=LARGE, **FEW | {"queries": 0}, evidence=folder / "weak.evidence")
-    return SimpleNamespace(folder=folder, result=result, hidden=hidden, weak=weak, images=images, labels=labels)
+    return SimpleNamespace(
+        folder=folder, result=result, hidden=hidden, weak=weak, images=images, labels=labels, plain=plain
+    )
 
 
 def verified(honest, path, *, model="plain", data=True, challenge=COUNT):
@@ -125,6 +127,24 @@ def test_an_honest_part_of_a_set_is_a_fair_choice(honest, tmp_path):
     assert not result.problems
     assert [line for line in result.proved if "30 images with labels: some of the 60" in line]
     assert [line for line in result.challenged if "20 of the 30 images" in line and "leaves out" in line]
+
+
+def test_an_attack_of_the_author_s_own_is_no_contradiction(honest, tmp_path):
+    """It fools images that the suite leaves right, so that their loss rises and the large eps fools them, too."""
+    model = Masked(honest.plain).eval()
+    steepest = honest.plain[1].weight.view(3, 1, 6, 6)
+
+    def towards_the_next_class(model, images, labels, generator):
+        away = steepest[(labels + 1) % 3] - steepest[labels]
+        return (images + EPS * away.sign()).clamp(0, 1)
+
+    path = tmp_path / "evidence"
+    result = touchstone.evaluate(
+        model, honest.images, honest.labels, eps=EPS, **FEW, attacks=[towards_the_next_class], evidence=path
+    )
+    assert result.robust_accuracy.value < honest.hidden.robust_accuracy.value
+
+    assert verified(honest, path, model="masked").problems == []
 
 
 def test_a_failed_check_reaches_the_reader(honest):
