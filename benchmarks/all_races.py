@@ -25,7 +25,8 @@ def races(results: Path) -> Iterator[tuple[str, Results, list[Goal]]]:
     """Yield the name, the JSON document and the goals of every race in a folder of results."""
     for path in sorted(results.glob("*.json")):
         document = json.loads(path.read_text())
-        yield path.stem, document, [Goal(*(goal[name] for name in Goal._fields)) for goal in document["goals"]]
+        if "goals" in document:  # a table that a command reads is no race
+            yield path.stem, document, [Goal(*(goal[name] for name in Goal._fields)) for goal in document["goals"]]
 
 
 def page(results: Path) -> str:
