@@ -8,7 +8,7 @@ from touchstone.statistics import intervals
 from touchstone.statistics.sanity_checks import CHECKS
 
 FEW = {"steps": 10, "restarts": 3, "queries": 30}
-SCALES = [1e-4, 1e-2, 1, 30, 1e3, 1e4]
+SCALES = [1e-4, 1, 1e4]
 FORMS = {f"{scale:g} times": lambda z, scale=scale: scale * z for scale in SCALES} | {
     "shifted up": lambda z: z + 1e4,
     "shifted down": lambda z: z - 1e3,
@@ -94,8 +94,7 @@ def test_an_honest_network_fails_no_check_at_any_scale(network, world, unchanged
     assert_consistent(found, model, images, labels)
 
 
-@pytest.mark.parametrize("eps", [0.1, 0.25])
-@pytest.mark.parametrize("scale", [1e-4, 1, 1e4])
+@pytest.mark.parametrize(("scale", "eps"), [(1e-4, 0.1), (1, 0.25), (1e4, 0.1)])
 @pytest.mark.parametrize("mask", MASKS)
 def test_a_hidden_gradient_fails_a_check_at_every_scale(network, world, mask, scale, eps):
     _, (images, labels), _ = world
