@@ -1,5 +1,6 @@
 """The tiny study's report in Debian's Chromium: it works, asks the network for nothing, and fits a phone."""
 
+import itertools
 import json
 import os
 import re
@@ -392,28 +393,22 @@ def test_a_link_into_a_folded_part_opens_it(page):
     wait(page).until(lambda driver: one(driver, "#claim-P3-1").is_displayed())
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [PHONE, DESK])
-def test_the_page_fits_its_window_in_both_colour_schemes(page, width, scheme):
-    shown(page, width, scheme)
+def test_the_whole_page_fits_its_window_in_both_colour_schemes_and_a_sheet_where_it_is_printed(page):
     unfold(page)
+    for width, scheme in itertools.product((PHONE, DESK), ("light", "dark")):
+        shown(page, width, scheme)
+        wide, window, paper, ink = page.execute_script(
+            "const style = getComputedStyle(document.body);"
+            "return [Math.max(document.documentElement.scrollWidth, document.body.scrollWidth), innerWidth,"
+            " style.backgroundColor, style.color]"
+        )
+        bright = {name: sum(map(int, colour[4:-1].split(", "))) for name, colour in (("paper", paper), ("ink", ink))}
 
-    wide, window, paper, ink = page.execute_script(
-        "const style = getComputedStyle(document.body);"
-        "return [Math.max(document.documentElement.scrollWidth, document.body.scrollWidth), innerWidth,"
-        " style.backgroundColor, style.color]"
-    )
-    bright = {name: sum(map(int, colour[4:-1].split(", "))) for name, colour in (("paper", paper), ("ink", ink))}
+        assert wide <= window == width, scheme
+        assert (bright["paper"] > bright["ink"]) is (scheme == "light"), width
+        assert abs(bright["paper"] - bright["ink"]) > 400
 
-    assert wide <= window == width
-    assert (bright["paper"] > bright["ink"]) is (scheme == "light")
-    assert abs(bright["paper"] - bright["ink"]) > 400
-
-
-def test_what_is_printed_of_the_page_fits_a_sheet(page):
-    unfold(page)
     printed(page, SHEET)
-
     too_wide = page.execute_script(
         "return [...document.querySelectorAll('table, .picture, p, dl')].filter(e => e.offsetParent"
         " && (e.offsetLeft + e.scrollWidth > innerWidth)).map(e => `${e.tagName} ${e.ariaLabel ?? e.textContent}`)"
