@@ -237,9 +237,9 @@ def behind(before, after):
 def test_repro_after_a_comment_computes_nothing_and_records_the_code(own):
     (own.root / "src/touchstone/data/digits.py").open("a").write("# a comment\n")
 
-    said = own.type("dvc repro")
+    said = own.type("dvc repro train")  # each stage is a process of Snakemake; two say what five would
 
-    assert said.count("Nothing to be done") == len(STAGES)
+    assert said.count("Nothing to be done") == 2
     assert own.type("git status --short").split() == ["M", "dvc.lock", "M", "src/touchstone/data/digits.py"]
 
 
@@ -277,14 +277,15 @@ def test_an_s3_compatible_server_carries_a_study_to_another_machine(own, tmp_pat
         for line in (
             "dvc remote add -q --local s3 s3://touchstone/data",
             f"dvc remote modify -q --local s3 endpointurl http://{host}:{port}",
-            "dvc push -q -r s3",
+            "dvc push -q -r s3 train",
         ):
             own.type(line)
         elsewhere = own.clone(tmp_path / "elsewhere")
         shutil.copy(own.root / ".dvc/config.local", elsewhere.root / ".dvc/config.local")
 
-        elsewhere.type("dvc pull -q -r s3")
+        elsewhere.type("dvc pull -q -r s3 train")
     finally:
         server.stop()
 
-    assert elsewhere.project.digests("data/tiny") == own.project.digests("data/tiny")
+    carried = own.project.digests("data/tiny/train")
+    assert carried and elsewhere.project.digests("data/tiny/train") == carried

@@ -45,17 +45,24 @@ def snakemake(tmp_path):
     return run
 
 
-@pytest.mark.parametrize(("workflow", "prefix"), [(OTHER, ""), (PREFIXED, "x")], ids=["as it is", "with a prefix"])
-def test_another_workflow_uses_this_one_as_a_module_and_has_nothing_to_do_again(tmp_path, snakemake, workflow, prefix):
-    (tmp_path / "Snakefile").write_text(workflow)
+def test_another_workflow_uses_this_one_as_a_module_and_has_nothing_to_do_again(tmp_path, snakemake):
+    (tmp_path / "Snakefile").write_text(PREFIXED)
 
     snakemake()
     again = snakemake()
 
     assert int((tmp_path / "lines.txt").read_text()) > 5
-    assert (tmp_path / prefix / "reports/study/ROOT").is_file()
+    assert (tmp_path / "x/reports/study/ROOT").is_file()
     assert "Nothing to be done" in again
     assert not any((ROOT / folder / "study").exists() for folder in ("data", "results", "reports"))
+
+
+def test_without_a_prefix_the_module_writes_where_the_other_workflow_reads(tmp_path, snakemake):
+    (tmp_path / "Snakefile").write_text(OTHER)
+
+    snakemake("--until", "tiny_prepare")
+
+    assert (tmp_path / "results/study/prepare/study").is_dir()
 
 
 BARE = """
