@@ -1,7 +1,4 @@
-"""Cells and metrics rows of a small made-up study, for tests: no network was trained for it.
-
-Tests load it with runpy, because test folders are no packages.
-"""
+"""Cells and metrics rows of a small made-up study, for tests: no network was trained for it."""
 
 from __future__ import annotations
 

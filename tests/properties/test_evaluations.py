@@ -6,7 +6,6 @@ import copy
 import importlib
 import inspect
 import itertools
-import runpy
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import synthetic_study
 import touchstone
 from touchstone.evaluations.data_sheet import data_sheet
 from touchstone.evaluations.robustness import robustness
@@ -24,7 +24,7 @@ FOLDER = Path(touchstone.__file__).parent / "evaluations"
 NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
 PARTS = ("checks_of_networks", "checks_of_detectors")  # what `checks` does with other cells
 ANSWERS = {}
-STUDY = runpy.run_path(str(Path(__file__).parents[1] / "synthetic_study.py"))
+STUDY = vars(synthetic_study)
 
 
 def component(name):

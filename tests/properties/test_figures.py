@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import runpy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+import synthetic_study
 import touchstone
 from touchstone.evaluations.attacked_detection import attacked_detection
 from touchstone.evaluations.detection import detection
@@ -24,7 +24,7 @@ from touchstone.report import drawing, palette
 
 FOLDER = Path(touchstone.__file__).parent / "figures"
 NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
-STUDY = runpy.run_path(str(Path(__file__).parents[1] / "synthetic_study.py"))
+STUDY = vars(synthetic_study)
 DETECTION = {"id_examples": "digits_test", "resamples": 5}
 METHODS = ["cnn", "cnn_pgd", "energy", "mahalanobis", "msp"]
 

@@ -1,14 +1,12 @@
-import runpy
-from pathlib import Path
-
 import pytest
 
+import synthetic_study
 from touchstone.claims import contrast_files, contrasts
 from touchstone.claims.file_checks import ClaimError
 from touchstone.claims.judging import StudyClaims
 from touchstone.pipeline.settings import papers
 
-STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+STUDY = vars(synthetic_study)
 NUMBER = {"evaluation": "robustness", "metric": "robust_accuracy", "entry": "{net}"}
 CONTRAST = {
     "of": "S9-1",

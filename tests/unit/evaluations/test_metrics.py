@@ -3,19 +3,19 @@
 tests/edition compares them with the names in the reports in git.
 """
 
-import runpy
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
+import synthetic_study
 from touchstone import registry
 from touchstone.pipeline.settings.paper_questions import has_metric, queries_of
 from touchstone.pipeline.settings.papers import read_papers, shipped
 from touchstone.pipeline.settings.problems import Problems
 
 ROOT = Path(__file__).parents[3]
-STUDY = runpy.run_path(str(ROOT / "tests" / "synthetic_study.py"))
+STUDY = vars(synthetic_study)
 EVALUATIONS = registry.names("evaluations")
 MEAN = "_mean"  # what every evaluation appends for the mean over seeds
 # Named, but not made of the synthetic study: it has no such attack, detector, peer or check.

@@ -1,15 +1,13 @@
 """The matrix of detectors, and the curves of evasion."""
 
-import runpy
-from pathlib import Path
-
 import pytest
 
+import synthetic_study
 from touchstone.evaluations.detection import detection
 from touchstone.figures.detector_matrix import detector_matrix
 from touchstone.figures.evasion_curves import evasion_curves
 
-STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+STUDY = vars(synthetic_study)
 NOUNS = STUDY["NOUNS"]
 ASKED = {"id_examples": "digits_test", "resamples": 5}
 

@@ -1,19 +1,18 @@
 """What the figures of margins draw, on the made-up study."""
 
-import runpy
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 
+import synthetic_study
 from touchstone.evaluations.margins import margins
 from touchstone.figures.brittle_roc import brittle_roc
 from touchstone.figures.margin_scatter import margin_scatter
 from touchstone.figures.tau_against_robustness import _label_places, tau_against_robustness
 from touchstone.report import drawing
 
-STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+STUDY = vars(synthetic_study)
 MARGINS, OUTPUTS = (STUDY["NOUNS"][name] for name in ("margins", "outputs"))
 
 

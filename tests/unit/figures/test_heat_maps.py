@@ -1,19 +1,18 @@
 """Numbers and intervals in coloured cells: read from rows, inside their cells, large enough to print."""
 
 import importlib
-import runpy
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+import synthetic_study
 from touchstone.figures import _heat_maps
 from touchstone.report import drawing
 from touchstone.statistics.intervals import Interval
 
-STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+STUDY = vars(synthetic_study)
 LEAST = 5.5  # points: what is smaller cannot be read in print
 
 

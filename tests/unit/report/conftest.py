@@ -1,14 +1,12 @@
 """The numbers of the made-up study."""
 
-import runpy
-from pathlib import Path
-
 import pytest
 
+import synthetic_study
 from touchstone.records.metric_tables import Metrics
 from touchstone.report.tables import Numbers, numbered
 
-STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+STUDY = vars(synthetic_study)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,8 @@
-import runpy
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+import synthetic_study
 from touchstone.evaluations.evasion import evasion
 from touchstone.evaluations.margins import margins
 from touchstone.evaluations.robustness import robustness
@@ -15,7 +14,7 @@ from touchstone.report.headlines import headlines
 from touchstone.report.matrices import matrices
 from touchstone.report.tables import Numbers, numbered
 
-STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+STUDY = vars(synthetic_study)
 value = STUDY["value_of"]
 
 

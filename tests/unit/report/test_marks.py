@@ -1,10 +1,8 @@
-import runpy
-from pathlib import Path
-
+import synthetic_study
 from touchstone.figures._curves import draw
 from touchstone.report import drawing, marks, palette
 
-STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+STUDY = vars(synthetic_study)
 
 
 def row(entry, value):

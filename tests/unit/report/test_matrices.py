@@ -1,13 +1,12 @@
-import runpy
 from dataclasses import replace
-from pathlib import Path
 
+import synthetic_study
 from touchstone.evaluations.attacked_detection import attacked_detection
 from touchstone.evaluations.detection import detection
 from touchstone.report.matrices import matrices
 from touchstone.report.tables import Numbers
 
-STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+STUDY = vars(synthetic_study)
 value = STUDY["value_of"]
 
 

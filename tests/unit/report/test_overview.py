@@ -1,16 +1,15 @@
 """The picture at the head of the page: what its headline says of shares and of AUROCs."""
 
-import runpy
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+import synthetic_study
 from touchstone.claims.contrasts import Contrast
 from touchstone.claims.measurements import Quantity
 from touchstone.report.overview import AWARE, UNAWARE, overview, takeaway
 
-STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+STUDY = vars(synthetic_study)
 
 
 def contrast(paper, unaware, aware, measured, names=("does not attack", "knows all")):

@@ -1,5 +1,6 @@
 """Jobs in forks of a process that has their packages."""
 
+import contextlib
 import json
 import os
 import signal
@@ -30,14 +31,28 @@ print("alone" if code is None else f"code {code}")
 """
 
 
-@pytest.fixture
-def workflow(tmp_path):
+@contextlib.contextmanager
+def announcing():
     """A process that stands for a workflow which has announced itself, and its announcement."""
     owner = subprocess.Popen([sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     announced = owner.stdout.readline().strip()
     yield owner, announced
     owner.kill()
     owner.wait()
+
+
+@pytest.fixture
+def workflow():
+    """One that a test may end."""
+    with announcing() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """The announcement of one that goes on: its jobs start a process with torch, which takes three seconds."""
+    with announcing() as (_, announced):
+        yield announced
 
 
 def client(announced, *words, **options):
@@ -74,12 +89,11 @@ def test_a_command_runs_in_a_fork_with_the_folder_and_streams_of_its_client(work
     assert not Path(folder).exists(), "the process ends with its workflow, and leaves no folder"
 
 
-def test_a_job_whose_client_is_killed_ends(workflow, tmp_path, monkeypatch):
+def test_a_job_whose_client_is_killed_ends(shared, tmp_path, monkeypatch):
     """It waits for a plan that nobody writes."""
-    _, announced = workflow
     monkeypatch.setenv("TOUCHSTONE_PLAN", str(tmp_path))
     os.mkfifo(tmp_path / "abc.json")
-    waiting = client(announced, "job", "abc", "--output", "x", cwd=tmp_path)
+    waiting = client(shared, "job", "abc", "--output", "x", cwd=tmp_path)
     until(lambda: len(working_in(tmp_path)) == 2)
 
     waiting.kill()
@@ -105,8 +119,8 @@ def test_without_a_workflow_a_job_runs_in_its_own_process(announced):
     assert ends(client(announced or warm.OFF, "list"))[0] == "alone\n"
 
 
-def test_a_job_of_several_threads_runs_in_its_own_process(workflow, monkeypatch):
-    monkeypatch.setenv(warm.VARIABLE, workflow[1])
+def test_a_job_of_several_threads_runs_in_its_own_process(shared, monkeypatch):
+    monkeypatch.setenv(warm.VARIABLE, shared)
 
     assert warm.run(["list"], 2) is None
 
@@ -120,12 +134,11 @@ def test_a_workflow_of_another_machine_or_one_that_has_ended_is_no_obstacle(tmp_
     assert not (tmp_path / "gone").exists()
 
 
-def test_many_jobs_at_once_all_answer(workflow):
-    _, announced = workflow
+def test_many_jobs_at_once_all_answer(shared):
     answers = []
 
     def one():
-        answers.append(ends(client(announced, "list", "attacks"))[0][-7:])
+        answers.append(ends(client(shared, "list", "attacks"))[0][-7:])
 
     threads = [threading.Thread(target=one) for _ in range(12)]
     for thread in threads:
@@ -136,11 +149,10 @@ def test_many_jobs_at_once_all_answer(workflow):
     assert answers == ["code 0\n"] * 12
 
 
-def test_ctrl_c_in_the_terminal_of_the_workflow_does_not_reach_the_process(workflow):
-    _, announced = workflow
-    assert ends(client(announced, "list"))[0].endswith("code 0\n")
+def test_ctrl_c_in_the_terminal_of_the_workflow_does_not_reach_the_process(shared):
+    assert ends(client(shared, "list"))[0].endswith("code 0\n")
 
-    assert os.getsid(server_of(announced)) == server_of(announced), "it has a session of its own"
+    assert os.getsid(server_of(shared)) == server_of(shared), "it has a session of its own"
 
 
 def server_of(announced):
@@ -148,15 +160,14 @@ def server_of(announced):
     return server
 
 
-def test_after_the_process_was_killed_the_next_job_starts_another(workflow):
-    _, announced = workflow
-    assert ends(client(announced, "list"))[0].endswith("code 0\n")
-    killed = server_of(announced)
+def test_after_the_process_was_killed_the_next_job_starts_another(shared):
+    assert ends(client(shared, "list"))[0].endswith("code 0\n")
+    killed = server_of(shared)
     os.kill(killed, signal.SIGKILL)
     until(lambda: not psutil.pid_exists(killed) or psutil.Process(killed).status() == "zombie")
 
-    assert ends(client(announced, "list"))[0].endswith("code 0\n")
-    assert server_of(announced) != killed
+    assert ends(client(shared, "list"))[0].endswith("code 0\n")
+    assert server_of(shared) != killed
 
 
 def test_a_workflow_whose_jobs_compute_nothing_leaves_no_folder(workflow):
