@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Iterator
@@ -207,12 +208,8 @@ def _lines(path: Path, text: str) -> dict[Place, int]:
         return _Walk(path, text).lines
 
 
-def content_of(path: Path, text: str) -> dict[str, Any]:
-    """Return the mapping in the text of a YAML file.
-
-    Raises:
-        ParamsError: with file and line, if it is no plain YAML, or no mapping.
-    """
+@lru_cache(KEPT)
+def _content(path: Path, text: str) -> dict[str, Any]:
     _lines(path, text)
     with _as_params_error(path):
         content = yaml.load(text, _Plain)
@@ -221,6 +218,15 @@ def content_of(path: Path, text: str) -> dict[str, Any]:
         what = "the file is empty" if content is None else f"it contains a {kind}"
         raise ParamsError(f"{path}: expected keys with values, such as title: Mine, but {what}")
     return content
+
+
+def content_of(path: Path, text: str) -> dict[str, Any]:
+    """Return the mapping in the text of a YAML file.
+
+    Raises:
+        ParamsError: with file and line, if it is no plain YAML, or no mapping.
+    """
+    return copy.deepcopy(_content(path, text))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
