@@ -177,7 +177,9 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Evidence:
     folders = {parent.as_posix() for name in entries for parent in PurePosixPath(name).parents}
     for name, entry in entries.items():
         if not NAME.fullmatch(name):
-            raise EvidenceError(f"{path}: lists {name!a}; a pack holds only data, settings and pages, inside its own folder")
+            raise EvidenceError(
+                f"{path}: lists {name!a}; a pack holds only data, settings and pages, inside its own folder"
+            )
         if name in folders or max(map(len, name.split("/"))) > LONGEST_NAME:
             raise EvidenceError(
                 f"{path}: lists {name[:80]!a}, which no folder can hold: it is too long, or a folder too"
