@@ -25,7 +25,7 @@ class Forger:
     def __init__(self, honest: Path, folder: Path):
         self.folder = folder
         shutil.copytree(honest, folder)
-        self.about = dict(archive.read_manifest(honest.with_suffix(".evidence")).about)
+        self.about = dict(archive.read_manifest(honest.with_suffix(".pack")).about)
         self.study = self.about["study"]
 
     # --- what is in it -------------------------------------------------------------------------------------------------

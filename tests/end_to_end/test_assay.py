@@ -131,15 +131,15 @@ def evidence(assayed, tmp_path_factory):
     folder = tmp_path_factory.mktemp("evidence") / "honest"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(assayed)
-        assert main(["evidence", "assay_small", "-o", str(folder.with_suffix(".evidence"))]) == 0
+        assert main(["pack", "assay_small", "-o", str(folder.with_suffix(".pack"))]) == 0
     folder.mkdir()
-    archive.unpack(folder.with_suffix(".evidence"), folder)
+    archive.unpack(folder.with_suffix(".pack"), folder)
     return folder
 
 
 def test_whoever_has_the_model_verifies_its_assay(assayed, evidence, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)  # a reviewer's folder, which holds no study
-    file, model = str(evidence.with_suffix(".evidence")), str(assayed / "small.pt2")
+    file, model = str(evidence.with_suffix(".pack")), str(assayed / "small.pt2")
 
     # In another process, which has the CPU paths of jobs.
     command = [sys.executable, "-m", "touchstone", "verify", file, "--model", model, "--trust-code"]
@@ -155,7 +155,7 @@ def test_whoever_has_the_model_verifies_its_assay(assayed, evidence, tmp_path, m
 def test_evidence_of_a_program_is_refused_before_the_program_is_opened(evidence, capsys, monkeypatch):
     monkeypatch.setattr("touchstone.networks.programs.read_program", None)
 
-    assert main(["verify", str(evidence.with_suffix(".evidence"))]) == 1
+    assert main(["verify", str(evidence.with_suffix(".pack"))]) == 1
 
     message = capsys.readouterr().err
     assert "is a program, and opening one can run any code" in message and "add --trust-code" in message
@@ -211,7 +211,7 @@ def test_an_assay_of_another_model_is_named_by_whoever_has_the_model(assayed, ev
     program = torch.export.export(other, (torch.rand(2, 1, 8, 8),), dynamic_shapes=({0: count},))
     torch.export.save(program, tmp_path / "other.pt2")
 
-    result = verify(evidence.with_suffix(".evidence"), Options(networks={"": tmp_path / "other.pt2"}, trust_code=True))
+    result = verify(evidence.with_suffix(".pack"), Options(networks={"": tmp_path / "other.pt2"}, trust_code=True))
 
     assert {problem.check for problem in result.problems} == {"recomputation"}
     assert all("is not what" in problem.message for problem in result.problems)

@@ -1,11 +1,10 @@
-"""Honest evidence of a study is verified, also elsewhere; forged files are each named by the check that catches them."""
+"""An honest pack of a study is verified, also elsewhere; forged files are each named by the check that catches them."""
 
 import gzip
 import json
 import os
 import re
 import runpy
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -18,15 +17,14 @@ import pytest
 from projects import write_study
 from touchstone.__main__ import main
 from touchstone.digests import file_digest
-from touchstone.evidence import adoption, artefact_checks, study_evidence, verification
+from touchstone.evidence import artefact_checks, study_evidence
 from touchstone.evidence.recomputation import Recomputation
 from touchstone.evidence.selection import Selection
 from touchstone.evidence.verification import Options, verify
 from touchstone.evidence_files import archive
 from touchstone.numerics import cpu_paths
-from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import sidecar_files, store
+from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.settings.study import load
 from touchstone.records import encoding
 from touchstone.records.selection import select_rows
@@ -58,14 +56,14 @@ SETTINGS = "workflow/studies/tiny.yaml"
 
 @pytest.fixture(scope="session")
 def honest(tiny, tmp_path_factory):
-    """The evidence of three claims, unpacked."""
+    """The pack of three claims, unpacked."""
     return unpacked(tiny, CLAIMS, tmp_path_factory.mktemp("evidence"))
 
 
 def unpacked(tiny, claims, parent):
-    """Write the evidence of claims; return the folder that it is unpacked to, beside it."""
+    """Write the pack of claims; return the folder that it is unpacked to, beside it."""
     folder = parent / "honest"
-    path = folder.with_suffix(".evidence")
+    path = folder.with_suffix(".pack")
     study_evidence.write(Selection(Plan(load("tiny", tiny.root)), claims), "tiny", path, root=tiny.root)
     folder.mkdir()
     archive.unpack(path, folder)
@@ -81,18 +79,18 @@ def test_a_study_that_changes_while_its_evidence_is_written_gives_none(copied, t
         return evidence
 
     monkeypatch.setattr(archive, "write", while_a_run_ends)
-    with pytest.raises(ValueError, match="reports/tiny/ROOT: changed while the evidence was written"):
+    with pytest.raises(ValueError, match="reports/tiny/ROOT: changed while the pack was written"):
         study_evidence.write(Selection(Plan(load("tiny", copied.root)), CLAIMS), "tiny", path, root=copied.root)
     assert not path.exists()
 
 
 @pytest.fixture(scope="session")
 def whole_evidence(tiny, tmp_path_factory):
-    """The evidence of the whole study. Tests only read it."""
+    """The pack of the whole study. Tests only read it."""
     path = tmp_path_factory.mktemp("whole") / "e"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tiny.root)
-        assert main(["evidence", "tiny", "-o", str(path)]) == 0
+        assert main(["pack", "tiny", "-o", str(path)]) == 0
     return path
 
 
@@ -333,7 +331,7 @@ def forged_note(honest, tmp_path):
 
 
 def test_what_no_computation_can_tell_is_caught_by_the_root_digest(honest, tmp_path):
-    path, root = forged_note(honest, tmp_path), archive.read_manifest(honest.with_suffix(".evidence")).about["root"]
+    path, root = forged_note(honest, tmp_path), archive.read_manifest(honest.with_suffix(".pack")).about["root"]
 
     assert verify(path, Options()).problems == []
     assert caught(verify(path, Options(root=root)), "root", root)
@@ -353,7 +351,7 @@ def zipped(path, files, manifest=None):
 
 HOSTILE = [
     ("half a file", lambda path, data: path.write_bytes(data[: len(data) // 2]), "truncated"),
-    ("an empty file", lambda path, data: path.write_bytes(b""), "no evidence file"),
+    ("an empty file", lambda path, data: path.write_bytes(b""), "no pack"),
     ("a zip bomb", lambda path, data: zipped(path, {"data/a.csv": b"0" * 10**7}), "zip bomb"),
     ("a name above the folder", lambda path, data: zipped(path, {"../../a.csv": b""}), "inside its own folder"),
     ("an absolute name", lambda path, data: zipped(path, {"/etc/a.csv": b""}), "inside its own folder"),
@@ -371,14 +369,14 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("write", "words"), [row[1:] for row in HOSTILE], ids=[row[0] for row in HOSTILE])
 def test_a_hostile_archive_is_refused_with_a_sentence(honest, tmp_path, capsys, write, words):
-    write(tmp_path / "hostile", honest.with_suffix(".evidence").read_bytes())
+    write(tmp_path / "hostile", honest.with_suffix(".pack").read_bytes())
 
     assert main(["verify", str(tmp_path / "hostile")]) == 1
     assert words in capsys.readouterr().err
 
 
 def test_bytes_that_the_manifest_does_not_list_are_named_and_not_read(honest, tmp_path):
-    with zipfile.ZipFile(honest.with_suffix(".evidence")) as source, zipfile.ZipFile(tmp_path / "e", "w") as target:
+    with zipfile.ZipFile(honest.with_suffix(".pack")) as source, zipfile.ZipFile(tmp_path / "e", "w") as target:
         for name in source.namelist():
             data = source.read(name)
             target.writestr(name, data[:-1] + bytes([data[-1] ^ 1]) if name == TEST else data)
@@ -400,12 +398,12 @@ def test_the_evidence_of_the_whole_study_holds_and_says_what_it_takes_on_trust(
     assert "no stronger attack exists" in text
     assert "the report has the root digest that you gave" in text
     assert "S1-13: inconclusive" in text
-    assert main(["evidence", "tiny", "-o", str(tmp_path / "again")]) == 0
+    assert main(["pack", "tiny", "-o", str(tmp_path / "again")]) == 0
     assert file_digest(whole_evidence) == file_digest(tmp_path / "again")
 
 
 def test_honest_evidence_holds_on_another_processor_and_another_compression(honest, tmp_path):
-    with zipfile.ZipFile(honest.with_suffix(".evidence")) as source, zipfile.ZipFile(tmp_path / "e", "w") as target:
+    with zipfile.ZipFile(honest.with_suffix(".pack")) as source, zipfile.ZipFile(tmp_path / "e", "w") as target:
         for name in source.namelist():
             target.writestr(name, source.read(name))  # stored, not deflated
     environment = os.environ | {"ATEN_CPU_CAPABILITY": "default", "OPENBLAS_CORETYPE": "Prescott"}
@@ -452,7 +450,7 @@ def test_of_a_share_verify_says_which_rows_and_trainings_it_did_not_draw(trained
     forger.noun(CLEAN, logits=lambda logits: bumped(logits, 3 * np.arange(10), 60))
     forger.rehash()
 
-    drawn = verify(trained.with_suffix(".evidence"), Options(share=0.1))
+    drawn = verify(trained.with_suffix(".pack"), Options(share=0.1))
     assert drawn.problems == []
     assert any("the other rows of" in line for line in drawn.unchecked)
     assert any("detectors and probes that --share did not draw" in line for line in drawn.unchecked)
@@ -499,70 +497,11 @@ def test_without_weights_only_who_has_the_networks_can_verify(tiny, tmp_path):
     assert caught(wrong, "recomputation", CLEAN)
 
 
-@pytest.fixture
-def adopting(tiny, whole_evidence, clone, monkeypatch):
-    """A clone with the raw files of the study and its evidence, in which the test is."""
-    shutil.copytree(tiny.root / "data/raw", clone.root / "data/raw")
-    shutil.copy(whole_evidence, clone.root / "e")
-    monkeypatch.chdir(clone.root)
-    return clone
-
-
-def test_nothing_is_adopted_without_raw_files(clone, whole_evidence, monkeypatch, capsys):
-    monkeypatch.chdir(clone.root)
-
-    assert main(["adopt", str(whole_evidence)]) == 1
-    assert "data/raw/sklearn_digits: is not here" in capsys.readouterr().err
-    assert not Path("data/tiny").exists()
-
-
-def test_a_verified_study_is_adopted_marked_and_no_task_of_it_is_left_to_compute(adopting, tiny, monkeypatch):
-    brought = []
-    monkeypatch.setattr(
-        verification, "verify", lambda path, own, folder: brought.append(own) or verify(path, own, folder)
-    )
-    assert main(["adopt", "e"]) == 0
-    assert brought[0].raw["sklearn_digits"] == Path("data/raw/sklearn_digits").resolve()
-
-    adopting.snakemake("--cores", "1")
-
-    assert [ran["rule"] for ran in run_records.read(Path("logs/tiny")) if ran["computed"]] == ["report"]
-    record = sidecar_files.read_sidecar(Path(PGD))
-    theirs = sidecar_files.read_sidecar(tiny.root / PGD)
-    assert record["adopted"] == archive.read_manifest(Path("e")).digest
-    assert [record[name] for name in ("artefact", "code", "cpu")] == [
-        theirs[name] for name in ("artefact", "code", "cpu")
-    ]
-    assert file_digest(Path("reports/tiny/metrics.csv.gz")) == file_digest(tiny.root / "reports/tiny/metrics.csv.gz")
-
-
-def test_a_result_that_the_store_has_is_kept_and_other_bytes_are_in_the_way(adopting, tiny, tmp_path, capsys):
-    """An adoption that was interrupted is taken up again in the same way."""
-    selection = Selection(Plan(load("tiny")))
-    archive.unpack(Path("e"), tmp_path / "unpacked")
-    assert adoption.adopt(selection, tmp_path / "unpacked", "sha256:0") == len(selection.files)
-    place, record = next(
-        (path.with_suffix(""), content)
-        for path in Path("data/tiny/attack").glob("*.json")
-        for content in [json.loads(path.read_text())]
-        if content["name"] == "attacked/digits_test/cnn.0/pgd"
-    )
-    assert record["adopted"] == "sha256:0"
-
-    store.record_path(place).unlink()
-    assert adoption.adopt(selection, tmp_path / "unpacked", "sha256:1") == 1
-    assert json.loads(store.record_path(place).read_text())["adopted"] == "sha256:1"
-
-    store.Store("tiny").keep("attack", place.name, b"other", {"name": record["name"]})
-    with pytest.raises(ValueError, match=f"{PGD}: the store has it already, with other bytes; delete {place}"):
-        adoption.adopt(selection, tmp_path / "unpacked", "sha256:0")
-
-
 def test_the_numbers_of_a_study_without_claims_are_compared(few, tmp_path):
     folder = tmp_path / "few"
-    study_evidence.write(Selection(Plan(load("few", few.root))), "few", folder.with_suffix(".evidence"), root=few.root)
+    study_evidence.write(Selection(Plan(load("few", few.root))), "few", folder.with_suffix(".pack"), root=few.root)
     folder.mkdir()
-    archive.unpack(folder.with_suffix(".evidence"), folder)
+    archive.unpack(folder.with_suffix(".pack"), folder)
     forger = Forger(folder, tmp_path / "forged")
     table = forger.folder / "reports/few" / packing.METRICS
     text = gzip.decompress(table.read_bytes()).decode()
@@ -570,5 +509,5 @@ def test_the_numbers_of_a_study_without_claims_are_compared(few, tmp_path):
     assert gzip.decompress(table.read_bytes()).decode() != text
     forger.rehash()
 
-    assert verify(folder.with_suffix(".evidence"), Options()).problems == []
+    assert verify(folder.with_suffix(".pack"), Options()).problems == []
     assert caught(verify(forger.packed(), Options()), "recomputation", packing.METRICS)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from touchstone.messages import first_line
+from touchstone.records import size_limits
 from touchstone.records.damage import DamagedFile
 from touchstone.records.encoding import NOT_WHOLE
 
@@ -33,6 +34,9 @@ def read_weights(path: Path) -> dict[str, dict[str, Tensor]]:
         DamagedFile: the file is not whole, holds more than weights or none; the message says what to do.
     """
     if path.suffix == ".safetensors":
+        with path.open("rb") as stream:
+            if problem := size_limits.problem_of_header(stream.read(8 + size_limits.LARGEST_HEADER)):
+                raise DamagedFile(f"{path}: {problem}")
         try:
             return {"": dict(load_file(path))}
         except (SafetensorError, OSError, *NOT_WHOLE) as error:
@@ -49,7 +53,7 @@ def read_weights(path: Path) -> dict[str, dict[str, Tensor]]:
         raise DamagedFile(f"{path}: contains no state dict. {SAVE}")
     for name, value in ((name, value) for state in states.values() for name, value in state.items()):
         plain = value.layout is torch.strided and value.device.type == "cpu" and not value.is_quantized
-        if not plain or value.is_nested:
+        if not plain or value.is_nested or value.nbytes > value.untyped_storage().nbytes():  # one number, repeated
             raise DamagedFile(f"{path}: {name} is no plain array. {SAVE}")
     return states
 

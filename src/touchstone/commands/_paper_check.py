@@ -78,10 +78,9 @@ def _check_entries(paper: Paper, claims: dict[str, Any]) -> None:
     named = set(words(paper.sections.get("evaluations"))) | set(words(paper.sections.get("figures")))
     for name in paper.sections.get("claims") or {}:
         reason = claims.get(name)
-        if isinstance(reason, str) and reason.endswith(ABSENT):
-            entry = reason.removesuffix(ABSENT)
-            if entry.split()[0] not in named:
-                problems.add(("claims", name), f"no evaluation names {entry}; add it to one")
+        entry, absent, _ = reason.partition(ABSENT) if isinstance(reason, str) else ("", "", "")
+        if absent and entry.split()[0] not in named:
+            problems.add(("claims", name), f"no evaluation names {entry}; add it to one")
     problems.stop()
 
 

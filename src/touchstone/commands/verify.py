@@ -56,8 +56,8 @@ def _share(text: str) -> float:
 @click.option("--trust-code", is_flag=True, help="run networks whose code is in their file")
 @device_option
 @click.option(
-    "--share", type=_share, default=1.0, metavar="SHARE",
-    help="of a study: compute only a random share of each file's rows again, such as 0.1",
+    "--share", type=_share, metavar="SHARE",
+    help="of a study: compute a random share of each file's rows again, such as 0.1 (default: all, but 32 margins a file)",
 )  # fmt: skip
 @click.option(
     "--challenge",
@@ -82,7 +82,7 @@ def main(
     data: str | None,
     trust_code: bool,
     device: str,
-    share: float,
+    share: float | None,
     challenge: int | None,
     seed: int | None,
     threads: int,
@@ -109,7 +109,7 @@ def main(
     devices.check_option(device)  # what fails for want of a GPU would be reported as a forgery
     manifest = archive.read_manifest(path)
     if manifest.kind == evaluation_checks.KIND:
-        if root or study or raw is not None or share < 1:
+        if root or study or raw is not None or share is not None:
             raise ValueError(
                 f"{path}: --root, --study, --raw and --share are for a study's pack, and this is of `evaluate`"
             )

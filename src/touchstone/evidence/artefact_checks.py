@@ -9,7 +9,7 @@ from typing import Any
 
 from touchstone.evidence import budget_checks, closeness
 from touchstone.evidence.problems import BUDGET, PLAN, RECOMPUTATION, Result, counted
-from touchstone.evidence.recomputation import BY_ROW, KINDS, Recomputation
+from touchstone.evidence.recomputation import BY_ROW, KINDS, MARGINS, Recomputation
 from touchstone.evidence.study_evidence import NETWORKS
 from touchstone.numerics import cpu_paths, precision
 from touchstone.pipeline.jobs.adapters import attacked_model
@@ -29,7 +29,7 @@ class Counts:
     Attributes:
         files: Artefacts per step; "bounded" and "free" attacked sets, those with and without a declared budget; "noted"
             ones, whose notes about a detector's score were computed again.
-        rows: Images per step.
+        rows: Images per step; "unsearched" ones, whose margins nobody asked to search again.
         exact: Recomputed artefacts that are equal to the last bit.
         close: Recomputed artefacts that are equal within their tolerance.
         ties: Predictions that rounding decides.
@@ -109,11 +109,12 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
         elif reader.computable(task):
             # What a network draws for an image depends on the images before it.
             by_row = task.step in BY_ROW and "draws" not in task.settings
-            rows = reader.draw(len(stated.example_ids)) if by_row else None
+            rows = reader.draw(len(stated.example_ids), few=task.step == "measure") if by_row else None
             if rows is not None:
                 _check_every_row(reader, stated, task)
+                counts.sampled += reader.share is not None
+                counts.rows["unsearched"] += (len(stated.example_ids) - len(rows)) * (reader.share is None)
                 stated = select_rows(stated, rows)
-                counts.sampled += 1
             trials = TRIALS if len(result.problems) < MOST_PROBLEMS else 0
             counts.compared(compare_with_recomputation(reader, stated, task, rows, trials))
             counts.files["prepared"] += task.step == "prepare"
@@ -281,6 +282,11 @@ def _say_what_is_unchecked(counts: Counts, result: Result) -> None:
 
 def _say_what_was_proved(counts: Counts, result: Result) -> None:
     files, rows = counts.files, counts.rows
+    if rows["unsearched"]:
+        result.trusted.append(
+            f"the other {rows['unsearched']:,} margins: {MARGINS} of a file, drawn at random, were searched again; --share 1"
+            " searches all"
+        )
     tied = f"; {counts.ties:,} of them are so close to a tie that rounding decides" if counts.ties else ""
     steps = {
         "attack": f"the rows and labels of {counted(files['attack'], 'attacked set')} ({rows['attack']:,} images) are those"

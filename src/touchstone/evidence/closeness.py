@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from touchstone.evidence.budget_checks import check_rows
-from touchstone.numerics.precision import EPSILON, STEPS
+from touchstone.numerics.precision import EPSILON
 from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow, Metrics
 from touchstone.records.nouns import Array, Detector, ExampleSet, LeftOut, Margins, Outputs, Scores
 
 NUMBERS = ("value", "low", "high", "base_rate", "seed_variance", "image_variance", "residual_variance")
+STEPS = 256  # of float32 at the largest value of a row: what the layers of a network add up to
 ROUNDING = 1e-7  # of a metric: sums in another order
 SCORED = 2e-4  # of the calibration spread, or of a larger score: some detectors read the layers of a network
 SEARCHED = 1e-3  # of a margin: a search takes many steps, and each starts from what the last one left
@@ -49,6 +50,8 @@ def compare(stated: Any, computed: Any, detectors: tuple[Detector, Detector] | N
     Raises:
         ValueError: Says what differs.
     """
+    if detectors is not None:
+        _check_flags(stated, computed, *detectors)
     if identical(stated, computed):
         return Closeness(exact=True)
     if isinstance(computed, LeftOut):
@@ -60,7 +63,8 @@ def compare(stated: Any, computed: Any, detectors: tuple[Detector, Detector] | N
         case Outputs():
             ties = _compare_outputs(stated, computed)
         case Scores():
-            _compare_scores(stated, computed, detectors)
+            _compare_identity(stated, computed)
+            _compare_scores("scores", stated.scores, computed.scores, detectors[1].spread if detectors else 0.0, SCORED)
         case Detector():
             compare_calibration(stated, computed)
         case ExampleSet():
@@ -203,15 +207,19 @@ def _compare_outputs(stated: Outputs, computed: Outputs) -> int:
     return int((top[:, -1] - top[:, 0] <= allowed).sum()) if computed.logits.shape[1] > 1 else 0
 
 
-def _compare_scores(stated: Scores, computed: Scores, detectors: tuple[Detector, Detector] | None) -> None:
-    _compare_identity(stated, computed)
-    assert detectors is not None
-    _compare_scores_of("scores", stated.scores, computed.scores, detectors[1].spread, SCORED)
-    first, second = (detector.thresholds for detector in detectors)
-    for rate in first.keys() & second.keys():
-        turned = (stated.scores > first[rate]) != (computed.scores > second[rate])
-        words = f"its scores are flagged otherwise at a false-positive rate of {rate}"
-        _check_decisions(words, int(turned.sum()), len(turned))
+def _check_flags(stated: Scores, computed: Scores, detector: Detector, calibrated: Detector) -> None:
+    """Check that the thresholds of a detector flag the same images as those of its calibration images."""
+    if stated.scores.shape != computed.scores.shape:
+        return  # said when their rows are compared
+    turned = {
+        int(((stated.scores > detector.thresholds[rate]) != (computed.scores > threshold)).sum()): rate
+        for rate, threshold in calibrated.thresholds.items()
+        if rate in detector.thresholds  # other rates are named where the detector is compared
+    }
+    if turned:
+        most = max(turned)
+        words = f"its images are flagged otherwise at a false-positive rate of {turned[most]}"
+        _check_decisions(words, most, len(stated.scores))
 
 
 def _compare_margins(stated: Margins, computed: Margins) -> None:
@@ -270,10 +278,10 @@ def compare_fits(what: str, stated: Array, fitted: Array, spread: float) -> None
     Raises:
         ValueError: Says what differs.
     """
-    _compare_scores_of(f"{what}, by the detector that is fitted here,", stated, fitted, spread, FITTED)
+    _compare_scores(f"{what}, by the detector that is fitted here,", stated, fitted, spread, FITTED)
 
 
-def _compare_scores_of(what: str, stated: Array, computed: Array, spread: float, share: float) -> None:
+def _compare_scores(what: str, stated: Array, computed: Array, spread: float, share: float) -> None:
     """Check that no score moved by more than a share of the calibration spread, or of a larger score."""
     moved = np.abs(stated - computed) / np.maximum(np.abs(computed), spread)
     if (differs := ~(moved <= share)).any():

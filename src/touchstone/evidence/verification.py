@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import touchstone
-from touchstone.evidence import chain_checks, own_models, verdict_checks
+from touchstone.evidence import chain_checks, challenge, own_models, verdict_checks
 from touchstone.evidence.artefact_checks import check_artefacts
 from touchstone.evidence.problems import (
     BYTES,
@@ -43,8 +43,11 @@ class Options:
         raw: Folders of raw files, by the name of their source. With them, clean images are prepared again.
         study: A study of the verifier's own whose settings the evidence must have.
         device: What to compute on.
-        share: Of each file's rows that are computed again, drawn at random; above 0 and at most 1.
+        share: Of each file's rows that are computed again, drawn at random; above 0 and at most 1. None for all rows, but of
+            margins a few of each file.
         trust_code: Whether networks whose code is in their file may run: the study's, and the verifier's own.
+        challenge: Images of each attacked set that are attacked again; 0 for none, None for the default.
+        seed: Of that sample; None for one from the system, which no author can foresee.
     """
 
     root: str | None = None
@@ -52,8 +55,10 @@ class Options:
     raw: dict[str, Path] = field(default_factory=dict)
     study: Study | None = None
     device: str = "cpu"
-    share: float = 1.0
+    share: float | None = None
     trust_code: bool = False
+    challenge: int | None = None
+    seed: int | None = None
 
 
 def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
@@ -148,6 +153,7 @@ def _check(selection: Selection, evidence: archive.Evidence, folder: Path, optio
     for name, path in options.networks.items():
         own_models.check(reader, name, path, records, result, trust_code=options.trust_code)
     check_artefacts(reader, result)
+    challenge.challenge(reader, result, options.challenge, options.seed)
     verdict_checks.check_verdicts(selection, folder, result)
     _say_what_is_trusted(selection, records, options, result)
     if about["verdict_code"] != code.code_of(selection.report.step, selection.report.settings).digest:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,20 +15,30 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+import psutil
+
 from touchstone.digests import canonical, sha256
 from touchstone.messages import first_line
 from touchstone.pipeline.provenance import whole_files
+from touchstone.records import size_limits
 from touchstone.records.encoding import NOT_WHOLE
 
 FORMAT = "touchstone evidence 3"
 MANIFEST = "evidence.json"
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip, so its bytes depend on no clock
 LEVEL = 1  # of deflate: three times as fast as its default, for 5 % more bytes
-LARGEST_MANIFEST = 2**26  # bytes
+MANIFEST_BYTES, ENTRY_BYTES = 2**16, 2**10  # of a manifest without its entries, and of each entry
 MOST_FILES = 200_000
 LONGEST_NAME = 255  # letters of a file's or a folder's name, on most disks
 MOST_EXPANSION = 500  # times the archive's size; black images with one digit shrink to 1/200
 SMALL = 2**26  # bytes that any archive may expand to
+FREE = 4  # times a file's size: the memory that reading it takes
+# Why a file of a kind is not read, although its size is plausible; "" if it is.
+PROBLEMS: dict[str, Callable[[bytes], str]] = {
+    ".json": size_limits.problem_of_json,
+    ".csv": size_limits.problem_of_table,
+    ".safetensors": size_limits.problem_of_header,
+}
 # Data, settings, the report and the rules of the workflow. Nothing that a Python process imports can be in a pack.
 _PART = r"(?!\.)[A-Za-z0-9_.+@=-]+"  # no hidden file
 NAME = re.compile(
@@ -129,9 +140,13 @@ def unpack(path: Path, folder: Path) -> tuple[Evidence, list[tuple[str, str]]]:
     """
     problems = []
     with _opened(path) as (archive, evidence):
+        folder.mkdir(parents=True, exist_ok=True)
+        _check_room(path, evidence, folder)
         for name, entry in evidence.entries.items():
             try:
                 data = _bytes(archive, name, entry.size)
+                if (check := PROBLEMS.get(PurePosixPath(name).suffix)) and (problem := check(data)):
+                    raise ValueError(problem)
                 if name.endswith(".json"):
                     json.loads(data)  # nested too deep, it would stop every reader of records
             except NOT_WHOLE as error:
@@ -144,6 +159,16 @@ def unpack(path: Path, folder: Path) -> tuple[Evidence, list[tuple[str, str]]]:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
     return evidence, problems
+
+
+def _check_room(path: Path, evidence: Evidence, folder: Path) -> None:
+    """Raise EvidenceError if the files need more disk or memory than this machine has free."""
+    sizes = [entry.size for entry in evidence.entries.values()]
+    needed = {"disk": (sum(sizes), shutil.disk_usage(folder).free)}
+    needed["memory"] = (FREE * max(sizes, default=0), psutil.virtual_memory().available)
+    for what, (bytes_, free) in needed.items():
+        if bytes_ > free:
+            raise EvidenceError(f"{path}: reading it takes {bytes_:,} bytes of {what}, and {free:,} are free here")
 
 
 @contextmanager
@@ -168,7 +193,7 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Evidence:
         raise EvidenceError(f"{path}: has no {MANIFEST}, so it is no pack; `touchstone pack` writes one")
     if len(infos) > MOST_FILES:
         raise EvidenceError(f"{path}: holds {len(infos):,} files; a pack has at most {MOST_FILES:,}")
-    text = _bytes(archive, MANIFEST, LARGEST_MANIFEST)
+    text = _bytes(archive, MANIFEST, MANIFEST_BYTES + ENTRY_BYTES * len(infos))
     content = json.loads(text, object_pairs_hook=_without_twins)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         written = content.get("format") if isinstance(content, dict) else None

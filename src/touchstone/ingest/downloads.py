@@ -6,7 +6,6 @@ share them. That folder may be deleted at any time.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
 import tarfile
@@ -19,9 +18,13 @@ from typing import IO
 
 from touchstone.ingest.http_files import BLOCK, alone, download
 from touchstone.ingest.raw_files import read_bytes
+from touchstone.records import size_limits
 from touchstone.records.damage import DamagedFile
 
 FOLDER = Path(".touchstone/downloads")
+SMALL, MOST_EXPANSION = 2**26, 100  # bytes that any archive may unpack to, and times its size
+FEW, MEMBER_BYTES = 10_000, 20  # files that any archive may hold, and bytes that each more takes in it at least
+LARGEST_GZIP = 2**28  # bytes; the images of MNIST have 47 million
 UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, RuntimeError)  # of a password, too
 
 
@@ -130,11 +133,13 @@ def unpack(archive: Path, folder: Path, name_of: Callable[[str], str | None]) ->
         name_of: the name for each member, None to skip it.
 
     Raises:
-        DamagedFile: If the archive is not whole, or has no member that `name_of` wants.
+        DamagedFile: If the archive is not whole, has no member that `name_of` wants, or unpacks to more than plausible.
     """
-    written = 0
+    size, written, left = archive.stat().st_size, 0, max(SMALL, MOST_EXPANSION * archive.stat().st_size)
     try:
-        for member, stream in _members(archive):
+        for number, (member, stream) in enumerate(_members(archive)):
+            if number > FEW + size // MEMBER_BYTES:
+                raise DamagedFile(f"{archive}: contains more than {number:,} files, too many for {size:,} bytes")
             if (name := name_of(member)) is None:
                 continue
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
@@ -145,6 +150,9 @@ def unpack(archive: Path, folder: Path, name_of: Callable[[str], str | None]) ->
             target.parent.mkdir(parents=True, exist_ok=True)
             with stream, target.open("wb") as out:
                 while block := stream.read(BLOCK):
+                    left -= len(block)
+                    if left < 0:
+                        raise DamagedFile(f"{archive}: unpacks to more than {MOST_EXPANSION} times its {size:,} bytes")
                     out.write(block)
             written += 1
     except UNREADABLE as error:
@@ -176,8 +184,8 @@ def gunzipped(path: Path) -> bytes:
     """
     data = read_bytes(path)
     try:
-        return gzip.decompress(data) if path.suffix == ".gz" else data
-    except (OSError, EOFError, zlib.error) as error:
+        return size_limits.gunzipped(data, LARGEST_GZIP) if path.suffix == ".gz" else data
+    except ValueError as error:
         raise DamagedFile(f"{path}: not a whole gzip file ({error})") from error
 
 

@@ -17,6 +17,8 @@ from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Array
 
 SIDE = 32
+SMALL, MOST_EXPANSION, BLOCK = 2**26, 100, 2**20  # bytes that any file may unpack to, times its size, bytes at a time
+COMPRESSED = 15  # the code of a compressed array in a .mat file
 FORMATS = ("PNG", "JPEG", "BMP", "PPM", "TIFF", "WEBP")  # not PostScript, which PIL passes to another program
 TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # above 89 million pixels
 UNDECODABLE = (OSError, SyntaxError, ValueError, TypeError, EOFError, struct.error, zlib.error, *TOO_LARGE)
@@ -58,6 +60,8 @@ def read_svhn(path: Path) -> tuple[Array, Array]:
     untyped: Callable[..., dict[str, Array]] = loadmat
     data = read_bytes(path)
     try:
+        if (size := _unpacked(data, most := max(SMALL, MOST_EXPANSION * len(data)))) > most:
+            raise ValueError(f"unpacks to more than {size:,} bytes; refused as a bomb")
         arrays = untyped(BytesIO(data), variable_names=["X", "y"])
         pixels, labels = arrays["X"], arrays["y"]
     except (*NOT_MAT, MatReadError) as error:
@@ -70,6 +74,19 @@ def read_svhn(path: Path) -> tuple[Array, Array]:
     if not np.isin(labels, np.arange(1, 11)).all():
         raise DamagedFile(f"{path}: labels must lie in 1..10")
     return (labels[:, 0] % 10).astype(np.uint8), np.ascontiguousarray(pixels.transpose(3, 2, 0, 1))
+
+
+def _unpacked(data: bytes, most: int) -> int:
+    """Return how many bytes the arrays of a .mat file (version 5) unpack to; a number above `most` if they are more."""
+    order, total, place = ">" if data[126:128] == b"MI" else "<", 0, 128
+    while place + 8 <= len(data) and total <= most:
+        kind, size = struct.unpack(f"{order}II", data[place : place + 8])
+        stream, rest = zlib.decompressobj(), data[place + 8 : place + 8 + size] if kind == COMPRESSED else b""
+        while rest and total <= most:
+            total += len(stream.decompress(rest, BLOCK))
+            rest = stream.unconsumed_tail
+        place += 8 + size
+    return total
 
 
 def pictures_under(folder: Path) -> list[Path]:

@@ -10,11 +10,13 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import psutil
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
 from touchstone.ingest.raw_files import read_bytes
 from touchstone.messages import first_line
+from touchstone.records import size_limits
 from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Array
 
@@ -24,6 +26,7 @@ NOT_ARRAYS = (
     *(OverflowError, SyntaxError, struct.error, zipfile.BadZipFile, zlib.error),
 )
 MOST_BYTES = 16 << 30  # of all images together, decompressed, as 8-bit levels
+MOST_EXPANSION, SMALL = 500, 2**26  # times a file's size, and the bytes that any file may unpack to
 MOST_CLASSES = 100_000
 ROUNDING = 8  # units in the last place by which a pixel may leave [0, 1]: arithmetic rounds
 SAVE = "numpy.savez(FILE, images=images, labels=labels)"
@@ -53,9 +56,12 @@ def _arrays(path: Path) -> dict[str, Array]:
     data = read_bytes(path)
     try:
         if path.suffix.lower() == ".safetensors":
+            if problem := size_limits.problem_of_header(data):
+                raise DamagedFile(f"{path}: {problem}")
             return dict(load_tensors(data))
-        if (size := _unpacked(data)) > MOST_BYTES:
-            raise DamagedFile(f"{path}: unpacks to {size / 1e9:.2f} GB; at most {MOST_BYTES / 1e9:.2f} GB")
+        most = min(MOST_BYTES, max(SMALL, MOST_EXPANSION * len(data)), psutil.virtual_memory().available)
+        if (size := _unpacked(data)) > most:
+            raise DamagedFile(f"{path}: unpacks to {size / 1e9:.2f} GB; at most {most / 1e9:.2f} GB are read here")
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             members = {name: archive[name] for name in archive.files}
     except DamagedFile:

@@ -1,4 +1,4 @@
-"""Evidence of a study whose files change while it is written."""
+"""A pack of a study whose files change while it is written."""
 
 from itertools import count
 from pathlib import Path
@@ -10,7 +10,7 @@ from touchstone.evidence import study_evidence
 from touchstone.pipeline.provenance import sidecar_files
 
 
-def test_an_older_file_stays_if_the_new_evidence_is_discarded(tmp_path, monkeypatch):
+def test_an_older_file_stays_if_the_new_pack_is_discarded(tmp_path, monkeypatch):
     report = Path("reports/own/report.html")
     for name in (sidecar_files.sidecar_path(report), *(report.with_name(page) for page in study_evidence.PAGES)):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -23,11 +23,11 @@ def test_an_older_file_stays_if_the_new_evidence_is_discarded(tmp_path, monkeypa
     monkeypatch.setattr(study_evidence, "_settings_files", lambda *_: ())
     monkeypatch.setattr(study_evidence.chain, "reached", lambda place, files: {})
     monkeypatch.setattr(study_evidence.chain, "root_digest", lambda page: "sha256:0")
-    target = tmp_path / "own.evidence"
+    target = tmp_path / "own.pack"
     target.write_bytes(b"older")
 
-    with pytest.raises(ValueError, match="changed while the evidence was written"):
+    with pytest.raises(ValueError, match="changed while the pack was written"):
         study_evidence.write(selection, "own", target, root=tmp_path)
 
     assert target.read_bytes() == b"older"
-    assert [path.name for path in tmp_path.iterdir() if "evidence" in path.name] == ["own.evidence"]
+    assert [path.name for path in tmp_path.iterdir() if "pack" in path.name] == ["own.pack"]

@@ -16,7 +16,7 @@ LEVEL = np.float32(1 / 255)
 class AtTheKink:
     """A reader whose gradient of the first row is 1 on one side of a kink, and 4 on the other."""
 
-    device, trials = "cpu", 0
+    trials = 0
 
     def compute(self, task, rows, *, nudged=False):
         self.trials += nudged
@@ -29,8 +29,8 @@ def outputs(first):
 
 
 def compared(stated, trials=16):
-    task = SimpleNamespace(settings={})
-    return artefact_checks._compare_with_recomputation(AtTheKink(), stated, task, None, trials)
+    task = SimpleNamespace(step="infer")
+    return artefact_checks.compare_with_recomputation(AtTheKink(), stated, task, None, trials)
 
 
 @pytest.mark.parametrize("first", [1.0, 4.0])

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from touchstone.records.size_limits import LARGEST_PART
 from touchstone.report import packing
 
 TABLE = b'entry,value\ncnn,0.5\n"a,b",\n'
@@ -51,7 +52,7 @@ def test_a_damaged_part_of_a_page_is_refused():
 
 
 def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_before_it_fills_the_memory():
-    bomb = packing.compressed(b"entry,value\n" + b"0" * packing.LARGEST)
+    bomb = packing.compressed(b"entry,value\n" + b"0" * LARGEST_PART)
     assert len(bomb) < 200_000
 
     with pytest.raises(ValueError, match="it unpacks to more than 100 MB"):

@@ -17,6 +17,7 @@ from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.auditing.findings import Finding, path_from
 from touchstone.pipeline.provenance import chain, sidecar_files
 from touchstone.pipeline.provenance.sidecar_files import Record
+from touchstone.records import size_limits
 from touchstone.report import packing
 from touchstone.statistics.wording import MOST_DIGITS, written
 
@@ -173,7 +174,7 @@ def first_difference(page: str, before: bytes, after: bytes) -> str:
 def _text(page: str, data: bytes) -> str:
     """Return a page as text, with its packed parts; ValueError if it cannot be read."""
     if page.endswith(".gz"):
-        return packing.decompressed(data).decode()
+        return size_limits.gunzipped(data).decode()
     if page.endswith((".pdf", ".png")):
         return ""
     return packing.unpacked(data.decode()) if page.endswith(".html") else data.decode()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
+from touchstone.records import size_limits
 from touchstone.report import packing
 
 CLAIMS = "claims.csv"
@@ -23,12 +22,11 @@ def numbers(name: Path | str, data: bytes) -> list[dict[str, str]]:
 def claims(name: Path | str, data: bytes) -> list[dict[str, str]]:
     """Return the rows of a report's table of claims; ValueError names a damaged one."""
     try:
-        lines = csv.DictReader(io.StringIO(data.decode(), newline=""))
-        rows = list(lines)
-    except (UnicodeDecodeError, csv.Error) as error:
+        rows = size_limits.table(data.decode())
+    except ValueError as error:  # also bytes that are not UTF-8
         raise ValueError(f"{name}: is damaged: {error}; {RESTORED}") from None
-    if not lines.fieldnames or any(None in row or None in row.values() for row in rows):
-        raise ValueError(f"{name}: is damaged: not every row has all columns; {RESTORED}")
+    if not data.strip():
+        raise ValueError(f"{name}: is damaged: it is empty; {RESTORED}")
     if unnamed := sum(not row.get("claim") for row in rows):
         raise ValueError(f"{name}: is damaged: {unnamed} of its rows name no claim; {RESTORED}")
     return rows

@@ -14,6 +14,7 @@ from touchstone.pipeline.settings.sections import Entry
 from touchstone.pipeline.settings.study_models import FULL
 from touchstone.pipeline.settings.values import shown
 
+ABSENT = " is not in this study"  # after the entry, in the reason of a claim about what left the study
 Cast = dict[str, str | list[str]]  # role -> the entry or entries that play it
 
 
@@ -65,7 +66,7 @@ def resolve_claims(
                 criterion = book.criteria[name]
                 players = _cast(place, criterion, block, shared, resolved, removed, problems)
                 claims[name] = (
-                    f"{players.name} ({players.section}) {_absent(criterion, grades)}"
+                    f"{players.name} ({players.section}){_absent(criterion, grades)}"
                     if isinstance(players, Entry)
                     else players
                 )
@@ -82,7 +83,7 @@ def _absent(criterion: Criterion, grades: Mapping[str, str]) -> str:
     """Say that the study lacks an entry of a claim, and whether it asks only some questions of the paper."""
     grade = grades.get(criterion.paper, FULL)
     asked = "" if grade == FULL else f", which asks {criterion.paper} at the grade {grade}"
-    return f"is not in this study{asked}"
+    return f"{ABSENT}{asked}"
 
 
 def _cast(
