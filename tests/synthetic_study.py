@@ -401,10 +401,17 @@ def logistic_cells(seeds=SEEDS, rows=ROWS):
 
 
 def history(entry, seed, epochs=12):
-    """Learning curves that fall, with an adversarial pair for the robust classifier."""
+    """Learning curves: losses that fall, and accuracies, of the robust classifier also under attack."""
     epoch = np.arange(1, epochs + 1)
     fall = np.exp(-epoch / 4) + 0.05 * generator(entry, seed, "history").random(epochs)
-    return {"train_loss": fall, "validation_loss": fall + 0.1, "validation_accuracy": 1 - fall / 2}
+    curves = {"train_loss": fall, "validation_loss": fall + 0.1, "validation_accuracy": 1 - fall / 2}
+    if entry == "cnn_pgd":
+        curves |= {
+            "watched_accuracy": 1 - fall / 2,
+            "training_attack_accuracy": 0.9 - fall / 2,
+            "pgd_accuracy": 0.8 - fall / 2,
+        }
+    return curves
 
 
 def checkpoint_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
@@ -415,7 +422,14 @@ def checkpoint_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
             arrays = {"1.weight": pattern, "1.bias": np.zeros(24, np.float32)}
             arrays |= {"2.weight": last_layer(entry, seed), "2.bias": np.zeros(CLASSES, np.float32)}
             noun = Checkpoint(
-                arrays, {"use": "models/mlp"}, (1, SIDE, SIDE), CLASSES, (0.2,), (0.3,), history(entry, seed)
+                arrays,
+                {"use": "models/mlp"},
+                (1, SIDE, SIDE),
+                CLASSES,
+                (0.2,),
+                (0.3,),
+                history(entry, seed),
+                {"watched_images": 200},
             )
             cells.append(Cell(noun, at("checkpoints", f"{entry}.{seed}"), entry, seed))
     return cells

@@ -17,14 +17,16 @@ PANELS = {
     "train_loss": "loss in training",
     "validation_loss": "loss in validation",
     "validation_accuracy": "clean validation images",
+    "training_attack_accuracy": "under the training's attack",
+    "pgd_accuracy": "under 20 steps of PGD",
 }
 
 
 def learning_curves(checkpoints: list[Cell], *, networks: list[str] | None = None) -> Figure:
     """Return one panel per curve of the checkpoints' histories over epochs, one line per network.
 
-    A loss is that of the network's own objective, so adversarial for adversarial training; the accuracy is clean. Lines
-    are means over seeds, bands go from the least to the greatest.
+    A loss is that of the network's own objective, so adversarial for adversarial training. Accuracy under attack is drawn of
+    networks that train against attacks. Lines are means over seeds, bands go from the least to the greatest.
 
     Args:
         checkpoints: of classifiers or translators.

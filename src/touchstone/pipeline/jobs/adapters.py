@@ -105,6 +105,7 @@ def run_train(job: Job) -> None:
             architecture_settings=job.settings["architecture"],
             objective=precision.objective(objective, job.settings),
             companions=companions,
+            attacks=_training_attacks(block),
             device=job.settings["device"],
             resume=unfinished.read(),
             keep=unfinished.keep,
@@ -114,6 +115,26 @@ def run_train(job: Job) -> None:
         )
         job.write(checkpoint)
         unfinished.done()
+
+
+def _training_attacks(block: dict[str, Any]) -> dict[str, Any]:
+    """Return the attacks under which accuracy is measured after each epoch; none if the objective attacks no image.
+
+    They are the attack of the training and, with its eps, PGD of 20 steps. An objective without an attack of its own, such
+    as `trades`, has PGD of as many steps as its inner loop.
+    """
+    from touchstone.attacks.pgd import pgd
+
+    own = block.get("attack")
+    if own is None and (not block.get("steps") or not block.get("attack_inliers", True)):
+        return {}
+    if own is None:
+        eps = block["eps"]
+        attack = functools.partial(pgd, eps=eps, steps=block["steps"], step_size=block["step_size"])
+    else:
+        eps, attack = own.get("eps"), bound(own)
+    more = {"pgd": functools.partial(pgd, eps=eps, steps=20)} if eps is not None else {}
+    return {"training_attack": attack, **more}
 
 
 def _static_networks(job: Job) -> list[Any]:

@@ -23,7 +23,17 @@ from touchstone.pipeline.jobs.job_plan import JobPlan
 from touchstone.pipeline.provenance import git, whole_files
 
 FOLDER = "runs"
-PACKAGES = ("touchstone", "torch", "numpy", "scipy", "scikit-learn", "scikit-image", "pandas", "safetensors", "snakemake")
+PACKAGES = (
+    "touchstone",
+    "torch",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "scikit-image",
+    "pandas",
+    "safetensors",
+    "snakemake",
+)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +24,7 @@ from touchstone.networks import checkpoints
 from touchstone.numerics import tensors
 from touchstone.pipeline.steps._training_batches import Augmentation, Batches, Outliers
 from touchstone.pipeline.steps._training_losses import Losses
+from touchstone.pipeline.steps._watched_accuracy import Attack, WatchedAccuracy
 from touchstone.records.nouns import Array, Checkpoint, ContractError, ExampleSet
 
 Objective = Callable[..., Tensor]  # (model, images, labels, generator, ...) -> mean loss of the batch
@@ -41,6 +42,7 @@ def train(
     architecture_settings: dict[str, Any],
     objective: Objective,
     companions: Callable[..., nn.Module] | None = None,
+    attacks: Mapping[str, Attack] | None = None,
     device: str = "cpu",
     resume: State | None = None,
     keep: Callable[[State], None] | None = None,
@@ -58,6 +60,7 @@ def train(
     normalise: bool = True,
     crop: NonNegativeInt = 0,
     flip: bool = False,
+    watched_images: NonNegativeInt = 200,
     seed: NonNegativeInt = 0,
 ) -> Checkpoint:
     """Train one network.
@@ -73,6 +76,9 @@ def train(
 
     `companions` builds, from the input shape, further networks that the objective trains, such as a discriminator. They
     are in the state, but not in the Checkpoint. One optimiser updates all networks, by the gradients of the objective.
+
+    `attacks` are those under which accuracy is measured after each epoch, on the first `watched_images` validation images.
+    The history has a curve for each, and one for the clean images. Nothing else depends on them.
 
     `keep` gets the state after each epoch. A run that gets this state as `resume` ends with the same bytes.
     `progress` gets (batches done, all batches). Weights, order, draws and dropout depend only on `seed`, so runs that
@@ -105,6 +111,8 @@ def train(
     history: dict[str, list[float]] = {"train_loss": [], "validation_loss": []}
     if classes:
         history["validation_accuracy"] = []
+    watched = WatchedAccuracy(validation, watched_images, attacks or {} if classes else {}, seed, device)
+    history |= {name: [] for name in watched.curves}
     best: dict[str, Array] = {}
     first = 0
     if resume is not None:
@@ -143,6 +151,8 @@ def train(
         history["validation_loss"].append(validation_loss)
         if classes:
             history["validation_accuracy"].append(int(right) / len(validation))
+        for name, accuracy in watched(model).items():
+            history[name].append(accuracy)
         if keep is not None:
             keep(_state(epoch + 1, model, beside, optimiser, history, best))
 
@@ -156,7 +166,8 @@ def train(
         mean=mean,
         std=std,
         history={name: np.array(values, dtype=np.float64) for name, values in history.items()},
-        notes={"trained_on": train.source, "epochs": epochs, "chosen_epoch": chosen, "seed": seed},
+        notes={"trained_on": train.source, "epochs": epochs, "chosen_epoch": chosen, "seed": seed}
+        | ({"watched_images": len(watched.images)} if watched.curves else {}),
     )
 
 

@@ -555,3 +555,66 @@ def test_the_unet_removes_more_noise_than_the_identity(digits):
     noisy = (images + 0.3 * (2 * torch.rand(images.shape, generator=torch.Generator().manual_seed(0)) - 1)).clamp(0, 1)
     left = (checkpoints.load(architecture, checkpoint)(noisy) - images).abs().mean().item()
     assert left < 0.8 * (noisy - images).abs().mean().item()
+
+
+def halves(model, images, labels, generator):
+    """Move every second image to the other side of black."""
+    return torch.where(torch.arange(len(images))[:, None, None, None] % 2 == 0, images, 1 - images)
+
+
+def test_accuracy_is_measured_after_each_epoch_on_the_first_validation_images():
+    checkpoint = run(
+        epochs=20, learning_rate=0.02, attacks={"none": lambda *given: given[1], "halves": halves}, watched_images=10
+    )
+
+    assert checkpoint.history["watched_accuracy"][-1] == 1
+    assert checkpoint.history["none_accuracy"].tolist() == checkpoint.history["watched_accuracy"].tolist()
+    assert checkpoint.history["halves_accuracy"][-1] < 0.8
+    assert all(len(curve) == 20 for curve in checkpoint.history.values())
+    assert checkpoint.notes["watched_images"] == 10
+
+
+def test_each_accuracy_is_that_of_the_weights_of_its_epoch():
+    last = run(epochs=2, attacks={"step": fgsm}, schedule="constant")
+    first = run(epochs=1, attacks={"step": fgsm}, schedule="constant")
+    model = checkpoints.load(SMALL, last)
+    images, labels = torch.tensor(VALIDATION.images), torch.tensor(VALIDATION.labels)
+    attacked = fgsm(model, images, labels, None)
+
+    assert last.history["step_accuracy"][:1].tolist() == first.history["step_accuracy"].tolist()
+    assert last.history["step_accuracy"][-1] == int((model(attacked).argmax(1) == labels).sum()) / len(labels)
+
+
+def test_to_watch_accuracy_changes_no_weight_and_no_other_curve():
+    def drawn(model, images, labels, generator):
+        torch.rand(3)
+        return (images + generator.uniform(images.shape[1:], images.dtype)).clamp(0, 1)
+
+    architecture = partial(maxout, units=4, pieces=2)
+    plain, watched = (
+        run(partial(adversarial, attack=fgsm), architecture, attacks=each) for each in ({}, {"drawn": drawn})
+    )
+
+    assert pack(plain.weights) == pack(watched.weights)
+    assert {name: watched.history[name].tolist() for name in plain.history} == {
+        name: curve.tolist() for name, curve in plain.history.items()
+    }
+    assert "watched_images" not in plain.notes
+
+
+@pytest.mark.parametrize("settings", [{"watched_images": 0}, {"attacks": {}}])
+def test_without_images_or_attacks_nothing_is_watched(settings):
+    assert run(**{"attacks": {"step": fgsm}} | settings).history.keys() == {
+        "train_loss",
+        "validation_loss",
+        "validation_accuracy",
+    }
+
+
+def test_a_killed_run_goes_on_with_its_curves():
+    kept = []
+    whole = run(attacks={"step": fgsm}, keep=kept.append)
+
+    again = run(attacks={"step": fgsm}, resume=kept[0])
+
+    assert again.history["step_accuracy"].tolist() == whole.history["step_accuracy"].tolist()
