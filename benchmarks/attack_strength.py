@@ -31,23 +31,23 @@ from torch import Tensor, nn
 
 import racing
 from racing import Goal, Results, Rows
-from touchstone.adversary.effort import counted
-from touchstone.adversary.perturbations import Ball
+from touchstone.attacks.adversary.effort import counted
+from touchstone.attacks.adversary.perturbations import Ball
 from touchstone.attacks.attack_suite import attack_suite
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
 from touchstone.data.blobs import blobs
 from touchstone.data.digits import digits
+from touchstone.data.sources.sklearn_digits import sklearn_digits
 from touchstone.digests import sha256
+from touchstone.models.networks import checkpoints
 from touchstone.models.preact_resnet18 import preact_resnet18
 from touchstone.models.small_cnn import small_cnn
-from touchstone.networks import checkpoints
 from touchstone.numerics.tensors import RandomStreams, batches, frozen
-from touchstone.pipeline.provenance import code
 from touchstone.pipeline.steps.train import train
+from touchstone.provenance import code
 from touchstone.records.encoding import decode, encode
 from touchstone.records.nouns import Checkpoint, ExampleSet
-from touchstone.sources.sklearn_digits import sklearn_digits
 from touchstone.training.adversarial import adversarial
 from touchstone.training.clean import clean
 from touchstone.training.label_smoothing import label_smoothing

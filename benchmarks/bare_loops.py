@@ -11,8 +11,8 @@ from torch.nn import functional
 
 import gradient_features
 from racing import Rows
-from touchstone.adversary.perturbations import Ball
-from touchstone.networks import checkpoints
+from touchstone.attacks.adversary.perturbations import Ball
+from touchstone.models.networks import checkpoints
 from touchstone.numerics import tensors
 from touchstone.numerics.tensors import RandomStreams
 from touchstone.records.nouns import Array, Checkpoint

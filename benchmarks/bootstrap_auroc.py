@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 
 import racing
 from racing import Goal, Results
-from touchstone.statistics import estimators, rank_intervals
+from touchstone.evaluations.statistics import estimators, rank_intervals
 
 Array = NDArray[Any]
 SEED = 0

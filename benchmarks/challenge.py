@@ -27,13 +27,13 @@ import numpy as np
 
 import racing
 from racing import Goal, Results
-from touchstone.evidence import attack_reruns, challenge, verification
-from touchstone.evidence.problems import Result
-from touchstone.evidence.recomputation import Recomputation
-from touchstone.evidence.selection import Selection
+from touchstone.audit import attack_reruns, challenge, verification
+from touchstone.audit.problems import Result
+from touchstone.audit.recomputation import Recomputation
+from touchstone.audit.selection import Selection
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.study import load
 from touchstone.records.nouns import ExampleSet
+from touchstone.settings.study import load
 
 ATTACKED = "results/tiny/attack/cnn.0/attacked/digits_test/cnn.0/pgd.safetensors"
 SECONDS = Path(__file__).parent / "results" / "job_seconds.json"

@@ -17,13 +17,13 @@ from torch import nn
 from racing import Rows
 from touchstone.attacks.pgd import pgd
 from touchstone.data.digits import digits
+from touchstone.data.sources.sklearn_digits import sklearn_digits
+from touchstone.models.networks import checkpoints
 from touchstone.models.preact_resnet18 import preact_resnet18
 from touchstone.models.small_cnn import small_cnn
 from touchstone.models.softmax_regression import softmax_regression
-from touchstone.networks import checkpoints
 from touchstone.pipeline.steps.train import train
 from touchstone.records.nouns import Checkpoint
-from touchstone.sources.sklearn_digits import sklearn_digits
 from touchstone.training.adversarial import adversarial
 from touchstone.training.clean import clean
 

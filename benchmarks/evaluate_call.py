@@ -24,8 +24,8 @@ import gpu_subjects
 import racing
 from gpu_subjects import Subject, rows_of
 from racing import Goal, Results, Rows
-from touchstone.adversary.effort import Effort, counted
 from touchstone.api.robust_accuracy import evaluate
+from touchstone.attacks.adversary.effort import Effort, counted
 from touchstone.models.small_cnn import small_cnn
 from touchstone.numerics.tensors import frozen
 

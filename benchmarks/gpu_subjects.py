@@ -16,12 +16,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import gradient_features
 import racing
 from racing import Results, Rows
+from touchstone.attacks.margins.nearest_classes import nearest_classes
 from touchstone.attacks.pgd import pgd
 from touchstone.data.digits import digits
+from touchstone.data.sources.sklearn_digits import sklearn_digits
 from touchstone.detectors.gradient_sum import gradient_sum
 from touchstone.detectors.msp import msp
-from touchstone.margins.nearest_classes import nearest_classes
-from touchstone.networks import checkpoints
+from touchstone.evaluations.statistics import estimators
+from touchstone.evaluations.statistics.thresholds import threshold_at
+from touchstone.models.networks import checkpoints
 from touchstone.numerics import precision
 from touchstone.numerics.tensors import RandomStreams
 from touchstone.pipeline.steps.attack import attack
@@ -29,9 +32,6 @@ from touchstone.pipeline.steps.infer import infer
 from touchstone.pipeline.steps.measure import measure
 from touchstone.pipeline.steps.train import train
 from touchstone.records.nouns import Checkpoint, ExampleSet
-from touchstone.sources.sklearn_digits import sklearn_digits
-from touchstone.statistics import estimators
-from touchstone.statistics.thresholds import threshold_at
 from touchstone.training.adversarial import adversarial
 from touchstone.training.clean import clean
 

@@ -23,11 +23,11 @@ from torch import nn
 import digits_networks
 import racing
 from racing import Goal, Results, Rows
+from touchstone.attacks.margins.nearest_classes import nearest_classes
 from touchstone.attacks.pgd import pgd
 from touchstone.detectors import mahalanobis
-from touchstone.margins.nearest_classes import nearest_classes
+from touchstone.models.networks import checkpoints
 from touchstone.models.small_cnn import small_cnn
-from touchstone.networks import checkpoints
 from touchstone.pipeline.steps.attack import attack
 from touchstone.pipeline.steps.infer import infer
 from touchstone.pipeline.steps.measure import measure

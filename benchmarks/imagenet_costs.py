@@ -16,8 +16,8 @@ import torch
 
 import racing
 from racing import Results
-from touchstone.adversary.losses import cross_entropy
-from touchstone.networks.readouts import read_out
+from touchstone.attacks.adversary.losses import cross_entropy
+from touchstone.models.networks.readouts import read_out
 from touchstone.numerics import tensors
 
 CONFOUNDING = {"softmax_all": {"variant": "softmax", "ones": None, "draws": None}}

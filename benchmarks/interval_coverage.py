@@ -24,12 +24,12 @@ from scipy import stats
 
 import racing
 from racing import Goal, Results
+from touchstone.evaluations.statistics import intervals, rank_intervals, rows
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.seed_intervals import SIGNED
+from touchstone.evaluations.statistics.threshold_intervals import Threshold, of_detector, share_at
+from touchstone.evaluations.statistics.thresholds import threshold_at
 from touchstone.records.nouns import Cell, Detector, Scores
-from touchstone.statistics import intervals, rank_intervals, rows
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.seed_intervals import SIGNED
-from touchstone.statistics.threshold_intervals import Threshold, of_detector, share_at
-from touchstone.statistics.thresholds import threshold_at
 
 Array = NDArray[Any]
 SEED_DEVIATIONS, IMAGES, SEEDS = (0.0, 0.02, 0.05, 0.10), (200, 1000), (3, 5, 10)

@@ -14,7 +14,7 @@ from typing import Any
 from touchstone.commands import _durations
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.planning.plan import SHARED
-from touchstone.pipeline.settings.study import Study, load
+from touchstone.settings.study import Study, load
 
 
 def seconds(study: Study, logs: Path = Path("logs")) -> dict[str, float]:

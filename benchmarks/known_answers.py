@@ -33,19 +33,19 @@ from touchstone.claims import paper_files
 from touchstone.claims.criteria import Book
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import BROKEN, CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED, NOT_RUN
+from touchstone.evaluations.statistics import intervals
 from touchstone.pipeline.jobs import job_plan
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.jobs.run import run
 from touchstone.pipeline.planning.parts import Job
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance.job_folders import folder_of
-from touchstone.pipeline.provenance.store import Store
-from touchstone.pipeline.settings.files import read_yaml
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance.job_folders import folder_of
+from touchstone.provenance.store import Store
 from touchstone.records.metric_rows import ADAPTIVE
 from touchstone.records.metric_tables import MetricRow, Metrics, decode, encode
 from touchstone.report.tables import numbered
-from touchstone.statistics import intervals
+from touchstone.settings.files import read_yaml
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[1]
 WORLD = "benchmarks/known_truths"

@@ -27,9 +27,9 @@ import digits_networks
 import racing
 from adv_lib_attacks import carlini_wagner, df, fab, fmn, minimal_apgd, pdpgd, trust_region
 from racing import Goal, Results, Rows
-from touchstone.adversary.effort import counted
-from touchstone.margins.minimal_pgd import minimal_pgd
-from touchstone.margins.nearest_classes import nearest_classes
+from touchstone.attacks.adversary.effort import counted
+from touchstone.attacks.margins.minimal_pgd import minimal_pgd
+from touchstone.attacks.margins.nearest_classes import nearest_classes
 from touchstone.numerics.tensors import RandomStreams, batches
 
 BATCH, PROPAGATIONS, OPTIMALITY = 256, 2000, 0.99

@@ -32,12 +32,12 @@ from torch import Tensor, nn
 import attack_strength
 import racing
 from racing import Goal, Results, Rows
-from touchstone.adversary.apgd_step_halving import ascend_with_step_halving
-from touchstone.adversary.effort import counted
-from touchstone.adversary.goals import Goal as Aim
-from touchstone.adversary.losses import dlr_loss, loss_and_input_gradient, margin_loss
-from touchstone.adversary.perturbations import Ball
-from touchstone.adversary.success import misclassified
+from touchstone.attacks.adversary.apgd_step_halving import ascend_with_step_halving
+from touchstone.attacks.adversary.effort import counted
+from touchstone.attacks.adversary.goals import Goal as Aim
+from touchstone.attacks.adversary.losses import dlr_loss, loss_and_input_gradient, margin_loss
+from touchstone.attacks.adversary.perturbations import Ball
+from touchstone.attacks.adversary.success import misclassified
 from touchstone.numerics.tensors import RandomStreams, batches, frozen
 
 OURS = attack_strength.OURS

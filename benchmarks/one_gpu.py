@@ -36,7 +36,7 @@ import gradient_features
 import racing
 from gpu_subjects import BATCH, EPS, RATE, STEPS, TRAINING_STEPS, Subject, rows_of, settle, settled, until_done
 from racing import Goal, Results, Rows
-from touchstone.adversary.perturbations import Ball
+from touchstone.attacks.adversary.perturbations import Ball
 from touchstone.models.resnet18 import resnet18
 from touchstone.models.small_cnn import small_cnn
 from touchstone.numerics import precision, tensors

@@ -29,9 +29,9 @@ import yaml
 import racing
 from racing import Goal, Results
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance.store import VARIABLE
-from touchstone.pipeline.settings.files import read_yaml
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance.store import VARIABLE
+from touchstone.settings.files import read_yaml
+from touchstone.settings.study import load
 
 ROOT = racing.HERE.parent
 CONDA, PLAIN, MAKE, BEFORE = "snakemake --use-conda", "snakemake", "make run", "make run, the commit before"

@@ -30,10 +30,10 @@ import racing
 import stored_detectors
 import training_epochs
 from racing import Results, Rows
-from touchstone.adversary.effort import counted
-from touchstone.adversary.goals import Goal
-from touchstone.adversary.losses import keep_higher, logits_loss_and_gradient
-from touchstone.adversary.perturbations import Ball, check_inputs
+from touchstone.attacks.adversary.effort import counted
+from touchstone.attacks.adversary.goals import Goal
+from touchstone.attacks.adversary.losses import keep_higher, logits_loss_and_gradient
+from touchstone.attacks.adversary.perturbations import Ball, check_inputs
 from touchstone.attacks.apgd import apgd
 from touchstone.attacks.attack_suite import attack_suite
 from touchstone.attacks.square import square

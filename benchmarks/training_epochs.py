@@ -23,8 +23,8 @@ from torch.nn import functional
 import racing
 from racing import Goal, Results
 from touchstone.attacks.fgsm import fgsm
+from touchstone.models.networks import checkpoints
 from touchstone.models.small_cnn import small_cnn
-from touchstone.networks import checkpoints
 from touchstone.numerics import tensors
 from touchstone.pipeline.steps.train import train
 from touchstone.records.nouns import ExampleSet

@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[1]
 PICTURE, PAGE = ROOT / "docs" / "house.svg", ROOT / "docs" / "architecture.md"
 TABLE = re.compile(r"<!-- packages -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
 COLOURS = {"Components": "#e8f1e4", "Pipeline": "#e3ecf7", "Shared code": "#f7efdc", "Entry points": "#f3e3ea"}
-ENTRY_POINTS = ("__main__", "api", "assay", "commands")
+ENTRY_POINTS = ("__main__", "api", "assay", "audit", "commands")
+PIPELINE = ("pipeline", "provenance", "settings")
 WIDTH, GAP, LEFT, PER_LINE = 1200, 8, 70, 6  # pixels, and boxes in a line
 LINE, PADDING = 14, 10
 LETTER = 5.8  # pixels: the mean width of a letter of 11 px
@@ -43,7 +44,7 @@ class Room:
             return "Entry points"
         if self.components:
             return "Components"
-        return "Pipeline" if self.name.startswith("pipeline/") else "Shared code"
+        return "Pipeline" if self.name in PIPELINE else "Shared code"
 
     @property
     def holds(self) -> str:
@@ -71,6 +72,13 @@ def rooms() -> list[Room]:
         for floor, names in enumerate(checks["FLOORS"], 1)
         for name in sorted(names)
     ]
+
+
+def parts() -> dict[str, str]:
+    """Return the charter of every part of a room that is a package of its own: attacks/margins."""
+    checks = runpy.run_path(str(ROOT / "tests" / "unit" / "test_imports.py"))
+    names = [f"{room}/{part}" for room, inner in sorted(checks["INNER"].items()) for part in inner if part]
+    return {name: _charter(checks["PACKAGE"], name) for name in names}
 
 
 def _sentences(text: str) -> list[str]:
@@ -149,6 +157,8 @@ def table(shown: Iterable[Room]) -> str:
     for room in sorted(shown, key=lambda room: -room.floor):
         cells = [str(room.floor), f"`{room.name}`", room.holds, room.must_not, ", ".join(room.imports)]
         lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    lines += ["", "| part of a room | what lives there |", "| --- | --- |"]
+    lines += [f"| `{name}` | {_sentences(charter)[0]} |" for name, charter in parts().items()]
     return "\n".join(lines) + "\n"
 
 

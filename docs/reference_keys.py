@@ -10,7 +10,7 @@ import re
 from functools import cache
 from typing import Any
 
-from touchstone.schemas import files
+from touchstone.settings.schemas import files
 
 Schema = dict[str, Any]
 

@@ -23,10 +23,10 @@ from pathlib import Path
 from touchstone.__main__ import main
 from touchstone.commands._number_table import number_table
 from touchstone.commands._verdicts import read_lines, verdict_text, wanted_lines
-from touchstone.pipeline.provenance import sidecar_files
-from touchstone.pipeline.settings import papers
-from touchstone.pipeline.settings.files import read_yaml
-from touchstone.schemas import files
+from touchstone.provenance import sidecar_files
+from touchstone.settings import papers
+from touchstone.settings.files import read_yaml
+from touchstone.settings.schemas import files
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

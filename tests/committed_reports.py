@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.provenance import sidecar_files
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted(path.parent.name for path in ROOT.glob("reports/*/report.html.prov.json"))

@@ -24,9 +24,9 @@ import forks
 from projects import Project, compiled, copy_of_repository
 from touchstone import digests, plugins
 from touchstone.pipeline.jobs import warm
-from touchstone.pipeline.provenance import sidecar_files
-from touchstone.pipeline.settings import papers
+from touchstone.provenance import sidecar_files
 from touchstone.records import encoding, nouns
+from touchstone.settings import papers
 
 if os.environ.get("TOUCHSTONE_PLUGINS"):  # `touchstone check FILE.py` holds a file of the user's to these tests
     plugins.use([Path(os.environ["TOUCHSTONE_PLUGINS"])])

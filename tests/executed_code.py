@@ -17,10 +17,10 @@ from touchstone import plugins
 from touchstone.pipeline.jobs import job_plan, run
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import code
-from touchstone.pipeline.provenance.job_folders import folder_of
-from touchstone.pipeline.provenance.store import Store
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance import code
+from touchstone.provenance.job_folders import folder_of
+from touchstone.provenance.store import Store
+from touchstone.settings.study import load
 
 PACKAGE = f"{plugins.PACKAGE}{os.sep}"
 

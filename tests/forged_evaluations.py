@@ -9,9 +9,9 @@ import numpy as np
 
 from touchstone.api.evaluation_checks import failed
 from touchstone.api.evaluation_evidence import ROWS, SETS, decode_rows, encode_rows
-from touchstone.evidence_files import archive
+from touchstone.evaluations.statistics import intervals
+from touchstone.provenance import archive
 from touchstone.records import encoding
-from touchstone.statistics import intervals
 
 NOUNS = tuple(f"{name}{suffix}" for name in SETS for suffix in ("", "_logits"))
 

@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from touchstone.digests import canonical, file_digest, sha256
-from touchstone.evidence_files import archive
-from touchstone.pipeline.provenance import sidecar_files
-from touchstone.pipeline.provenance.job_folders import SIDECAR, split
+from touchstone.provenance import archive, sidecar_files
+from touchstone.provenance.job_folders import SIDECAR, split
 from touchstone.records import encoding, metric_tables
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.digests import sha256
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.provenance import sidecar_files
 
 FACTS: dict[str, Any] = {
     **{"step": "score", "settings": {}, "inputs": {}},

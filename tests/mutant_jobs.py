@@ -15,9 +15,9 @@ from touchstone.pipeline.jobs import job_plan
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.provenance.job_folders import folder_of
-from touchstone.pipeline.provenance.store import Store
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance.job_folders import folder_of
+from touchstone.provenance.store import Store
+from touchstone.settings.study import load
 
 STUDY = "tiny"
 

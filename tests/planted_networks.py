@@ -10,9 +10,9 @@ from touchstone.digests import sha256
 from touchstone.pipeline.jobs import job_plan, run
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.planning.parts import FOLDER
-from touchstone.pipeline.provenance import sidecar_files
-from touchstone.pipeline.provenance.code import code_of
-from touchstone.pipeline.provenance.store import Store
+from touchstone.provenance import sidecar_files
+from touchstone.provenance.code import code_of
+from touchstone.provenance.store import Store
 from touchstone.records.encoding import encode
 
 WEIGHTS = {"slope": np.array([20.0], np.float32)}

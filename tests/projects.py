@@ -23,8 +23,8 @@ import forks
 from command_server import CommandServer
 from touchstone.pipeline.jobs import warm
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance.job_folders import folder_of
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance.job_folders import folder_of
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[1]
 
@@ -148,8 +148,8 @@ PARSE = """
 import sys
 sys.path.insert(0, "src")
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance.job_folders import folder_of
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance.job_folders import folder_of
+from touchstone.settings.study import load
 Plan(load("tiny")).write()
 """
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from touchstone.ingest.downloads import Archive
+from touchstone.data.ingest.downloads import Archive
 
 RANDOM = np.random.default_rng(0)
 

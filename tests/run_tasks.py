@@ -16,8 +16,8 @@ from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.jobs.job_plan import JobPlan
 from touchstone.pipeline.planning.parts import FOLDER, Task
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.provenance import code, job_folders, sidecar_files, whole_files
-from touchstone.pipeline.provenance.store import Store
+from touchstone.provenance import code, job_folders, sidecar_files, whole_files
+from touchstone.provenance.store import Store
 from touchstone.records import encoding, metric_tables
 from touchstone.records.nouns import KINDS
 

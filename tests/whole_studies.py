@@ -24,10 +24,10 @@ import torch
 import yaml
 
 import raw_archives
-from touchstone.pipeline.provenance import store
-from touchstone.pipeline.settings.files import study_file
-from touchstone.pipeline.settings.shorthand import merged
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance import store
+from touchstone.settings.files import study_file
+from touchstone.settings.shorthand import merged
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build/whole_studies"
@@ -118,9 +118,9 @@ def write_downloads(target: Path, project: Path) -> None:
         (target / source).mkdir(parents=True)
         for name, data in files.items():
             (target / source / name).write_bytes(data)
-        module = project / f"src/touchstone/sources/{source}.py"
+        module = project / f"src/touchstone/data/sources/{source}.py"
         code = module.read_text()
-        for archive in importlib.import_module(f"touchstone.sources.{source}").ARCHIVES:
+        for archive in importlib.import_module(f"touchstone.data.sources.{source}").ARCHIVES:
             published = archive.digest.removeprefix("md5:")
             assert code.count(published) == 1
             code = code.replace(published, hashlib.md5(files[archive.name]).hexdigest())

@@ -156,7 +156,7 @@ def _run(arguments: list[str] | None) -> int:
             error.show(sys.stderr)
         return error.exit_code
     except ValueError as error:
-        from touchstone.pipeline.settings.files import ParamsError  # it imports yaml, which a job does not need
+        from touchstone.settings.files import ParamsError  # it imports yaml, which a job does not need
 
         message = str(error)
         if isinstance(error, ParamsError):  # a line for each mistake, with line ends escaped

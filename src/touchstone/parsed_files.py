@@ -1,7 +1,7 @@
 """What files were parsed to, kept by the digest of their bytes: the next command need not parse 400 files again.
 
 Nothing is read that another version of a parser wrote, or that is not whole. The store is only as trustworthy as its
-folder: who edits a file there can edit the store, too. So a command that judges somebody's files calls `distrust` first.
+folder: who edits a file there can edit the store, too. So a command that judges somebody's files calls `disable_cache`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def remembered(parser: str, source: bytes, parse: Callable[[bytes], Any]) -> Any
     return store[key]
 
 
-def distrust() -> None:
+def disable_cache() -> None:
     """Forget what the store holds; for the rest of this process, neither read it nor write it."""
     global _trusted
     _trusted = False

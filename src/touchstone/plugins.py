@@ -15,6 +15,10 @@ from pathlib import Path
 import touchstone
 
 PACKAGE = Path(__file__).parent
+NESTED = {  # component folders that lie within another package
+    **{"sources": "data/sources", "pretrained": "models/pretrained", "figures": "report/figures"},
+    **{"adaptive": "attacks/adaptive", "margins": "attacks/margins"},
+}
 VARIABLE = "TOUCHSTONE_PLUGINS"  # the plug-in folders of the study whose jobs run
 _folders: list[Path] = []
 _files: dict[Path, tuple[int, int]] = {}  # the files in them, with their last seen time and size
@@ -36,23 +40,24 @@ def use(folders: Iterable[Path | str]) -> None:
             if (folder / f"{name}.py").is_file():
                 reason = f"the name {name} belongs to touchstone's API; rename your file"
                 raise ValueError(f"plugins: {folder / name}.py: {reason}")
-        for name in packages:
+        for name in (*packages, *NESTED):
             if (folder / f"{name}.py").is_file():
                 reason = f"touchstone has a package {name}; rename your file"
                 raise ValueError(f"plugins: {folder / name}.py: {reason}")
         # Check our files one by one: the plugin folder may be the whole disk, so it is not walked.
         for file in sorted(path.relative_to(PACKAGE) for path in PACKAGE.glob("**/*.py")):
-            if file.name != "__init__.py" and (folder / file).is_file():
-                reason = f"touchstone has a file {file}, too; rename yours"
-                raise ValueError(f"plugins: {folder / file}: {reason}")
+            own = in_plugins(file.as_posix())
+            if file.name != "__init__.py" and (folder / own).is_file():
+                reason = f"touchstone has a file {own}, too; rename yours"
+                raise ValueError(f"plugins: {folder / own}: {reason}")
     _refuse_equal_names(resolved)
     if resolved != _folders:
         _forget_imported()
         _folders[:] = resolved
         touchstone.__path__[:] = [str(PACKAGE), *map(str, resolved)]
-        for name in packages:
-            path = importlib.import_module(f"touchstone.{name}").__path__
-            path[:] = [str(PACKAGE / name), *(str(folder / name) for folder in resolved)]
+        for name in (*packages, *NESTED.values()):
+            path = importlib.import_module(f"touchstone.{name.replace('/', '.')}").__path__
+            path[:] = [str(PACKAGE / name), *(str(folder / in_plugins(name)) for folder in resolved)]
         importlib.invalidate_caches()
     refresh()
 
@@ -106,11 +111,31 @@ def places(package: Path = PACKAGE) -> list[Path]:
 
 
 def located(name: str, package: Path = PACKAGE) -> Path | None:
-    """Return the path of a file such as detectors/msp.py; None if no folder has it.
+    """Return the path of a file such as detectors/msp.py or data/sources/mnist.py; None if no folder has it.
 
-    The package is searched first, then the plugin folders.
+    The package is searched first, then the plugin folders, where it is sources/mnist.py.
     """
-    return _own_file(package, name) or next((path for place in _folders if (path := place / name).is_file()), None)
+    own = in_plugins(name)
+    return _own_file(package, name) or next((path for place in _folders if (path := place / own).is_file()), None)
+
+
+def place_of(folder: str) -> str:
+    """Return where the package has a component folder: data/sources for sources."""
+    return NESTED.get(folder, folder)
+
+
+def module_of(use: str) -> str:
+    """Return the module of a component by "folder/name": touchstone.data.sources.mnist for sources/mnist."""
+    folder, _, name = use.partition("/")
+    return f"touchstone.{place_of(folder)}/{name}".replace("/", ".")
+
+
+def in_plugins(place: str) -> str:
+    """Return where a plugin folder has what the package has at a place: sources/mnist.py for data/sources/mnist.py."""
+    for folder, nested in NESTED.items():
+        if place == nested or place.startswith(f"{nested}/"):
+            return folder + place.removeprefix(nested)
+    return place
 
 
 @cache  # files of the package do not change while it runs; those of plugins do

@@ -72,7 +72,8 @@ def names(folder: str) -> tuple[str, ...]:
     """Return the names of all components of a folder, sorted."""
     package, *others = plugins.places(PACKAGE)
     added = [name for place in others for name in _names_in(place / folder)]
-    return tuple(sorted([*_own_names(package / folder), *added])) if added else _own_names(package / folder)
+    own = _own_names(package / plugins.place_of(folder))
+    return tuple(sorted([*own, *added])) if added else own
 
 
 def _names_in(folder: Path) -> list[str]:
@@ -91,7 +92,7 @@ def component(folder: str, name: str) -> Component:
         KeyError: there is no such file.
         ComponentError: the file breaks the rules of components.
     """
-    path = plugins.located(f"{folder}/{name}.py", PACKAGE)
+    path = plugins.located(f"{plugins.place_of(folder)}/{name}.py", PACKAGE)
     if path is None:
         raise KeyError(f"{folder}/{name}")
     return _component(folder, name, path, path.stat().st_mtime_ns)
@@ -138,6 +139,6 @@ def load_companions(use: str) -> Callable[..., Any]:
 
 def _load(use: str, name: str) -> Callable[..., Any]:
     plugins.refresh()
-    module = importlib.import_module(f"touchstone.{use.replace('/', '.')}")
+    module = importlib.import_module(plugins.module_of(use))
     function: Callable[..., Any] = getattr(module, name)
     return function

@@ -26,7 +26,7 @@ COMPARISONS = {
     "le": (operator.le, "at most"),
 }
 # A setting with one of these types is a nested block: those of contracts.py, which is in the code digest of every job, and
-# attacks on a classifier behind a detector (adversary/planted.py).
+# attacks on a classifier behind a detector (attacks/adversary/planted.py).
 NESTED = contracts.NESTED | {"AdaptiveAttack": "adaptive"}
 OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {  # in numbers such as 8/255
     ast.Add: operator.add,

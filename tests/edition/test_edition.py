@@ -11,13 +11,13 @@ import yaml
 import committed_reports
 from committed_reports import ROOT, STUDIES
 from touchstone import registry
+from touchstone.audit.chain import audit
 from touchstone.claims import paper_files
 from touchstone.claims.verdicts import ATTACKERS, STATUSES
-from touchstone.pipeline.auditing import audit
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.paper_questions import has_metric
-from touchstone.pipeline.settings.study import load
-from touchstone.pipeline.settings.unmeasured import unmeasured
+from touchstone.settings.paper_questions import has_metric
+from touchstone.settings.study import load
+from touchstone.settings.unmeasured import unmeasured
 
 pytestmark = pytest.mark.edition
 TABLES = runpy.run_path(str(ROOT / "docs" / "tables.py"))

@@ -13,7 +13,11 @@ from touchstone.pipeline.jobs import job_plan
 JOB = "evaluate/gradient_detection"
 COMPONENT = ("evaluations/expressivity.py", "LAST_LAYER = 2", "LAST_LAYER = 1")
 UNREACHED = ("pipeline/jobs/run_records.py", 'FOLDER = "runs"', 'FOLDER = "run"')
-STOPS = ("commands/job.py", "        plan = job_plan.load(", "        raise ValueError\n        plan = job_plan.load(")
+STOPS = (
+    "commands/job.py",
+    "        planned = job_plan.load(",
+    "        raise ValueError\n        planned = job_plan.load(",
+)
 ASTRAY = ("pipeline/jobs/job_plan.py", "zip(names, places, strict=True)", "zip(names, places[::-1], strict=True)")
 
 
@@ -47,7 +51,7 @@ def test_what_a_digest_notices_and_what_changes_no_byte_is_told_apart(project):
 
 
 def test_a_hole_in_the_digest_is_found(project, tmp_path):
-    project.edit("src/touchstone/pipeline/provenance/code.py", ", *components(settings))", ")")
+    project.edit("src/touchstone/provenance/code.py", ", *components(settings))", ")")
     facts = mutants_by_bytes.planned(project, plans := tmp_path / "plans")[JOB]
     planned = replace(project, environment=project.environment | {job_plan.VARIABLE: str(plans)})
     planned.forked(["-m", "touchstone", *facts["words"]], server=forks.server())

@@ -12,7 +12,7 @@ import pytest
 
 from touchstone.digests import SNAKEMAKE_MARK as MARK
 from touchstone.numerics import cpu_paths
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.provenance import sidecar_files
 
 OLD = {
     "ATEN_CPU_CAPABILITY": "default",
@@ -27,10 +27,10 @@ from pathlib import Path
 from touchstone.pipeline.jobs import job_plan, run
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import sidecar_files
-from touchstone.pipeline.provenance.job_folders import folder_of
-from touchstone.pipeline.provenance.store import Store
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance import sidecar_files
+from touchstone.provenance.job_folders import folder_of
+from touchstone.provenance.store import Store
+from touchstone.settings.study import load
 
 plan = Plan(load("tiny"))
 written = plan.write()

@@ -9,10 +9,10 @@ from touchstone.digests import SNAKEMAKE_MARK, file_digest
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.provenance import job_folders, sidecar_files
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance import job_folders, sidecar_files
 from touchstone.records import metric_tables
 from touchstone.report import packing
+from touchstone.settings.study import load
 
 
 def test_two_runs_give_equal_bytes_whatever_the_cores(tiny, again):

@@ -19,12 +19,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from projects import write_study
+from touchstone.audit.chain import audit
 from touchstone.digests import SNAKEMAKE_MARK
-from touchstone.pipeline.auditing import audit
 from touchstone.pipeline.jobs import processes, run_records
 from touchstone.pipeline.orchestration import recovery
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.study import load
 
 pytestmark = pytest.mark.faults
 KILLS = int(os.environ.get("KILLS", "4"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from touchstone.adversary.perturbations import Norm
-from touchstone.margins._hyperplanes import smallest_change
+from touchstone.attacks.adversary.perturbations import Norm
+from touchstone.attacks.margins._hyperplanes import smallest_change
 
 
 def linear_margins(weights: Tensor, bias: Tensor, images: Tensor, norm: Norm = "linf") -> Tensor:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from touchstone.evaluations.statistics import seed_intervals
 from touchstone.pipeline.jobs import run_records
-from touchstone.pipeline.provenance.job_folders import name_of
+from touchstone.provenance.job_folders import name_of
 from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import MetricRow
-from touchstone.statistics import seed_intervals
 
 TAKES = {"train": 600, "attack": 30, "measure": 6}  # seconds of a job of each rule
 EASY = (1e-4, 4e-4, 1e-4)  # what the seeds, the images and the rest vary by

@@ -16,17 +16,17 @@ import torch
 from torch import nn
 
 from touchstone import registry
-from touchstone.adversary.defences import Guarded, Pipeline, typical_of
-from touchstone.adversary.evasion import flat_scores
+from touchstone.attacks.adversary.defences import Guarded, Pipeline, typical_of
+from touchstone.attacks.adversary.evasion import flat_scores
 from touchstone.numerics.tensors import RandomStreams, to_grid, to_grid_towards
 
-FILES = (Path(__file__).parents[2] / "src/touchstone/adaptive").glob("[a-z]*.py")
-# detector_binarisation attacks planted problems, not the classifier: tests/unit/adaptive/test_detector_binarisation.py.
+FILES = (Path(__file__).parents[2] / "src/touchstone/attacks/adaptive").glob("[a-z]*.py")
+# detector_binarisation attacks planted problems, not the classifier: tests/unit/attacks/adaptive/test_detector_binarisation.py.
 NAMES = sorted(path.stem for path in FILES if path.stem != "detector_binarisation")
 
 
 def component(name):
-    attack = getattr(importlib.import_module(f"touchstone.adaptive.{name}"), name)
+    attack = getattr(importlib.import_module(f"touchstone.attacks.adaptive.{name}"), name)
     if "steps" in inspect.signature(attack).parameters:
         return attack
 

@@ -15,7 +15,7 @@ from torch import nn
 
 import touchstone
 from touchstone import registry
-from touchstone.adversary.losses import cross_entropy, margin_loss
+from touchstone.attacks.adversary.losses import cross_entropy, margin_loss
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
 from touchstone.numerics.tensors import RandomStreams, frozen, seeded

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from touchstone.data.ingest.example_notes import prepared
 from touchstone.digests import folder_digest, sha256
-from touchstone.ingest.example_notes import prepared
+from touchstone.plugins import module_of
 from touchstone.records.damage import DamagedFile
 from touchstone.records.encoding import encode
 from touchstone.records.nouns import ExampleSet
@@ -23,7 +24,7 @@ from touchstone.records.nouns import ExampleSet
 ARCHIVES = runpy.run_path(str(Path(__file__).parents[1] / "raw_archives.py"))
 PACKAGE = Path(__file__).parents[2] / "src/touchstone"
 COMPONENTS = sorted(path.stem for path in (PACKAGE / "data").glob("[a-z]*.py"))
-SOURCES = sorted(path.stem for path in (PACKAGE / "sources").glob("[a-z]*.py"))
+SOURCES = sorted(path.stem for path in (PACKAGE / "data/sources").glob("[a-z]*.py"))
 NOTES = {"mean_intensity", "sparsity", "licence", "origin"}
 SMALL = {
     "count": 12,
@@ -38,7 +39,7 @@ SMALL = {
 
 
 def load(folder, name):
-    return getattr(importlib.import_module(f"touchstone.{folder}.{name}"), name)
+    return getattr(importlib.import_module(module_of(f"{folder}/{name}")), name)
 
 
 def parameters(folder, name):
@@ -68,7 +69,7 @@ def raw_folders(tmp_path_factory):
     folders = {}
     with pytest.MonkeyPatch.context() as patch:
         for name, table in ARCHIVES["write"](local).items():
-            patch.setattr(importlib.import_module(f"touchstone.sources.{name}"), "ARCHIVES", table)
+            patch.setattr(importlib.import_module(f"touchstone.data.sources.{name}"), "ARCHIVES", table)
         for name in SOURCES:
             folders[name] = tmp_path_factory.mktemp(name)
             told = {"local_folder": str(local), "location": pictures if name == "own_files" else __file__} | published(

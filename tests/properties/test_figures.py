@@ -22,7 +22,7 @@ from touchstone.evaluations.translation import translation
 from touchstone.records.metric_rows import ADAPTIVE, OBLIVIOUS
 from touchstone.report import drawing, palette
 
-FOLDER = Path(touchstone.__file__).parent / "figures"
+FOLDER = Path(touchstone.__file__).parent / "report/figures"
 NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
 STUDY = vars(synthetic_study)
 DETECTION = {"id_examples": "digits_test", "resamples": 5}
@@ -65,7 +65,7 @@ def numbers():
 
 
 def component(name):
-    return getattr(importlib.import_module(f"touchstone.figures.{name}"), name)
+    return getattr(importlib.import_module(f"touchstone.report.figures.{name}"), name)
 
 
 def draw(function):

@@ -13,20 +13,20 @@ from linear_margins import linear_margins
 from torch import nn
 
 import touchstone
-from touchstone.margins.certified_linear import certified_linear
-from touchstone.margins.nearest_classes import nearest_classes
+from touchstone.attacks.margins.certified_linear import certified_linear
+from touchstone.attacks.margins.nearest_classes import nearest_classes
+from touchstone.evaluations.statistics.margin_cells import CERTIFIED
 from touchstone.numerics.tensors import RandomStreams, seeded
-from touchstone.statistics.margin_cells import CERTIFIED
 
 torch.set_num_threads(1)
 
-FOLDER = Path(touchstone.__file__).parent / "margins"
+FOLDER = Path(touchstone.__file__).parent / "attacks/margins"
 NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py") if not path.stem.startswith(CERTIFIED))
 BOUNDS = sorted(path.stem for path in FOLDER.glob(f"{CERTIFIED}*.py"))
 
 
 def component(name):
-    function = getattr(importlib.import_module(f"touchstone.margins.{name}"), name)
+    function = getattr(importlib.import_module(f"touchstone.attacks.margins.{name}"), name)
     small = {"steps": 15, "restarts": 2}
     return partial(function, **{k: v for k, v in small.items() if k in inspect.signature(function).parameters})
 

@@ -12,14 +12,14 @@ from torch import nn
 
 import touchstone
 from touchstone.models.mlp import mlp
+from touchstone.models.networks import checkpoints
 from touchstone.models.unet import unet
-from touchstone.networks import checkpoints
 from touchstone.records.encoding import decode, encode
 from touchstone.records.nouns import Checkpoint
 
 torch.set_num_threads(1)
 FOLDER = Path(touchstone.__file__).parent / "models"
-# A program is empty until its file is read: tests/unit/networks/test_programs.py runs those.
+# A program is empty until its file is read: tests/unit/models/networks/test_programs.py runs those.
 NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py") if path.stem != "program_file")
 SHAPE = (2, 12, 16)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import yaml
 
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.files import ParamsError
-from touchstone.pipeline.settings.sections import STUDY_SETTINGS, sections
-from touchstone.pipeline.settings.study import load
-from touchstone.pipeline.settings.study_models import Compute, Scale, StudyFile
 from touchstone.plugins import PACKAGE
+from touchstone.settings.files import ParamsError
+from touchstone.settings.sections import STUDY_SETTINGS, sections
+from touchstone.settings.study import load
+from touchstone.settings.study_models import Compute, Scale, StudyFile
 
 ROOT = Path(__file__).parents[2]
 STUDIES = ("params", "tiny", "digits", "mnist", "cifar100")

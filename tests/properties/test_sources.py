@@ -15,7 +15,7 @@ from touchstone.digests import file_digest, folder_digest
 
 ARCHIVES = runpy.run_path(str(Path(__file__).parents[1] / "raw_archives.py"))
 PASSED_ON = ("weights.pt", "train-labels-idx1-ubyte.gz")  # someone else's file as it is, read as data alone
-SOURCES = sorted(path.stem for path in (Path(__file__).parents[2] / "src/touchstone/sources").glob("[a-z]*.py"))
+SOURCES = sorted(path.stem for path in (Path(__file__).parents[2] / "src/touchstone/data/sources").glob("[a-z]*.py"))
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def local_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("local")
     with pytest.MonkeyPatch.context() as patch:
         for name, table in ARCHIVES["write"](folder).items():
-            patch.setattr(importlib.import_module(f"touchstone.sources.{name}"), "ARCHIVES", table)
+            patch.setattr(importlib.import_module(f"touchstone.data.sources.{name}"), "ARCHIVES", table)
         yield folder
 
 
@@ -64,14 +64,14 @@ def hold_to_contract(source, folder, local_folder):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_source_keeps_the_contract(name, tmp_path, local_folder):
-    source = getattr(importlib.import_module(f"touchstone.sources.{name}"), name)
+    source = getattr(importlib.import_module(f"touchstone.data.sources.{name}"), name)
 
     hold_to_contract(source, tmp_path, local_folder)
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_source_states_licence_and_origin(name):
-    text = importlib.import_module(f"touchstone.sources.{name}").__doc__
+    text = importlib.import_module(f"touchstone.data.sources.{name}").__doc__
 
     assert "Licence:" in text
     assert "Origin:" in text

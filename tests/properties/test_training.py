@@ -12,11 +12,11 @@ from torch.nn import functional
 
 import touchstone
 from touchstone.models.ensemble import ensemble
+from touchstone.models.networks import checkpoints
 from touchstone.models.patch_discriminator import patch_discriminator
 from touchstone.models.shallow_rbf import shallow_rbf
 from touchstone.models.softmax_regression import softmax_regression
 from touchstone.models.unet import unet
-from touchstone.networks import checkpoints
 from touchstone.numerics.tensors import RandomStreams, frozen, seeded
 
 torch.set_num_threads(1)

@@ -9,7 +9,7 @@ import pytest
 
 from touchstone.pipeline.planning.parts import RULES
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "touchstone"
@@ -85,7 +85,11 @@ def test_a_room_has_its_floor_its_charter_and_its_imports():
     rooms = {room.name: room for room in HOUSE["rooms"]()}
 
     assert rooms["numerics"].floor == 2
-    assert rooms["statistics"].imports == ("records",)
-    assert rooms["attacks"].must_not == "import one another"
+    assert rooms["evaluations"].imports == ("contracts", "records")
+    assert rooms["detectors"].must_not == "import one another"
     assert rooms["attacks"].kind == "Components"
-    assert rooms["pipeline/jobs"].kind == "Pipeline"
+    assert rooms["pipeline"].kind == "Pipeline"
+
+
+def test_the_parts_of_rooms_have_charters():
+    assert HOUSE["parts"]()["attacks/margins"].startswith("Components of the section `margins:`")

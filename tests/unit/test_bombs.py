@@ -21,14 +21,14 @@ import torch
 
 from touchstone.__main__ import main
 from touchstone.assay.weight_files import read_weights
+from touchstone.data.ingest import downloads
+from touchstone.data.ingest.picture_files import read_square, read_svhn
+from touchstone.data.ingest.user_arrays import read_arrays
+from touchstone.data.ingest.user_pictures import Shaping, read_picture
 from touchstone.digests import canonical, sha256
-from touchstone.evidence_files import archive
-from touchstone.ingest import downloads
-from touchstone.ingest.picture_files import read_square, read_svhn
-from touchstone.ingest.user_arrays import read_arrays
-from touchstone.ingest.user_pictures import Shaping, read_picture
-from touchstone.pipeline.settings.files import read_yaml
+from touchstone.provenance import archive
 from touchstone.report import packing
+from touchstone.settings.files import read_yaml
 
 ROOM = 700_000_000  # bytes of memory beyond what the process has
 SMALL = 2_000_000  # bytes of a bomb on the disk

@@ -14,7 +14,7 @@ import yaml
 from projects import study_text
 from touchstone.__main__ import COMMANDS, command_line
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.study import load
 from typed_words import parsed
 
 ROOT = Path(__file__).parents[2]

@@ -9,8 +9,8 @@ from touchstone import registry
 from touchstone.__main__ import main
 from touchstone.claims import paper_files
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings import papers
-from touchstone.pipeline.settings.study import load
+from touchstone.settings import papers
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples/papers"

@@ -21,12 +21,12 @@ LIBRARY = (
     "api",
     "assay",
     "numerics",
-    "adversary",
+    "attacks/adversary",
     "attacks",
-    "adaptive",
-    "margins",
-    "networks",
-    "ingest",
+    "attacks/adaptive",
+    "attacks/margins",
+    "models/networks",
+    "data/ingest",
 )
 ENTRIES = (
     "commands/assay",

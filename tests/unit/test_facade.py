@@ -14,7 +14,7 @@ import touchstone
 from module_imports import imported
 from touchstone import plugins
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.provenance import code
+from touchstone.provenance import code
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "numpy", "yaml", "touchstone.registry")

@@ -8,33 +8,37 @@ from pathlib import Path
 import pytest
 
 from module_imports import imported
+from touchstone.plugins import place_of
+from touchstone.registry import FOLDERS
 
 PACKAGE = Path(__file__).parents[2] / "src" / "touchstone"
 FLOORS = [  # lowest first
     {"contracts", "digests", "extras", "messages", "parsed_files", "plugins"},
     {"numerics", "records", "signatures", "wrapped_classes"},
-    {"ingest", "networks", "pipeline/provenance", "registry", "statistics"},
-    {"adversary", "claims", "data", "evaluations", "sources"},
-    {
-        *("adaptive", "attacks", "detectors", "margins", "models", "pipeline/settings", "pretrained", "report"),
-        *("evidence_files", "training"),
-    },
-    {"api", "figures", "pipeline/planning", "pipeline/steps", "schemas"},
-    {"pipeline/jobs"},
-    {"pipeline/auditing"},
-    {"pipeline/orchestration"},
+    {"data", "evaluations", "provenance", "registry"},
+    {"claims", "models"},
+    {"attacks", "report", "settings"},
+    {"api", "detectors", "training"},
+    {"pipeline"},
     {"assay"},
-    {"evidence"},
+    {"audit"},
     {"commands"},
     {"__main__"},
 ]
+INNER = {  # the parts of a room, lowest first; what lies in the room itself is ""
+    "attacks": ("adversary", "", "adaptive", "margins"),
+    "audit": ("chain", ""),
+    "data": ("ingest", "sources", ""),
+    "evaluations": ("statistics", ""),
+    "models": ("networks", "pretrained", ""),
+    "pipeline": ("planning", "steps", "jobs", "orchestration"),
+    "report": ("", "figures"),
+    "settings": ("", "schemas"),
+}
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
-COMPONENTS = (
-    "sources", "data", "models", "training", "pretrained", "attacks", "adaptive", "margins", "detectors", "evaluations",
-    "figures",
-)  # fmt: skip
+COMPONENTS = tuple(map(place_of, FOLDERS))
 TORCH_FREE = (
-    *("sources", "data", "evaluations", "figures"),
+    *("data", "evaluations", "report/figures"),
     *(f"pipeline/steps/{step}" for step in ("evaluate", "report", "fetch", "prepare")),
 )
 PLANNING = (
@@ -42,10 +46,8 @@ PLANNING = (
     "signatures",
     "registry",
     "claims/criteria",
-    "pipeline/provenance",
-    "pipeline/settings",
+    "settings",
     "pipeline/planning",
-    "schemas",
 )
 LARGEST_ROOT, LONGEST_FILE = 12, 300
 
@@ -91,9 +93,23 @@ def modules_of(name: str) -> list[Path]:
 
 
 def room(name: str) -> str:
-    """The package that holds a module, pipeline/planning for pipeline/planning/plan; a root module is its own."""
-    parts = name.split("/")
-    return "/".join(parts[:2]) if parts[0] == "pipeline" else parts[0]
+    """The room that holds a module, pipeline for pipeline/planning/plan; a root module is its own."""
+    return name.split("/")[0]
+
+
+def part(name: str) -> str:
+    """The package that holds a module: pipeline/planning for pipeline/planning/plan."""
+    return name.rpartition("/")[0]
+
+
+def rank(name: str) -> int:
+    """The place of a module's part within its room."""
+    return INNER[room(name)].index(part(name).partition("/")[2])
+
+
+def is_component(name: str) -> bool:
+    """Whether a module lies in a component folder; report has the page beside its figures, which are components."""
+    return part(name) in COMPONENTS
 
 
 def upward(name: str, imported: Set[str]) -> set[str]:
@@ -109,6 +125,24 @@ def test_a_module_imports_only_from_lower_floors():
 
 def test_every_room_has_a_floor():
     assert {room(named(path)) for path in modules()} == set(LEVEL)
+
+
+@pytest.mark.parametrize("name", INNER)
+def test_a_part_of_a_room_imports_only_from_the_parts_below(name):
+    parts = {part(named(path)).partition("/")[2] for path in modules() if room(named(path)) == name}
+    below = [
+        (module, other)
+        for module in map(named, modules())
+        for other in own(PACKAGE / f"{module}.py")
+        if room(module) == room(other) == name and part(module) != part(other) and rank(other) > rank(module)
+    ]
+
+    assert parts - set(INNER[name]) == set()
+    assert below == []
+
+
+def test_only_the_rooms_of_the_list_have_parts():
+    assert {room(named(path)) for path in modules() if named(path).count("/") > 1} == set(INNER)
 
 
 def test_the_root_is_small_and_each_package_says_what_lives_there():
@@ -138,15 +172,15 @@ def test_planning_never_imports_torch_numpy_or_a_component(name):
         for module in wanted:
             at_import = imports(PACKAGE / f"{module}.py", everywhere=False)
             assert not {"torch", "numpy", "pandas"} & {other.split(".")[0] for other in at_import}, module
-        assert not {module for module in wanted if room(module) in COMPONENTS}
+        assert not {module for module in wanted if is_component(module)}
 
 
 @pytest.mark.parametrize("folder", COMPONENTS)
 def test_components_import_neither_steps_nor_each_other(folder):
     for path in (PACKAGE / folder).glob("*.py"):
         for name in own(path):
-            assert room(name) != "pipeline/steps", path.name
-            assert room(name) not in COMPONENTS or name.startswith(f"{folder}/_"), f"{path.name} imports {name}"
+            assert part(name) != "pipeline/steps", path.name
+            assert not is_component(name) or name.startswith(f"{folder}/_"), f"{path.name} imports {name}"
 
 
 @pytest.mark.parametrize("name", TORCH_FREE)
@@ -166,6 +200,7 @@ def test_no_module_imports_the_compiler_of_torch_when_it_is_imported():
 
 
 def test_the_check_sees_an_upward_arrow():
-    assert upward("pipeline/planning/plan", {"records/nouns", "pipeline/jobs/run"}) == {"pipeline/jobs/run"}
+    assert upward("report/page", {"records/nouns", "pipeline/jobs/run"}) == {"pipeline/jobs/run"}
+    assert rank("pipeline/planning/plan") < rank("pipeline/jobs/run")
     assert "pipeline/planning/parts" in own(PACKAGE / "pipeline/jobs/run.py") | own(PACKAGE / "pipeline/jobs/job.py")
     assert "records/nouns" in reached("pipeline/jobs/run")

@@ -9,7 +9,8 @@ import pytest
 
 from touchstone import registry
 from touchstone.claims import paper_files
-from touchstone.pipeline.settings import papers
+from touchstone.plugins import place_of
+from touchstone.settings import papers
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "papers"
@@ -44,7 +45,7 @@ def unresolved(text, pages):
 
 def shipped(folder):
     """The components of a folder of the package, whatever plug-ins other tests have located."""
-    files = (Path(registry.__file__).parent / folder).glob("*.py")
+    files = (Path(registry.__file__).parent / place_of(folder)).glob("*.py")
     return {f"{folder}/{path.stem}" for path in files if not path.stem.startswith("_")}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from touchstone import parsed_files, registry, signatures
-from touchstone.pipeline.provenance import code
+from touchstone.provenance import code
 from touchstone.registry import FOLDERS, component, names
 from touchstone.signatures import ComponentError, read_signature
 
@@ -94,7 +94,7 @@ def test_a_store_that_is_distrusted_is_neither_read_nor_written():
     kept()
     before = parsed_files.STORE.read_bytes()
     assert parsed_files.remembered("length", b"four", refuse) == 4
-    parsed_files.distrust()
+    parsed_files.disable_cache()
 
     assert parsed_files.remembered("length", b"four", lambda source: "parsed again") == "parsed again"
     assert parsed_files.remembered("length", b"four", refuse) == "parsed again"  # once in this process

@@ -21,10 +21,9 @@ from safetensors.numpy import save
 import job_files
 import touchstone
 from touchstone.__main__ import main
-from touchstone.evidence_files import archive
 from touchstone.messages import guard_terminal, printable, unguarded
 from touchstone.pipeline.orchestration import display
-from touchstone.pipeline.provenance import job_folders
+from touchstone.provenance import archive, job_folders
 from touchstone.records.metric_tables import METRIC_COLUMNS
 from touchstone.report import packing
 from touchstone.report.claim_files import COLUMNS as CLAIM_COLUMNS

@@ -12,7 +12,7 @@ import pytest
 import committed_reports
 from committed_reports import ROOT
 from committed_reports import claims as claims_of
-from touchstone.pipeline.auditing import report_tables
+from touchstone.audit.chain import report_tables
 
 TABLES = runpy.run_path(str(ROOT / "docs" / "tables.py"))
 PICTURE = runpy.run_path(str(ROOT / "docs" / "picture.py"))

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from touchstone import registry
-from touchstone.schemas import files
+from touchstone.settings.schemas import files
 
 mkdocs = pytest.importorskip("mkdocs.commands.build")
 ROOT = Path(__file__).parents[2]

@@ -29,9 +29,9 @@ STUDIES = {
 ELSEWHERE = {
     "another run is active in this folder (process ": "pipeline/orchestration/locks.py",
     "; wait until it ends, or end it, then rerun": "pipeline/orchestration/locks.py",
-    ": could not download ": "ingest/downloads.py",
-    "Without network, put these files, as they are, into a folder:": "ingest/downloads.py",
-    ": not the raw files of ": "ingest/raw_files.py",
+    ": could not download ": "data/ingest/downloads.py",
+    "Without network, put these files, as they are, into a folder:": "data/ingest/downloads.py",
+    ": not the raw files of ": "data/ingest/raw_files.py",
     "training diverged: the loss is ": "pipeline/steps/_training_losses.py",
 }
 

@@ -11,8 +11,8 @@ from torch import nn
 
 from touchstone import registry, wrapped_classes
 from touchstone.numerics.tensors import RandomStreams, row_norms
-from touchstone.pipeline.settings.files import ParamsError
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.files import ParamsError
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 ATTACK, DETECTOR = "attacks/torchattacks", "detectors/pytorch_ood"

@@ -15,7 +15,7 @@ from touchstone.__main__ import main
 from touchstone.assay import user_models
 from touchstone.pipeline.orchestration import locks
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 SHAPE = (1, 12, 12)

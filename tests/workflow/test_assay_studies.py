@@ -15,7 +15,7 @@ from torch import nn
 from touchstone.__main__ import main
 from touchstone.numerics import devices
 from touchstone.pipeline.orchestration import snakemake_run
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 STUDIES = Path("workflow/studies")

@@ -15,14 +15,14 @@ import forks
 from projects import write_study
 from touchstone import digests
 from touchstone.__main__ import main
-from touchstone.evidence import own_study
-from touchstone.evidence.own_audit import run_audit
-from touchstone.pipeline.auditing import audit
-from touchstone.pipeline.auditing.report_pages import ExpectedRoot, root_digest_on
+from touchstone.audit import own_study
+from touchstone.audit.chain import audit
+from touchstone.audit.chain.report_pages import ExpectedRoot, root_digest_on
+from touchstone.audit.own_audit import run_audit
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import chain, code, job_folders, sidecar_files
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance import chain, code, job_folders, sidecar_files
 from touchstone.records import encoding
+from touchstone.settings.study import load
 
 CHECKPOINT = "results/tiny/train/cnn.0/networks/cnn.0.safetensors"
 EXAMPLES = "results/tiny/prepare/tiny/examples/digits_test.safetensors"
@@ -36,9 +36,9 @@ NOTHING = ("--recompute", "0")
 CHECK = """
 import json, sys
 from dataclasses import asdict
-from touchstone.evidence import own_study
+from touchstone.audit import own_study
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.study import load
 found = own_study.check(Plan(load("tiny")), [], **json.loads(sys.argv[1]))
 print(json.dumps([asdict(finding) for finding in found]))
 """

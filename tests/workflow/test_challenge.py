@@ -9,21 +9,21 @@ import pytest
 import torch
 from torch import nn
 
+from touchstone.attacks.margins.nearest_classes import nearest_classes
+from touchstone.audit import chain_checks, challenge, study_evidence
+from touchstone.audit.problems import CHALLENGE, Result
+from touchstone.audit.recomputation import Recomputation
+from touchstone.audit.selection import Selection
+from touchstone.audit.verification import Options, verify
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.evidence import chain_checks, challenge, study_evidence
-from touchstone.evidence.problems import CHALLENGE, Result
-from touchstone.evidence.recomputation import Recomputation
-from touchstone.evidence.selection import Selection
-from touchstone.evidence.verification import Options, verify
-from touchstone.evidence_files import archive
-from touchstone.margins.nearest_classes import nearest_classes
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance import archive
 from touchstone.records import encoding, metric_tables
 from touchstone.records.metric_tables import Metrics
 from touchstone.report import packing
 from touchstone.report.claim_files import claim_rows, claims_csv
 from touchstone.report.tables import FIRST_LINE, numbered
+from touchstone.settings.study import load
 
 FORGED = runpy.run_path(str(Path(__file__).parents[1] / "forged_evidence.py"))
 Forger, caught = FORGED["Forger"], FORGED["caught"]

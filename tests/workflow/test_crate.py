@@ -11,14 +11,14 @@ from rocrate.rocrate import ROCrate
 
 from touchstone import digests
 from touchstone.__main__ import main
-from touchstone.evidence import run_crate, study_evidence
-from touchstone.evidence.selection import Selection
-from touchstone.evidence.verification import Options, verify
-from touchstone.evidence_files import archive
+from touchstone.audit import run_crate, study_evidence
+from touchstone.audit.selection import Selection
+from touchstone.audit.verification import Options, verify
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance import archive
 from touchstone.report import packing
+from touchstone.settings.study import load
 
 NET = "results/tiny/train/cnn.0/networks/cnn.0.safetensors"
 TRAIN = "results/tiny/prepare/tiny/examples/digits_train.safetensors"

@@ -17,8 +17,8 @@ from command_server import dvc_server
 from projects import Project, write_study
 from touchstone.pipeline.planning.parts import RULES
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance.job_folders import name_of
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance.job_folders import name_of
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]

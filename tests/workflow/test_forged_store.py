@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from touchstone.evidence import study_evidence
-from touchstone.evidence.selection import Selection
-from touchstone.evidence.verification import Options, verify
+from touchstone.audit import study_evidence
+from touchstone.audit.selection import Selection
+from touchstone.audit.verification import Options, verify
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import store
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance import store
+from touchstone.settings.study import load
 
 caught = runpy.run_path(str(Path(__file__).parents[1] / "forged_evidence.py"))["caught"]
 STUDY = "workflow/studies/few.yaml"

@@ -51,7 +51,7 @@ ATTACKS = {
     "saved.pt": (lambda path: torch.save({"weight": Trap()}, path), "contains more than weights"),
     "zip.pt": (lambda path: path.write_bytes(b"PK\5\6" + b"\xff" * 18), "is no file of torch.save"),
     "text.pt": (lambda path: path.write_text("import os"), "is no file of torch.save"),
-    "noise.safetensors": (lambda path: path.write_bytes(b"\xff" * 100), "not a whole safetensors file"),
+    "noise.safetensors": (lambda path: path.write_bytes(b"\xff" * 100), "its header claims"),
 }
 
 

@@ -11,17 +11,17 @@ from PIL import Image
 
 from projects import write_study
 from touchstone import plugins
+from touchstone.audit.chain import audit
 from touchstone.data.digits import SHARES
-from touchstone.ingest.splits import rows_of_part
-from touchstone.pipeline.auditing import audit
+from touchstone.data.ingest.splits import rows_of_part
 from touchstone.pipeline.jobs import job_plan, leak_check, leakage, run
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import sidecar_files
-from touchstone.pipeline.provenance.job_folders import folder_of
-from touchstone.pipeline.provenance.store import Store
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance import sidecar_files
+from touchstone.provenance.job_folders import folder_of
+from touchstone.provenance.store import Store
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 STUDY = """

@@ -11,7 +11,7 @@ from projects import study_text
 from touchstone import plugins
 from touchstone.__main__ import main
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/own_paper.md").read_text()

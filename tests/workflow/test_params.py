@@ -9,8 +9,8 @@ import yaml
 from projects import study_text, write_study
 from touchstone.numerics import devices
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.files import ParamsError
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.files import ParamsError
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 FULL = dict.fromkeys(("gradient_detection", "aloe", "margin_consistency", "fgsm", "translation"), "full")

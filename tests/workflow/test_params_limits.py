@@ -10,10 +10,10 @@ import pytest
 
 from projects import study_text, within
 from touchstone import registry
-from touchstone.pipeline.settings.files import ParamsError, lines_of, read_yaml
-from touchstone.pipeline.settings.limits import largest
-from touchstone.pipeline.settings.sections import STUDY_SETTINGS, sections
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.files import ParamsError, lines_of, read_yaml
+from touchstone.settings.limits import largest
+from touchstone.settings.sections import STUDY_SETTINGS, sections
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 10

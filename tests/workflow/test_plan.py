@@ -8,11 +8,11 @@ import pytest
 from projects import study_text
 from touchstone.pipeline.planning.parts import Net, Set
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import code
-from touchstone.pipeline.provenance.job_folders import job_of, name_of
-from touchstone.pipeline.settings import papers
-from touchstone.pipeline.settings.files import ParamsError
-from touchstone.pipeline.settings.study import Study, load
+from touchstone.provenance import code
+from touchstone.provenance.job_folders import job_of, name_of
+from touchstone.settings import papers
+from touchstone.settings.files import ParamsError
+from touchstone.settings.study import Study, load
 
 ROOT = Path(__file__).parents[2]
 FOLDER = "results/digits"

@@ -15,11 +15,11 @@ from touchstone.__main__ import main
 from touchstone.api.detector_scores import detector_scores
 from touchstone.commands import _component_check
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import code
-from touchstone.pipeline.provenance.job_folders import name_of
-from touchstone.pipeline.settings.files import ParamsError
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance import code
+from touchstone.provenance.job_folders import name_of
 from touchstone.report import packing
+from touchstone.settings.files import ParamsError
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 SPREAD = yaml.safe_load("""

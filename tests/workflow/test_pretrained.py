@@ -8,15 +8,15 @@ import torch
 
 from touchstone.digests import sha256
 from touchstone.models.mlp import mlp
-from touchstone.networks import checkpoints
+from touchstone.models.networks import checkpoints
 from touchstone.pipeline.jobs import job_plan, run
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import sidecar_files
-from touchstone.pipeline.provenance.store import Store
-from touchstone.pipeline.settings.files import ParamsError
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance import sidecar_files
+from touchstone.provenance.store import Store
 from touchstone.records import encoding, nouns
+from touchstone.settings.files import ParamsError
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 FOLDER = "results/own/train/theirs.0"

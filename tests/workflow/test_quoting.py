@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from snakemake.cli import parse_config
 
-from touchstone.pipeline.auditing import comparison
+from touchstone.audit.chain import comparison
 from touchstone.pipeline.orchestration.snakemake_run import configuration
 
 ROOT = Path(__file__).parents[2]

@@ -19,9 +19,9 @@ from pathlib import Path
 from touchstone import digests
 from touchstone.pipeline.planning.parts import FOLDER
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance.job_folders import name_of
-from touchstone.pipeline.provenance.store import key_of
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance.job_folders import name_of
+from touchstone.provenance.store import key_of
+from touchstone.settings.study import load
 
 plan = Plan(load("digits"))
 written = plan.write(Path("requirements.lock") if "lock" in sys.argv else None)
@@ -92,10 +92,10 @@ TABLE = [
     Change(
         "all that changes no number",
         (
-            ("src/touchstone/adversary/losses.py", "\nfrom __future__", "\n# a comment in a shared module\nfrom __future__"),
+            ("src/touchstone/attacks/adversary/losses.py", "\nfrom __future__", "\n# a comment in a shared module\nfrom __future__"),
             (FGSM, "The fast gradient sign method (FGSM).", "Another word for it."),
             (FGSM, "moved = images + eps * gradient.sign()", "moved = (\n                images + eps * gradient.sign()\n            )"),
-            ("src/touchstone/margins/_hyperplanes.py", "\nfrom touchstone", "\nUNUSED = 1\nfrom touchstone"),
+            ("src/touchstone/attacks/margins/_hyperplanes.py", "\nfrom touchstone", "\nUNUSED = 1\nfrom touchstone"),
             ("requirements.lock", "\ntorch==", "\n# resolved again\ntorch=="),
             (PARAMS, "energy: {use: energy}", "energy: {use: energy, temperature: 1.0}"),  # its default
             (PARAMS, "fgsm: {use: fgsm, eps: 0.1}", "fgsm: {use: fgsm, eps: 1/10}"),

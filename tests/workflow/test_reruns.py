@@ -12,13 +12,13 @@ from PIL import Image
 import forks
 from projects import write_study
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance.job_folders import name_of
-from touchstone.pipeline.provenance.store import record_path
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance.job_folders import name_of
+from touchstone.provenance.store import record_path
+from touchstone.settings.study import load
 
 OTHER_EPS = {"attacks": {"fgsm_08": {"eps": 0.09}}}
 MAKES_IMAGES_WITH_PGD = {"Train unet.0", "Train gan_unet.0", "Attack cnn.0"}
-TRAINS_WITHOUT_PGD = {"Train cnn.0", "Train cnn_aloe.0"}
+TRAINS_WITHOUT_PGD = {"Train cnn.0"}  # cnn_aloe measures its accuracy under PGD after each epoch
 NETWORK = "results/tiny/train/cnn.0/networks/cnn.0.safetensors"
 
 

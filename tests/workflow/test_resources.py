@@ -11,7 +11,7 @@ from projects import write_study
 from touchstone.pipeline.planning.parts import RULES
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.study import load
 
 TAGS = """
 import json

@@ -10,8 +10,8 @@ import pytest
 from projects import write_study
 from touchstone.digests import folder_digest
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.files import DEFAULT_STUDY, study_file
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.files import DEFAULT_STUDY, study_file
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 PINNED = "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"  # of sklearn_digits

@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from touchstone.pipeline.auditing import chain_picture, trace
-from touchstone.pipeline.provenance import chain, code, lookup
-from touchstone.pipeline.provenance.job_folders import name_of
+from touchstone.audit.chain import chain_picture, trace
+from touchstone.provenance import chain, code, lookup
+from touchstone.provenance.job_folders import name_of
 from touchstone.records.metric_tables import METRIC_COLUMNS
 
 SCORES = "results/tiny/detect/cnn.0/scores/cnn.0/msp/digits_test.safetensors"

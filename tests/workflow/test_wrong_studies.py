@@ -8,8 +8,8 @@ import pytest
 
 from projects import within
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.files import ParamsError
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.files import ParamsError
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 20

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from touchstone.adversary.budgets import check_budget
 from touchstone.api import gate, suite_phases
 from touchstone.api.evaluation_checks import log_odds
+from touchstone.attacks.adversary.budgets import check_budget
 from touchstone.attacks.attack_suite import attack_suite
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd

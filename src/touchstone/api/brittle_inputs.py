@@ -12,10 +12,10 @@ from torch import Tensor
 from touchstone.api import gate
 from touchstone.api import progress as progress_line
 from touchstone.api.arguments import check_share, check_whole
+from touchstone.attacks.margins.nearest_classes import nearest_classes
 from touchstone.contracts import Model
-from touchstone.margins.nearest_classes import nearest_classes
+from touchstone.evaluations.statistics.thresholds import catching_threshold
 from touchstone.numerics.tensors import RandomStreams, batches
-from touchstone.statistics.thresholds import catching_threshold
 
 
 class BrittleInput(NamedTuple):

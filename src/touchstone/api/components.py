@@ -9,7 +9,7 @@ from typing import Any
 
 from touchstone import extras, registry
 from touchstone.messages import nearest
-from touchstone.pipeline.settings import values
+from touchstone.settings import values
 from touchstone.signatures import Setting, Signature, Type
 
 CALLED = (

@@ -16,13 +16,13 @@ from touchstone.api.arguments import check_alike, check_images, check_labels, ch
 from touchstone.api.components import component
 from touchstone.api.model_guard import with_layers
 from touchstone.contracts import Model
+from touchstone.evaluations.statistics import rank_intervals
+from touchstone.evaluations.statistics.intervals import Interval
 from touchstone.messages import first_line, nearest
-from touchstone.networks import penultimate
-from touchstone.networks.confounding import confounding_labels, confounding_norms
-from touchstone.networks.readouts import Confounding, read_out
+from touchstone.models.networks import penultimate
+from touchstone.models.networks.confounding import confounding_labels, confounding_norms
+from touchstone.models.networks.readouts import Confounding, read_out
 from touchstone.numerics.tensors import batches, check_finite
-from touchstone.statistics import rank_intervals
-from touchstone.statistics.intervals import Interval
 
 LABELS: Confounding = {  # confounding labels by the names that params.yaml gives them
     "softmax_all": {"variant": "softmax", "ones": None, "draws": None},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from touchstone.statistics.sanity_checks import CHECKS
+from touchstone.evaluations.statistics.sanity_checks import CHECKS
 
 
 def log_odds(logits: Tensor, labels: Tensor) -> Tensor:

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from touchstone.api.attacked_rows import CHECKED
 from touchstone.contracts import Model
-from touchstone.evidence_files import archive
+from touchstone.evaluations.statistics.intervals import Interval
 from touchstone.numerics.tensors import batches
+from touchstone.provenance import archive
 from touchstone.records import encoding
 from touchstone.records.nouns import Array, ExampleSet, Outputs
-from touchstone.statistics.intervals import Interval
 
 KIND = "evaluation"
 SETS = ("clean", "attacked")

@@ -16,19 +16,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from touchstone.adversary.expectation import Expected
-from touchstone.adversary.losses import margin_loss
 from touchstone.api import evaluation_evidence, foreign_attacks, gate
 from touchstone.api import progress as progress_line
 from touchstone.api.arguments import check_share, check_whole
 from touchstone.api.attacked_rows import CHECKED, LARGE_EPS, STREAM, Effort, attack_rows
 from touchstone.api.evaluation_checks import failed
+from touchstone.attacks.adversary.expectation import Expected
+from touchstone.attacks.adversary.losses import margin_loss
 from touchstone.attacks.pgd import pgd
 from touchstone.contracts import Attack, Model
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.wording import bracketed, more_digits, written
 from touchstone.numerics.tensors import RandomStreams, batches
-from touchstone.statistics import intervals
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.wording import bracketed, more_digits, written
 
 ATTACKS = 5  # that `evaluate` always runs
 

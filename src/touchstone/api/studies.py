@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from touchstone.pipeline.settings import study as study_settings
-from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
-from touchstone.pipeline.settings.study import Study
+from touchstone.settings import study as study_settings
+from touchstone.settings.files import DEFAULT_STUDY, ParamsError
+from touchstone.settings.study import Study
 
 PARAMS = "params.yaml"
 CLONE = Path(__file__).parents[3]  # the repository, if touchstone is installed from a clone

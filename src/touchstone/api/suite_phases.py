@@ -9,11 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from touchstone.adversary.goals import Goal
-from touchstone.adversary.losses import margin_loss
-from touchstone.adversary.perturbations import Ball
-from touchstone.adversary.square_search import search_with_squares
-from touchstone.adversary.success import misclassified_on_grid
+from touchstone.attacks.adversary.goals import Goal
+from touchstone.attacks.adversary.losses import margin_loss
+from touchstone.attacks.adversary.perturbations import Ball
+from touchstone.attacks.adversary.square_search import search_with_squares
+from touchstone.attacks.adversary.success import misclassified_on_grid
 from touchstone.attacks.attack_suite import _NEAR, _QUERIES_NEAR
 from touchstone.contracts import Model
 from touchstone.numerics.tensors import RandomStreams, frozen

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from touchstone.assay import model_zoo
-from touchstone.ingest.user_pictures import Colour, Shaping
+from touchstone.data.ingest.user_pictures import Colour, Shaping
 from touchstone.messages import nearest
-from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME
+from touchstone.settings.files import DEFAULT_STUDY, NAME
 from touchstone.signatures import fold
 
 STUDIES = Path("workflow/studies")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from touchstone import digests
-from touchstone.pipeline.provenance import whole_files
+from touchstone.provenance import whole_files
 
 STORED = Path(".touchstone/digests.json")  # by path, size and time
 

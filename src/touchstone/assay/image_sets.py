@@ -11,10 +11,10 @@ import numpy as np
 
 from touchstone.assay.arguments import Arguments
 from touchstone.assay.class_order import Numbering
+from touchstone.data.ingest.pixels import to_levels
+from touchstone.data.ingest.splits import rows_of_part, stratified_order
+from touchstone.data.ingest.user_images import OwnImages, Reading, named, own_images
 from touchstone.data.own_images import SHARES
-from touchstone.ingest.pixels import to_levels
-from touchstone.ingest.splits import rows_of_part, stratified_order
-from touchstone.ingest.user_images import OwnImages, Reading, named, own_images
 from touchstone.records.nouns import Array
 
 PROBED = 512  # images that the model is tried on

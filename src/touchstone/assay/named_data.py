@@ -11,9 +11,9 @@ import numpy as np
 
 from touchstone.data.cifar10 import cifar10
 from touchstone.data.cifar100 import cifar100
-from touchstone.pipeline.provenance import whole_files
-from touchstone.sources import cifar10 as cifar10_files
-from touchstone.sources import cifar100 as cifar100_files
+from touchstone.data.sources import cifar10 as cifar10_files
+from touchstone.data.sources import cifar100 as cifar100_files
+from touchstone.provenance import whole_files
 
 FOLDER = Path(".touchstone/data")
 SETS = {

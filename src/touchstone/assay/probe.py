@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from touchstone.adversary.expectation import Expected
 from touchstone.api import gate
 from touchstone.api.model_guard import check_logits
 from touchstone.assay.class_order import Numbering, right_order
 from touchstone.assay.steadiness import check_steady, varies
+from touchstone.attacks.adversary.expectation import Expected
 from touchstone.messages import first_line
-from touchstone.networks import penultimate
-from touchstone.networks.programs import FAULTS
-from touchstone.networks.readouts import read_out
+from touchstone.models.networks import penultimate
+from touchstone.models.networks.programs import FAULTS
+from touchstone.models.networks.readouts import read_out
 from touchstone.numerics import tensors
 from touchstone.numerics.precision import float32_rounding
 

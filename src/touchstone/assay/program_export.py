@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from touchstone.assay.user_models import UserModel
 from touchstone.messages import first_line
-from touchstone.networks.programs import FAULTS, read_program
-from touchstone.pipeline.provenance import whole_files
+from touchstone.models.networks.programs import FAULTS, read_program
+from touchstone.provenance import whole_files
 
 TOLERANCE = 1e-3  # of the largest logit: between a network and its exported program
 

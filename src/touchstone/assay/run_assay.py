@@ -10,17 +10,17 @@ from touchstone.assay import arguments, named_data, study_file
 from touchstone.assay.facts import Facts
 from touchstone.assay.study import Study, write
 from touchstone.assay.study_file import Place
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.messages import say
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.orchestration import locks, snakemake_run
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import whole_files
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance import whole_files
 from touchstone.records import metric_tables
 from touchstone.report.summary import summary
 from touchstone.report.tables import numbered
-from touchstone.statistics.sanity_checks import Doubts
+from touchstone.settings.study import load
 
 JOB_SECONDS = 3.2  # of one job besides its attacks: Python, torch, reading and writing
 OVERHEAD = 2.0  # the time of an attack's step, relative to one forward and one backward pass

@@ -17,7 +17,15 @@ from touchstone.assay.arguments import missing_model
 from touchstone.assay.model_zoo import Published
 from touchstone.assay.weight_files import read_weights
 from touchstone.messages import first_line
-from touchstone.networks.programs import EXPORT_LINE, PROGRAM, RISK, ProgramFile, as_bytes, is_program, stated_shape
+from touchstone.models.networks.programs import (
+    EXPORT_LINE,
+    PROGRAM,
+    RISK,
+    ProgramFile,
+    as_bytes,
+    is_program,
+    stated_shape,
+)
 from touchstone.records.damage import DamagedFile
 
 INSTALL_ONNX = "pip install onnx2torch"

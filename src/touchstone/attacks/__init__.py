@@ -1,1 +1,3 @@
-"""Components of the section `attacks:`, one per file. They must not import one another."""
+"""Attacks on networks, on detectors and defences (adaptive), and distances to the decision boundary (margins), beside what
+these share (adversary). They must not import one another.
+"""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from touchstone.adversary.goals import strongest
-from touchstone.adversary.perturbations import Ball, check_inputs
+from touchstone.attacks.adversary.goals import strongest
+from touchstone.attacks.adversary.perturbations import Ball, check_inputs
 from touchstone.contracts import Model
 from touchstone.numerics.tensors import frozen
 

@@ -1,4 +1,4 @@
-"""Auto-PGD (APGD); adversary/apgd_step_halving.py halves the step size."""
+"""Auto-PGD (APGD); attacks/adversary/apgd_step_halving.py halves the step size."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from touchstone.adversary.apgd_step_halving import ascend_with_step_halving
-from touchstone.adversary.ascent import ascend_each
-from touchstone.adversary.goals import LOSSES, Goal, goals
-from touchstone.adversary.losses import keep_higher
-from touchstone.adversary.perturbations import Ball, check_inputs
-from touchstone.adversary.success import misclassified
+from touchstone.attacks.adversary.apgd_step_halving import ascend_with_step_halving
+from touchstone.attacks.adversary.ascent import ascend_each
+from touchstone.attacks.adversary.goals import LOSSES, Goal, goals
+from touchstone.attacks.adversary.losses import keep_higher
+from touchstone.attacks.adversary.perturbations import Ball, check_inputs
+from touchstone.attacks.adversary.success import misclassified
 from touchstone.contracts import Model, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen
 
@@ -33,7 +33,7 @@ def apgd(
 ) -> Tensor:
     """Raise the loss within `eps` by Auto-PGD, which needs no step size.
 
-    The step size starts at 2 * eps and is halved per image in `adversary/apgd_step_halving.py`.
+    The step size starts at 2 * eps and is halved per image in `attacks/adversary/apgd_step_halving.py`.
 
     Args:
         model: images in [0, 1] to logits (N, K).

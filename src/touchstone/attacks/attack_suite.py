@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from touchstone.adversary.apgd_step_halving import ascend_with_step_halving
-from touchstone.adversary.goals import Goal
-from touchstone.adversary.losses import (
+from touchstone.attacks.adversary.apgd_step_halving import ascend_with_step_halving
+from touchstone.attacks.adversary.goals import Goal
+from touchstone.attacks.adversary.losses import (
     LossOfLogits,
     cross_entropy,
     dlr_loss,
@@ -17,9 +17,9 @@ from touchstone.adversary.losses import (
     loss_and_input_gradient,
     margin_loss,
 )
-from touchstone.adversary.perturbations import Ball, check_inputs
-from touchstone.adversary.square_search import search_with_squares
-from touchstone.adversary.success import misclassified_on_grid
+from touchstone.attacks.adversary.perturbations import Ball, check_inputs
+from touchstone.attacks.adversary.square_search import search_with_squares
+from touchstone.attacks.adversary.success import misclassified_on_grid
 from touchstone.contracts import Model, NonNegativeInt, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from touchstone.adversary.ascent import ascend
-from touchstone.adversary.goals import Goal
-from touchstone.adversary.losses import margin_loss
-from touchstone.adversary.perturbations import Ball, check_inputs, resolve_step_size
+from touchstone.attacks.adversary.ascent import ascend
+from touchstone.attacks.adversary.goals import Goal
+from touchstone.attacks.adversary.losses import margin_loss
+from touchstone.attacks.adversary.perturbations import Ball, check_inputs, resolve_step_size
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen
 

@@ -7,8 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from touchstone.adversary.perturbations import check_inputs
-from touchstone.adversary.planted import Planted, plant, tried
+from touchstone.attacks.adversary.perturbations import check_inputs
+from touchstone.attacks.adversary.planted import Planted, plant, tried
 from touchstone.contracts import Attack, Model, NonNegativeInt, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, batches, frozen
 

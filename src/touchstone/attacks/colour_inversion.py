@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from touchstone.adversary.perturbations import check_inputs
+from touchstone.attacks.adversary.perturbations import check_inputs
 from touchstone.contracts import Model
 from touchstone.numerics.tensors import RandomStreams, frozen
 

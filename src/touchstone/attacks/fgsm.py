@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from touchstone.adversary.goals import Goal, goals, strongest
-from touchstone.adversary.losses import cross_entropy, logits_loss_and_gradient
-from touchstone.adversary.perturbations import check_inputs
+from touchstone.attacks.adversary.goals import Goal, goals, strongest
+from touchstone.attacks.adversary.losses import cross_entropy, logits_loss_and_gradient
+from touchstone.attacks.adversary.perturbations import check_inputs
 from touchstone.contracts import Model, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from touchstone.adversary.goals import Goal
-from touchstone.adversary.losses import logits_loss_and_gradient
-from touchstone.adversary.perturbations import check_inputs
+from touchstone.attacks.adversary.goals import Goal
+from touchstone.attacks.adversary.losses import logits_loss_and_gradient
+from touchstone.attacks.adversary.perturbations import check_inputs
 from touchstone.contracts import Model, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen
 

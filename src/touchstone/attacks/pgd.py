@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from touchstone.adversary.ascent import ascend, ascend_each
-from touchstone.adversary.goals import LOSSES, Goal, goals
-from touchstone.adversary.perturbations import Ball, check_inputs, resolve_step_size
+from touchstone.attacks.adversary.ascent import ascend, ascend_each
+from touchstone.attacks.adversary.goals import LOSSES, Goal, goals
+from touchstone.attacks.adversary.perturbations import Ball, check_inputs, resolve_step_size
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from touchstone.adversary.losses import margin_loss
-from touchstone.adversary.perturbations import Ball, check_inputs
-from touchstone.adversary.square_search import search_with_squares
-from touchstone.adversary.success import misclassified
+from touchstone.attacks.adversary.losses import margin_loss
+from touchstone.attacks.adversary.perturbations import Ball, check_inputs
+from touchstone.attacks.adversary.square_search import search_with_squares
+from touchstone.attacks.adversary.success import misclassified
 from touchstone.contracts import Model, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from touchstone.adversary.perturbations import check_inputs
+from touchstone.attacks.adversary.perturbations import check_inputs
 from touchstone.contracts import Model, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen
 from touchstone.wrapped_classes import wrapped

@@ -9,7 +9,7 @@ from touchstone.claims.criteria import COMPARISONS, Bound, Condition, RowQuery
 from touchstone.claims.file_checks import ClaimError, Place, check_block, number, size, text, truth
 
 COLUMNS = ("evaluation", "metric", "entry", "examples", "threat")
-# The numbers that a threat model states, as in statistics/threats.py, which imports numpy.
+# The numbers that a threat model states, as in evaluations/statistics/threats.py, which imports numpy.
 THREAT = ("eps", "steps", "step_size", "restarts", "imitations", "queries", "draws")
 NUMBER = ("name", *COLUMNS, "tolerance", "no_effect", "distance", "optional", "consequence", "stuck", "certified",
           *COMPARISONS)  # fmt: skip

@@ -157,12 +157,12 @@ def _break(verdict: Verdict, study: StudyClaims, measured: Measured) -> Break:
         # Of several networks every one that was attacked counts, also those named after one that was not.
         there, _ = judged_parts([replace(criterion.breaks, optional=True)], criterion, chosen, study.data, measured)
         own = tuple(replace(part, condition=criterion.breaks, breaks=True) for part in there)
-        parts = own = tuple(sorted(own, key=_harm))
+        parts = own = tuple(sorted(own, key=_severity))
     judged = [part for part in parts if part.word != REPORTED]
     if not judged:
         return Break(NOT_RUN, "", {}, own)
     # Tests have to be met by everything that they judge. What breaks one of several networks breaks the claim about them.
-    deciding = min(judged, key=_harm if own else weakness)
+    deciding = min(judged, key=_severity if own else weakness)
     if missing and deciding.word == NOT_CONFIRMED:
         return Break(INCONCLUSIVE, f"{MISSING}{'; '.join(missing)}", chosen, own)
     consequence = deciding.condition.consequence if deciding.word == CONFIRMED else ""
@@ -170,7 +170,7 @@ def _break(verdict: Verdict, study: StudyClaims, measured: Measured) -> Break:
     return Break(deciding.word, f"{sentence(deciding)}{label}", chosen, own)
 
 
-def _harm(part: Part) -> tuple[int, float]:
+def _severity(part: Part) -> tuple[int, float]:
     """Return a sort key of numbers that break a claim: the one that does so most clearly first."""
     order = (CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED, REPORTED)
     return order.index(part.word), -slack(part.condition, part.bound, part.quantity)

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from touchstone.claims.criteria import COMPLEMENT, Bound, Chosen, Condition, Criterion, RowQuery, assignments
+from touchstone.evaluations.statistics.rows import MEAN
+from touchstone.evaluations.statistics.wording import more_digits
 from touchstone.records.metric_tables import MetricRow
-from touchstone.statistics.rows import MEAN
-from touchstone.statistics.wording import more_digits
 
 EQUAL = "equals"  # of criteria.COMPARISONS
 

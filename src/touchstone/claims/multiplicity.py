@@ -8,8 +8,8 @@ from dataclasses import replace
 from touchstone.claims.criteria import KINDS, Criterion
 from touchstone.claims.measurements import EQUAL
 from touchstone.claims.verdicts import CONFIRMED, DOWN, INCONCLUSIVE, NOT_CONFIRMED, UP, Part, Verdict
-from touchstone.statistics import seed_intervals
-from touchstone.statistics.rows import ends_of
+from touchstone.evaluations.statistics import seed_intervals
+from touchstone.evaluations.statistics.rows import ends_of
 
 DECIDED = (CONFIRMED, NOT_CONFIRMED)
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from touchstone.claims.criteria import MET, Bound, Condition, Criterion, Published
 from touchstone.claims.measurements import EQUAL, Quantity
+from touchstone.evaluations.statistics.wording import RANGE, bracketed, limit, written
 from touchstone.messages import listed
-from touchstone.statistics.wording import RANGE, bracketed, limit, written
 
 # Axis 1: does the claim hold here?
 CONFIRMED, BY_CONSTRUCTION = MET

@@ -16,8 +16,8 @@ from touchstone.messages import say
 TESTS = Path("tests/properties")
 SAME_TYPE = "convert the state to the type of the data: state[...].to(features)"
 NO_GRAD = (
-    "attacks are called under torch.no_grad(): take gradients with touchstone.adversary.losses.loss_and_input_gradient,"
-    " or inside `with torch.enable_grad():`"
+    "attacks are called under torch.no_grad(): take gradients with loss_and_input_gradient of"
+    " touchstone.attacks.adversary.losses, or inside `with torch.enable_grad():`"
 )
 NO_TESTS = 5  # pytest's exit code if it ran no test
 HINTS = {  # words of an error -> what helps
@@ -50,7 +50,7 @@ def check(file: str, trace: bool) -> int:
         raise ValueError(
             f"{path}: is in {kind}/; its kind is the name of its folder, one of {', '.join(registry.FOLDERS)}"
         )
-    plugin = folder != plugins.PACKAGE
+    plugin = plugins.PACKAGE not in path.resolve().parents
     plugins.use([folder] if plugin else [])
     component = registry.component(kind, name)
     say(f"{kind}/{name}: takes {', '.join(component.call.data)}; settings {', '.join(component.settings) or 'none'}")

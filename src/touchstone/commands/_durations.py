@@ -10,7 +10,7 @@ from statistics import mean
 from typing import Any
 
 from touchstone.pipeline.jobs import run_records
-from touchstone.pipeline.settings.study import Study
+from touchstone.settings.study import Study
 
 TABLE = Path("benchmarks/results/job_seconds.json")  # of our runs, by benchmarks/job_seconds.py
 HERE, OURS = "what these jobs took here the last time", "our own run of {study}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from touchstone.audit.chain import report_tables
 from touchstone.messages import nearest
-from touchstone.pipeline.auditing import report_tables
 from touchstone.report import packing
 
 Rows = list[dict[str, str]]  # of metrics.csv.gz
@@ -31,8 +31,8 @@ def number_table(
         ValueError: The report does not have a name; the message suggests the nearest one. Or the report is from a version
             whose means had no intervals.
     """
-    from touchstone.statistics.rows import measured
-    from touchstone.statistics.threats import seedless
+    from touchstone.evaluations.statistics.rows import measured
+    from touchstone.evaluations.statistics.threats import seedless
 
     path = Path("reports") / study / packing.METRICS
     if not path.is_file():
@@ -65,7 +65,7 @@ def _chosen(path: Path, problem: str, wanted: Sequence[str], present: Iterable[s
 
 def _cell(rows: Rows) -> str:
     """Return the mean over seeds, or the only value, with its interval."""
-    from touchstone.statistics.wording import of_line
+    from touchstone.evaluations.statistics.wording import of_line
 
     if not rows:
         return "–"

@@ -12,18 +12,18 @@ import yaml
 from touchstone import registry
 from touchstone.claims.criteria import Criterion
 from touchstone.commands._verdicts import print_verdicts
+from touchstone.evaluations.statistics.sanity_checks import only_checks
 from touchstone.messages import say
 from touchstone.pipeline.orchestration import snakemake_run
-from touchstone.pipeline.provenance import code
-from touchstone.pipeline.settings.claim_roles import ABSENT
-from touchstone.pipeline.settings.files import read_yaml
-from touchstone.pipeline.settings.paper_questions import queries_of, shipped_papers_that_use, used_evaluations
-from touchstone.pipeline.settings.papers import Paper, criteria_of, paper_folder, read_papers, shipped
-from touchstone.pipeline.settings.problems import Problem, Problems
-from touchstone.pipeline.settings.study import Study, load
-from touchstone.pipeline.settings.unmeasured import unmeasured
-from touchstone.pipeline.settings.values import words
-from touchstone.statistics.sanity_checks import only_checks
+from touchstone.provenance import code
+from touchstone.settings.claim_roles import ABSENT
+from touchstone.settings.files import read_yaml
+from touchstone.settings.paper_questions import queries_of, shipped_papers_that_use, used_evaluations
+from touchstone.settings.papers import Paper, criteria_of, paper_folder, read_papers, shipped
+from touchstone.settings.problems import Problem, Problems
+from touchstone.settings.study import Study, load
+from touchstone.settings.unmeasured import unmeasured
+from touchstone.settings.values import words
 
 SMALL = Path("workflow/studies/tiny.yaml")  # the study whose data a check uses
 DATA = ("data", "compute")  # its keys that say which data that is, and on which machine

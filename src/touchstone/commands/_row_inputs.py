@@ -8,7 +8,7 @@ from typing import Any
 from touchstone import registry
 from touchstone.pipeline.planning.parts import Net, Set
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance.job_folders import name_of
+from touchstone.provenance.job_folders import name_of
 from touchstone.records.metric_tables import MetricRow
 
 NETWORKS = ("classifiers", "translators", "defences")  # the sections of what has seeds

@@ -8,19 +8,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from touchstone.audit.chain import report_tables
 from touchstone.claims import paper_files
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import INCONCLUSIVE, Part, Verdict, required
 from touchstone.commands._larger_sets import LargerSets
 from touchstone.commands._row_inputs import RowInputs
 from touchstone.commands._size_costs import Prices
-from touchstone.pipeline.auditing import report_tables
+from touchstone.evaluations.statistics import power, seed_intervals
+from touchstone.evaluations.statistics.wording import plain
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow, row_of
 from touchstone.report import packing
 from touchstone.report.claim_files import EVALUATION
-from touchstone.statistics import power, seed_intervals
-from touchstone.statistics.wording import plain
 
 NO_SEEDS_HELP = "only an upper bound: a stronger attack or a certificate would settle it, no seeds and no images"
 SEED_BY_SEED = "judged seed by seed: each further network is one more that has to pass"

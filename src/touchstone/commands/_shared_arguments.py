@@ -11,8 +11,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from touchstone.digests import DIGEST
-from touchstone.pipeline.settings.files import DEFAULT_STUDY
 from touchstone.plugins import PACKAGE
+from touchstone.settings.files import DEFAULT_STUDY
 
 RAW = "data/raw"  # the folder of a project with the raw files of each source
 

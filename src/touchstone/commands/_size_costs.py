@@ -10,7 +10,7 @@ from touchstone.commands._row_inputs import RowInputs
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.planning.parts import Set
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance.job_folders import job_of
+from touchstone.provenance.job_folders import job_of
 from touchstone.records.metric_tables import MetricRow
 
 Job = tuple[str, str]  # a rule and the name of a job, or of what jobs of other seeds have in common

@@ -21,8 +21,8 @@ from touchstone.pipeline.orchestration import own_sources
 from touchstone.pipeline.orchestration.snakemake_run import base_command
 from touchstone.pipeline.planning.layout import RAW
 from touchstone.pipeline.planning.parts import RULES
-from touchstone.pipeline.provenance.sidecar_files import BESIDE
-from touchstone.pipeline.settings.study import Study, load
+from touchstone.provenance.sidecar_files import BESIDE
+from touchstone.settings.study import Study, load
 
 NO_ENTRIES = ("study", "papers", "claims")  # parts of a study's settings that hold no entries
 TRAINED = ("classifiers", "translators")

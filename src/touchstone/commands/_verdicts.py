@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from touchstone.audit.chain import report_tables
 from touchstone.messages import nearest, printable, say
-from touchstone.pipeline.auditing import report_tables
 
 Lines = list[dict[str, str]]  # of claims.csv
 HEADS = ("claim", "holds?", "attacker", "measured")
@@ -72,7 +72,7 @@ def print_verdicts(study: str, paper: str | None = None) -> int:
 
 def _cells(line: dict[str, str]) -> tuple[str, ...]:
     from touchstone.claims.verdicts import DOES_NOT_APPLY
-    from touchstone.statistics.wording import of_line
+    from touchstone.evaluations.statistics.wording import of_line
 
     attacker = "" if line["attacker"] == DOES_NOT_APPLY else line["attacker"]
     return line["claim"], line["status"], attacker, of_line(line, "measured")
@@ -94,7 +94,7 @@ def print_in_full(study: str, wanted: list[str]) -> None:
 
 def _parts(line: dict[str, str]) -> Iterator[str]:
     """Yield a claim and its setting, its verdict, the criterion, the numbers, and each note."""
-    from touchstone.statistics.wording import of_line
+    from touchstone.evaluations.statistics.wording import of_line
 
     yield f"{line['claim']}  {line['setting']}"
     yield verdict_text(line).replace("**", "")

@@ -43,11 +43,11 @@ def main(
     """
     if is_own_process():  # it computes, as jobs do
         environment.prepare_command(1)
-    from touchstone.evidence.own_audit import run_audit
-    from touchstone.pipeline.auditing.findings import is_artefact
-    from touchstone.pipeline.auditing.report_pages import ExpectedRoot
+    from touchstone.audit.chain.findings import is_artefact
+    from touchstone.audit.chain.report_pages import ExpectedRoot
+    from touchstone.audit.own_audit import run_audit
 
-    parsed_files.distrust()
+    parsed_files.disable_cache()
     if is_artefact(what):
         typed = {"--root": root is not None, "--cpu": bool(cpu), "--no-render": not render}
         typed |= {"--recompute": recompute is not None, "--seed": seed is not None}

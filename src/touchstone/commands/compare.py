@@ -32,7 +32,7 @@ def main(first: str, second: str, most: int, names: str | None, as_json: bool) -
       touchstone compare HEAD~1:mnist mnist
       touchstone compare ../other/reports/digits digits --json
     """
-    from touchstone.pipeline.auditing.comparison import run_compare
+    from touchstone.audit.chain.comparison import run_compare
 
-    parsed_files.distrust()
+    parsed_files.disable_cache()
     return run_compare(first, second, most, as_json, Path(names) if names is not None else None)

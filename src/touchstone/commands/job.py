@@ -15,7 +15,7 @@ from touchstone.pipeline.jobs import job_plan, processes, run_records, warm
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.provenance.store import Store
+from touchstone.provenance.store import Store
 
 
 @click.command("job", cls=Command, hidden=True)

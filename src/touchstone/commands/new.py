@@ -13,8 +13,8 @@ import yaml
 from touchstone import registry
 from touchstone.commands._command_line import FOLDER, Choice, Command
 from touchstone.commands._templates import rendered
-from touchstone.pipeline.settings.files import NAME
-from touchstone.pipeline.settings.papers import shipped
+from touchstone.settings.files import NAME
+from touchstone.settings.papers import shipped
 
 KINDS = ("detector", "attack", "paper")
 

@@ -11,7 +11,7 @@ from touchstone.commands._shared_arguments import claims as claims_of_study
 from touchstone.commands._shared_arguments import study_argument
 from touchstone.messages import say
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.study import load
 
 
 @click.command("pack", cls=Command)
@@ -46,8 +46,8 @@ def main(study: str, claims: tuple[str, ...], out: str | None, weights: bool, ro
       touchstone pack digits --rocrate
     """
     # They import scipy, which --help does not need.
-    from touchstone.evidence import study_evidence
-    from touchstone.evidence.selection import Selection
+    from touchstone.audit import study_evidence
+    from touchstone.audit.selection import Selection
 
     selection = Selection(Plan(load(study)), claims)
     target = Path(out or f"build/{selection.plan.study.name}.{'crate.zip' if rocrate else 'pack'}")

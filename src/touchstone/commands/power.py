@@ -41,7 +41,7 @@ def main(study: str, as_json: bool, markdown: bool) -> int:
     # They import scipy, which --help does not need.
     from touchstone.commands._settling import settlings
     from touchstone.pipeline.planning.plan import Plan
-    from touchstone.pipeline.settings.study import load
+    from touchstone.settings.study import load
 
     # Run records are of one machine, and they choose the size.
     numbers = settlings(Plan(load(study)), priced=not markdown)
@@ -112,8 +112,8 @@ def _from_to(now: int | None, needed: int | None) -> str:
 
 def _notes(by_claim: Claims) -> str:
     """Return how many claims could be settled, and how to read the sizes."""
-    from touchstone.statistics.power import POWER
-    from touchstone.statistics.seed_intervals import CONFIDENCE
+    from touchstone.evaluations.statistics.power import POWER
+    from touchstone.evaluations.statistics.seed_intervals import CONFIDENCE
 
     settled = sum(not any(each.why_not for each in numbers) for numbers in by_claim.values())
     unknown = any(not each.why_not and each.minutes is None for numbers in by_claim.values() for each in numbers)

@@ -27,8 +27,8 @@ def main(study: str, cores: str, prune: bool) -> int:
     # They take half a second, which --help and a shell that completes words do without.
     from touchstone.pipeline.orchestration import pruning, snakemake_run
     from touchstone.pipeline.planning.plan import Plan
-    from touchstone.pipeline.provenance.store import Store
-    from touchstone.pipeline.settings.study import load
+    from touchstone.provenance.store import Store
+    from touchstone.settings.study import load
 
     exit_code = snakemake_run.run(study, cores)
     if exit_code == 0 and prune:

@@ -7,15 +7,15 @@ from pathlib import Path
 import click
 from safetensors import deserialize
 
+from touchstone.audit.chain.findings import altered_bytes, artefacts_named, is_artefact
 from touchstone.commands import _number_table, _verdicts
 from touchstone.commands._command_line import Command, Several, refuse_together, refuse_unused
 from touchstone.commands._shared_arguments import claims, papers, study_argument
 from touchstone.messages import nearest, say
-from touchstone.pipeline.auditing.findings import altered_bytes, artefacts_named, is_artefact
 from touchstone.pipeline.planning.layout import SUFFIX
-from touchstone.pipeline.provenance import chain, sidecar_files
-from touchstone.pipeline.provenance.job_folders import name_of
-from touchstone.pipeline.settings.study import Study, load
+from touchstone.provenance import chain, sidecar_files
+from touchstone.provenance.job_folders import name_of
+from touchstone.settings.study import Study, load
 
 
 @click.command("show", cls=Command)

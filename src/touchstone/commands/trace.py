@@ -33,8 +33,8 @@ def main(file: str | None, number: str | None, picture: str | None, depth: int |
       touchstone trace reports/digits/report.html --depth 1
       touchstone trace results/digits/attack/cnn.0 --picture chain.svg
     """
-    from touchstone.pipeline.auditing.trace import run_trace
+    from touchstone.audit.chain.trace import run_trace
 
     refuse_together({"--depth": depth is not None, "--json": as_json})
-    parsed_files.distrust()
+    parsed_files.disable_cache()
     return run_trace(file, number, as_json, picture, depth)

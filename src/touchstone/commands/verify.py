@@ -16,11 +16,11 @@ from touchstone.commands._shared_arguments import RAW, check_digest, device_opti
 from touchstone.messages import say
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import environment
-from touchstone.pipeline.provenance import chain
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance import chain
+from touchstone.settings.study import load
 
 if TYPE_CHECKING:
-    from touchstone.evidence.problems import Result
+    from touchstone.audit.problems import Result
 
 
 def _share(text: str) -> float:
@@ -101,10 +101,10 @@ def main(
     """
     if is_own_process():  # it computes, as jobs do
         environment.prepare_command(threads)
-    from touchstone.evidence import evaluation_checks, verification
-    from touchstone.evidence_files import archive
+    from touchstone.audit import evaluation_checks, verification
+    from touchstone.provenance import archive
 
-    parsed_files.distrust()
+    parsed_files.disable_cache()
     path = Path(file)
     devices.check_option(device)  # what fails for want of a GPU would be reported as a forgery
     manifest = archive.read_manifest(path)

@@ -1,1 +1,3 @@
-"""Components of the section `examples:`: from raw files to example sets. They must not import one another or torch."""
+"""From raw files to example sets: sources, components of the section `examples:`, and readers of archives (ingest). They
+must not import one another or torch.
+"""

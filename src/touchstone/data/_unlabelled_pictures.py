@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from touchstone.ingest.example_notes import no_classes, prepared
-from touchstone.ingest.picture_files import evenly, pictures_under, read_squares
+from touchstone.data.ingest.example_notes import no_classes, prepared
+from touchstone.data.ingest.picture_files import evenly, pictures_under, read_squares
 from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import ExampleSet
 

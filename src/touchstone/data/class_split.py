@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.ingest.example_notes import NO_CLASS, derived
+from touchstone.data.ingest.example_notes import NO_CLASS, derived
 from touchstone.records.class_splits import classes_of
 from touchstone.records.nouns import ExampleSet
 

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from touchstone.contracts import Severity
-from touchstone.ingest.example_notes import derived
-from touchstone.ingest.pixels import blurred, from_pictures, to_pictures
+from touchstone.data.ingest.example_notes import derived
+from touchstone.data.ingest.pixels import blurred, from_pictures, to_pictures
 from touchstone.records.nouns import Array, ExampleSet
 
 # Severity 1 to 5, from make_cifar_c.py of the official code, for 32x32 images. Those of ImageNet-C are for 224x224.

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.ingest.example_notes import prepared
-from touchstone.ingest.pixels import BILINEAR, resized
-from touchstone.ingest.raw_files import read_bytes
-from touchstone.ingest.splits import rows_of_part
+from touchstone.data.ingest.example_notes import prepared
+from touchstone.data.ingest.pixels import BILINEAR, resized
+from touchstone.data.ingest.raw_files import read_bytes
+from touchstone.data.ingest.splits import rows_of_part
 from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Array, ExampleSet
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from touchstone.contracts import PositiveInt
-from touchstone.ingest.example_notes import no_classes, prepared
-from touchstone.ingest.pixels import BILINEAR, resized
-from touchstone.ingest.raw_files import read_array
+from touchstone.data.ingest.example_notes import no_classes, prepared
+from touchstone.data.ingest.pixels import BILINEAR, resized
+from touchstone.data.ingest.raw_files import read_array
 from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import ExampleSet
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.ingest.idx import idx_part
+from touchstone.data.ingest.idx import idx_part
 from touchstone.records.nouns import ExampleSet
 
 

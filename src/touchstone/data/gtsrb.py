@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.ingest.example_notes import prepared
-from touchstone.ingest.picture_files import pictures_under, read_squares
-from touchstone.ingest.pixels import BILINEAR
-from touchstone.ingest.raw_files import read_bytes
-from touchstone.ingest.splits import rows_of_part
+from touchstone.data.ingest.example_notes import prepared
+from touchstone.data.ingest.picture_files import pictures_under, read_squares
+from touchstone.data.ingest.pixels import BILINEAR
+from touchstone.data.ingest.raw_files import read_bytes
+from touchstone.data.ingest.splits import rows_of_part
 from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Array, ExampleSet
 

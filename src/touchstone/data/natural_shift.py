@@ -6,8 +6,8 @@ from typing import Literal
 
 from PIL import ImageEnhance
 
-from touchstone.ingest.example_notes import derived
-from touchstone.ingest.pixels import from_pictures, to_pictures
+from touchstone.data.ingest.example_notes import derived
+from touchstone.data.ingest.pixels import from_pictures, to_pictures
 from touchstone.records.nouns import ExampleSet
 
 # docs/papers/translation.md, Natural shifts

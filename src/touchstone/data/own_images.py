@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.ingest import user_images as own
-from touchstone.ingest.example_notes import prepared
-from touchstone.ingest.splits import rows_of_part, stratified_order
-from touchstone.ingest.user_folder import files_in
-from touchstone.ingest.user_pictures import Shaping
+from touchstone.data.ingest import user_images as own
+from touchstone.data.ingest.example_notes import prepared
+from touchstone.data.ingest.splits import rows_of_part, stratified_order
+from touchstone.data.ingest.user_folder import files_in
+from touchstone.data.ingest.user_pictures import Shaping
 from touchstone.messages import nearest
 from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Array, ExampleSet

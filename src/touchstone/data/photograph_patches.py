@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from touchstone.contracts import PositiveFloat, PositiveInt
-from touchstone.ingest.example_notes import no_classes, prepared
-from touchstone.ingest.pixels import BILINEAR, tiles
-from touchstone.ingest.raw_files import read_gray
+from touchstone.data.ingest.example_notes import no_classes, prepared
+from touchstone.data.ingest.pixels import BILINEAR, tiles
+from touchstone.data.ingest.raw_files import read_gray
 from touchstone.records.nouns import ExampleSet
 
 

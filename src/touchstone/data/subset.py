@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.ingest.example_notes import derived
-from touchstone.ingest.splits import stratified_order
+from touchstone.data.ingest.example_notes import derived
+from touchstone.data.ingest.splits import stratified_order
 from touchstone.records.nouns import ExampleSet
 
 

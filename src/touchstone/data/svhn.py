@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.ingest.example_notes import prepared
-from touchstone.ingest.picture_files import read_svhn
-from touchstone.ingest.splits import rows_of_part
+from touchstone.data.ingest.example_notes import prepared
+from touchstone.data.ingest.picture_files import read_svhn
+from touchstone.data.ingest.splits import rows_of_part
 from touchstone.records.nouns import ExampleSet
 
 SHARES = {"train": 66, "validation": 2, "calibration": 2, "detector_train": 3}  # about thousands of the 73,257

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from touchstone.contracts import PositiveFloat, PositiveInt
-from touchstone.ingest.example_notes import no_classes, prepared
-from touchstone.ingest.pixels import BILINEAR, tiles
-from touchstone.ingest.raw_files import read_gray
+from touchstone.data.ingest.example_notes import no_classes, prepared
+from touchstone.data.ingest.pixels import BILINEAR, tiles
+from touchstone.data.ingest.raw_files import read_gray
 from touchstone.records.nouns import ExampleSet
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt
-from touchstone.ingest.example_notes import derived
+from touchstone.data.ingest.example_notes import derived
 from touchstone.records.nouns import ExampleSet
 
 

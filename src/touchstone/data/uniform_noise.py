@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import PositiveInt
-from touchstone.ingest.example_notes import generated
-from touchstone.ingest.pixels import levels_in_pieces
+from touchstone.data.ingest.example_notes import generated
+from touchstone.data.ingest.pixels import levels_in_pieces
 from touchstone.records.nouns import ExampleSet
 
 

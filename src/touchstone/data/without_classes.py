@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from touchstone.ingest.example_notes import derived, no_classes
+from touchstone.data.ingest.example_notes import derived, no_classes
 from touchstone.records.nouns import ExampleSet
 
 

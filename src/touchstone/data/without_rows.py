@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from touchstone.ingest.example_notes import derived
+from touchstone.data.ingest.example_notes import derived
 from touchstone.records.nouns import ExampleSet
 
 

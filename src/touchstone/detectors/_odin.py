@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from touchstone.adversary.losses import cross_entropy, loss_and_input_gradient
+from touchstone.attacks.adversary.losses import cross_entropy, loss_and_input_gradient
 from touchstone.contracts import Model
 from touchstone.detectors._input_steps import stepped
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from touchstone.adversary.losses import loss_and_input_gradient
+from touchstone.attacks.adversary.losses import loss_and_input_gradient
 from touchstone.contracts import NonNegativeFloat, PositiveInt, UnitInterval
 from touchstone.detectors._gaussians import fit_gaussians, squared_distances
 from touchstone.detectors._halves import halves

@@ -1,1 +1,3 @@
-"""Components of the section `evaluations:`: from outputs to metric rows. They must not import one another or torch."""
+"""From outputs to metric rows: components of the section `evaluations:`, beside their statistics. They must not import one
+another or torch.
+"""

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from touchstone.evaluations.statistics.declared_budgets import DEFAULT_NORM
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.rows import row
+from touchstone.evaluations.statistics.sanity_checks import CHECKS, PASSED
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics.declared_budgets import DEFAULT_NORM
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import row
-from touchstone.statistics.sanity_checks import CHECKS, PASSED
 
 BLACK_BOX = ("square", "spsa", "joint_spsa", "score_square")
 

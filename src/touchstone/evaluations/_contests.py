@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from touchstone.evaluations.statistics.estimators import Array, correct
+from touchstone.evaluations.statistics.rows import attacked_outputs, clean_outputs, grouped, only, rows_of
+from touchstone.evaluations.statistics.threats import network
 from touchstone.records.nouns import Cell
-from touchstone.statistics.estimators import Array, correct
-from touchstone.statistics.rows import attacked_outputs, clean_outputs, grouped, only, rows_of
-from touchstone.statistics.threats import network
 
 FRACTIONS = ("fpr95_id", "fpr95_ood", "detection_error")  # statistics that are shares of inputs; the others are areas
 FEWEST = 10  # successful attacks below which a statistic of them is noise

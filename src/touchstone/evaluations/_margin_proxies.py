@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy import special
 
-from touchstone.statistics.estimators import Array, logit_margins
+from touchstone.evaluations.statistics.estimators import Array, logit_margins
 
 
 def _probabilities(logits: Array) -> Array:

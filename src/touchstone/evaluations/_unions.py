@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from touchstone.evaluations.statistics.rows import grouped, place
+from touchstone.evaluations.statistics.threats import budget
 from touchstone.records.metric_rows import ADAPTIVE, Threat, stated
 from touchstone.records.nouns import Cell
-from touchstone.statistics.rows import grouped, place
-from touchstone.statistics.threats import budget
 
 
 class Union(NamedTuple):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from touchstone.evaluations.statistics.estimators import correct
+from touchstone.evaluations.statistics.rows import only, rate_row, rows_of, with_means
+from touchstone.evaluations.statistics.threats import network
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics.estimators import correct
-from touchstone.statistics.rows import only, rate_row, rows_of, with_means
-from touchstone.statistics.threats import network
 
 METRICS = ("agreement_when_both_wrong", "agreement_on_fooling", "transfer_error")
 

@@ -11,14 +11,14 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import FRACTIONS
+from touchstone.evaluations.statistics import estimators, intervals, rank_intervals
+from touchstone.evaluations.statistics.estimators import Array
+from touchstone.evaluations.statistics.intervals import Interval, from_samples
+from touchstone.evaluations.statistics.rows import MEAN, grouped, only, row, with_means
+from touchstone.evaluations.statistics.seed_intervals import SCORE, SIGNED
+from touchstone.evaluations.statistics.threats import budget, equal_budgets, network
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import estimators, intervals, rank_intervals
-from touchstone.statistics.estimators import Array
-from touchstone.statistics.intervals import Interval, from_samples
-from touchstone.statistics.rows import MEAN, grouped, only, row, with_means
-from touchstone.statistics.seed_intervals import SCORE, SIGNED
-from touchstone.statistics.threats import budget, equal_budgets, network
 
 METRICS = (
     "auroc_clean", "aupr_ood_clean", "aupr_id_clean", "fpr95_id_clean", "fpr95_ood_clean", "detection_error_clean",

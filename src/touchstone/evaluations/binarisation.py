@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from touchstone.evaluations.statistics.estimators import Array
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.rows import grouped, only, rate_row, row, rows_of, with_means
+from touchstone.evaluations.statistics.sanity_checks import CHECKS, PASSED
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics.estimators import Array
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import grouped, only, rate_row, row, rows_of, with_means
-from touchstone.statistics.sanity_checks import CHECKS, PASSED
 
 METRICS = ("planted_share", "planted_success_rate", "random_success_rate", "*_passed")
 TESTS = ("attacks/binarisation", "adaptive/detector_binarisation")

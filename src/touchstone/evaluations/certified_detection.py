@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
+from touchstone.evaluations.statistics import estimators, rank_intervals
+from touchstone.evaluations.statistics.estimators import Array
+from touchstone.evaluations.statistics.intervals import Interval, from_samples
+from touchstone.evaluations.statistics.rows import MEAN, grouped, means_over_sets, only, row, with_means
+from touchstone.evaluations.statistics.seed_intervals import SCORE, SIGNED
+from touchstone.evaluations.statistics.threats import budget, network
 from touchstone.records.metric_rows import stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import estimators, rank_intervals
-from touchstone.statistics.estimators import Array
-from touchstone.statistics.intervals import Interval, from_samples
-from touchstone.statistics.rows import MEAN, grouped, means_over_sets, only, row, with_means
-from touchstone.statistics.seed_intervals import SCORE, SIGNED
-from touchstone.statistics.threats import budget, network
 
 METRICS = ("certified_auroc", "attacked_auroc", "bracket_width", "certified_auroc_difference")
 

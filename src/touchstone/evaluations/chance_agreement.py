@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.estimators import Array, correct
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.pairing import require_outputs
+from touchstone.evaluations.statistics.rows import grouped, only, row, rows_of, with_means
+from touchstone.evaluations.statistics.seed_intervals import SIGNED, SIGNED_DIFFERENCE
+from touchstone.evaluations.statistics.threats import network
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
-from touchstone.statistics.estimators import Array, correct
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.pairing import require_outputs
-from touchstone.statistics.rows import grouped, only, row, rows_of, with_means
-from touchstone.statistics.seed_intervals import SIGNED, SIGNED_DIFFERENCE
-from touchstone.statistics.threats import network
 
 METRICS = ("agreement_beyond_chance", "agreement_beyond_chance_minus_*", "chance_agreement")
 UNIT = "difference of fractions"

@@ -11,12 +11,20 @@ from scipy.special import logsumexp
 
 from touchstone.contracts import PositiveFloat, UnitInterval
 from touchstone.evaluations._attack_checks import BLACK_BOX, check_rows, eps_of, equal_budget, ladder, norm_of
+from touchstone.evaluations.statistics.estimators import Array, accuracy, auroc, correct
+from touchstone.evaluations.statistics.rows import (
+    MEAN,
+    attacked_outputs,
+    clean_outputs,
+    grouped,
+    only,
+    rows_of,
+    with_means,
+)
+from touchstone.evaluations.statistics.threats import network, threat, use_of, white_box
 from touchstone.records.metric_rows import ADAPTIVE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics.estimators import Array, accuracy, auroc, correct
-from touchstone.statistics.rows import MEAN, attacked_outputs, clean_outputs, grouped, only, rows_of, with_means
-from touchstone.statistics.threats import network, threat, use_of, white_box
 
 METRICS = (
     "change_at_eps_0", "rise_with_eps", "rise_with_steps", "rise_with_restarts", "change_with_doubled_steps",
@@ -64,7 +72,7 @@ def checks(
     Returns:
         Two rows per check, network seed (with its detector) and attack: the value, and CHECK_passed (1 or 0); then means
         over seeds. Attacks on scores are on mean_of_sets/ATTACK. The checks and their bounds:
-        statistics/sanity_checks.py. Values are about exactly these inputs, so they have no interval.
+        evaluations/statistics/sanity_checks.py. Values are about exactly these inputs, so they have no interval.
 
     Raises:
         ValueError: there is nothing to check, a detector has no threshold for the rate, or a score was attacked on no OOD

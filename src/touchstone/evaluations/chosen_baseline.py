@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import Contest
+from touchstone.evaluations.statistics import rank_intervals
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.rows import grouped, means_over_sets, row, with_means
+from touchstone.evaluations.statistics.threats import network
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import rank_intervals
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import grouped, means_over_sets, row, with_means
-from touchstone.statistics.threats import network
 
 METRICS = ("auroc", "auroc_minus_chosen", "auroc_minus_peers", "choice_auroc")
 LEARNED = "learned"  # in place of the name of a detector that is fitted for one kind

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.estimators import Array
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.rows import only, row, rows_of, with_means
+from touchstone.evaluations.statistics.threats import network, white_box
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell, Checkpoint
-from touchstone.statistics import intervals
-from touchstone.statistics.estimators import Array
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import only, row, rows_of, with_means
-from touchstone.statistics.threats import network, white_box
 
 METRICS = ("closed_form_error", "error_minus_closed_form", "greatest_loss_difference")
 

@@ -8,13 +8,21 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import FEWEST, Contest, contests
+from touchstone.evaluations.statistics import rank_intervals
+from touchstone.evaluations.statistics.estimators import correct
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.rows import (
+    attacked_outputs,
+    clean_outputs,
+    grouped,
+    rate_row,
+    row,
+    rows_of,
+    with_means,
+)
+from touchstone.evaluations.statistics.threats import network
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import rank_intervals
-from touchstone.statistics.estimators import correct
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import attacked_outputs, clean_outputs, grouped, rate_row, row, rows_of, with_means
-from touchstone.statistics.threats import network
 
 METRICS = ("auroc", "auroc_successes", "auroc_drop_from_*", "auroc_successes_drop_from_*", "success_rate")
 

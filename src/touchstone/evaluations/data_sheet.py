@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.intervals import Interval, Sampling
+from touchstone.evaluations.statistics.rows import of_images, row, with_means
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Array, Cell, ExampleSet
-from touchstone.statistics import intervals
-from touchstone.statistics.intervals import Interval, Sampling
-from touchstone.statistics.rows import of_images, row, with_means
 
 METRICS = ("n", "classes", "mean_intensity", "sparsity", "on_grid")
 CHUNK = 100  # images at a time: they fit into the processor's cache

@@ -6,10 +6,10 @@ import itertools
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import FRACTIONS, Contest, contests
+from touchstone.evaluations.statistics import rank_intervals
+from touchstone.evaluations.statistics.rows import grouped, means_over_sets, row, with_means
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import rank_intervals
-from touchstone.statistics.rows import grouped, means_over_sets, row, with_means
 
 METRICS = (
     "auroc", "aupr_ood", "aupr_id", "fpr95_id", "fpr95_ood", "detection_error", "auroc_successes", "aupr_ood_successes",

@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
-from touchstone.records.metric_rows import Threat
-from touchstone.records.metric_tables import MetricRow
-from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
-from touchstone.statistics.estimators import Array, correct
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import (
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.estimators import Array, correct
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.rows import (
     attacked_outputs,
     clean_outputs,
     grouped,
@@ -24,9 +21,12 @@ from touchstone.statistics.rows import (
     rows_of,
     with_means,
 )
-from touchstone.statistics.sanity_checks import PASSED
-from touchstone.statistics.seed_intervals import SIGNED
-from touchstone.statistics.threats import network, threat, white_box
+from touchstone.evaluations.statistics.sanity_checks import PASSED
+from touchstone.evaluations.statistics.seed_intervals import SIGNED
+from touchstone.evaluations.statistics.threats import network, threat, white_box
+from touchstone.records.metric_rows import Threat
+from touchstone.records.metric_tables import MetricRow
+from touchstone.records.nouns import Cell
 
 METRICS = ("implied_accuracy_at_half", "best_known_accuracy_at_half", "implied_minus_best_known", "*_passed")
 DIFFERENCE = "implied_minus_best_known"

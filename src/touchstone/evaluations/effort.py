@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.rows import of_images, row, with_means
+from touchstone.evaluations.statistics.threats import threat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import of_images, row, with_means
-from touchstone.statistics.threats import threat
 
 METRICS = ("forward_passes", "gradient_passes")
 

@@ -8,12 +8,10 @@ import numpy as np
 
 from touchstone.evaluations._attack_checks import against_oblivious
 from touchstone.evaluations._unions import Union, unions
-from touchstone.records.metric_tables import MetricRow
-from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
-from touchstone.statistics.estimators import Array, correct
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import (
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.estimators import Array, correct
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.rows import (
     attacked_outputs,
     clean_outputs,
     grouped,
@@ -23,8 +21,10 @@ from touchstone.statistics.rows import (
     rows_of,
     with_means,
 )
-from touchstone.statistics.threats import network
-from touchstone.statistics.threshold_intervals import Threshold, of_detector, share_at
+from touchstone.evaluations.statistics.threats import network
+from touchstone.evaluations.statistics.threshold_intervals import Threshold, of_detector, share_at
+from touchstone.records.metric_tables import MetricRow
+from touchstone.records.nouns import Cell
 
 METRICS = (
     "evasion_rate_at_*", "wrong_rate", "flagged_rate_at_*", "no_score_gradient", "no_score_gradient_clean",
@@ -81,7 +81,7 @@ def evasion(
         guard = _guarding(guards, cell)
         for rate, threshold in guard.thresholds.items():
             if cell.attack:
-                past = share_at(threshold, _in_order(_reach(out, cell), cell), below=True, above=False)
+                past = share_at(threshold, _in_order(_evasion_threshold(out, cell), cell), below=True, above=False)
                 rows.append(_row(f"evasion_rate_at_{rate}", past, cell, [cell, out, *guard.cells]))
             else:
                 flagged = share_at(threshold, _in_order(cell.noun.scores, cell), below=False, above=True)
@@ -134,7 +134,9 @@ def _worst(union: Union, outputs: list[Cell], guards: dict[tuple[str, str], _Gua
     guard, ids = _guarding(guards, attacked[0]), np.sort(attacked[0].noun.example_ids)
     # Per attack, the threshold at and above which an image gets past.
     each = {
-        cell.file: _reach(attacked_outputs(outputs, cell), cell)[rows_of(cell.noun.example_ids, ids, cell.file)]
+        cell.file: _evasion_threshold(attacked_outputs(outputs, cell), cell)[
+            rows_of(cell.noun.example_ids, ids, cell.file)
+        ]
         for cell in attacked
     }
     reach, by_adaptive = (np.minimum.reduce([each[cell.file] for cell in cells]) for cells in (attacked, adaptive))
@@ -161,7 +163,7 @@ def _wrong(out: Cell, cell: Cell) -> Array:
     return np.asarray(~correct(out.noun.predictions, out.noun.labels)[rows])
 
 
-def _reach(out: Cell, cell: Cell) -> Array:
+def _evasion_threshold(out: Cell, cell: Cell) -> Array:
     """Return the score of each wrong row; infinity where the prediction is right, which no threshold lets past."""
     return np.where(_wrong(out, cell), cell.noun.scores, np.inf)
 

@@ -6,12 +6,12 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import are_pairs, is_id
+from touchstone.evaluations.statistics import intervals, rank_intervals
+from touchstone.evaluations.statistics.estimators import Array
+from touchstone.evaluations.statistics.rows import grouped, only, row, with_means
+from touchstone.evaluations.statistics.threats import network
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals, rank_intervals
-from touchstone.statistics.estimators import Array
-from touchstone.statistics.rows import grouped, only, row, with_means
-from touchstone.statistics.threats import network
 
 METRICS = ("upstream_share", "auroc_upstream_share", "auroc_gradient_sum")
 LAST_LAYER = 2  # columns of the gradient norms: the weight and the bias of the layer that gives the logits

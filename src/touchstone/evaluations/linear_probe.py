@@ -12,13 +12,13 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.estimators import Array
+from touchstone.evaluations.statistics.pairing import partner, require_outputs
+from touchstone.evaluations.statistics.rows import rate_row, row, rows_of, with_means
+from touchstone.evaluations.statistics.seed_intervals import SIGNED
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
-from touchstone.statistics.estimators import Array
-from touchstone.statistics.pairing import partner, require_outputs
-from touchstone.statistics.rows import rate_row, row, rows_of, with_means
-from touchstone.statistics.seed_intervals import SIGNED
 
 METRICS = ("probe_accuracy", "probe_accuracy_minus_*")
 INVERSE_PENALTIES = (0.001, 0.01, 0.1, 1.0)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.estimators import Array
+from touchstone.evaluations.statistics.intervals import Sampling
+from touchstone.evaluations.statistics.logit_paths import logit_paths
+from touchstone.evaluations.statistics.rows import row, with_means
 from touchstone.records.metric_rows import WHITE_BOX, Threat, stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
-from touchstone.statistics.estimators import Array
-from touchstone.statistics.intervals import Sampling
-from touchstone.statistics.logit_paths import logit_paths
-from touchstone.statistics.rows import row, with_means
 
 METRICS = ("median_r2",)
 

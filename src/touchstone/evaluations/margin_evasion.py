@@ -7,17 +7,17 @@ from functools import partial
 import numpy as np
 
 from touchstone.contracts import PositiveFloat, UnitInterval
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.estimators import Array, correct, logit_margins
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.margin_cells import KeptMargins, kept
+from touchstone.evaluations.statistics.rows import row, rows_of, with_means
+from touchstone.evaluations.statistics.threats import budget, network, white_box
+from touchstone.evaluations.statistics.threshold_intervals import Threshold, difference, resampled_threshold, share_at
+from touchstone.evaluations.statistics.thresholds import catching_threshold
 from touchstone.records.metric_rows import WHITE_BOX, Threat, stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
-from touchstone.statistics.estimators import Array, correct, logit_margins
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.margin_cells import KeptMargins, kept
-from touchstone.statistics.rows import row, rows_of, with_means
-from touchstone.statistics.threats import budget, network, white_box
-from touchstone.statistics.threshold_intervals import Threshold, difference, resampled_threshold, share_at
-from touchstone.statistics.thresholds import catching_threshold
 
 METRICS = (
     "threshold", "share_above_threshold", "share_flagged", "share_wrong", "share_wrong_unflagged",

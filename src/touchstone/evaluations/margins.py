@@ -10,14 +10,14 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
 from touchstone.evaluations._margin_proxies import PROXIES, feature_margins, last_layer
+from touchstone.evaluations.statistics import intervals, rank_intervals
+from touchstone.evaluations.statistics.estimators import Array, logit_margins
+from touchstone.evaluations.statistics.margin_cells import KeptMargins, kept, lower_bounds
+from touchstone.evaluations.statistics.pairing import partner
+from touchstone.evaluations.statistics.rows import row, with_means
 from touchstone.records.metric_rows import NO_ATTACKER, WHITE_BOX, Threat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals, rank_intervals
-from touchstone.statistics.estimators import Array, logit_margins
-from touchstone.statistics.margin_cells import KeptMargins, kept, lower_bounds
-from touchstone.statistics.pairing import partner
-from touchstone.statistics.rows import row, with_means
 
 METRICS = (
     "median_margin", "share_not_found", "kendall_tau", "kendall_tau_class_*", "kendall_tau_probability_margin",

@@ -6,12 +6,12 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import by_id, contests, is_id
+from touchstone.evaluations.statistics import rank_intervals
+from touchstone.evaluations.statistics.estimators import Array
+from touchstone.evaluations.statistics.rows import grouped, only, row, with_means
+from touchstone.evaluations.statistics.threats import network
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import rank_intervals
-from touchstone.statistics.estimators import Array
-from touchstone.statistics.rows import grouped, only, row, with_means
-from touchstone.statistics.threats import network
 
 METRICS = ("auroc_halves", "auroc_shuffled")
 

@@ -9,15 +9,15 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import by_id
+from touchstone.evaluations.statistics import rank_intervals
+from touchstone.evaluations.statistics.estimators import Array
+from touchstone.evaluations.statistics.intervals import Interval, from_samples
+from touchstone.evaluations.statistics.rows import row, with_means
+from touchstone.evaluations.statistics.seed_intervals import SIGNED
+from touchstone.evaluations.statistics.threats import network
 from touchstone.records.class_splits import class_order
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import rank_intervals
-from touchstone.statistics.estimators import Array
-from touchstone.statistics.intervals import Interval, from_samples
-from touchstone.statistics.rows import row, with_means
-from touchstone.statistics.seed_intervals import SIGNED
-from touchstone.statistics.threats import network
 
 METRICS = ("auroc", "auroc_minus_*", "auroc_class_*")
 MEAN = "mean_of_splits"  # in place of the name of a network

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import FRACTIONS, Contest, contests
+from touchstone.evaluations.statistics import estimators, rank_intervals
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.rows import grouped, means_over_sets, row, with_means
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import estimators, rank_intervals
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import grouped, means_over_sets, row, with_means
 
 METRICS = (
     "auroc_minus_*", "auroc_successes_minus_*", "aupr_ood_minus_*", "aupr_ood_successes_minus_*",

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.estimators import correct
+from touchstone.evaluations.statistics.pairing import partner
+from touchstone.evaluations.statistics.rows import grouped, row, rows_of, with_means
+from touchstone.evaluations.statistics.seed_intervals import SIGNED
+from touchstone.evaluations.statistics.threats import equal_budgets, network, seedless
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
-from touchstone.statistics.estimators import correct
-from touchstone.statistics.pairing import partner
-from touchstone.statistics.rows import grouped, row, rows_of, with_means
-from touchstone.statistics.seed_intervals import SIGNED
-from touchstone.statistics.threats import equal_budgets, network, seedless
 
 METRICS = ("error_minus_*",)
 UNIT = "difference of fractions"

@@ -14,14 +14,14 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from touchstone.contracts import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from touchstone.evaluations.statistics import rank_intervals
+from touchstone.evaluations.statistics.estimators import Array, logit_margins
+from touchstone.evaluations.statistics.intervals import Sampling
+from touchstone.evaluations.statistics.margin_cells import KeptMargins, kept
+from touchstone.evaluations.statistics.rows import row, rows_of, with_means
+from touchstone.evaluations.statistics.threats import network
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import rank_intervals
-from touchstone.statistics.estimators import Array, logit_margins
-from touchstone.statistics.intervals import Sampling
-from touchstone.statistics.margin_cells import KeptMargins, kept
-from touchstone.statistics.rows import row, rows_of, with_means
-from touchstone.statistics.threats import network
 
 METRICS = (
     "kendall_tau_pseudo", "kendall_tau_gain", "kendall_tau_pseudo_features_scaled", "kendall_tau_pseudo_features_sqrt",

@@ -8,14 +8,14 @@ from functools import reduce
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluations.statistics import declared_budgets, intervals
+from touchstone.evaluations.statistics.estimators import Array, confidence, correct
+from touchstone.evaluations.statistics.rows import grouped, only, rate_row, row, rows_of, with_means
+from touchstone.evaluations.statistics.seed_intervals import SCORE
+from touchstone.evaluations.statistics.threats import budget, network, white_box
 from touchstone.records.metric_rows import WHITE_BOX, Threat, stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import declared_budgets, intervals
-from touchstone.statistics.estimators import Array, confidence, correct
-from touchstone.statistics.rows import grouped, only, rate_row, row, rows_of, with_means
-from touchstone.statistics.seed_intervals import SCORE
-from touchstone.statistics.threats import budget, network, white_box
 
 METRICS = (
     "clean_accuracy", "robust_accuracy", "robust_accuracy_unquantised", "robust_accuracy_union", "attacked_accuracy",

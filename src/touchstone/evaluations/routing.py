@@ -12,15 +12,15 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._attack_checks import against_oblivious
 from touchstone.evaluations._contests import are_pairs
 from touchstone.evaluations._unions import Union, unions
+from touchstone.evaluations.statistics import intervals, rank_intervals
+from touchstone.evaluations.statistics.estimators import Array, correct
+from touchstone.evaluations.statistics.intervals import Sampling, from_samples
+from touchstone.evaluations.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
+from touchstone.evaluations.statistics.seed_intervals import PLAIN, SIGNED
+from touchstone.evaluations.statistics.threats import equal_budgets, network, seedless, white_box
+from touchstone.evaluations.statistics.threshold_intervals import less_threshold, of_detector, share_at
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals, rank_intervals
-from touchstone.statistics.estimators import Array, correct
-from touchstone.statistics.intervals import Sampling, from_samples
-from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
-from touchstone.statistics.seed_intervals import PLAIN, SIGNED
-from touchstone.statistics.threats import equal_budgets, network, seedless, white_box
-from touchstone.statistics.threshold_intervals import less_threshold, of_detector, share_at
 
 METRICS = (
     "accuracy", "untranslated_accuracy", "translated_accuracy", "oracle_accuracy", "oracle_accuracy_minus_*",
@@ -237,10 +237,10 @@ def _worst(union: Union, detectors: list[Cell], calibration_scores: list[Cell], 
     router, calibration = _router(detectors, known[0]), _router(calibration_scores, known[0])
     rate = f"{router.settings['false_positive_rate']:g}"
     threshold = of_detector(router.noun, calibration.noun, **sampling)[rate]
-    rows += against_oblivious("evades_less_than_oblivious", _rates(_past, tried), tried, known)
-    past, by_known = (np.any(in_order(_past, cells), axis=0) for cells in (tried, known))
+    rows += against_oblivious("evades_less_than_oblivious", _rates(_evades_router, tried), tried, known)
+    past, by_known = (np.any(in_order(_evades_router, cells), axis=0) for cells in (tried, known))
     # The threshold at and above which at least one of the attacks gets past.
-    reach = np.minimum.reduce(in_order(_reach, tried))
+    reach = np.minimum.reduce(in_order(_evasion_threshold, tried))
     share = share_at(threshold, reach, below=True, above=False, value=float(past.mean()), seed=sampling["seed"])
     files = [*tried, router, calibration]
     rows.append(row(f"evasion_rate_at_{rate}", share, cell=known[0], n=len(ids), files=files, **about))
@@ -254,11 +254,11 @@ def _rates(succeeds: Callable[[Cell], Array], tried: list[Cell]) -> dict[str, fl
     return {cell.file: float(succeeds(cell).mean()) for cell in tried}
 
 
-def _past(cell: Cell) -> Array:
+def _evades_router(cell: Cell) -> Array:
     return np.asarray(~_right(cell) & (cell.noun.features["routed"] <= 0))
 
 
-def _reach(cell: Cell) -> Array:
+def _evasion_threshold(cell: Cell) -> Array:
     """Return the router's score where the untranslated path is wrong; infinity where it is right."""
     return np.where(_right(cell, "untranslated"), np.inf, cell.noun.features["routing_score"])
 

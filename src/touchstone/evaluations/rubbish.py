@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt, UnitInterval
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.estimators import Array, confidence
+from touchstone.evaluations.statistics.pairing import partner, require_outputs
+from touchstone.evaluations.statistics.rows import place, rate_row, row, with_means
+from touchstone.evaluations.statistics.seed_intervals import SCORE, SIGNED
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
-from touchstone.statistics.estimators import Array, confidence
-from touchstone.statistics.pairing import partner, require_outputs
-from touchstone.statistics.rows import place, rate_row, row, with_means
-from touchstone.statistics.seed_intervals import SCORE, SIGNED
 
 METRICS = (
     "rubbish_error", "rubbish_error_in_range", "rubbish_confidence", "most_frequent_class", "rubbish_error_minus_*",

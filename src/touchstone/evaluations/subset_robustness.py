@@ -8,14 +8,14 @@ from functools import partial
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.estimators import Array, logit_margins
+from touchstone.evaluations.statistics.intervals import Interval, Sampling
+from touchstone.evaluations.statistics.margin_cells import KeptMargins, kept
+from touchstone.evaluations.statistics.rows import row, with_means
+from touchstone.evaluations.statistics.thresholds import catching_threshold, matching_threshold
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
-from touchstone.statistics.estimators import Array, logit_margins
-from touchstone.statistics.intervals import Interval, Sampling
-from touchstone.statistics.margin_cells import KeptMargins, kept
-from touchstone.statistics.rows import row, with_means
-from touchstone.statistics.thresholds import catching_threshold, matching_threshold
 
 METRICS = (
     "robust_accuracy", "signed_error", "absolute_error", "absolute_error_caught_95", "absolute_error_grid",

@@ -8,13 +8,13 @@ import numpy as np
 from scipy import stats
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.estimators import Array, kendall_tau, logit_margins
+from touchstone.evaluations.statistics.margin_cells import KeptMargins, kept
+from touchstone.evaluations.statistics.rows import grouped, row
+from touchstone.evaluations.statistics.seed_intervals import SIGNED
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
-from touchstone.statistics.estimators import Array, kendall_tau, logit_margins
-from touchstone.statistics.margin_cells import KeptMargins, kept
-from touchstone.statistics.rows import grouped, row
-from touchstone.statistics.seed_intervals import SIGNED
 
 METRICS = ("spearman_of_tau_and_robust_accuracy",)
 NETWORKS = "networks"  # in place of the name of one

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.estimators import Array
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.rows import row, with_means
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
-from touchstone.statistics.estimators import Array
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import row, with_means
 
 METRICS = (
     "watched_accuracy_last", "training_attack_accuracy_last", "pgd_accuracy_last",

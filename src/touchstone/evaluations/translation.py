@@ -8,14 +8,14 @@ from functools import partial
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.estimators import Array, correct
+from touchstone.evaluations.statistics.intervals import Sampling
+from touchstone.evaluations.statistics.rows import grouped, of_images, only, rate_row, row, rows_of, with_means
+from touchstone.evaluations.statistics.seed_intervals import SIGNED
+from touchstone.evaluations.statistics.threats import network, seedless
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
-from touchstone.statistics.estimators import Array, correct
-from touchstone.statistics.intervals import Sampling
-from touchstone.statistics.rows import grouped, of_images, only, rate_row, row, rows_of, with_means
-from touchstone.statistics.seed_intervals import SIGNED
-from touchstone.statistics.threats import network, seedless
 
 METRICS = (
     "accuracy", "accuracy_gain", "accuracy_minus_*", "reconstruction_error", "identity_error", "reconstruction_gain",

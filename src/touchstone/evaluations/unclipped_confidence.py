@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.estimators import confidence, correct
+from touchstone.evaluations.statistics.rows import clean_outputs, rate_row, row, rows_of, with_means
+from touchstone.evaluations.statistics.seed_intervals import SCORE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
-from touchstone.statistics.estimators import confidence, correct
-from touchstone.statistics.rows import clean_outputs, rate_row, row, rows_of, with_means
-from touchstone.statistics.seed_intervals import SCORE
 
 METRICS = (
     "unclipped_error", "unclipped_confidence", "unclipped_confidence_on_errors",

@@ -1,1 +1,1 @@
-"""Components of `model:` blocks: architectures. They must not import one another."""
+"""Networks: architectures, trained networks, and networks trained elsewhere (pretrained). They must not know an attack."""

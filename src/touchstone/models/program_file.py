@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from touchstone.networks.programs import RISK, ProgramFile
+from touchstone.models.networks.programs import RISK, ProgramFile
 
 
 def program_file(input_shape: tuple[int, int, int], classes: int, *, trust_code: bool) -> nn.Module:

@@ -1,1 +1,1 @@
-"""From params.yaml to files: settings, planning, provenance, steps, jobs, orchestration, audit. It must not hold science."""
+"""From settings to files: the plan, its steps, its jobs, Snakemake. It must not hold science."""

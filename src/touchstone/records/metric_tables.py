@@ -26,9 +26,9 @@ class MetricRow(metric_rows.MetricRow):
         method: how the ends were found: "exact", "percentile", "range" or one of seed_intervals.METHODS.
         seeds: of a mean, those of its networks.
         images: how many were resampled for the interval; of two populations the fewer, at a threshold those tested on.
-        seed_variance, image_variance, residual_variance: what the number varies by, see statistics/seed_intervals.py. Of one
-            network only image_variance is known.
-        resampled: in no table: what statistics/rows.py makes the interval of a mean from.
+        seed_variance, image_variance, residual_variance: what the number varies by, see statistics/seed_intervals.py. Of
+            one network only image_variance is known.
+        resampled: in no table: what evaluations/statistics/rows.py makes the interval of a mean from.
     """
 
     method: str = ""

@@ -1,1 +1,1 @@
-"""The page: claim table, chapters, headlines, pictures, templates. It must not decide a verdict."""
+"""The page: claim table, chapters, headlines, pictures, figures, templates. It must not decide a verdict."""

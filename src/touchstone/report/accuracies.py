@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from touchstone.evaluations.statistics.places import place_of
 from touchstone.records.metric_rows import WORST_OF
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report.tables import Line, Numbers, Table
-from touchstone.statistics.places import place_of
 
 UNION = "robust_accuracy_union"
 ATTACKED = ("robust_accuracy", UNION)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from touchstone.evaluations.statistics.places import place_of
+from touchstone.evaluations.statistics.sanity_checks import CHECKS, PASSED, Doubts
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report.accuracies import ATTACKED
 from touchstone.report.tables import Number, Numbers
-from touchstone.statistics.places import place_of
-from touchstone.statistics.sanity_checks import CHECKS, PASSED, Doubts
 
 FEW = 12  # lines that need no folding
 ONE_STEP = ("fgsm", "fgsm_log_probability")  # the attacks that take one step

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple, NotRequired, TypedDict
 
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report.headlines import headlines
 from touchstone.report.matrices import matrices
 from touchstone.report.pictures import Picture
 from touchstone.report.tables import Number, Numbers, Table, pivot
-from touchstone.statistics.sanity_checks import Doubts
 
 LONGEST = 120  # lines of a table on the page; longer ones are only in the table of metrics
 

@@ -16,8 +16,8 @@ from dataclasses import astuple, dataclass, fields, replace
 from touchstone.claims.criteria import MARKS, Book, Criterion
 from touchstone.claims.sentences import said, undecided
 from touchstone.claims.verdicts import DOES_NOT_APPLY, Part, Verdict, number, sentence
+from touchstone.evaluations.statistics.wording import NARROW, plain
 from touchstone.records.metric_tables import MetricRow
-from touchstone.statistics.wording import NARROW, plain
 
 PREAMBLE = r"% \input this in a document of one column, in UTF-8, whose preamble has \usepackage{array,longtable}"
 PUBLISHED = "published"  # the kind of a figure that a paper states; criteria have kinds of their own

@@ -27,14 +27,14 @@ from touchstone.claims.verdicts import (
     is_difference,
     required,
 )
+from touchstone.evaluations.statistics.sanity_checks import Doubts
+from touchstone.evaluations.statistics.seed_intervals import CONFIDENCE
+from touchstone.evaluations.statistics.wording import RANGE, bracketed, what_brackets_are, written
 from touchstone.messages import listed
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import markup
 from touchstone.report.claim_files import criterion_of, kind_of, published_figures
 from touchstone.report.tables import Number, Numbers
-from touchstone.statistics.sanity_checks import Doubts
-from touchstone.statistics.seed_intervals import CONFIDENCE
-from touchstone.statistics.wording import RANGE, bracketed, what_brackets_are, written
 
 PAPER, COUNTER = KINDS[:2]
 AGAINST = {  # the words of a counter-claim, which must not be read as those of the paper's claim

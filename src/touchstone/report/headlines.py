@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
+from touchstone.evaluations.statistics.places import place_of
 from touchstone.records.metric_rows import NONE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report.accuracies import accuracy, attack_of, budget_in_words, budget_of
 from touchstone.report.tables import Line, Number, Numbers, Table
-from touchstone.statistics.places import place_of
 
 EVASION, FLAGGED = "evasion_rate_at_", "flagged_rate_at_"
 RATE = "0.05"  # the false positive rate that is shown, if it was measured

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from touchstone.evaluations.statistics.places import place_of
+from touchstone.evaluations.statistics.rows import MEAN
 from touchstone.records.metric_rows import NONE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report.tables import Line, Number, Numbers, Table
-from touchstone.statistics.places import place_of
-from touchstone.statistics.rows import MEAN
 
 LEARNED = "learned"  # stands for several detectors, each trained on its kind of anomaly (evaluations/chosen_baseline)
 KINDS = ("that saw no anomalies", "that was trained on anomalies")  # unsupervised and supervised

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NotRequired, TypedDict
 
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report.claim_table import ClaimLine
 from touchstone.report.tables import Number
-from touchstone.statistics.sanity_checks import Doubts
 
 DIGITS = 8  # of a digest on the page, 32 bits; `touchstone trace` prints all 64
 UNKNOWN = "?" * DIGITS  # in place of the digest of a file that is only named

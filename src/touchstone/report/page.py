@@ -15,6 +15,7 @@ from markupsafe import Markup
 from touchstone import digests
 from touchstone.claims.criteria import Revision
 from touchstone.claims.verdicts import ATTACKERS, CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED, NOT_RUN, STATUSES
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import markup, methods, packing
 from touchstone.report.attack_checks import Grid
@@ -28,7 +29,6 @@ from touchstone.report.summary import Summary
 from touchstone.report.systems import leading, systems
 from touchstone.report.tables import FIRST_LINE, Number
 from touchstone.report.workflow_picture import workflow_picture
-from touchstone.statistics.sanity_checks import Doubts
 
 ORDER = tuple(dict.fromkeys((CONFIRMED, NOT_CONFIRMED, INCONCLUSIVE, *STATUSES)))  # of the scorecard's columns
 

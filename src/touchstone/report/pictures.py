@@ -10,10 +10,10 @@ from typing import NamedTuple, NotRequired, TypedDict
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette, rasters
 from touchstone.report.inline_svg import inline_svg
-from touchstone.statistics.sanity_checks import Doubts
 
 NARROW = 330  # points: 440 pixels
 SMALL = 7  # points of text

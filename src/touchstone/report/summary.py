@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from touchstone.evaluations.statistics.places import place_of
+from touchstone.evaluations.statistics.sanity_checks import CHECKS, PASSED, Doubts
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report.accuracies import ATTACKED, attack_of, budget_of, least_left
 from touchstone.report.tables import Line, Numbers, Table
-from touchstone.statistics.places import place_of
-from touchstone.statistics.sanity_checks import CHECKS, PASSED, Doubts
 
 LEVELS = 255
 EVASION = "evasion_rate_at_0.05"

@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from touchstone.evaluations.statistics.sanity_checks import Doubts
+from touchstone.evaluations.statistics.wording import RANGE, bracketed, what_brackets_are, written
 from touchstone.records.metric_rows import NONE, Threat, seedless
 from touchstone.records.metric_tables import MetricRow, Metrics
-from touchstone.statistics.sanity_checks import Doubts
-from touchstone.statistics.wording import RANGE, bracketed, what_brackets_are, written
 
 ENTRY, EXAMPLES, SEED, THREAT = "entry", "examples", "seed", "threat model"  # headings of the words of a line
 FIRST_LINE = 2  # of metrics.csv.gz, below its header

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from touchstone.adversary.losses import cross_entropy
+from touchstone.attacks.adversary.losses import cross_entropy
 from touchstone.contracts import Attack, Model, UnitInterval
 from touchstone.numerics import tensors
 from touchstone.numerics.tensors import RandomStreams

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from touchstone.adversary.losses import cross_entropy
+from touchstone.attacks.adversary.losses import cross_entropy
 from touchstone.contracts import Model
 from touchstone.numerics.tensors import RandomStreams
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from touchstone.adversary.losses import cross_entropy
+from touchstone.attacks.adversary.losses import cross_entropy
 from touchstone.contracts import Attack, Model, UnitInterval
 from touchstone.numerics import tensors
 from touchstone.numerics.tensors import RandomStreams

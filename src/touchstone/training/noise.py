@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from touchstone.adversary.losses import cross_entropy
+from touchstone.attacks.adversary.losses import cross_entropy
 from touchstone.contracts import Model, UnitInterval
 from touchstone.numerics.tensors import RandomStreams
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from touchstone.adversary.losses import cross_entropy, outlier_exposure
+from touchstone.attacks.adversary.losses import cross_entropy, outlier_exposure
 from touchstone.contracts import Model, NonNegativeFloat, NonNegativeInt, PositiveFloat, UnitInterval
 from touchstone.numerics.tensors import RandomStreams
 from touchstone.training._inner_maximisers import worst, worst_outliers

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from touchstone.api.robust_accuracy import EvaluationResult, evaluate
-from touchstone.statistics import intervals
-from touchstone.statistics.sanity_checks import CHECKS
+from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.sanity_checks import CHECKS
 
 FEW = {"steps": 10, "restarts": 3, "queries": 30}
 SCALES = [1e-4, 1, 1e4]

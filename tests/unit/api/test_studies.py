@@ -7,7 +7,7 @@ import pytest
 from projects import write_study
 from touchstone.api import studies
 from touchstone.api.studies import load_study
-from touchstone.pipeline.settings.files import ParamsError
+from touchstone.settings.files import ParamsError
 
 ROOT = Path(__file__).parents[3]
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from touchstone.adversary.effort import counted
 from touchstone.api.robust_accuracy import evaluate
+from touchstone.attacks.adversary.effort import counted
 from touchstone.attacks.attack_suite import attack_suite
 from touchstone.numerics.tensors import RandomStreams
 

@@ -12,7 +12,7 @@ from touchstone.assay import probe, study, user_models
 from touchstone.assay.class_order import Numbering
 from touchstone.assay.facts import Facts, ImageFacts, ModelFacts, ProgramFile
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.study import load
 
 SHAPE, COUNT = (1, 1, 3), 60
 LABELS = torch.arange(COUNT) % 2

@@ -9,7 +9,7 @@ import yaml
 from touchstone.assay import study
 from touchstone.assay.facts import Facts, ImageFacts, ModelFacts, OODFacts
 from touchstone.assay.model_zoo import Published
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.study import load
 
 MODEL = ModelFacts(
     file="/m/cnn.pt2", digest="sha256:m", input_shape=(1, 8, 8), classes=3,

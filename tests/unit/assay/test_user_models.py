@@ -80,7 +80,7 @@ def test_what_can_run_code_is_opened_only_if_the_user_trusts_it(model, monkeypat
     opened = []
     with monkeypatch.context() as patch:
         for name in ("_load_export", "_load_script"):
-            patch.setattr(f"touchstone.networks.programs.{name}", lambda *given, **more: opened.append(given))
+            patch.setattr(f"touchstone.models.networks.programs.{name}", lambda *given, **more: opened.append(given))
         with pytest.raises(ValueError, match=r"can run any code of whoever made it.* add --trust-code\. .* container"):
             user_models.open_model(model, **CAN_RUN_CODE[model])
     assert not Path("sprung").exists() and not opened and not library.converted

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from touchstone.adversary.effort import counted
-from touchstone.adversary.losses import margin_loss
+from touchstone.attacks.adversary.effort import counted
+from touchstone.attacks.adversary.losses import margin_loss
 from touchstone.attacks.apgd import apgd
 from touchstone.attacks.pgd import pgd
 

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from touchstone.adversary.effort import counted
-from touchstone.adversary.success import misclassified
 from touchstone.attacks import attack_suite as suite
+from touchstone.attacks.adversary.effort import counted
+from touchstone.attacks.adversary.success import misclassified
 from touchstone.attacks.apgd import apgd
 from touchstone.attacks.attack_suite import attack_suite
 from touchstone.attacks.square import square

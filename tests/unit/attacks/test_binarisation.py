@@ -10,7 +10,7 @@ from touchstone.attacks.apgd import apgd
 from touchstone.attacks.binarisation import binarisation
 from touchstone.attacks.pgd import pgd
 from touchstone.attacks.square import square
-from touchstone.statistics.sanity_checks import CHECKS
+from touchstone.evaluations.statistics.sanity_checks import CHECKS
 
 ROWS = torch.arange(10)
 PASSES = CHECKS["planted_success_rate"].passed

@@ -2,7 +2,7 @@ import pytest
 import torch
 from linear_margins import linear_margins
 
-from touchstone.adversary.losses import margin_loss
+from touchstone.attacks.adversary.losses import margin_loss
 from touchstone.attacks.carlini_wagner import carlini_wagner
 
 

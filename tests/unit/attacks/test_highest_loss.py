@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from touchstone.adversary.expectation import Expected
+from touchstone.attacks.adversary.expectation import Expected
 from touchstone.attacks.highest_loss import highest_loss
 from touchstone.attacks.worst_of import worst_of
 from touchstone.numerics.tensors import RandomStreams

@@ -1,6 +1,6 @@
 import torch
 
-from touchstone.adversary.goals import least_likely
+from touchstone.attacks.adversary.goals import least_likely
 from touchstone.attacks.iterative_least_likely import iterative_least_likely
 from touchstone.attacks.pgd import pgd
 

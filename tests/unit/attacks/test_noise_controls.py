@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from touchstone.adversary.losses import margin_loss
+from touchstone.attacks.adversary.losses import margin_loss
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.random_sign import random_sign
 from touchstone.attacks.uniform_noise import uniform_noise

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from touchstone.adversary.goals import Goal, least_likely
-from touchstone.adversary.losses import margin_loss
+from touchstone.attacks.adversary.goals import Goal, least_likely
+from touchstone.attacks.adversary.losses import margin_loss
 from touchstone.attacks.bim import bim
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone.adversary.losses import entropy, outlier_exposure
+from touchstone.attacks.adversary.losses import entropy, outlier_exposure
 from touchstone.attacks.softmax_transfer import softmax_transfer
 from touchstone.numerics.tensors import RandomStreams
 

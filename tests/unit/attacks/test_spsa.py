@@ -1,6 +1,6 @@
 import torch
 
-from touchstone.adversary.losses import margin_loss
+from touchstone.attacks.adversary.losses import margin_loss
 from touchstone.attacks.pgd import pgd
 from touchstone.attacks.spsa import spsa
 from touchstone.attacks.uniform_noise import uniform_noise

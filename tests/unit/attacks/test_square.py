@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from touchstone.adversary.losses import margin_loss
-from touchstone.adversary.perturbations import Ball
-from touchstone.adversary.square_search import _side, _squares, search_with_squares
+from touchstone.attacks.adversary.losses import margin_loss
+from touchstone.attacks.adversary.perturbations import Ball
+from touchstone.attacks.adversary.square_search import _side, _squares, search_with_squares
 from touchstone.attacks.pgd import pgd
 from touchstone.attacks.random_sign import random_sign
 from touchstone.attacks.square import square

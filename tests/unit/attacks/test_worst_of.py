@@ -3,7 +3,7 @@ from functools import partial
 import pytest
 import torch
 
-from touchstone.adversary.losses import margin_loss
+from touchstone.attacks.adversary.losses import margin_loss
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
 from touchstone.attacks.uniform_noise import uniform_noise

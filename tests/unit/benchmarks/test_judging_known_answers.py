@@ -11,8 +11,8 @@ from touchstone.claims.judging import StudyClaims
 from touchstone.evaluations.detection import detection
 from touchstone.evaluations.evasion import evasion
 from touchstone.evaluations.robustness import robustness
+from touchstone.evaluations.statistics.thresholds import threshold_at
 from touchstone.records.nouns import Cell, Detector, Outputs, Scores
-from touchstone.statistics.thresholds import threshold_at
 
 SEEDS, TEMPERED, IMAGES = 8, 120, 600
 PLACE, SUITE = {"examples": "blocks_test"}, {"use": "attacks/attack_suite", "eps": NEAR}

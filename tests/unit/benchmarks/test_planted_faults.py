@@ -15,9 +15,9 @@ from touchstone.pipeline.jobs.run import run
 from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.parts import Net, Set
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance.job_folders import folder_of
-from touchstone.pipeline.settings.problems import ParamsError
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance.job_folders import folder_of
+from touchstone.settings.problems import ParamsError
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[3]
 NEAR = 4 / 255

@@ -8,7 +8,7 @@ import torch
 
 import attack_strength
 import racing
-from touchstone.api import robust_accuracy
+from touchstone.api import attacked_rows, robust_accuracy
 from touchstone.assay import methods
 from touchstone.assay.model_zoo import Published
 from touchstone.attacks.attack_suite import attack_suite
@@ -45,11 +45,11 @@ def assayed(effort):
 def test_evaluate_runs_the_suite_as_raced(raced, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        robust_accuracy, "attack_suite", lambda model, images, *_, **stated: calls.append(stated) or images
+        attacked_rows, "attack_suite", lambda model, images, *_, **stated: calls.append(stated) or images
     )
     squares = []
     monkeypatch.setattr(
-        robust_accuracy.suite_phases, "search_on", lambda *data, **stated: squares.append(stated) or data[1]
+        attacked_rows.suite_phases, "search_on", lambda *data, **stated: squares.append(stated) or data[1]
     )
 
     model, labels = torch.nn.Flatten().eval(), torch.zeros(2, dtype=torch.int64)

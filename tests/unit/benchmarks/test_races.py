@@ -35,11 +35,11 @@ import profiles
 import racing
 import stored_detectors
 import training_epochs
-from touchstone.adversary.effort import counted
+from touchstone.attacks.adversary.effort import counted
 from touchstone.models.preact_resnet18 import preact_resnet18
 from touchstone.models.small_cnn import small_cnn
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.study import load
 
 
 def written(race, found, folder):

@@ -4,7 +4,7 @@ import synthetic_study
 from touchstone.claims import contrast_files, contrasts
 from touchstone.claims.file_checks import ClaimError
 from touchstone.claims.judging import StudyClaims
-from touchstone.pipeline.settings import papers
+from touchstone.settings import papers
 
 STUDY = vars(synthetic_study)
 NUMBER = {"evaluation": "robustness", "metric": "robust_accuracy", "entry": "{net}"}

@@ -8,9 +8,9 @@ import pytest
 from touchstone.claims import paper_files
 from touchstone.claims.criteria import KINDS
 from touchstone.claims.verdicts import STATUSES
-from touchstone.pipeline.settings import papers
-from touchstone.pipeline.settings.files import read_yaml
-from touchstone.pipeline.settings.sections import sections
+from touchstone.settings import papers
+from touchstone.settings.files import read_yaml
+from touchstone.settings.sections import sections
 
 HOW_MANY = {"P0": 8, "S0": 9, "P1": 5, "S1": 12, "P2": 8, "S2": 12, "P3": 18, "S3": 20, "P4": 4, "S4": 16}
 IDS = [f"{family}-{number}" for family, count in HOW_MANY.items() for number in range(1, count + 1)] + [

@@ -8,7 +8,7 @@ from hand_made_claims import ROLES, ROWS, asks, book
 
 from touchstone.claims import condition_files, contrast_files, paper_files
 from touchstone.claims.criteria import Revision
-from touchstone.statistics import threats
+from touchstone.evaluations.statistics import threats
 
 FIGURE = {"setting": "s", "figure": "99%", "source": "s.1", "marks": ["P"]}
 CHANGE = {"date": "2026-11-21", "was": "at least .9", "why": "too little", "known": True}

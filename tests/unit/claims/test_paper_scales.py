@@ -8,9 +8,9 @@ from hand_made_claims import asks, book
 from touchstone.claims.file_checks import ClaimError
 from touchstone.claims.paper_scales import measured_figures
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import code
-from touchstone.pipeline.settings import papers
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance import code
+from touchstone.settings import papers
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[3]
 MODEL = {"component": "maxout", "units": 240}

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from touchstone.claims import paper_files
-from touchstone.pipeline.settings import papers
+from touchstone.settings import papers
 
 BOOK = paper_files.book(papers.shipped_facts())
 CRITERIA = pytest.mark.parametrize("criterion", BOOK.criteria.values(), ids=lambda criterion: criterion.id)

@@ -4,7 +4,7 @@ import pytest
 from hand_made_claims import ASKED, ROLES, asks, networks, role, row, verdicts
 
 from touchstone.claims.sentences import said, undecided
-from touchstone.statistics.wording import plain
+from touchstone.evaluations.statistics.wording import plain
 
 SCALES = {"scales": ["P9-1"]}
 

@@ -5,8 +5,8 @@ import csv
 import pytest
 from hand_made_claims import ASKED, ROLES, asks, book, networks, one, role, row
 
+from touchstone.evaluations.statistics.wording import plain
 from touchstone.report.claim_files import claims_csv
-from touchstone.statistics.wording import plain
 
 STUCK = {"metric": "no_gradient", "at_most": 0.05}
 TWO = {"S9-1": ASKED | {"net": ["cnn", "mlp"]}}

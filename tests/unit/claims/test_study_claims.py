@@ -19,10 +19,10 @@ from touchstone.evaluations.paired_errors import paired_errors
 from touchstone.evaluations.routing import routing
 from touchstone.evaluations.translation import translation
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings import papers
-from touchstone.pipeline.settings.study import load
 from touchstone.records.nouns import Cell, Detector, Outputs, Scores
 from touchstone.report.claim_files import claims_csv
+from touchstone.settings import papers
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[3]
 FILES = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))

@@ -9,10 +9,10 @@ from open_claims import EXPERIMENT, PAPER
 from projects import write_study
 from touchstone import plugins
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.study import load
 from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import MetricRow, Metrics, encode
 from touchstone.report import packing
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[3]
 

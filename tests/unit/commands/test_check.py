@@ -7,7 +7,7 @@ import pytest
 
 from touchstone.commands import _durations, _study_check
 from touchstone.pipeline.jobs import run_records
-from touchstone.pipeline.settings.study import Study
+from touchstone.settings.study import Study
 
 NETWORK = {"train": "digits_train", "epochs": 20, "seeds": [0, 1]}
 MINE = Study(

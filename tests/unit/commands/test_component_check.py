@@ -74,6 +74,6 @@ def test_a_kind_without_contract_tests_is_not_a_missing_clone(tmp_path, request,
         request.getfixturevalue("tests")
     monkeypatch.chdir(tmp_path)
 
-    assert main(["check", str(PACKAGE / "pretrained/program_file.py")]) == 1
+    assert main(["check", str(PACKAGE / "models/pretrained/program_file.py")]) == 1
 
     assert words in capsys.readouterr().err

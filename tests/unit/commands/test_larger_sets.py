@@ -5,10 +5,10 @@ import pytest
 
 from touchstone.commands._larger_sets import LargerSets
 from touchstone.data.subset import subset
-from touchstone.pipeline.settings.study import load
 from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import ExampleSet
+from touchstone.settings.study import load
 
 
 def part(of, count, skip=0, split_seed=0):

@@ -11,8 +11,8 @@ from projects import study_text, write_study
 from touchstone import plugins
 from touchstone.__main__ import main
 from touchstone.commands import _paper_check
-from touchstone.pipeline.settings.files import ParamsError
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.files import ParamsError
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[3]
 CLAIMS, EXPERIMENT = "mine/claims.yaml", "mine/experiment.yaml"

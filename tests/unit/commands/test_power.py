@@ -226,7 +226,7 @@ def test_a_report_that_is_missing_or_old_is_refused(project, capsys):
 
     path.write_bytes(packing.compressed(b"evaluation,entry\nmain,cnn\n"))
     assert main(["power", "own"]) == 1
-    assert "has no examples, metric" in (said := capsys.readouterr().err) and "touchstone run own" in said
+    assert "has no column examples, metric" in (said := capsys.readouterr().err) and "run the study again" in said
 
     path.unlink()
     assert main(["power", "own"]) == 1

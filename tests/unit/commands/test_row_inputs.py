@@ -7,10 +7,10 @@ from open_claims import criterion, files_behind, mean
 
 from touchstone.commands._row_inputs import RowInputs
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance.job_folders import name_of
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance.job_folders import name_of
 from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import MetricRow
+from touchstone.settings.study import load
 
 
 @pytest.fixture

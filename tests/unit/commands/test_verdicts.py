@@ -158,4 +158,7 @@ def test_a_damaged_table_of_claims_is_named_with_what_restores_it(project, capsy
     (table.parent / packing.METRICS).write_bytes(packing.compressed(b"evaluation\n"))
 
     assert main(command) == 1
-    assert "claims.csv: is damaged: not every row has all columns: line 4 has 19, expected 21; run the study again" in capsys.readouterr().err
+    assert (
+        "claims.csv: is damaged: not every row has all columns: line 4 has 19, expected 21; run the study again"
+        in capsys.readouterr().err
+    )

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from touchstone.__main__ import main
+from touchstone.audit import evaluation_checks
+from touchstone.audit.problems import BYTES, Result
 from touchstone.commands import verify
 from touchstone.commands._shared_arguments import RAW, raw_folders
-from touchstone.evidence import evaluation_checks
-from touchstone.evidence.problems import BYTES, Result
-from touchstone.evidence_files import archive
 from touchstone.pipeline.jobs.job_plan import JobError
+from touchstone.provenance import archive
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from touchstone.data.corruption import LEVELS, corruption
-from touchstone.ingest.example_notes import prepared
+from touchstone.data.ingest.example_notes import prepared
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from PIL import Image, ImageEnhance
 
 from touchstone.data.class_split import class_split
 from touchstone.data.held_out_classes import held_out_classes
+from touchstone.data.ingest.example_notes import prepared
 from touchstone.data.natural_shift import natural_shift
 from touchstone.data.patch_shuffled import patch_shuffled
 from touchstone.data.phase_scrambled import _scrambled, phase_scrambled
@@ -13,7 +14,6 @@ from touchstone.data.subset import subset
 from touchstone.data.two_classes import two_classes
 from touchstone.data.without_classes import without_classes
 from touchstone.data.without_rows import without_rows
-from touchstone.ingest.example_notes import prepared
 from touchstone.records.class_splits import class_order
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from touchstone.data.digits import digits
+from touchstone.data.sources.sklearn_digits import sklearn_digits
 from touchstone.records.damage import DamagedFile
-from touchstone.sources.sklearn_digits import sklearn_digits
 
 PARTS = {"train": 809, "validation": 179, "calibration": 180, "detector_train": 270, "test": 359}
 

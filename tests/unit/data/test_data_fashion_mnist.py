@@ -64,8 +64,8 @@ def test_limit_takes_a_stratified_subset(raw, part):
 
 
 def test_the_real_sizes_are_cut_as_the_design_says():
-    from touchstone.ingest.idx import SHARES
-    from touchstone.ingest.splits import rows_of_part
+    from touchstone.data.ingest.idx import SHARES
+    from touchstone.data.ingest.splits import rows_of_part
 
     labels = np.arange(60_000) % 10
 

@@ -6,11 +6,11 @@ from PIL import Image
 
 from touchstone.data.faces import faces
 from touchstone.data.photograph_patches import photograph_patches
+from touchstone.data.sources.skimage_faces import skimage_faces
+from touchstone.data.sources.skimage_textures import skimage_textures
+from touchstone.data.sources.sklearn_photographs import sklearn_photographs
 from touchstone.data.texture_patches import texture_patches
 from touchstone.records.damage import DamagedFile
-from touchstone.sources.skimage_faces import skimage_faces
-from touchstone.sources.skimage_textures import skimage_textures
-from touchstone.sources.sklearn_photographs import sklearn_photographs
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from touchstone.detectors.gradient_sum import gradient_sum
-from touchstone.networks.confounding import confounding_labels, confounding_norms
+from touchstone.models.networks.confounding import confounding_labels, confounding_norms
 
 
 def test_gradient_sum_adds_the_columns():

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone.adaptive.score_pgd import score_pgd
-from touchstone.adversary.defences import Guarded
+from touchstone.attacks.adaptive.score_pgd import score_pgd
+from touchstone.attacks.adversary.defences import Guarded
 from touchstone.detectors import mahalanobis
 from touchstone.detectors._halves import halves
 from touchstone.detectors._layer_features import layer_features

@@ -8,9 +8,9 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from touchstone.adaptive.evasion_suite import evasion_suite
-from touchstone.adaptive.selective_pgd import selective_pgd
-from touchstone.adversary.defences import Guarded
+from touchstone.attacks.adaptive.evasion_suite import evasion_suite
+from touchstone.attacks.adaptive.selective_pgd import selective_pgd
+from touchstone.attacks.adversary.defences import Guarded
 from touchstone.attacks.attack_suite import attack_suite
 from touchstone.attacks.pgd import pgd
 from touchstone.detectors.msp import msp

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.binarisation import binarisation
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.nouns import Cell, ExampleSet
-from touchstone.statistics.sanity_checks import Doubts
 
 PGD = {"use": "attacks/pgd", "eps": 0.1, "steps": 40}
 CLEAN = np.zeros((4, 1, 1, 1), np.float32)

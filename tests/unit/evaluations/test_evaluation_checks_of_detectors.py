@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.checks import checks
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.nouns import Cell, Detector, Outputs, Scores
-from touchstone.statistics.sanity_checks import Doubts
 
 ROWS = 200
 DETECTOR = Cell(

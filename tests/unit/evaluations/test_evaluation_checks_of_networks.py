@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.checks import checks
+from touchstone.evaluations.statistics.sanity_checks import CHECKS, Doubts
 from touchstone.records.metric_rows import parse_threat
 from touchstone.records.nouns import Cell, Outputs
-from touchstone.statistics.sanity_checks import CHECKS, Doubts
 
 ROWS = 200
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.checks import checks
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.nouns import Cell, Scores
-from touchstone.statistics.sanity_checks import Doubts
 
 ROWS = 200
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.chosen_baseline import chosen_baseline
+from touchstone.evaluations.statistics import estimators
 from touchstone.records.nouns import Cell, Scores
-from touchstone.statistics import estimators
 
 SETTINGS = {
     "id_examples": "clean",

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.detection import detection
+from touchstone.evaluations.statistics import rank_intervals
 from touchstone.records.nouns import Cell, Outputs, Scores
-from touchstone.statistics import rank_intervals
 
 PGD = {"use": "pgd", "eps": 0.1}
 ROWS = 12

@@ -3,8 +3,8 @@ import pytest
 
 from touchstone.evaluations.detection import detection
 from touchstone.evaluations.paired_detection import paired_detection
+from touchstone.evaluations.statistics import rank_intervals
 from touchstone.records.nouns import Cell, Scores
-from touchstone.statistics import rank_intervals
 
 SETTINGS = {"id_examples": "digits", "against": ["msp"], "resamples": 200}
 

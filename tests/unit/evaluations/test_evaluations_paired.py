@@ -6,9 +6,9 @@ from scipy import stats
 
 from touchstone.evaluations.paired_errors import paired_errors
 from touchstone.evaluations.routing import routing
+from touchstone.evaluations.statistics import intervals
 from touchstone.evaluations.translation import translation
 from touchstone.records.nouns import Cell, Outputs
-from touchstone.statistics import intervals
 
 RESAMPLES, SEED = 200, 5
 SAMPLING = {"resamples": RESAMPLES, "bootstrap_seed": SEED}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations._margin_proxies import PROXIES, feature_margins, last_layer
-from touchstone.statistics.estimators import kendall_tau, logit_margins
+from touchstone.evaluations.statistics.estimators import kendall_tau, logit_margins
 
 PEAKED, FLAT = np.array([[9.0, 0.0, 0.0]]), np.array([[0.2, 0.1, 0.0]])
 

@@ -10,9 +10,9 @@ import pytest
 
 import synthetic_study
 from touchstone import registry
-from touchstone.pipeline.settings.paper_questions import has_metric, queries_of
-from touchstone.pipeline.settings.papers import read_papers, shipped
-from touchstone.pipeline.settings.problems import Problems
+from touchstone.settings.paper_questions import has_metric, queries_of
+from touchstone.settings.papers import read_papers, shipped
+from touchstone.settings.problems import Problems
 
 ROOT = Path(__file__).parents[3]
 STUDY = vars(synthetic_study)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from touchstone.adversary.defences import with_softplus
+from touchstone.attacks.adversary.defences import with_softplus
 from touchstone.models._residual import PreactBlock
 from touchstone.models.densenet_bc import densenet_bc
 from touchstone.models.ensemble import ensemble

@@ -16,7 +16,7 @@ from run_tasks import artefacts, path
 from touchstone.numerics import cpu_paths
 from touchstone.pipeline.jobs import environment, job
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.provenance import code
+from touchstone.provenance import code
 
 PLAIN = {name: value for name, value in os.environ.items() if name not in {*cpu_paths.PINNED, "ONEDNN_MAX_CPU_ISA"}}
 PLAIN["PYTHONPATH"] = str(code.PACKAGE.parent)

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from run_tasks import path, read, run_tasks
+from touchstone.models.networks import checkpoints
 from touchstone.models.small_cnn import small_cnn
-from touchstone.networks import checkpoints
 from touchstone.numerics import precision
 from touchstone.pipeline.jobs import adapters
 from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.provenance import sidecar_files
 from touchstone.records.metric_tables import Metrics
 
 SHAPE = (1, 8, 8)

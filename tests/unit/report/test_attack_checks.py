@@ -2,9 +2,9 @@ import re
 from types import SimpleNamespace
 
 import synthetic_study
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.report.attack_checks import FEW, grid
 from touchstone.report.page import _environment
-from touchstone.statistics.sanity_checks import Doubts
 
 row = synthetic_study.metric_row
 PGD = "white-box linf eps=0.1 steps=40 (pgd)"

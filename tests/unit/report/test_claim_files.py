@@ -10,9 +10,9 @@ from hand_made_claims import ASKED, asks, book, mean, networks, row
 
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import sentence
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.report.claim_files import COLUMNS, claim_rows, claims_csv, claims_json
 from touchstone.report.claim_table import page_lines
-from touchstone.statistics.sanity_checks import Doubts
 
 ATTACK = {"tests": [{"name": "SR", "metric": "evasion_rate", "above": 0.5}]}
 BLOCKS = {

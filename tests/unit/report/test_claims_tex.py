@@ -7,8 +7,8 @@ from hand_made_claims import ASKED, asks, book, networks
 
 from touchstone.claims import paper_files
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.pipeline.settings import papers
 from touchstone.report.claim_files import claims_tex
+from touchstone.settings import papers
 
 # What the file may use, beside the packages that its first line names: pdflatex itself is not at hand where tests run.
 PLAIN = {

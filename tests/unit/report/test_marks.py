@@ -1,6 +1,6 @@
 import synthetic_study
-from touchstone.figures._curves import draw
 from touchstone.report import drawing, marks, palette
+from touchstone.report.figures._curves import draw
 
 STUDY = vars(synthetic_study)
 

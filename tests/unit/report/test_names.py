@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from touchstone import training
-from touchstone.pipeline.settings.study import load
 from touchstone.report.names import SECTIONS, TRAINED, who_is_who
+from touchstone.settings.study import load
 
 STUDY = {
     "examples": {"digits_test": {"use": "data/digits", "part": "test", "limit": None}},

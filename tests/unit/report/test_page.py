@@ -1,6 +1,6 @@
 from jinja2 import Environment, PackageLoader
 
-from touchstone.pipeline.provenance import code
+from touchstone.provenance import code
 from touchstone.report import markup, page
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.metric_rows import parse_threat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report.summary import in_levels, summary
-from touchstone.statistics.sanity_checks import Doubts
 
 
 def row(metric, value, examples="mine", entry="own", threat="none", line=2, evaluation="e"):

@@ -3,14 +3,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.rows import rate_row, row, with_means
+from touchstone.evaluations.statistics.wording import bracketed
 from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import Metrics
 from touchstone.records.nouns import Cell
 from touchstone.report.page import _environment
 from touchstone.report.tables import MOST_COLUMNS, Line, Numbers, Table, numbered, pivot
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import rate_row, row, with_means
-from touchstone.statistics.wording import bracketed
 
 
 def accuracy(seed=0, value=0.5, low=0.4, high=0.6, metric="accuracy", unit="fraction", examples="digits", **more):

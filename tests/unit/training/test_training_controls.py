@@ -9,9 +9,9 @@ from torch.nn import functional
 
 from touchstone.models.ensemble import ensemble
 from touchstone.models.mlp import mlp
+from touchstone.models.networks import checkpoints
 from touchstone.models.shallow_rbf import shallow_rbf
 from touchstone.models.softmax_regression import softmax_regression
-from touchstone.networks import checkpoints
 from touchstone.numerics.tensors import RandomStreams
 from touchstone.training.clean import clean
 from touchstone.training.label_smoothing import label_smoothing

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from touchstone.data.natural_shift import natural_shift
+from touchstone.models.networks import checkpoints
 from touchstone.models.patch_discriminator import patch_discriminator
 from touchstone.models.unet import unet
-from touchstone.networks import checkpoints
 from touchstone.numerics import precision
 from touchstone.numerics.tensors import RandomStreams
 from touchstone.records.nouns import ExampleSet

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone.adversary.losses import outlier_exposure
+from touchstone.attacks.adversary.losses import outlier_exposure
 from touchstone.numerics.tensors import RandomStreams
 from touchstone.training.clean import clean
 from touchstone.training.outlier_exposed import outlier_exposed

@@ -18,12 +18,12 @@ from touchstone.pipeline.jobs.job import Job, bound
 from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.jobs.results import run_evaluate as run_evaluate
 from touchstone.pipeline.jobs.results import run_report as run_report
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.provenance import sidecar_files
 
 
 def run_fetch(job: Job) -> None:
     """Download a source."""
-    from touchstone.ingest import http_files
+    from touchstone.data.ingest import http_files
     from touchstone.pipeline.jobs import progress
     from touchstone.pipeline.steps.fetch import fetch
 
@@ -105,7 +105,7 @@ def run_train(job: Job) -> None:
             architecture_settings=job.settings["architecture"],
             objective=precision.objective(objective, job.settings),
             companions=companions,
-            attacks=_training_attacks(block),
+            attacks={name: bound(attack) for name, attack in job.settings.get("watched", {}).items()},
             device=job.settings["device"],
             resume=unfinished.read(),
             keep=unfinished.keep,
@@ -115,26 +115,6 @@ def run_train(job: Job) -> None:
         )
         job.write(checkpoint)
         unfinished.done()
-
-
-def _training_attacks(block: dict[str, Any]) -> dict[str, Any]:
-    """Return the attacks under which accuracy is measured after each epoch; none if the objective attacks no image.
-
-    They are the attack of the training and, with its eps, PGD of 20 steps. An objective without an attack of its own, such
-    as `trades`, has PGD of as many steps as its inner loop.
-    """
-    from touchstone.attacks.pgd import pgd
-
-    own = block.get("attack")
-    if own is None and (not block.get("steps") or not block.get("attack_inliers", True)):
-        return {}
-    if own is None:
-        eps = block["eps"]
-        attack = functools.partial(pgd, eps=eps, steps=block["steps"], step_size=block["step_size"])
-    else:
-        eps, attack = own.get("eps"), bound(own)
-    more = {"pgd": functools.partial(pgd, eps=eps, steps=20)} if eps is not None else {}
-    return {"training_attack": attack, **more}
 
 
 def _static_networks(job: Job) -> list[Any]:
@@ -192,7 +172,7 @@ def _model(job: Job) -> Any:
     model = job.model()
     if "translators" not in job.task.inputs:
         return model
-    from touchstone.adversary.defences import Pipeline
+    from touchstone.attacks.adversary.defences import Pipeline
 
     translators = job.models("translators", "translator_architectures")
     read = job.model("encoder", "encoder_architecture") if "encoder" in job.task.inputs else model
@@ -210,7 +190,7 @@ def _guarded(job: Job, model: Any, role: str = "detector") -> Any:
     """
     import torch
 
-    from touchstone.adversary.defences import Guarded
+    from touchstone.attacks.adversary.defences import Guarded
     from touchstone.pipeline.steps.attack import typical
 
     block, detector = job.settings[role], job.noun(role, "Detector")

@@ -13,8 +13,8 @@ from touchstone.digests import folder_digest, sha256
 from touchstone.pipeline.jobs.job_plan import JobError, JobPlan
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.provenance import chain, job_folders, sidecar_files, whole_files
-from touchstone.pipeline.provenance.store import Result, Store, key_of
+from touchstone.provenance import job_folders, sidecar_files, whole_files
+from touchstone.provenance.store import Result, Store, key_of
 from touchstone.records.damage import DamagedFile
 
 METRICS = "Metrics"  # the kind of file that evaluations write
@@ -136,7 +136,7 @@ class Artefacts:
         self._take(task, self.store.keep(self.plan.rule, self.key(task), data, facts))
 
     def _take(self, task: Task, result: Result) -> None:
-        other = {name: result.record[name] for name in (*OF_COMPUTER, chain.ADOPTED) if name in result.record}
+        other = {name: result.record[name] for name in OF_COMPUTER if name in result.record}
         record = {"artefact": result.record["artefact"], **self.facts(task), **other}
         self.made[task.output] = Made(result.path, record)
 

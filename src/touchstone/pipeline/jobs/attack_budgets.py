@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from touchstone.statistics import declared_budgets
+from touchstone.evaluations.statistics import declared_budgets
 
 
 def check_declared_budget(block: dict[str, Any], examples: Any, attacked: Any) -> None:
@@ -26,7 +26,7 @@ def check_declared_budget(block: dict[str, Any], examples: Any, attacked: Any) -
     """
     import torch  # only jobs that attack need it
 
-    from touchstone.adversary.budgets import check_budgets
+    from touchstone.attacks.adversary.budgets import check_budgets
 
     name = block["use"]
     if not np.array_equal(attacked.example_ids, examples.example_ids) or not np.array_equal(

@@ -11,7 +11,7 @@ from touchstone import registry
 from touchstone.messages import first_line
 from touchstone.pipeline.jobs.independent_rows import check_independent_rows
 from touchstone.pipeline.jobs.job import Job, bound
-from touchstone.pipeline.provenance.job_folders import name_of
+from touchstone.provenance.job_folders import name_of
 
 
 def scored_rows(job: Job) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ from touchstone import plugins
 from touchstone.numerics import cpu_paths, precision
 from touchstone.pipeline.jobs import gpus, job_plan
 from touchstone.pipeline.jobs.job_plan import JobError
-from touchstone.pipeline.provenance import store
+from touchstone.provenance import store
 
 # Keep freed memory in the process: without this, gradient norms took twice as long.
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}

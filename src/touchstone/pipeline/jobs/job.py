@@ -15,7 +15,7 @@ from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.provenance import code
+from touchstone.provenance import code
 
 
 class Job:
@@ -99,7 +99,7 @@ class Job:
         draws, backward = self.settings.get("draws", 1), self.model("backward", "backward_architecture")
         if draws == 1 and backward is None:
             return model
-        from touchstone.adversary.expectation import Expected
+        from touchstone.attacks.adversary.expectation import Expected
 
         return Expected(model, draws, backward).eval()
 
@@ -123,7 +123,7 @@ class Job:
         ]
 
     def _network(self, file: str, block: dict[str, Any]) -> Any:
-        from touchstone.networks import checkpoints
+        from touchstone.models.networks import checkpoints
 
         checkpoint = self.artefacts.noun(file, "Checkpoint")
         if checkpoint.architecture != block:

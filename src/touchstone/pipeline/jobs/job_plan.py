@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.pipeline.planning.parts import FOLDER, Task
-from touchstone.pipeline.provenance import job_folders
+from touchstone.provenance import job_folders
 
 AGAIN = "jobs are started by Snakemake, so run it again"
 RECOMPUTE = "TOUCHSTONE_RECOMPUTE"  # the rule whose jobs compute what the store has, too

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from touchstone import digests
-from touchstone.ingest.pixels import to_levels
+from touchstone.data.ingest.pixels import to_levels
 from touchstone.records.nouns import Array, ExampleSet
 
 # Settings of data components that select rows and change no image.

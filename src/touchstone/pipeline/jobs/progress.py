@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import digests
-from touchstone.pipeline.provenance import whole_files
+from touchstone.provenance import whole_files
 
 UNFINISHED = Path(".touchstone/unfinished")
 INTERVAL = 0.5  # seconds between two writes of a progress file

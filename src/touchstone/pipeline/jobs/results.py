@@ -11,8 +11,8 @@ from typing import Any
 from touchstone import digests, registry
 from touchstone.pipeline.jobs.artefacts import METRICS
 from touchstone.pipeline.jobs.job import Job, bound
-from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
-from touchstone.pipeline.provenance.job_folders import job_of, name_of, split
+from touchstone.provenance import chain, sidecar_files, whole_files
+from touchstone.provenance.job_folders import job_of, name_of, split
 
 ROLES = {
     "checkpoints": "Checkpoint",

@@ -20,7 +20,7 @@ from typing import Any
 
 from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.jobs.job_plan import JobPlan
-from touchstone.pipeline.provenance import git, whole_files
+from touchstone.provenance import git, whole_files
 
 FOLDER = "runs"
 PACKAGES = (

@@ -153,7 +153,7 @@ def _supervise(connection: socket.socket) -> NoReturn:
     arguments, folder, environment = json.loads(body)
     if (job := os.fork()) == 0:
         connection.close()
-        _become(arguments, folder, environment, descriptors)
+        _take_over_process(arguments, folder, environment, descriptors)
     for descriptor in descriptors:
         os.close(descriptor)
     ended = os.pidfd_open(job)
@@ -168,7 +168,9 @@ def _supervise(connection: socket.socket) -> NoReturn:
     os._exit(0)
 
 
-def _become(arguments: list[str], folder: str, environment: dict[str, str], descriptors: list[int]) -> NoReturn:
+def _take_over_process(
+    arguments: list[str], folder: str, environment: dict[str, str], descriptors: list[int]
+) -> NoReturn:
     """Run a job in this process as if it had been started with these arguments, folder, environment and streams."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     for number, descriptor in enumerate(descriptors):

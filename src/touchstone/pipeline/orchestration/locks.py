@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 
 from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.jobs.processes import Process
-from touchstone.pipeline.provenance import whole_files
+from touchstone.provenance import whole_files
 
 LOCK = Path(".touchstone/run.lock")
 HOLDER = Path(".touchstone/run.json")  # the current or last holder of the lock, and its Snakemake

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from touchstone.ingest.user_folder import files_in
-from touchstone.pipeline.provenance import whole_files
+from touchstone.data.ingest.user_folder import files_in
+from touchstone.provenance import whole_files
 
 COPYING = ("sources/own_files", "sources/checkpoint_file")  # components that copy what is at `location`
 FOLDER = Path(".touchstone/own")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.planning.steps import STEPS
-from touchstone.pipeline.provenance import job_folders, sidecar_files
-from touchstone.pipeline.provenance.store import Result, Store, key_of, record_path
+from touchstone.provenance import job_folders, sidecar_files
+from touchstone.provenance.store import Result, Store, key_of, record_path
 
 
 def prune(plan: Plan, store: Store) -> int:

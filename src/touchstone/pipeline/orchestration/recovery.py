@@ -11,7 +11,7 @@ from pathlib import Path
 from touchstone.pipeline.jobs import processes, run_records
 from touchstone.pipeline.orchestration import locks
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance.store import Store
+from touchstone.provenance.store import Store
 
 # Names of temporary files from `whole_files.replaced` and the step `fetch`.
 HALF_WRITTEN = re.compile(r"\..+\.[a-z0-9_]{8}")

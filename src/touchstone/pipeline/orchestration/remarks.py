@@ -6,7 +6,7 @@ import sys
 
 from touchstone.messages import say
 from touchstone.numerics import devices
-from touchstone.pipeline.settings.study import Study
+from touchstone.settings.study import Study
 
 
 def print_remarks(study: Study) -> None:

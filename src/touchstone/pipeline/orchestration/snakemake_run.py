@@ -21,8 +21,8 @@ from touchstone.pipeline.jobs.progress import progress_folder
 from touchstone.pipeline.orchestration import display, locks, recovery, remarks
 from touchstone.pipeline.orchestration.events import EventFile
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.files import DEFAULT_STUDY
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.files import DEFAULT_STUDY
+from touchstone.settings.study import load
 
 NOTHING = "Nothing to do: nothing has changed"
 POLL = 0.3  # seconds

@@ -17,10 +17,10 @@ from touchstone.pipeline.jobs import environment, job_plan
 from touchstone.pipeline.orchestration import own_sources
 from touchstone.pipeline.planning.outline import outline_of
 from touchstone.pipeline.planning.parts import FOLDER, RULES
-from touchstone.pipeline.provenance import store
-from touchstone.pipeline.provenance.job_folders import RESULTS, folder_of
-from touchstone.pipeline.provenance.sidecar_files import BESIDE
-from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
+from touchstone.provenance import store
+from touchstone.provenance.job_folders import RESULTS, folder_of
+from touchstone.provenance.sidecar_files import BESIDE
+from touchstone.settings.files import DEFAULT_STUDY, ParamsError
 
 CONFIG = ("study", "recompute", "container")
 PATH = "TOUCHSTONE_PATH"  # the PYTHONPATH of jobs; Snakemake deletes PYTHONPATH itself for jobs in conda

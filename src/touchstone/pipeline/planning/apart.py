@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from touchstone.pipeline.settings.sections import Section, sections
-from touchstone.pipeline.settings.study import Study
+from touchstone.settings.sections import Section, sections
+from touchstone.settings.study import Study
 
 # The settings of an evaluation that name learners.
 LEARNERS = ("classifiers", "victims", "rivals", "translators", "detectors", "certificates")

@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import Any
 
 from touchstone.pipeline.planning.parts import Net, Set
-from touchstone.pipeline.provenance.job_folders import RESULTS
-from touchstone.pipeline.settings.sections import on_detectors, on_pipelines
-from touchstone.pipeline.settings.study import Study
+from touchstone.provenance.job_folders import RESULTS
 from touchstone.report import packing
+from touchstone.settings.sections import on_detectors, on_pipelines
+from touchstone.settings.study import Study
 
 SUFFIX = ".safetensors"
 RAW = "data/raw"
@@ -80,7 +80,7 @@ class Layout:
         elif examples.translator:
             rule, job = "translate", examples.translator.rpartition(".")[2]
         else:
-            rule, job = ("detect" if examples.guard[0] else "attack"), examples.victim.partition("+")[0]
+            rule, job = ("detect" if examples.victim_detector[0] else "attack"), examples.victim.partition("+")[0]
         step = "translate" if examples.translator else "attack"
         return self._artefact(rule, job, f"{examples.kind}/{examples.address}", step, examples)
 

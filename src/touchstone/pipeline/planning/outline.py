@@ -15,7 +15,7 @@ from typing import Any
 from touchstone import digests, plugins
 from touchstone.numerics import devices
 from touchstone.pipeline.planning.parts import FOLDER
-from touchstone.pipeline.provenance import whole_files
+from touchstone.provenance import whole_files
 
 PARAMS, STUDIES = Path("params.yaml"), Path("workflow/studies")
 FRESH = 24 * 3600.0  # seconds in which the plans of jobs need not be marked as used again
@@ -67,7 +67,7 @@ def outline_of(study: str, lock: Path | None = None) -> Outline:
 def _planned(study: str, lock: Path | None, kept: Path) -> Outline:
     """Plan a study, write the plans of its jobs and keep its outline."""
     from touchstone.pipeline.planning.plan import Plan  # the imports of planning take longer than reading an outline
-    from touchstone.pipeline.settings.study import load
+    from touchstone.settings.study import load
 
     start = time.time_ns()
     plan = Plan(load(study))

@@ -70,7 +70,7 @@ class Set:
         return "/".join(part for part in (self.examples, self.victim, self.attack, self.translator) if part)
 
     @property
-    def guard(self) -> tuple[str, str]:
+    def victim_detector(self) -> tuple[str, str]:
         """The victim's detector and its false-positive rate; "" for none."""
         detector, _, rate = self.victim.partition("+")[2].partition("@")
         return detector, rate

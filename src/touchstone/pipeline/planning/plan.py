@@ -24,10 +24,10 @@ from touchstone.pipeline.planning.parts import FOLDER, RULES, Job, Task
 from touchstone.pipeline.planning.questions import Questions
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.planning.tasks import Tasks
-from touchstone.pipeline.provenance import code, whole_files
-from touchstone.pipeline.provenance.job_folders import job_of, name_of
-from touchstone.pipeline.settings.files import ParamsError
-from touchstone.pipeline.settings.study import Study
+from touchstone.provenance import code, whole_files
+from touchstone.provenance.job_folders import job_of, name_of
+from touchstone.settings.files import ParamsError
+from touchstone.settings.study import Study
 
 SHARED = "raw"  # stands for the study of what all studies share: downloads
 UNUSED = 30 * 24 * 3600.0  # seconds after which a plan is deleted that no study has any more

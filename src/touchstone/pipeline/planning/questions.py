@@ -11,8 +11,8 @@ from touchstone.claims.paper_scales import measured_figures
 from touchstone.pipeline.planning.layout import Layout
 from touchstone.pipeline.planning.parts import CellPlan, Net, Set, Task
 from touchstone.pipeline.planning.tasks import Tasks
-from touchstone.pipeline.provenance.job_folders import name_of
-from touchstone.pipeline.settings.sections import on_pipelines
+from touchstone.provenance.job_folders import name_of
+from touchstone.settings.sections import on_pipelines
 
 
 class Questions:
@@ -120,7 +120,7 @@ class Questions:
                 clean = examples.kind == "examples"  # certificates and margins are computed on clean sets only
                 scorers = [*question["detectors"], *(_certificates(question, examples.examples) if clean else [])]
                 for detector in scorers if "scores" in roles else []:
-                    if examples.guard[0] in ("", detector):
+                    if examples.victim_detector[0] in ("", detector):
                         file = self.layout.scores_of(net, detector, examples)
                         add("scores", file, examples, detector=detector, **network)
                 for margin in question["margins"] if "margins" in roles and clean else []:
@@ -128,10 +128,10 @@ class Questions:
         for net in self._nets(question, "rivals"):
             network = {"entry": net.entry, "seed": net.seed}
             for examples in self._sets(question | {"victims": [], "translators": []}, net):
-                if "rival_outputs" in roles and not examples.guard[0]:
+                if "rival_outputs" in roles and not examples.victim_detector[0]:
                     add("rival_outputs", self.layout.outputs_of(net, examples), examples, **network)
                 for detector in question["detectors"] if "rival_scores" in roles else []:
-                    if examples.guard[0] in ("", detector):
+                    if examples.victim_detector[0] in ("", detector):
                         file = self.layout.scores_of(net, detector, examples)
                         add("rival_scores", file, examples, detector=detector, **network)
         return list(plans.values())

@@ -75,6 +75,8 @@ class Tasks:
         }
         loop = {key: value for key, value in entry.items() if key not in objective and key not in references}
         settings = self._torch(component=objective, architecture=entry["model"], seed=net.seed, loop=loop)
+        if section == "classifiers" and (watched := watched_attacks(objective)):
+            settings["watched"] = watched
         if self.study["study"]["precision"] == precision.BFLOAT16:
             settings["precision"] = precision.BFLOAT16
         inputs: dict[str, str | list[str]] = {
@@ -147,7 +149,7 @@ class Tasks:
             seed=network.seed,
             batch_size=self.study["study"]["batch_size"],
         )
-        detector, rate = attacked.guard
+        detector, rate = attacked.victim_detector
         if detector:
             inputs["detector"] = self.layout.detector_of(network, detector)
             calibration = Set(self.layout.calibration(network))  # clean images that an attacker may imitate
@@ -254,3 +256,17 @@ class Tasks:
         inputs |= self._read(data, net, examples)
         settings = self._detector_settings(detector, net)
         return Task("score", inputs, self.layout.scores_of(net, detector, examples), settings)
+
+
+def watched_attacks(objective: dict[str, Any]) -> dict[str, Any]:
+    """Return the attacks under which a training's accuracy is measured after each epoch; none if it attacks no image.
+
+    They are the attack of the training and, with its eps, PGD of 20 steps. An objective without an attack of its own, such
+    as `trades`, has PGD of as many steps as its inner loop.
+    """
+    own = objective.get("attack")
+    if own is None and objective.get("steps") and objective.get("attack_inliers", True):
+        own = {"use": "attacks/pgd", **{key: objective[key] for key in ("eps", "steps", "step_size")}}
+    if own is None or "eps" not in own:
+        return {}
+    return {"training_attack": own, "pgd": {"use": "attacks/pgd", "eps": own["eps"], "steps": 20}}

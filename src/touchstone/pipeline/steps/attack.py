@@ -6,9 +6,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from touchstone.adversary.defences import Guarded, typical_of
-from touchstone.adversary.effort import counted
-from touchstone.adversary.evasion import flat_scores
+from touchstone.attacks.adversary.defences import Guarded, typical_of
+from touchstone.attacks.adversary.effort import counted
+from touchstone.attacks.adversary.evasion import flat_scores
 from touchstone.numerics import tensors
 from touchstone.pipeline.steps.score import columns_of
 from touchstone.records.nouns import ContractError, ExampleSet, Outputs

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.contracts import Architecture
-from touchstone.ingest.raw_files import check_folder
-from touchstone.networks import checkpoints
+from touchstone.data.ingest.raw_files import check_folder
+from touchstone.models.networks import checkpoints
 from touchstone.records.nouns import Array, Checkpoint
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from touchstone.data.ingest.raw_files import check_folder
 from touchstone.digests import folder_digest
-from touchstone.ingest.raw_files import check_folder
 
 
 def fetch(folder: Path, *, source: Callable[[Path], None], sha256: str | None, name: str) -> str:

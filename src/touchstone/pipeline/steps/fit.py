@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from touchstone.evaluations.statistics.thresholds import threshold_at
 from touchstone.numerics.precision import float32_rounding
 from touchstone.numerics.tensors import check_finite
 from touchstone.pipeline.steps.score import columns_of
 from touchstone.records.nouns import Detector, ExampleSet, Outputs, Scores
-from touchstone.statistics.thresholds import threshold_at
 
 
 def fit(

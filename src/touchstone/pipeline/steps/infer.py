@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from touchstone.adversary.defences import Pipeline
-from touchstone.networks.readouts import Confounding, read_out
+from touchstone.attacks.adversary.defences import Pipeline
+from touchstone.models.networks.readouts import Confounding, read_out
 from touchstone.numerics import tensors
 from touchstone.records.nouns import Array, ExampleSet, Outputs
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from touchstone.ingest.pixels import pieces
-from touchstone.ingest.raw_files import check_folder
+from touchstone.data.ingest.pixels import pieces
+from touchstone.data.ingest.raw_files import check_folder
 from touchstone.records.nouns import ContractError, ExampleSet
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from touchstone.claims import paper_files
 from touchstone.claims.contrasts import Contrast, contrasts
 from touchstone.claims.judging import StudyClaims, judge
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.metric_tables import Metrics, encode, left_out
 from touchstone.records.nouns import ContractError
 from touchstone.report import overview, packing
@@ -20,7 +21,6 @@ from touchstone.report.page import Content, page
 from touchstone.report.pictures import Drawing, pictures
 from touchstone.report.summary import summary
 from touchstone.report.tables import FIRST_LINE, numbered
-from touchstone.statistics.sanity_checks import Doubts
 
 CAPTION = (
     "Each system in the measure of its own paper: 100 % is perfect. Lines are 95 % intervals over training seeds and test "

@@ -20,7 +20,7 @@ from touchstone.contracts import (
     PositiveInt,
     UnitInterval,
 )
-from touchstone.networks import checkpoints
+from touchstone.models.networks import checkpoints
 from touchstone.numerics import tensors
 from touchstone.pipeline.steps._training_batches import Augmentation, Batches, Outliers
 from touchstone.pipeline.steps._training_losses import Losses

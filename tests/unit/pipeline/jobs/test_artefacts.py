@@ -13,7 +13,7 @@ from touchstone.pipeline.jobs import adapters
 from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS, Step
-from touchstone.pipeline.provenance import job_folders, sidecar_files, whole_files
+from touchstone.provenance import job_folders, sidecar_files, whole_files
 
 MADE, READ = path("examples/a", "prepare/made"), path("outputs/a", "measure/cnn.0")
 FIRST, SECOND = Task("make", {}, MADE, {}), Task("look", {"examples": MADE}, READ, {})

@@ -9,8 +9,8 @@ from run_tasks import artefacts, path, put, run_tasks
 from touchstone.pipeline.jobs import adapters, job, run
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS, Step
-from touchstone.pipeline.provenance import code
 from touchstone.pipeline.steps import report
+from touchstone.provenance import code
 from touchstone.records.metric_tables import Metrics
 from touchstone.records.nouns import ExampleSet
 

@@ -9,7 +9,7 @@ from run_tasks import artefacts, path, put, put_bytes, read, run_tasks
 from touchstone.pipeline.jobs import detector_tasks, job, results
 from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.provenance.job_folders import name_of
+from touchstone.provenance.job_folders import name_of
 from touchstone.records.nouns import Detector, ExampleSet, LeftOut, LeftOutError, Outputs
 
 FITTED, FLAT = (path(f"detectors/cnn.0/{name}", "detect/cnn.0") for name in ("ssd", "flat"))

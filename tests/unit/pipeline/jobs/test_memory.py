@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from run_tasks import artefacts, path, put
+from touchstone.data.ingest import pixels
 from touchstone.data.uniform_noise import uniform_noise
-from touchstone.ingest import pixels
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.steps.prepare import prepare
 from touchstone.records.nouns import ExampleSet

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from run_tasks import path, put, read, run_tasks
+from touchstone.models.networks import checkpoints
 from touchstone.models.softmax_regression import softmax_regression
-from touchstone.networks import checkpoints
 from touchstone.pipeline.jobs import progress
 from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.steps import train as training
+from touchstone.provenance import sidecar_files
 from touchstone.records.nouns import Checkpoint
 
 SHAPE, SOFTMAX = (1, 4, 4), {"use": "models/softmax_regression"}

@@ -7,7 +7,7 @@ import pytest
 
 from sheet_study import STUDY
 from touchstone.pipeline.orchestration import own_sources
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.study import load
 
 CHANGES = {
     "added": lambda folder: (folder / "dog/3.png").write_bytes(b"3"),

@@ -10,8 +10,8 @@ import pytest
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.orchestration import locks, recovery
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import store
-from touchstone.pipeline.settings.study import load
+from touchstone.provenance import store
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[4]
 

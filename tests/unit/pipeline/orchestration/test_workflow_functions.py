@@ -11,8 +11,8 @@ from sheet_study import STUDY
 from touchstone import plugins
 from touchstone.pipeline.jobs import job_plan
 from touchstone.pipeline.orchestration import workflow_functions as functions
-from touchstone.pipeline.provenance import store
-from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
+from touchstone.provenance import store
+from touchstone.settings.files import DEFAULT_STUDY, ParamsError
 
 OWN = "  sources:\n    mine: {use: own_files, location: pets, sha256: null}\n"
 

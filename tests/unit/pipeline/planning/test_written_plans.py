@@ -4,7 +4,7 @@ from pathlib import Path
 
 from touchstone.pipeline.jobs import job_plan
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.study import load
+from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[4]
 

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.rows import row
 from touchstone.pipeline.steps.evaluate import evaluate
 from touchstone.records.metric_rows import Threat
 from touchstone.records.nouns import Cell, ContractError
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import row
 
 CELL = Cell(None, "file", entry="cnn", seed=0, examples="digits")
 ROW = row("accuracy", Interval(0.5, 0.4, 0.6), cell=CELL, n=10, files=[CELL])

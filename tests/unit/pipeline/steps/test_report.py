@@ -23,16 +23,16 @@ from touchstone.evaluations.data_sheet import data_sheet
 from touchstone.evaluations.detection import detection
 from touchstone.evaluations.paired_errors import paired_errors
 from touchstone.evaluations.robustness import robustness
-from touchstone.figures.accuracy_against_eps import accuracy_against_eps
-from touchstone.figures.gallery import gallery
-from touchstone.figures.roc_curves import roc_curves
-from touchstone.pipeline.settings import papers
-from touchstone.pipeline.settings.study import load
 from touchstone.pipeline.steps.evaluate import evaluate
 from touchstone.pipeline.steps.report import report
 from touchstone.records import metric_tables
 from touchstone.records.nouns import ContractError
 from touchstone.report import chapters, inline_svg, packing
+from touchstone.report.figures.accuracy_against_eps import accuracy_against_eps
+from touchstone.report.figures.gallery import gallery
+from touchstone.report.figures.roc_curves import roc_curves
+from touchstone.settings import papers
+from touchstone.settings.study import load
 
 STUDY = runpy.run_path(str(Path(__file__).parents[3] / "synthetic_study.py"))
 QUESTIONS = {

@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from touchstone.models.maxout import maxout
 from touchstone.models.mlp import mlp
+from touchstone.models.networks import checkpoints
 from touchstone.models.small_cnn import small_cnn
 from touchstone.models.unet import unet
-from touchstone.networks import checkpoints
 from touchstone.pipeline.steps.train import train
 from touchstone.records.encoding import decode, encode
 from touchstone.records.nouns import ContractError, ExampleSet

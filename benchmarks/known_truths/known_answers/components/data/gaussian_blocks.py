@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from touchstone.contracts import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from touchstone.ingest.example_notes import GENERATED, no_classes, prepared
+from touchstone.data.ingest.example_notes import GENERATED, no_classes, prepared
 from touchstone.records.nouns import ExampleSet
 
 SIDE, CLASS_PIXELS = 4, 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.ingest.example_notes import GENERATED, prepared
+from touchstone.data.ingest.example_notes import GENERATED, prepared
 from touchstone.records.nouns import ExampleSet
 
 LEVELS = (51, 102, 153, 204)  # of 255

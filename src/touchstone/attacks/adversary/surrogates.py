@@ -1,0 +1,114 @@
+"""Surrogate gradients: a defence as it is deployed, followed along the gradients of a smoother one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from touchstone.attacks.adversary.defences import Guarded, Pipeline, Straight, with_softplus
+from touchstone.attacks.adversary.evasion import Defended
+from touchstone.attacks.adversary.losses import margin_loss
+from touchstone.attacks.adversary.lowest_scores import rank_at
+from touchstone.attacks.adversary.perturbations import Ball
+from touchstone.attacks.adversary.square_search import search_with_squares
+from touchstone.numerics.tensors import RandomStreams
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A defence whose logits and scores are exact, and whose gradients are those of a surrogate.
+
+    References:
+        Athalye et al. 2018, section 4.1 (BPDA); docs/papers/shared.md, "Adaptive attacks".
+    """
+
+    exact: Defended
+    surrogate: Defended
+
+    @property
+    def model(self) -> nn.Module:
+        """The network to freeze during the attack; that of the surrogate is frozen for good."""
+        return self.exact.model
+
+    @property
+    def threshold(self) -> float:
+        """The score above which an image is flagged."""
+        return self.exact.threshold
+
+    @property
+    def spread(self) -> float:
+        """The unit in which scores are weighed."""
+        return self.exact.spread
+
+    def read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return exact logits (N, K) and scores (N,), to the bit, with the surrogate's graph back to the images."""
+        with torch.no_grad():
+            exact = self.exact.read(images)
+        logits, scores = (
+            true + (near - near.detach()) for true, near in zip(exact, self.surrogate.read(images), strict=True)
+        )
+        return logits, scores
+
+
+def smooth_guard(defence: Guarded) -> Guarded | None:
+    """Return a guarded classifier whose network is smooth; None if it has no ReLU module."""
+    model = with_softplus(defence.model)
+    return None if model is None else replace(defence, model=model)
+
+
+def smooth_pipeline(pipeline: Pipeline) -> Pipeline | None:
+    """Return a pipeline in which classifier, translators and router are smooth; None if none has a ReLU module.
+
+    A copy keeps shared parts shared, so its router reads its own smooth classifier or encoder.
+    """
+    smooth = with_softplus(pipeline)
+    return smooth if isinstance(smooth, Pipeline) else None
+
+
+def straight_pipeline(pipeline: Pipeline) -> Pipeline:
+    """Return a pipeline whose translators pass gradients on as they are (BPDA)."""
+    return Pipeline(pipeline.model, [Straight(translator) for translator in pipeline.translators], pipeline.router)
+
+
+def search_ranks(
+    defence: Defended,
+    images: Tensor,
+    labels: Tensor,
+    generator: RandomStreams,
+    best: Tensor,
+    *,
+    eps: float,
+    queries: int,
+) -> Tensor:
+    """Search with squares for points of higher `lowest_scores.rank`, from forward passes only.
+
+    Args:
+        defence: the target.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images.
+        best: (N, C, H, W), the best point of each image so far.
+        eps: L-inf radius in pixel units.
+        queries: forward passes per image.
+
+    Returns:
+        The better of `best` and the highest-ranked point, (N, C, H, W).
+    """
+    ranked = _ranked(defence, labels)
+    # The rank as a margin: two logits, of which the first is always 0 and that of the label.
+    logits = ranked(best)
+    first = torch.zeros_like(labels)
+    return search_with_squares(
+        ranked, first, Ball(images, eps), generator, best, margin_loss(logits, first), queries=queries
+    )[0]
+
+
+def _ranked(defence: Defended, labels: Tensor) -> Callable[[Tensor], Tensor]:
+    def ranked(points: Tensor) -> Tensor:
+        ranks = rank_at(defence, points, labels)
+        return torch.stack([torch.zeros_like(ranks), ranks], dim=1)
+
+    return ranked

@@ -1,0 +1,1 @@
+"""What checks a study: the chain of its files, and everything that is computed again. It must not change a file of it."""

@@ -1,0 +1,59 @@
+"""Which code built an artefact, if it is not the code here. A report in git may be older than the code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from touchstone.audit.chain.findings import Finding
+from touchstone.messages import printable
+from touchstone.provenance import code, git, sidecar_files
+from touchstone.provenance.sidecar_files import Record
+
+BUILT = "built by other code: "
+SHOWN = 5  # names of changed code in one sentence
+
+
+def names(record: Record) -> list[str]:
+    """Return the definitions and packages by which an artefact was built and that are others here.
+
+    Args:
+        record: Of the artefact, of the right form.
+    """
+    here = code.code_of(record["step"], record["settings"])
+    return [] if here.digest == record["code"] else here.differences(record["definitions"], record["packages"])
+
+
+def notes(records: Iterable[tuple[str, Record]], root: Path) -> Iterator[Finding]:
+    """Yield a note for each artefact that was built by other code than the code here.
+
+    Args:
+        records: Pairs of an artefact and its record. Malformed records are skipped, because other checks report them.
+        root: The project's folder. Its history may contain that code.
+    """
+    here: dict[tuple[code.Node, ...], str] = {}
+    for file, record in records:
+        if sidecar_files.malformed(record):
+            continue
+        try:
+            roots = code.roots(record["step"], record["settings"])
+            if roots not in here:
+                here[roots] = code.code_from(roots).digest
+            changed = [] if here[roots] == record["code"] else names(record)
+        except RecursionError:
+            problem = "cannot be compared with the code here: its settings are nested too deeply"
+            yield Finding(file, problem, unchecked=True)
+            continue
+        if changed:
+            more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+            shown = printable(", ".join(changed[:SHOWN]))
+            commit = _commit(root, {name: record["definitions"].get(name) for name in changed})
+            origin = f"that code is in commit {commit}" if commit else "that code is in no commit here"
+            yield Finding(file, f"{BUILT}{shown}{more}; {origin}", note=True)
+
+
+def _commit(root: Path, files: dict[str, str | None]) -> str | None:
+    """Return the newest commit with this code and its date; None if there is none, or a record was forged."""
+    if not all(name.isprintable() and isinstance(digest, str | None) for name, digest in files.items()):
+        return None
+    return git.commit_of_code(root, tuple(files.items()))

@@ -1,1 +1,0 @@
-"""Evidence of a study's claims: which files hold it, and what proves them without trust. It must not verify by attacks."""

@@ -1,0 +1,1 @@
+"""Sidecars, digests of code, the store, packs. It must not depend on a study or Snakemake."""

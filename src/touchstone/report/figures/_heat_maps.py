@@ -1,0 +1,148 @@
+"""Matrices of numbers as coloured cells with the numbers in them, and below each its interval in smaller type."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.wording import RANGE
+from touchstone.records.metric_tables import MetricRow
+from touchstone.report import drawing, marks
+from touchstone.report.figures._curves import means_first
+
+# Safe for the colour-blind; light in the middle, where a number means chance.
+COLOURS = "PuOr"
+DARK, LIGHT = "#101418", "#fdfdfd"  # on coloured cells, whatever the colours of the page
+LETTER = 0.073  # inches
+SIZE, SMALL = 7.5, 5.8  # points of a number and of its interval: print needs 5 or more
+CROWD = 12  # the most columns whose cells are wider than an interval
+HEIGHT = 0.29  # inches of a cell: both lines and some air
+ENDS = {False: "95 % interval", True: "range over seeds"}  # by whether the method of a row is RANGE
+Places = tuple[str, str]  # row, column
+
+
+def overall(rows: Iterable[MetricRow], metric: str) -> dict[Places, MetricRow]:
+    """Return {(entry, examples): row} of a metric: the mean over seeds, or the only row there is."""
+    shown: dict[Places, MetricRow] = {}
+    for row in means_first(rows):
+        if row.measured == metric:
+            shown.setdefault((row.entry, row.examples), row)
+    return shown
+
+
+def interval_of(row: MetricRow) -> Interval:
+    """Return the number of a row with the ends of its interval."""
+    return Interval(row.value, row.low, row.high)
+
+
+def what_ends_are(rows: Iterable[MetricRow]) -> str:
+    """Return what the small type in the cells of these rows means, for a title."""
+    ranges = {row.method == RANGE for row in rows}
+    return " or ".join(words for is_range, words in ENDS.items() if is_range in ranges)
+
+
+def number(
+    axes: Axes,
+    across: float,
+    down: float,
+    share: Interval,
+    ink: str,
+    *,
+    size: float = SIZE,
+    percent: bool = False,
+    row: MetricRow | None = None,
+) -> None:
+    """Write a number into the middle of a cell, and its ends, if it has both, below it in smaller type.
+
+    Args:
+        axes: where the cell is.
+        across, down: its middle.
+        share: the number.
+        ink: its colour.
+        size: in points.
+        percent: whether it is shown as a percentage.
+        row: where it is from.
+    """
+
+    def written(value: float) -> str:
+        return f"{100 * value:.0f}" if percent else f"{value:.2f}"
+
+    value, bounded = written(share.value) + ("%" if percent else ""), share.low is not None and share.high is not None
+    text = axes.annotate(value, (across, down), (0, -0.12 * size if bounded else 0), textcoords="offset points",
+                         ha="center", va="bottom" if bounded else "center", fontsize=size, color=ink)  # fmt: skip
+    if row:
+        marks.shows(text, row)
+    if share.low is not None and share.high is not None:
+        ends = f"{written(share.low)}–{written(share.high)}"
+        axes.annotate(ends, (across, down), (0, -0.22 * size), textcoords="offset points", ha="center", va="top",
+                      fontsize=SMALL, color=ink)  # fmt: skip
+
+
+def figure_of(tables: Mapping[str, Sequence[str]], columns: Sequence[str]) -> tuple[Figure, list[Axes]]:
+    """Return a figure with one panel per title, above each other, high enough for its rows."""
+    heights = [len(rows) for rows in tables.values()]
+    words = max(len(column) for column in columns) * LETTER * 0.75
+    size = (drawing.WIDTH, sum(heights) * HEIGHT + len(heights) * (0.55 + words))
+    figure = Figure(figsize=size)
+    axes = figure.subplots(len(tables), 1, squeeze=False, gridspec_kw={"height_ratios": [h + 1 for h in heights]})
+    return figure, list(axes[:, 0])
+
+
+def draw(
+    axes: Axes,
+    values: Mapping[Places, Interval],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    title: str,
+    small: str,
+    words: tuple[str, str],
+    names: Mapping[str, str] | None = None,
+    sources: Mapping[Places, MetricRow] | None = None,
+) -> None:
+    """Draw the values of `rows` (from the top) on `columns`, from 0 in orange over white to 1 in violet.
+
+    Args:
+        axes: where to draw them.
+        values: {(row, column): its number}; a cell without one stays empty.
+        rows, columns: in the order of the picture.
+        title: above it.
+        small: what the intervals in small type are. They are left out if there are too many columns for them.
+        words: what rows and what columns are.
+        names: {row: the words shown for it}, if they differ.
+        sources: {(row, column): where its number is from}.
+    """
+    colours = matplotlib.colormaps[COLOURS]
+    fits = len(columns) <= CROWD
+    for top, row in enumerate(rows):
+        for left, column in enumerate(columns):
+            share = values.get((row, column))
+            if share is None or math.isnan(share.value):
+                continue
+            # Not to the very ends of the colours, on which any text is hard to read.
+            red, green, blue, _ = colours(0.08 + 0.84 * share.value)
+            axes.add_patch(Rectangle((left, top), 1, 1, facecolor=(red, green, blue), edgecolor="none"))
+            ink = DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else LIGHT
+            shown = share if fits else Interval(share.value, None, None)
+            number(axes, left + 0.5, top + 0.5, shown, ink, row=(sources or {}).get((row, column)))
+    axes.set(
+        xlim=(0, len(columns)),
+        ylim=(len(rows), 0),
+        title=f"{title}; small: {small}" if fits else title,
+        ylabel=words[0],
+        xlabel=words[1],
+    )
+    axes.set_xticks([left + 0.5 for left in range(len(columns))], columns, rotation=35, ha="right", fontsize=7.5)
+    axes.set_yticks(
+        [top + 0.5 for top in range(len(rows))], [(names or {}).get(row, row) for row in rows], fontsize=7.5
+    )
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,76 @@
+"""Figure: every detector on every anomalous set, supervised ones and the others apart."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from touchstone.evaluations.statistics.places import place_of
+from touchstone.evaluations.statistics.rows import MEAN
+from touchstone.records.metric_tables import MetricRow
+from touchstone.records.nouns import Cell
+from touchstone.report import drawing
+from touchstone.report.figures import _heat_maps
+
+
+def detector_matrix(
+    metrics: list[MetricRow],
+    detectors: list[Cell],
+    *,
+    classifier: str | None = None,
+    trivial: list[str] = ["mean_intensity", "pixel_mahalanobis"],  # noqa: B006 - a literal that the registry reads
+) -> Figure:
+    """Return one heat map of AUROC per kind of detector: those trained on anomalies, and those that saw none.
+
+    Attacked sets are shown by the attacks that succeeded, if that was measured. The 95 % intervals are in small type.
+    Detectors are in the order of `mean_of_sets` if it is shown, otherwise of the first column.
+
+    Args:
+        metrics: rows of a detection evaluation, with means over seeds if there are several.
+        detectors: those of the same networks; they say which are supervised.
+        classifier: the one to show; None shows the first.
+        trivial: detectors that look at pixels or at less, which are marked: a set on which they are near 1 is easy.
+
+    Raises:
+        ValueError: no row has an AUROC of a detector on the classifier.
+    """
+    entry = classifier or next((cell.entry for cell in detectors), "")
+    shown = _shown(metrics, entry)
+    values = {place: _heat_maps.interval_of(row) for place, row in shown.items()}
+    small = _heat_maps.what_ends_are(shown.values())
+    sets = list(dict.fromkeys(name for _, name in values))
+    names = {cell.detector: cell.noun.supervised for cell in detectors if cell.entry == entry}
+    names = {name: supervised for name, supervised in names.items() if any(row == name for row, _ in values)}
+    if not names or not sets:
+        raise ValueError(f"no AUROC of a detector on {entry}, so there is no matrix to draw")
+
+    by = MEAN if MEAN in sets else sets[0]
+
+    def rank(name: str) -> float:
+        return values[name, by].value if (name, by) in values else -1.0
+
+    kinds = {
+        "trained on anomalies (supervised)": [name for name, supervised in names.items() if supervised],
+        "trained on no anomalies": [name for name, supervised in names.items() if not supervised],
+    }
+    tables = {title: sorted(rows, key=rank, reverse=True) for title, rows in kinds.items() if rows}
+    figure, panels = _heat_maps.figure_of(tables, sets)
+    marked = {name: f"{name} (trivial)" for name in trivial}
+    for axes, (title, rows) in zip(panels, tables.items(), strict=True):
+        words = (f"detector, by {by}", "anomalous set")
+        title = f"AUROC on {entry}, {title}"
+        _heat_maps.draw(axes, values, rows, sets, title=title, small=small, words=words, names=marked, sources=shown)
+    best = "; ".join(
+        f"{title}: {rows[0]} has the greatest AUROC on {by}, {rank(rows[0]):.2f}" for title, rows in tables.items()
+    )
+    return drawing.described(figure, f"AUROC of {len(names)} detectors on {len(sets)} anomalous sets. {best}.")
+
+
+def _shown(metrics: list[MetricRow], entry: str) -> dict[tuple[str, str], MetricRow]:
+    """Return {(detector, set as it is shown): the row of its AUROC}."""
+    successes = _heat_maps.overall(metrics, "auroc_successes")
+    shown: dict[tuple[str, str], MetricRow] = {}
+    for place, row in _heat_maps.overall(metrics, "auroc").items():
+        if row.classifier == entry:
+            name = place_of(row).last + (" that succeeded" if place in successes else "")
+            shown[row.detector, name] = successes.get(place, row)
+    return shown

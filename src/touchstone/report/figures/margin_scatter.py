@@ -1,0 +1,60 @@
+"""Figure: does a small logit margin mean that the decision boundary is near?"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from touchstone.contracts import NonNegativeInt
+from touchstone.evaluations.statistics.estimators import kendall_tau, logit_margins
+from touchstone.evaluations.statistics.margin_cells import kept
+from touchstone.evaluations.statistics.threats import network
+from touchstone.records.nouns import Cell
+from touchstone.report import drawing, palette
+
+
+def margin_scatter(
+    margins: list[Cell], outputs: list[Cell], *, classifiers: list[str] | None = None, seed: NonNegativeInt = 0
+) -> Figure:
+    """Return one panel per classifier, set and norm: input margin against logit margin, one point per input.
+
+    Filled points are classified right. Margins that were not found are at the right edge. The title has Kendall's tau-b,
+    in which margins that were not found rank last.
+
+    Args:
+        margins: of several methods, of which the smallest is kept.
+        outputs: of the same classifiers on the same unattacked sets.
+        classifiers: those to show, in that order; None shows all.
+        seed: the one to show.
+
+    Raises:
+        ValueError: there are no margins of the networks.
+    """
+    wanted = classifiers or list(dict.fromkeys(cell.entry for cell in margins))
+    groups = [group for group in kept(margins, outputs) if group.seed == seed and group.entry in wanted]
+    if not groups:
+        raise ValueError(f"no margins of seed {seed} of {', '.join(wanted)}")
+    groups.sort(key=lambda group: wanted.index(group.entry))
+    figure, panels = drawing.panels(len(groups), columns=3 if len(groups) > 4 else 2, height=2.7)
+    taus = []
+    for axes, group in zip(panels, groups, strict=True):
+        logits, missing = logit_margins(group.logits), np.isinf(group.margins)
+        tau = kendall_tau(group.margins, logits)
+        edge = 1.08 * max(group.margins[~missing], default=1.0)
+        look = palette.line(group.entry, wanted)
+        for rows, face, label in ((group.right, look["color"], "right"), (~group.right, "none", "wrong")):
+            axes.scatter(
+                np.minimum(group.margins, edge)[rows], logits[rows], s=9, marker=look["marker"], facecolors=face,
+                edgecolors=look["color"], linewidths=0.7, alpha=0.7, label=label,
+                rasterized=True,
+            )  # fmt: skip
+        if missing.any():
+            axes.axvline(edge, color=drawing.FAINT, linewidth=0.8)
+            axes.annotate(
+                "not found", (edge, 1), xycoords=("data", "axes fraction"), ha="right", va="bottom", fontsize=7
+            )
+        axes.set(xlabel=f"input margin ({group.norm}, pixels)", ylabel="logit margin", xlim=(0, edge * 1.03))
+        axes.set_title(f"{network(group.outputs)}: tau = {tau:.2f}")
+        taus.append(f"Kendall's tau {tau:.2f} for {network(group.outputs)} on {group.examples}")
+    panels[0].legend(title="classified", loc="upper left")
+    return drawing.described(figure, f"Input margin against logit margin, one point per input: {'; '.join(taus)}.")

@@ -1,0 +1,109 @@
+"""Limits of a study. Beyond them settings make no sense, or planning would take more than seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from touchstone.settings.files import NAME
+from touchstone.settings.problems import Problem
+from touchstone.settings.sections import on_pipelines
+
+LARGEST = 1_000_000  # of any number that CEILINGS does not name; the smallest is its negative
+CEILINGS = dict.fromkeys(("seed", "seeds", "split_seed", "bootstrap_seed"), 2**32 - 1)
+ENTRIES = 500  # in a section
+ITEMS, SEEDS = 1_000, 100  # in a list
+LETTERS = 60  # in a name; the name of a file consists of several names
+CHAIN = 20  # sets, each made of the next
+CELLS = 100_000  # files that the evaluations of a study read; the largest shipped one reads 8,000
+
+
+def largest(name: str) -> int:
+    """Return the largest value of a setting that is a number, by the setting's name."""
+    return CEILINGS.get(name, LARGEST)
+
+
+def most(name: str) -> int:
+    """Return the largest number of items of a setting that is a list, by the setting's name."""
+    return SEEDS if name == "seeds" else ITEMS
+
+
+def wrong_name(name: str) -> str:
+    """Return why this cannot be the name of an entry, "" if it can."""
+    if NAME.fullmatch(name) and len(name) <= LETTERS:
+        return ""
+    return f"a name consists of a-z, 0-9 and _, starts with a letter and has at most {LETTERS} characters"
+
+
+def chains(examples: dict[str, Any]) -> Iterator[Problem]:
+    """Yield each circle of sets that are made of one another, once, and each chain of sets that is too long."""
+    reported: set[str] = set()
+    for name in examples:
+        chain, other = [name], examples[name]["of"]
+        while other in examples and other not in chain and len(chain) <= CHAIN:
+            chain.append(other)
+            other = examples[other]["of"]
+        if other in chain:
+            circle = [*chain[chain.index(other) :], other]
+            if not reported & set(circle):
+                reason = f"{' is made of '.join(circle)}: a circle; give one of them a source"
+                yield Problem(("examples", circle[0], "of"), reason)
+            reported |= set(circle)
+        elif other in examples:
+            reason = f"starts a chain of sets, each made of the next; a chain may have at most {CHAIN} sets"
+            yield Problem(("examples", name, "of"), reason)
+
+
+def rows(examples: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the subsets of more images than the set has that they are taken from, as far as its size is written."""
+    for name, entry in examples.items():
+        most_rows = _rows(entry["of"], examples) if entry["use"] == "data/subset" else None
+        if most_rows is not None and entry["skip"] + entry["count"] > most_rows:
+            key = "skip" if entry["skip"] else "count"
+            after = f" after the first {entry['skip']:,}" if entry["skip"] else ""
+            reason = f"{entry['of']} has at most {most_rows:,} images, and this takes {entry['count']:,}{after}"
+            yield Problem(("examples", name, key), reason)
+
+
+def _rows(name: str, examples: dict[str, Any]) -> int | None:
+    """Return how many images a set has at most, as the study writes it; None if it does not."""
+    entry = examples[name]
+    sizes = [entry.get("count"), entry.get("limit"), _rows(entry["of"], examples) if entry["of"] else None]
+    return min((size for size in sizes if size is not None), default=None)
+
+
+def momenta(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the networks that Adam would train with a momentum of 1: its mean would then ignore every gradient."""
+    for section in ("classifiers", "translators"):
+        for name, entry in resolved[section].items():
+            if (entry.get("optimizer"), entry.get("momentum")) == ("adam", 1):
+                yield Problem((section, name, "momentum"), "must be less than 1 with optimizer: adam")
+
+
+def sizes(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the evaluation that reads the most files, if all evaluations together read too many."""
+    files = {name: _files_read(question, resolved) for name, question in resolved["evaluations"].items()}
+    total = sum(files.values())
+    if total > CELLS:
+        name = max(files, key=files.__getitem__)
+        reason = (
+            f"its networks, sets, attacks, translators and detectors make {files[name]:,} files. All evaluations"
+            f" together read {total:,} and may read at most {CELLS:,}: name fewer entries or seeds"
+        )
+        yield Problem(("evaluations", name), reason)
+
+
+def _files_read(question: dict[str, Any], resolved: dict[str, Any]) -> int:
+    """Return about how many files an evaluation reads."""
+    models = resolved["classifiers"] | resolved["defences"]
+    nets = sum(len(models[model]["seeds"]) for model in question["classifiers"])
+    attacks = [resolved["attacks"][attack] for attack in question["attacks"]]
+    guarded = sum(attack["use"].startswith("adaptive/") and not on_pipelines(attack) for attack in attacks)
+    attacked = len(question["attacked"] or question["examples"])
+    sets = len(question["examples"]) + attacked * (len(attacks) - guarded) * max(1, len(question["victims"]))
+    sets *= 1 + len(question["translators"])
+    detectors = len(question["detectors"])
+    certificates = len(question["examples"]) * len(question["certificates"])
+    return int(
+        nets * (certificates + sets * (1 + detectors + len(question["margins"])) + 2 * attacked * guarded * detectors)
+    )

@@ -1,0 +1,207 @@
+"""What a component needs besides its settings: a source, another set, a network to attack, data to fit on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from touchstone import registry
+from touchstone.settings.files import Place
+from touchstone.settings.problems import Problem
+from touchstone.settings.sections import on_detectors
+from touchstone.settings.values import shown
+
+Entries = dict[str, dict[str, Any]]  # one section of a study: entry -> its settings
+CHECKS = "evaluations/checks"  # the component that checks attacks
+ADDRESS = {  # of a file, and of a folder
+    "url": re.compile(r"https?://[^/\s]+/(?:[^?#\s]*/)?[^/?#\s]+(?:[?#]\S*)?"),
+    "mirror": re.compile(r"https?://[^/\s]+\S*"),
+}
+# What an evaluation may name only if a component reads it: {setting: (the data that it becomes, the setting in words)}.
+READ = {
+    "fit": (("fit_outputs", "fit_margins"), "held-out images"),
+    "margins": (("margins", "fit_margins"), "margins"),
+    "certificates": (("scores",), "certificates"),
+    "rivals": (("rival_outputs", "rival_scores"), "rivals"),
+    "detectors": (("scores", "detectors", "calibration_scores", "rival_scores"), "detectors"),
+}
+# What only another setting of the same entry reads: {(section, setting): (what reads it, why it is refused without)}.
+NO_ATTACKS = "only attacks read it, and this evaluation has none; name attacks, or leave it out"
+NO_DETECTORS = "only checks of attacks on detectors read it, and this evaluation has none; leave it out"
+NO_ROUTER = "only a router reads it, and this defence has none; add a router, or leave it out"
+READERS = {
+    ("evaluations", "attacked"): ("attacks", NO_ATTACKS),
+    ("evaluations", "victims"): ("attacks", NO_ATTACKS),
+    ("evaluations", "checked"): ("detectors", NO_DETECTORS),
+    ("defences", "false_positive_rate"): ("router", NO_ROUTER),
+}
+
+
+def _mismatch(place: Place, needed: bool, value: object, missing: str, idle: str) -> Iterator[Problem]:
+    """Yield `missing` if a setting is needed and not given, `idle` if it is given and not needed."""
+    if needed != bool(value):
+        yield Problem(place, missing if needed else idle)
+
+
+def inputs(examples: Entries) -> Iterator[Problem]:
+    """Yield the sets whose component needs a source or another set and has none, or has one and reads none."""
+    for name, entry in examples.items():
+        data = registry.used(entry["use"]).data
+        for key, role, section, noun in (
+            ("source", "folder", "sources", "source"),
+            ("of", "examples", "examples", "set"),
+        ):
+            idle = f"{entry['use']}.py reads no {noun}; leave it out"
+            missing = f"must name an entry of {section}"
+            yield from _mismatch(("examples", name, key), role in data, entry[key], missing, idle)
+
+
+def addresses(sources: Entries) -> Iterator[Problem]:
+    """Yield the addresses of sources from which no file can come."""
+    for name, entry in sources.items():
+        for key, example in (("url", "https://example.org/flowers.zip"), ("mirror", "https://example.org/mirror")):
+            if (address := entry.get(key)) is not None and not ADDRESS[key].fullmatch(address):
+                yield Problem(("sources", name, key), f"expected an address such as {example}, got {shown(address)}")
+
+
+def attacked_classifiers(translators: Entries) -> Iterator[Problem]:
+    """Yield the translators that lack the network whose attacked images they learn from, or name one in vain."""
+    for name, entry in translators.items():
+        needed = "classifier" in registry.used(entry["use"]).data
+        idle = f"{entry['use']}.py attacks no network; leave it out"
+        place = ("translators", name, "classifier")
+        yield from _mismatch(place, needed, entry["classifier"], "must name an entry of classifiers", idle)
+
+
+def static_networks(classifiers: Entries, translators: Entries) -> Iterator[Problem]:
+    """Yield the objectives that attack other networks and lack them, name them in vain, or need one another."""
+    for name, entry in classifiers.items():
+        place, needed = ("classifiers", name, "static_networks"), _attacks_static_networks(entry)
+        idle = f"{entry['use']}.py attacks no other network; leave it out"
+        missing = "must name entries of classifiers, which are trained first"
+        yield from _mismatch(place, needed, entry["static_networks"], missing, idle)
+        if needed and (circle := _circle(name, classifiers)):
+            yield Problem(place, f"{' needs '.join(circle)}, but a static network has to be trained first")
+    for name, entry in translators.items():
+        if _attacks_static_networks(entry):
+            yield Problem(("translators", name, "use"), f"{entry['use']}.py trains classifiers, not translators")
+
+
+def _attacks_static_networks(entry: dict[str, Any]) -> bool:
+    return "static_networks" in registry.used(entry["use"]).data
+
+
+def _circle(start: str, classifiers: Entries) -> list[str]:
+    """Return a way from a classifier over static networks back to it, empty if there is none."""
+    waiting, seen = [[start]], set[str]()
+    while waiting:
+        way = waiting.pop()
+        for other in classifiers[way[-1]]["static_networks"]:
+            if other == start:
+                return [*way, other]
+            if other not in seen:
+                seen.add(other)
+                waiting.append([*way, other])
+    return []
+
+
+def fitting_data(detectors: Entries) -> Iterator[Problem]:
+    """Yield the detectors that lack the data that they are fitted on, and those that name data in vain."""
+    for name, entry in detectors.items():
+        fit, file = registry.used(entry["use"]).fit, f"{entry['use']}.py"
+        missing = f"{file} is fitted: must name an entry of examples"
+        idle = f"{file} is not fitted on anything; leave it out"
+        yield from _mismatch(("detectors", name, "fit"), fit is not None, entry["fit"], missing, idle)
+        if fit is None and entry["classifier"]:
+            yield Problem(("detectors", name, "classifier"), idle)
+        learns = fit is not None and any(data.startswith("anomalous_") for data in fit.data)
+        missing = f"{file} learns from anomalies: must name entries of examples or attacks"
+        idle = f"{file} learns from no anomalies; leave it out"
+        yield from _mismatch(("detectors", name, "anomalous"), learns, entry["anomalous"], missing, idle)
+
+
+def scored_data(detectors: Entries) -> Iterator[Problem]:
+    """Yield the detectors whose score reads the true labels, which are unknown when a detector is used."""
+    for name, entry in detectors.items():
+        if "labels" in registry.used(entry["use"]).call.data:
+            reason = (
+                f"{entry['use']}.py scores images by their labels, which nobody has at that time; read images or logits"
+            )
+            yield Problem(("detectors", name, "use"), reason)
+
+
+def read_data(resolved: dict[str, Entries], written: dict[str, Any]) -> Iterator[Problem]:
+    """Yield what an evaluation names and neither its component nor a figure of it reads.
+
+    Detectors are also read by attacks that evade them. Inherited ones may stay without these.
+
+    Args:
+        resolved: The sections of the study.
+        written: Those that the study's own file writes.
+    """
+    evaluations, figures, attacks = (resolved[section] for section in ("evaluations", "figures", "attacks"))
+    for name, entry in evaluations.items():
+        uses = [entry["use"], *(figure["use"] for figure in figures.values() if figure["evaluation"] == name)]
+        read = {data for use in uses for data in registry.used(use).data}
+        evaded = any(on_detectors(attacks[attack]) for attack in entry["attacks"])
+        if evaded or not _writes(written, "evaluations", name, "detectors"):
+            read.add("detectors")
+        for key, (data, noun) in READ.items():
+            if entry[key] and read.isdisjoint(data):
+                reason = f"neither {entry['use']}.py nor a figure of it reads {noun}; leave it out"
+                yield Problem(("evaluations", name, key), reason)
+
+
+def idle(resolved: dict[str, Entries], written: dict[str, Any]) -> Iterator[Problem]:
+    """Yield what the study's own file writes into an entry that lacks what would read it.
+
+    Inherited settings may lack it: the study may have removed what read them.
+
+    Args:
+        resolved: The sections of the study.
+        written: Those that the study's own file writes.
+    """
+    for (section, key), (reader, reason) in READERS.items():
+        for name, entry in resolved[section].items():
+            if not entry[reader] and _writes(written, section, name, key):
+                yield Problem((section, name, key), reason)
+
+
+def _writes(written: dict[str, Any], section: str, name: str, key: str) -> bool:
+    """Return whether a file writes a setting of an entry, other than an empty one."""
+    block = (written.get(section) or {}).get(name)
+    return isinstance(block, dict) and bool(block.get(key))
+
+
+def direct_attacks(evaluations: Entries) -> Iterator[Problem]:
+    """Yield the direct attacks of evaluations that are not among their attacks."""
+    for name, entry in evaluations.items():
+        for attack in entry["direct_attacks"]:
+            if attack not in entry["attacks"]:
+                yield Problem(
+                    ("evaluations", name, "direct_attacks"), f"{attack} is not one of its attacks; name it there, too"
+                )
+
+
+def checked_attacks(evaluations: Entries) -> Iterator[Problem]:
+    """Yield the checks of attacks on detectors that do not say which attacks are checked."""
+    for name, entry in evaluations.items():
+        if entry["use"] == CHECKS and entry["detectors"] and not entry["checked"]:
+            reason = "must name the attacks to check; the others are what they are compared with"
+            yield Problem(("evaluations", name, "checked"), reason)
+
+
+def certificates(evaluations: Entries, detectors: Entries) -> Iterator[Problem]:
+    """Yield the certifying detectors whose end or eps is not the one that an evaluation needs.
+
+    The evaluation's certificate would then not hold.
+    """
+    for name, entry in evaluations.items():
+        for end in ("high", "low"):
+            for detector, eps in zip(entry[end], entry["eps"], strict=False) if end in entry else ():
+                one = detectors.get(detector, {})
+                if (one.get("end"), one.get("eps")) != (end, eps):
+                    reason = f"{detector} must certify the {end} end at eps {eps:g}"
+                    has = f"it has end {one['end']}, eps {one['eps']:g}" if "end" in one else "it certifies nothing"
+                    yield Problem(("evaluations", name, end), f"{reason}; {has}")

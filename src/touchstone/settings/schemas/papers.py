@@ -1,0 +1,194 @@
+"""The schema of claims.yaml: the paper, its published figures, and the criteria fixed for them before any run."""
+
+from __future__ import annotations
+
+from touchstone.claims.condition_files import THREAT
+from touchstone.claims.criteria import COMPARISONS, KINDS, MANY, MARKS, MET
+from touchstone.claims.paper_files import SECTIONS
+from touchstone.settings.schemas.values import CRITERION_ID, DRAFT, NAME, PUBLISHED_ID, Schema, ref
+
+TEXT: Schema = {"type": "string", "minLength": 1}
+NUMBER: Schema = {"type": "number"}
+PAIR: Schema = {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}
+PATTERN = " {role} is the entry with that role."
+COMPARED = {
+    "at_least": "The number must be this or more.",
+    "at_most": "The number must be this or less.",
+    "above": "The number must be more than this.",
+    "below": "The number must be less than this.",
+    "between": "The number must be from the first to the second.",
+    "equals": "The number must be this, give or take `tolerance`.",
+}
+
+
+def paper_schema() -> Schema:
+    """Return the schema of claims.yaml."""
+    figures = {"type": "object", "patternProperties": {PUBLISHED_ID: ref("published")}, "additionalProperties": False}
+    criteria = {"type": "object", "patternProperties": {CRITERION_ID: ref("criterion")}, "additionalProperties": False}
+    properties = {
+        "name": TEXT | _says("Short name, for tables."),
+        "title": TEXT | _says("Heading of the paper's chapter; without it, the name."),
+        "cite": TEXT | _says("Authors, title, year."),
+        "url": TEXT | {"pattern": "^https?://"} | _says("Where the paper can be read."),
+        "idea": TEXT | _says("What the paper proposes, in two sentences for readers who do not know it."),
+        "answers": _ids(CRITERION_ID)
+        | _says("The criteria whose sentences (`says`) answer the paper's question; the first opens the report."),
+        "change": TEXT | _says("Which result would change the answer."),
+        "limits": {"type": "array", "items": TEXT}
+        | _says("What a reviewer may still dispute, whatever the data: one sentence each, for the chapter."),
+        "contrast": _contrast()
+        | _says("One share, without an attack or against a weaker one, and against the strongest."),
+        "distance": {"type": "number", "exclusiveMinimum": 0}
+        | _says(
+            "How far beyond its bound a truth has to be for a claim to be worth settling; a number may give its own."
+        ),
+        "published": figures | _says("The figures that the paper states, by id: P, a label, -, a number: P1-1."),
+        "criteria": criteria | _says("What is tested instead at this scale, by id: S, a label, -, a number: S1-1."),
+    }
+    definitions = {
+        "published": _published(),
+        "criterion": _criterion(),
+        "rows": _block(
+            _columns() | _judged(), "What all tests have in common; needs and breaks inherit no comparison."
+        ),
+        "condition": _block({"name": TEXT | _says("What the number is called.")} | _columns() | _judged()),
+        "bound": _bound(NUMBER),
+        "bounds-of-between": _bound(PAIR),
+    }
+    return {
+        "$schema": DRAFT,
+        "description": "A paper: its published figures, and criteria fixed before any run.",
+        **_block(properties, required=("name", "cite", "url", "published", "criteria")),
+        "definitions": definitions,
+    }
+
+
+def _contrast() -> Schema:
+    properties = {
+        "of": {"type": "string", "pattern": CRITERION_ID} | _says("The criterion whose roles the numbers use."),
+        "shows": TEXT | _says("What the numbers are shares of; more is better for the defender."),
+        "unaware": ref("condition"),
+        "aware": ref("condition"),
+        "reference": ref("condition"),
+    }
+    return _block(properties, required=("of", "shows", "unaware", "aware"))
+
+
+def _published() -> Schema:
+    marks = {"enum": [*MARKS], "enumDescriptions": [*MARKS.values()]}
+    properties = {
+        "setting": TEXT | _says("What was measured, and how."),
+        "figure": TEXT | _says("The number as the paper states it."),
+        "source": TEXT | _says("Where it is stated: abstract, table, figure, section."),
+        "marks": {"type": "array", "items": marks, "minItems": 1}
+        | _says("What was read: P the text, C the code, R a review thread, K notes."),
+    }
+    unmeasured = TEXT | _says("Why no measurement bears on it; without this, a criterion has to scale it down.")
+    return _block(properties | {"unmeasured": unmeasured}, required=tuple(properties))
+
+
+def _criterion() -> Schema:
+    roles = {"enum": [*SECTIONS, *(f"{many} {section}" for many in MANY for section in SECTIONS)]}
+    role_names = {"propertyNames": {"pattern": f"^{NAME}$"}, "additionalProperties": roles}
+    conditions = {"type": "array", "items": ref("condition")}
+    properties = {
+        "setting": TEXT | _says("What is measured."),
+        "criterion": TEXT | _says("The criterion in words."),
+        "scales": _ids(PUBLISHED_ID) | _says("The published figures whose status follows from this criterion."),
+        "roles": {"type": "object"}
+        | role_names
+        | _says(
+            "The section whose entries may play each role; `each` judges several one by one, `mean` averages them."
+        ),
+        "rows": {"allOf": [ref("rows")]},
+        "tests": conditions | _says("The numbers that are judged."),
+        "needs": conditions | _says("Unless these hold, the criterion is not judged."),
+        "breaks": {"allOf": [ref("condition")]}
+        | _says("If it holds, it breaks the criteria that name it in broken_by."),
+        "broken_by": _ids(CRITERION_ID) | _says("The criteria whose `breaks` breaks this one."),
+        "seeds": {"enum": ["each"]} | _says("Judge every seed; without it, the mean over seeds."),
+        "together": {"type": "array", "items": TEXT, "minItems": 2}
+        | _says("`each` roles whose entries go in pairs: the first with the first."),
+        "met": {"enum": [*MET], "default": MET[0]} | _says("The status word if the tests are met."),
+        "otherwise": TEXT | _says("The label if they are not met."),
+        "says": TEXT
+        | _says("The result as a sentence; {0} is the number of the first test, {breaks} that of `breaks`."),
+        "kind": {"enum": list(KINDS), "default": KINDS[0]}
+        | _says("Whose claim it is: the paper's, the opposite of it, a check of our attacks, or context."),
+        "paper_scale": {"type": "object", "additionalProperties": _paper_scale()}
+        | {"propertyNames": {"pattern": PUBLISHED_ID}}
+        | _says("The published figures that it measures themselves, by their id. Only this confirms them."),
+        "revised": {"type": "array", "items": _revision()}
+        | _says("What the criterion said before, each time it changed."),
+    }
+    return _block(properties, required=("setting", "criterion", "tests"))
+
+
+def _paper_scale() -> Schema:
+    properties = {
+        "data": TEXT | _says("The paper's data, by the component of a study's images, such as cifar10."),
+        "settings": {"type": "object", "additionalProperties": {"type": "object"}}
+        | _says(
+            "What the entry of each role must have to be the paper's: {net: {model: {component: maxout, units: 240}}}."
+        ),
+        "tests": {"type": "array", "items": {"type": "integer", "minimum": 0}}
+        | _says("The places of the tests that the figure is about, from 0; without it, all."),
+    }
+    return _block(properties, required=("data",))
+
+
+def _revision() -> Schema:
+    properties = {
+        "date": TEXT | _says("When it was changed, as YYYY-MM-DD."),
+        "was": TEXT | _says("The criterion before."),
+        "why": TEXT | _says("The reason."),
+        "known": {"type": "boolean"} | _says("Whether the outcome of a run was known by then."),
+    }
+    return _block(properties, required=tuple(properties))
+
+
+def _columns() -> dict[str, Schema]:
+    return {
+        "evaluation": TEXT | _says("The component that computes the number, such as detection."),
+        "metric": TEXT | _says("Its metric; `1 - robust_accuracy` is the error." + PATTERN),
+        "entry": TEXT | _says("The network, and its detector if it has one: {net}+{detector}." + PATTERN),
+        "examples": TEXT | _says("The images: {ood}, or {ood}/{attack} if they are attacked." + PATTERN),
+        "threat": _block(dict.fromkeys(THREAT, NUMBER)) | _says("The budget of the attack, such as {eps: 0.1}."),
+    }
+
+
+def _judged() -> dict[str, Schema]:
+    stuck = _columns() | _comparisons()
+    return _comparisons() | {
+        "tolerance": {"type": "number", "minimum": 0} | _says("Of `equals`."),
+        "no_effect": NUMBER
+        | _says("Where the paper's direction ends; without it, 0 for differences, none for others."),
+        "distance": {"type": "number", "exclusiveMinimum": 0}
+        | _says("How far beyond its bound the truth has to be for the claim to be worth settling."),
+        "optional": {"type": "boolean"} | _says("Skip the condition if its rows are missing."),
+        "consequence": TEXT | _says("What follows if this condition breaks its claim, in words."),
+        "stuck": _block(stuck, "The share of inputs without a gradient; outside its bound, the attack was stuck."),
+        "certified": _block(_columns(), "What bounds on the networks prove; it counts if the attack was stuck."),
+    }
+
+
+def _comparisons() -> dict[str, Schema]:
+    named = {name: "bounds-of-between" if name == "between" else "bound" for name in COMPARISONS}
+    return {name: {"allOf": [ref(named[name])]} | _says(COMPARED[name]) for name in COMPARISONS}
+
+
+def _bound(value: Schema) -> Schema:
+    return {"anyOf": [value, {"type": "object", "additionalProperties": value}]}
+
+
+def _ids(pattern: str) -> Schema:
+    return {"type": "array", "items": {"type": "string", "pattern": pattern}, "uniqueItems": True}
+
+
+def _block(properties: dict[str, Schema], description: str = "", required: tuple[str, ...] = ()) -> Schema:
+    block: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return block | (_says(description) if description else {}) | ({"required": [*required]} if required else {})
+
+
+def _says(description: str) -> Schema:
+    return {"description": description}

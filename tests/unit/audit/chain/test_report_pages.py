@@ -1,0 +1,134 @@
+"""What an audit says of the numbers on a page."""
+
+import gzip
+
+import pytest
+
+from job_files import FACTS, link, write_job
+from touchstone.audit.chain import report_pages, report_tables
+from touchstone.provenance import chain, sidecar_files
+from touchstone.report import packing
+
+ZEN_4, ZEN_5 = (f"aten=avx2 mkl=auto(AuthenticAMD {model}) onednn=avx512_bf16 numpy=X86_V3 blas=Haswell"
+                for model in ("25.17", "26.2"))  # fmt: skip
+OF_NUMPY = "numpy=X86_V3 blas=Haswell"
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("95.0\u202f%", []),
+        ("94.96\u202f%", []),  # near its bound a number has more digits
+        ("94.97\u202f%", ["shows 94.97\u202f% but line 2 of metrics.csv.gz says 0.9496"]),
+        ("96.0\u202f%", ["shows 96.0\u202f% but line 2 of metrics.csv.gz says 0.9496"]),
+    ],
+)
+def test_a_number_may_have_more_digits_but_no_others(text, problems, tmp_path):
+    (tmp_path / "metrics.csv.gz").write_bytes(gzip.compress(b"value,unit\n0.9496,fraction\n"))
+    (tmp_path / "claims.csv").write_text("claim,status,attacker,measured,kind\n")
+    page = f'<data value="0.9496" data-row="2">{text}</data>'
+
+    assert list(report_pages._shown(page, tmp_path)) == problems
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (b"claim,status\nS1-1,confirmed\n,\n", "1 of its rows name no claim"),
+        (bytes(200_000), "is damaged: "),
+        (b"claim,status\nS1-1\n", "not every row has all columns"),
+        (b"claim,status\nS1-1,\xff\n", "is damaged: "),
+    ],
+)
+def test_a_damaged_table_of_claims_is_named(table, words):
+    with pytest.raises(ValueError, match=r"claims\.csv: .*restore the file with git") as error:
+        report_tables.claims("claims.csv", table)
+
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "problems"),
+    [
+        ("counter", "counter-claim holds", []),
+        ("counter", "counter-claim fails", ["says that S4-6 is counter-claim fails; claims.csv says confirmed"]),
+        ("counter", "confirmed", ["says that S4-6 is confirmed; claims.csv says confirmed"]),
+        ("paper", "confirmed", []),
+        ("paper", "counter-claim holds", ["says that S4-6 is counter-claim holds; claims.csv says confirmed"]),
+    ],
+)
+def test_a_counter_claim_has_words_of_its_own(kind, word, problems, tmp_path):
+    (tmp_path / "metrics.csv.gz").write_bytes(gzip.compress(b"value,unit\n0.9,fraction\n"))
+    (tmp_path / "claims.csv").write_text(f"claim,status,attacker,measured,kind\nS4-6,confirmed,broken,0.9,{kind}\n")
+    page = f'<tr id="claim-S4-6" class="x"><td><span class="verdict a">{word}</span></td></tr>'
+
+    assert list(report_pages._shown(page, tmp_path)) == problems
+
+
+def three_files(root, cpu, scores=b"0.5", numpy=OF_NUMPY):
+    """Write a chain of three: raw files, scores that were computed from them with torch, and a report computed without."""
+    report, raw = root / "reports/tiny/report.html", root / "data/raw/images"
+    raw.mkdir(parents=True)
+    report.parent.mkdir(parents=True)
+    (raw / "image").write_bytes(b"raw")
+    sidecar_files.write_sidecar(raw, sidecar_files.artefact_digest(raw), FACTS)
+    made_from = {"inputs": {"from": [link(root, "data/raw/images")]}, "cpu": cpu}
+    write_job(root / "results/tiny/detect/cnn.0", {"scores/x.safetensors": scores}, **made_from)
+    made_from = {"inputs": {"from": [link(root, "results/tiny/detect/cnn.0/scores/x.safetensors")]}, "cpu": numpy}
+    report.write_bytes(b"page")
+    sidecar_files.write_sidecar(report, sidecar_files.artefact_digest(report), {**FACTS, **made_from})
+    return report
+
+
+def test_a_report_has_the_root_of_another_processor_if_all_files_are_equal(tmp_path):
+    here, there = (three_files(tmp_path / name, cpu) for name, cpu in (("here", ZEN_5), ("there", ZEN_4)))
+    assert chain.root_digest(here) != chain.root_digest(there)
+
+    for cpu, report in ((ZEN_4, there), (ZEN_5, here)):
+        assert report_pages.root_digest_on(here, tmp_path / "here", cpu) == chain.root_digest(report)
+
+
+def test_a_report_with_one_other_byte_has_another_root_on_every_processor(tmp_path):
+    here = three_files(tmp_path / "here", ZEN_5, scores=b"0.6")
+    there = three_files(tmp_path / "there", ZEN_4)
+
+    assert report_pages.root_digest_on(here, tmp_path / "here", ZEN_4) != chain.root_digest(there)
+
+
+def test_jobs_without_torch_name_the_paths_of_numpy_alone(tmp_path):
+    here = three_files(tmp_path / "here", ZEN_5, numpy="numpy=baseline blas=Zen")
+    there = three_files(tmp_path / "there", ZEN_4)
+
+    assert report_pages.root_digest_on(here, tmp_path / "here", ZEN_4) == chain.root_digest(there)
+
+
+def test_a_forged_circle_of_links_is_a_finding(tmp_path):
+    report = three_files(tmp_path, ZEN_5)
+    record = sidecar_files.read_sidecar(report)
+    circle = {"circle": [{"file": "reports/tiny/report.html", "artefact": "sha256:0", "sidecar": "sha256:0"}]}
+    facts = {name: value for name, value in record.items() if name != "artefact"} | {"inputs": circle, "pages": {}}
+    sidecar_files.write_sidecar(report, record["artefact"], facts)
+    (report.parent / "ROOT").write_text(chain.root_digest(report))
+
+    expected = report_pages.ExpectedRoot("sha256:0", ZEN_4)
+    (finding,) = report_pages.differences(report, tmp_path, expected, clone=False)
+
+    assert finding.problem.startswith("cannot be checked: maximum recursion depth exceeded")
+
+
+GAIN = '<p>\n<b>gain <script type="text/plain" class="packed">{}</script>'
+
+
+@pytest.mark.parametrize(
+    ("page", "before", "after", "words"),
+    [
+        ("report.html", GAIN.format(packing.packed("-0.1")).encode(), GAIN.format(packing.packed("+0.1")).encode(), 'line 2 says "gain -0.1", the chain "gain +0.1"'),
+        ("metrics.csv.gz", gzip.compress(b"a,b\n1,2\n"), gzip.compress(b"a,b\n1,3\n"), 'line 2 says "1,2", the chain "1,3"'),
+        ("extra.csv", b"x", b"", "no such page"),
+        ("figures/more.svg", b"", b"<svg/>", "it is missing"),
+        ("figures/roc.png", b"\x89PNG1", b"\x89PNG2", "its bytes differ"),
+        ("metrics.csv.gz", b"no gzip", gzip.compress(b""), "it cannot be read"),
+    ],
+)  # fmt: skip
+def test_two_versions_of_a_page_differ_in_what_they_say(page, before, after, words):
+    assert report_pages.first_difference(page, before, after).startswith(words)

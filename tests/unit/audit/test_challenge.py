@@ -1,0 +1,148 @@
+"""The rules by which a challenge contradicts a pack: how often they accuse an honest one, and what they notice."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from touchstone.audit import attack_reruns, nearer_points
+from touchstone.audit.attack_reruns import FALSE_ALARM, LOOK, TRIALS, apart, is_beyond, is_stronger
+from touchstone.records.nouns import ExampleSet
+
+IMAGES = 120
+
+
+def test_images_are_apart_in_units_of_their_change():
+    clean = np.full((4, 1, 2, 2), 0.5, np.float32)
+    changed = clean + np.float32(0.1)
+
+    assert apart(changed, changed, clean).tolist() == [0] * 4
+    assert apart(changed, clean, clean) == pytest.approx([1] * 4)
+    assert apart(changed, 2 * clean - changed, clean) == pytest.approx([2] * 4)
+    assert apart(clean, clean, clean).tolist() == [0] * 4
+
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.1, 0.5])
+def test_what_another_processor_changes_accuses_no_honest_set(share):
+    """If it changes as many images as nudged weights do: the chance of more than FALSE_ALARM would need another rule."""
+    odds = stats.binom(LOOK, share).pmf(np.arange(LOOK + 1))
+    nudged = stats.binom(TRIALS * LOOK, share).pmf(np.arange(TRIALS * LOOK + 1))
+    accused = sum(
+        odds[k] * nudged[n]
+        for k in range(LOOK + 1)
+        for n in range(TRIALS * LOOK + 1)
+        if odds[k] * nudged[n] > 1e-12 and is_beyond(k, LOOK, n)
+    )
+
+    assert accused <= FALSE_ALARM
+
+
+@pytest.mark.parametrize(("falsified", "noticed"), [(1.0, 1.0), (0.5, 0.99), (0.25, 0.5)])
+def test_a_look_at_a_set_convicts_a_forged_share_of_it(falsified, noticed):
+    odds = stats.binom(LOOK, falsified)
+    assert sum(odds.pmf(k) for k in range(LOOK + 1) if is_beyond(k, LOOK, 0)) >= noticed
+
+
+def test_an_attack_that_is_as_good_here_as_in_the_file_is_not_stronger():
+    for different in range(1, LOOK + 1):
+        ours = stats.binom(different, 0.5)
+        accused = sum(ours.pmf(k) for k in range(different + 1) if is_stronger(k, different - k))
+        assert accused <= FALSE_ALARM
+    assert is_stronger(20, 0)
+    assert not is_stronger(0, 0)
+
+
+@pytest.mark.parametrize("total", [8, 16, 52, 120])
+def test_margins_of_a_search_that_misses_a_tenth_are_not_denied_and_wrong_ones_are(total):
+    missed = stats.binom(total, 0.1)
+    accused = sum(missed.pmf(k) for k in range(total + 1) if nearer_points.too_many(k, total))
+
+    assert accused < 1e-3
+    assert nearer_points.too_many(total, total)
+    assert not nearer_points.too_many(1, total)
+
+
+# --- a set whose attack hangs on the last bits --------------------------------------------------------------------------
+
+
+def attacked(images):
+    """The attack of `Elsewhere`: up or down by .1, as the id says."""
+    signs = np.where(np.arange(len(images)) % 2, 1, -1).astype(np.float32)
+    return images + np.float32(0.1) * signs[:, None, None, None]
+
+
+class Elsewhere:
+    """A reader on another processor: there, and with nudged weights, a share of the images comes out otherwise."""
+
+    device = "cpu"
+
+    def __init__(self, share, stated, clean, random):
+        self.share, self.random, self.runs = share, random, 0
+        self.sets = {"stated": stated, "clean": clean}
+        self.honest = self._shaken(attacked(clean.images))
+
+    def _shaken(self, images):
+        rows = self.random.random(len(images)) < self.share
+        return np.where(rows[:, None, None, None], 1 - images, images)
+
+    def noun(self, file, kind):
+        return self.sets[file]
+
+    def job(self, task):
+        return SimpleNamespace(settings=task.settings, drawn=torch.no_grad)
+
+    def compute(self, task, rows, *, nudged=False):
+        self.runs += len(rows)
+        images = self._shaken(attacked(self.sets["clean"].images))[rows] if nudged else self.honest[rows]
+        return SimpleNamespace(images=images)
+
+
+TASK = SimpleNamespace(
+    inputs={"examples": "clean"},
+    output="stated",
+    settings={"component": {"use": "attacks/pgd"}, "device": "cpu", "batch_size": 64},
+)
+
+
+def looked_at(share, change, seed, count=1):
+    clean = ExampleSet(
+        np.full((IMAGES, 1, 2, 2), 0.4, np.float32), np.zeros(IMAGES, np.int64), np.arange(IMAGES), "made"
+    )
+    stated = clean.with_images(change(attacked(clean.images), clean.images))
+    random = np.random.default_rng(seed)
+    return attack_reruns.rerun(Elsewhere(share, stated, clean, random), TASK, count, random)
+
+
+@pytest.fixture
+def _bright_images_are_wrong(monkeypatch):
+    def model(images):
+        brightness = images.mean((1, 2, 3))
+        return torch.stack([1 - 2 * brightness, 2 * brightness - 1], 1)
+
+    monkeypatch.setattr(attack_reruns, "attacked_model", lambda job: (model, model))
+
+
+@pytest.mark.usefixtures("_bright_images_are_wrong")
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.2, 0.6])
+def test_honest_images_from_another_processor_are_not_accused(share):
+    assert not any(looked_at(share, lambda images, clean: images, seed).contradicts for seed in range(100))
+
+
+@pytest.mark.usefixtures("_bright_images_are_wrong")
+def test_clean_images_among_attacked_ones_are_found_even_if_they_are_few():
+    """One of them is always among the drawn ones; then as many are looked at as convict."""
+
+    def half(images, clean):
+        return np.where((np.arange(IMAGES) % 2 == 0)[:, None, None, None], clean, images)
+
+    found = [looked_at(0.01, half, seed) for seed in range(20)]
+    assert all(one.contradicts and one.unmoved for one in found)
+    assert all(one.looked == LOOK for one in found)
+
+
+@pytest.mark.usefixtures("_bright_images_are_wrong")
+def test_other_images_in_all_rows_are_found_with_one_drawn_image():
+    found = [looked_at(0.01, lambda images, clean: 2 * clean - images, seed).contradicts for seed in range(50)]
+    assert sum(found) >= 45  # the others hang on the last bits

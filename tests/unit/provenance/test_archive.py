@@ -1,0 +1,50 @@
+"""Evidence files are plain zips: any reader of zips and safetensors reads them."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from safetensors.numpy import load, save
+
+from touchstone.provenance import archive
+
+IMAGES = np.float32(np.arange(256).reshape(4, 1, 8, 8)) / np.float32(255)
+
+
+@pytest.fixture
+def path(tmp_path):
+    files = {"data/images.safetensors": save({"images": IMAGES}), "data/rows.csv": b"a,b\n1,2\n"}
+    target = tmp_path / "own.evidence"
+    archive.write(target, "study", {}, [(name, lambda data=data: data) for name, data in files.items()])
+    return target
+
+
+def test_any_reader_of_zips_and_safetensors_reads_a_member(path):
+    with zipfile.ZipFile(path) as members:
+        np.testing.assert_array_equal(load(members.read("data/images.safetensors"))["images"], IMAGES)
+        assert members.read("data/rows.csv") == b"a,b\n1,2\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"size": 1}, "unpacks to more than the 1 bytes"), ({"digest": "sha256:0"}, "its bytes have digest")],
+    ids=["fewer bytes", "another digest"],
+)
+def test_a_member_that_is_not_what_the_manifest_states_is_not_written(path, tmp_path, change, words):
+    forged = tmp_path / "forged.evidence"
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(forged, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name == archive.MANIFEST:
+                content = json.loads(data)
+                content["files"]["data/rows.csv"] |= change
+                data = json.dumps(content).encode()
+            target.writestr(name, data)
+
+    _, problems = archive.unpack(forged, tmp_path / "unpacked")
+
+    assert [name for name, _ in problems] == ["data/rows.csv"]
+    assert words in problems[0][1]
+    assert not (tmp_path / "unpacked/data/rows.csv").exists()
+    assert (tmp_path / "unpacked/data/images.safetensors").is_file()

@@ -1,0 +1,110 @@
+"""What a study changes: an entry by its name, all entries of a group by the group's, sets where a role names them."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from projects import study_text
+from touchstone.settings.files import ParamsError
+from touchstone.settings.study import load
+
+VARIANTS = ("cnn_original", "cnn_adv", "cnn_oe", "cnn_aoe", "cnn_aloe")
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """A function that loads digits with some changes."""
+
+    def load_changed(**changes):
+        path = tmp_path / "mine.yaml"
+        path.write_text(study_text("digits", **changes))
+        return load(str(path))
+
+    return load_changed
+
+
+def epochs(study, names):
+    return [study["classifiers"][name]["epochs"] for name in names]
+
+
+def test_the_name_of_a_group_of_one_stands_for_its_entry(loaded):
+    study = loaded(change={"classifiers": {"aloe": {"epochs": 44}}})
+    assert epochs(study, ("cnn_aloe", "cnn_aoe")) == [44, 20]
+
+
+def test_the_name_of_a_group_stands_for_all_its_entries_and_an_entry_wins_over_it(loaded):
+    study = loaded(change={"classifiers": {"variants": {"epochs": 44}, "cnn_adv": {"epochs": 3}}})
+    assert epochs(study, VARIANTS) == [44, 3, 44, 44, 44]
+
+
+def test_a_mistake_in_the_change_of_a_group_is_told_where_it_is_written(loaded):
+    with pytest.raises(
+        ParamsError, match=r"mine\.yaml:\d+: change\.classifiers\.variants\.epoch: .*Did you mean epochs"
+    ):
+        loaded(change={"classifiers": {"variants": {"epoch": 44}}})
+
+
+def test_a_role_names_sets_of_ours_and_defines_others_in_one_list(loaded):
+    mine = {"mine": {"use": "checkerboards", "count": 20}}
+    study = loaded(data={"ood_far": ["photographs", mine]}, papers={"aloe": None})
+    assert {"photographs", "mine", "uniform"} <= set(study["evaluations"]["detection"]["examples"])
+    assert study["examples"]["mine"]["count"] == 20
+
+
+@pytest.mark.parametrize("paper", ["aloe", "fgsm", "gradient_detection", "margin_consistency", "translation"])
+def test_a_paper_is_dropped_by_deleting_its_line(loaded, paper):
+    study = loaded(papers={paper: None})
+    assert paper not in study["papers"]
+    assert not any(question["system"] == paper for question in study["evaluations"].values())
+
+
+def test_a_change_of_what_a_dropped_paper_alone_asks_is_remarked_on(loaded):
+    study = loaded(papers={"translation": None})
+    assert "change.translators.unet_darker changes nothing: no question of this study is about it" in study.remarks
+    assert not loaded().remarks
+
+
+def test_a_set_that_no_question_reads_is_remarked_on(loaded):
+    mine = {"mine": {"use": "checkerboards", "count": 20}}
+    assert (
+        "data.sets.mine: no question of this study reads it; name it in a data role"
+        in loaded(data={"sets": mine}).remarks
+    )
+    assert not loaded(data={"sets": mine, "ood_far": ["photographs", "textures", "mine"]}).remarks
+
+
+def test_one_seed_more_goes_to_every_network_whose_recipe_fixes_none(loaded):
+    study = loaded(scale={"seeds": 4})
+    for section in ("classifiers", "translators"):
+        assert all(entry["seeds"] == [0, 1, 2, 3] for entry in study[section].values())
+
+
+def test_seeds_of_a_claim_go_to_every_network_that_it_is_about(loaded):
+    study = loaded(scale={"claims": {"S1-2": 5}})
+    many = {name for name, entry in study["classifiers"].items() if len(entry["seeds"]) == 5}
+    assert many == {"cnn_original", "cnn_oe"}
+
+
+def test_seeds_of_a_claim_that_is_about_a_defence_go_to_its_network(loaded):
+    study = loaded(scale={"claims": {"S4-6": [0, 1, 2, 7]}})
+    assert study["classifiers"]["cnn"]["seeds"] == [0, 1, 2, 7]
+    assert study["translators"]["unet"]["seeds"] == [0, 1, 2, 7]
+    assert study["defences"]["translated"]["seeds"] == [0, 1, 2, 7]
+
+
+def test_a_claim_that_the_study_does_not_test_is_no_reason_for_seeds(loaded):
+    with pytest.raises(ParamsError, match=r"mine\.yaml:\d+: scale\.claims\.S1-22: no claim that this study tests"):
+        loaded(scale={"claims": {"S1-22": 5}})
+
+
+def test_studies_of_ours_hold_nothing_that_has_to_be_explained():
+    for path in sorted((Path(__file__).parents[3] / "workflow/studies").glob("*.yaml")):
+        lines = path.read_text().splitlines()
+        assert max(map(len, lines)) <= 100, path
+        text = "\n".join(line.partition(" #")[0] for line in lines if not line.startswith("#"))
+        assert not set("$*&") & set(text), path
+        assert "null" not in text, path
+        if path.stem in ("tiny", "digits", "fashion_mnist"):
+            assert len(lines) <= 60, path
+        assert next(iter(yaml.safe_load(text))) == "title", path

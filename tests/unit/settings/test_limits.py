@@ -1,0 +1,49 @@
+import pytest
+
+from touchstone.settings.limits import CHAIN, LETTERS, chains, momenta, wrong_name
+
+
+def of(**entries):
+    return {name: {"of": other} for name, other in entries.items()}
+
+
+@pytest.mark.parametrize(
+    ("examples", "places"),
+    [
+        (of(a=None, b="a", c="b"), []),
+        (of(a="b", b="a"), [("examples", "a", "of")]),
+        (of(a="a"), [("examples", "a", "of")]),
+        (of(a="b", b="c", c="b", d="e", e="d"), [("examples", "b", "of"), ("examples", "d", "of")]),
+    ],
+)
+def test_each_circle_of_sets_is_one_problem(examples, places):
+    assert [problem.place for problem in chains(examples)] == places
+
+
+@pytest.mark.parametrize(("length", "problems"), [(CHAIN, 0), (CHAIN + 1, 1)])
+def test_a_chain_of_sets_has_an_end(length, problems):
+    examples = {f"set{n}": {"of": f"set{n + 1}"} for n in range(length)} | {f"set{length}": {"of": None}}
+
+    assert len(list(chains(examples))) == problems
+
+
+@pytest.mark.parametrize("name", ["a", "pgd_02", "a" * LETTERS])
+def test_a_name_may_be(name):
+    assert wrong_name(name) == ""
+
+
+@pytest.mark.parametrize("name", ["", "A", "1a", "_a", "a-b", "a.b", "a b", "ä", "a" * (LETTERS + 1)])
+def test_a_name_may_not_be(name):
+    assert "a name consists of" in wrong_name(name)
+
+
+@pytest.mark.parametrize(("optimizer", "momentum", "problems"), [("adam", 1, 1), ("adam", 0.9, 0), ("sgd", 1, 0)])
+@pytest.mark.parametrize("section", ["classifiers", "translators"])
+def test_adam_needs_a_momentum_below_1(section, optimizer, momentum, problems):
+    resolved = {"classifiers": {}, "translators": {}} | {
+        section: {"net": {"optimizer": optimizer, "momentum": momentum}}
+    }
+
+    places = [problem.place for problem in momenta(resolved)]
+
+    assert places == [(section, "net", "momentum")] * problems
