@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+import touchstone
 from touchstone import plugins
 from touchstone.pipeline.planning import outline, plan
 from touchstone.pipeline.planning.outline import outline_of
@@ -36,6 +38,7 @@ def planned(tmp_path, monkeypatch):
     monkeypatch.setenv("TOUCHSTONE_DEVICE", "cpu")
     package = tmp_path / "touchstone"
     shutil.copytree(plugins.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    paths = list(touchstone.__path__)
     monkeypatch.setattr(outline.plugins, "PACKAGE", package)
     for file in ("params.yaml", "workflow/studies/tiny.yaml", "requirements.lock"):
         Path(file).parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +51,14 @@ def planned(tmp_path, monkeypatch):
         before = len(calls)
         return outline_of(study, LOCK), len(calls) > before
 
-    return make
+    yield make
+
+    plugins.use([])  # it points packages at the copy
+    monkeypatch.undo()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "touchstone"]:
+        if str(package) in str(path := getattr(sys.modules[name], "__path__", "")):
+            path[:] = [place.replace(str(package), str(plugins.PACKAGE)) for place in path]
+    assert list(touchstone.__path__) == paths
 
 
 def test_the_outline_is_that_of_the_plan(planned):
