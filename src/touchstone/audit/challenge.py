@@ -10,7 +10,6 @@ no author can foresee:
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -85,7 +84,7 @@ def challenge(reader: Recomputation, result: Result, count: int | None = None, s
         strong = "whether the attacks were as strong as their records say"
         result.unchecked.append(f"{strong}: with --challenge 0, none was run again")
         return
-    seed = secrets.randbits(32) if seed is None else seed
+    seed = attacked_again.fresh_seed() if seed is None else seed
     random, counts = np.random.default_rng(seed), Counts()
     reader.random = np.random.default_rng(random.integers(2**63))
     claims = RestingClaims(reader.selection, reader.folder)

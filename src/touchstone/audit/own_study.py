@@ -41,7 +41,7 @@ class Sample:
 
     Attributes:
         exact: Artefacts that are equal to the last bit.
-        close: Artefacts that differ by no more than another processor changes.
+        close: Artefacts whose numbers are as close as those of another processor.
         findings: What is wrong with the others, or kept them from being computed.
     """
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from touchstone.contracts import Attack
 from touchstone.numerics import tensors
 from touchstone.numerics.tensors import RandomStreams
 from touchstone.records.nouns import ExampleSet
-
-Attack = Callable[[nn.Module, Tensor, Tensor, RandomStreams], Tensor]
 
 
 class WatchedAccuracy:

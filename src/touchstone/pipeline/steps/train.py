@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from touchstone.contracts import (
     Architecture,
+    Attack,
     Model,
     NonNegativeFloat,
     NonNegativeInt,
@@ -24,7 +25,7 @@ from touchstone.models.networks import checkpoints
 from touchstone.numerics import tensors
 from touchstone.pipeline.steps._training_batches import Augmentation, Batches, Outliers
 from touchstone.pipeline.steps._training_losses import Losses
-from touchstone.pipeline.steps._watched_accuracy import Attack, WatchedAccuracy
+from touchstone.pipeline.steps._watched_accuracy import WatchedAccuracy
 from touchstone.records.nouns import Array, Checkpoint, ContractError, ExampleSet
 
 Objective = Callable[..., Tensor]  # (model, images, labels, generator, ...) -> mean loss of the batch
