@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from touchstone import registry
-from touchstone.claims.paper_scales import measured_figures
 from touchstone.pipeline.planning.layout import Layout
 from touchstone.pipeline.planning.parts import CellPlan, Net, Set, Task
 from touchstone.pipeline.planning.tasks import Tasks
@@ -189,17 +188,9 @@ class Questions:
         return {use: registry.used(use).call.summary for use in dict.fromkeys(uses)}
 
     def claims(self) -> dict[str, Any]:
-        """Return the study's settings of the published claims.
-
-        They are the data, the components of the evaluations, the entry for each role, and the published
-        figures that the study measures itself.
-        """
-        calibration = self.study["examples"][self.study["study"]["calibration"]]
+        """Return what the study says of the claims: the components of its evaluations, and the entry for each role."""
         components = {name: entry["use"].split("/")[1] for name, entry in self.study["evaluations"].items()}
-        data = calibration["use"].split("/")[1]
-        settings = {"data": data, "components": components, "claims": self.study["claims"]}
-        at_scale = measured_figures(self.study["papers"], self.study["claims"], data, self.study.settings)
-        return settings | ({"at_paper_scale": at_scale} if at_scale else {})
+        return {"components": components, "claims": self.study["claims"]}
 
 
 def _certificates(question: dict[str, Any], examples: str) -> list[str]:
