@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from touchstone.claims.criteria import CLAIM, COMPLEMENT, Chosen
+from touchstone.claims.criteria import COMPLEMENT, COUNTER, NUMBER, Chosen
 from touchstone.claims.judged_parts import judged_parts
 from touchstone.claims.measurements import Measured
 from touchstone.claims.verdicts import (
@@ -17,6 +17,7 @@ from touchstone.claims.verdicts import (
     DOES_NOT_APPLY,
     FAILS,
     HOLDS,
+    NO_VERDICT,
     NOT_ATTACKED,
     SURVIVES,
     UP,
@@ -37,9 +38,11 @@ def own_attacker(verdict: Verdict) -> str:
     A number under an attack that did not know the detector or the defence says nothing about one that does. Of a
     difference of two attacked numbers an attack proves neither side.
     """
-    judged = [part for part in verdict.parts if part.bound is not None and not part.breaks]
-    if verdict.claim.kind != CLAIM:
+    if verdict.claim.kind == NUMBER:
+        return NO_VERDICT
+    if verdict.claim.kind == COUNTER:  # it is an attack itself
         return DOES_NOT_APPLY
+    judged = [part for part in verdict.parts if part.bound is not None and not part.breaks]
     if any(part.quantity.row.threat.knowledge == OBLIVIOUS for part in judged):
         return NOT_ATTACKED
     if any(_is_attacked_difference(part) for part in judged):

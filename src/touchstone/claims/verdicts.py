@@ -10,11 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from touchstone.claims.criteria import Bound, Condition, Criterion
 from touchstone.claims.measurements import EQUAL, Quantity
 from touchstone.evaluations.statistics.wording import RANGE, bracketed, limit, written
 from touchstone.messages import listed
+
+if TYPE_CHECKING:
+    from touchstone.claims.variants import Variant
 
 # Axis 1: does the claim hold here?
 HOLDS, FAILS, INCONCLUSIVE, NOT_RUN = "holds", "fails", "inconclusive", "not run"
@@ -88,17 +92,19 @@ class Verdict:
 
     Attributes:
         word: whether the claim holds here, one of STATUSES; NO_VERDICT for numbers that were measured.
-        attacker: whether it survives an attacker who knows, one of ATTACKERS.
+        attacker: whether it survives an attacker who knows, one of ATTACKERS; NO_VERDICT if nothing was judged.
         holm: whether the word stands if all of the study's claims of papers together may err as often as one; None if it
             is no decision.
+        variants: the same claim in variants of the experiment, judged; empty unless the study tries them.
     """
 
     claim: Criterion
     word: str
     parts: tuple[Part, ...] = ()
     notes: tuple[str, ...] = ()
-    attacker: str = DOES_NOT_APPLY
+    attacker: str = NO_VERDICT
     holm: bool | None = None
+    variants: tuple[Variant, ...] = ()
 
     @property
     def missing(self) -> bool:
@@ -164,6 +170,12 @@ def stuck_note(parts: Sequence[Part]) -> str:
     return (
         f"{what}on {least_to_most} of the attacked OOD images the score's own gradient is 0, which hides worse images"
     )
+
+
+def in_words(word: str, attacker: str) -> str:
+    """Return both words of a verdict: "holds; attacker who knows: broken"."""
+    second = "" if attacker in (NO_VERDICT, DOES_NOT_APPLY) else f"attacker who knows: {attacker}"
+    return "; ".join(filter(None, (word, second)))
 
 
 def slack(condition: Condition, quantity: Quantity) -> float:

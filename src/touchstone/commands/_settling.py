@@ -22,7 +22,6 @@ from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow, row_of
 from touchstone.report import packing
 from touchstone.report.claim_files import EVALUATION
 
-NO_SEEDS_HELP = "only an upper bound: a stronger attack or a certificate would settle it, no seeds and no images"
 SEED_BY_SEED = "judged seed by seed: each further network is one more that has to pass"
 NO_ESTIMATE = "no estimate: its ends are the least and the greatest network, whatever their number"
 OWN_ENTRIES = (
@@ -116,7 +115,7 @@ def read_rows(study: str) -> list[MetricRow]:
 def _open_numbers(verdicts: Iterable[Verdict]) -> Iterator[tuple[Verdict, Part]]:
     """Yield the inconclusive numbers of inconclusive criteria, and those that leave open whether a claim is broken."""
     for verdict in verdicts:
-        for part in () if verdict.judged_by else verdict.parts:
+        for part in verdict.parts:
             if part.word == INCONCLUSIVE and (part.breaks or verdict.word == INCONCLUSIVE):
                 yield verdict, part
 
@@ -142,8 +141,6 @@ class _Designs:
 
     def _excluded(self, part: Part, row: MetricRow) -> str:
         """Return why no size is computed for a number; "" if one is."""
-        if part.stuck is not None:
-            return NO_SEEDS_HELP
         if part.decider:
             return SEED_BY_SEED
         if why_not := self._without_seeds(row) or self._undefined(row):

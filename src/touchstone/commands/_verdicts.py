@@ -106,7 +106,7 @@ def _parts(line: dict[str, str]) -> Iterator[str]:
 
 def verdict_text(line: dict[str, str]) -> str:
     """Return a line's words in Markdown: "**confirmed**; attacker who knows: broken"."""
-    from touchstone.claims.verdicts import DOES_NOT_APPLY
+    from touchstone.claims.verdicts import in_words
 
-    attacker = "" if line["attacker"] == DOES_NOT_APPLY else f"; attacker who knows: {line['attacker']}"
-    return f"**{line['status']}**{attacker}"
+    words = in_words(line["status"], line["attacker"])
+    return f"**{line['status']}**{words.removeprefix(line['status'])}" if line["status"] else words
