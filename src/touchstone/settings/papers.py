@@ -16,7 +16,7 @@ from touchstone.plugins import PACKAGE
 from touchstone.settings.files import KEPT, NAME, content_of, read_yaml, text_of
 from touchstone.settings.problems import Problems
 from touchstone.settings.shorthand import DEFAULTS
-from touchstone.settings.study_models import CHOSEN, Experiment, Grade, read_model
+from touchstone.settings.study_models import CHOSEN, FULL, MULTIVERSE, Experiment, Grade, read_model
 from touchstone.settings.values import shown
 
 SHIPPED = PACKAGE / "papers"
@@ -31,7 +31,7 @@ class Experimental:
         file: its path.
         sections: section -> entry -> its settings; each evaluation has the paper as its `system`.
         groups: name -> the entries that it stands for.
-        grades: smoke, quick or full -> what it asks and changes.
+        grades: smoke, quick, full or multiverse -> what it asks and changes.
         data_roles: role that a study's data plays -> a sentence; only common.yaml has them.
     """
 
@@ -45,11 +45,21 @@ class Experimental:
     def grade(self, word: str) -> Grade:
         """Return what a grade asks and changes; without a block of its own it asks everything and changes nothing.
 
-        `chosen` asks nothing of a paper: a study asks what it changes.
+        `chosen` asks nothing of a paper: a study asks what it changes. Of what papers share, multiverse asks what full asks.
         """
         if word == CHOSEN and self.name != SHARED:
             return Grade(evaluations=[])
-        return self.grades.get(word) or Grade()
+        return self.grades.get(FULL if word == MULTIVERSE and self.name == SHARED else word) or Grade()
+
+    def changes(self, word: str) -> list[tuple[str, Grade]]:
+        """Return the grades whose groups and settings apply, with their names.
+
+        A multiverse adds to full, so that the networks and attacks of the claim that it tries are those of the study of
+        full, and are found in its store.
+        """
+        if word == MULTIVERSE and self.name != SHARED:
+            return [(FULL, self.grade(FULL)), (word, self.grade(word))]
+        return [(FULL if word == MULTIVERSE else word, self.grade(word))]
 
     def with_system(self, sections: dict[str, Any]) -> dict[str, Any]:
         """Return sections with the paper as the system of each new evaluation."""
@@ -111,9 +121,13 @@ def _experiment(
                 problems.add(("evaluations", evaluation, "system"), "leave it out; it is the paper's name", file)
             block["system"] = name
     for grade, asked in read.grades.items():
+        for key in ("claim", "gate", "variants") if grade != MULTIVERSE else ():
+            if getattr(asked, key):
+                problems.add(("grades", grade, key), f"only the grade {MULTIVERSE} tries a claim in variants", file)
+        added = read.grades[FULL].change if grade == MULTIVERSE and FULL in read.grades else {}
         for section, names in (("evaluations", asked.evaluations), ("figures", asked.figures)):
             for place, word in enumerate(names or ()):
-                if word not in (known := _blocks(sections.get(section))):
+                if word not in (known := _blocks(sections.get(section)) | _blocks(added.get(section))):
                     reason = f"no {section[:-1]} called {word}.{nearest(word, known)}"
                     problems.add(("grades", grade, section, str(place)), reason, file)
     return sections, read.groups, dict(read.grades), read.data_roles
@@ -176,8 +190,8 @@ def read_papers(listed: Mapping[str, str], root: Path, problems: Problems) -> tu
             problems.add(("papers", written), str(error), problems.own)
             continue
         paper = read_paper(folder, problems)
-        if grade not in (CHOSEN, *paper.grades, "full"):
-            known = ", ".join(dict.fromkeys([CHOSEN, *paper.grades, "full"]))
+        if grade not in (CHOSEN, *paper.grades, FULL):
+            known = ", ".join(dict.fromkeys([CHOSEN, *paper.grades, FULL]))
             problems.add(("papers", written), f"it has no grade {grade}; its grades are {known}", problems.own)
         for other in papers:
             _compare(paper, other, problems)

@@ -260,6 +260,30 @@ def ends_of(one: MetricRow, confidence: float) -> tuple[float, float] | None:
     return _possible(*ends, one.unit)
 
 
+def ends_of_one(one: MetricRow, others: MetricRow) -> tuple[float, float] | None:
+    """Return the ends of the interval of one network's number, with the variance of seeds of several other networks.
+
+    Args:
+        one: of one network.
+        others: the mean over the others, of the same number.
+
+    Returns:
+        None if either number is no estimate.
+    """
+    if others.method not in seed_intervals.METHODS or others.seed_variance is None or others.images is None:
+        return None
+    if one.images is None or one.image_variance is None:
+        return None
+    own = Spread(1, one.images, 0.0, one.image_variance, 0.0)
+    several = Spread(
+        len(others.seeds), others.images, others.seed_variance, others.image_variance or 0.0,
+        others.residual_variance or 0.0,
+    )  # fmt: skip
+    variance, df = seed_intervals.of_one_network(own, several)
+    ends = seed_intervals.ends(one.value, variance, df, _fewest(one, one.images), others.method)
+    return _possible(*ends, one.unit)
+
+
 def _fewest(one: MetricRow, images: int) -> int:
     """Return how many images bound what a number can show if its variance is 0.
 
