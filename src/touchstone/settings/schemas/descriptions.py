@@ -173,7 +173,7 @@ SETTINGS = {
     },
     "confounding": {
         "variant": "the loss: softmax or sigmoid",
-        "ones": "number of ones in the label; null means all",
+        "ones": "number of ones in the label; null means all, 1 the class that the network predicts",
         "draws": "labels to draw, if not all entries are ones",
     },
 }
