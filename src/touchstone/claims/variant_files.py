@@ -13,6 +13,7 @@ from touchstone.claims.file_checks import ClaimError, Place, check_block, check_
 
 KEYS = ("changed", "reason", "roles", "kind", "eps")
 MOST = 8  # variants of a claim
+LABEL = 40  # letters of what a variant changes, so that it fits beside its bar
 WITHIN = "within"  # how far a number of the gate may be from that of the flagship
 BUDGET = re.compile(r"@[0-9.]+")  # in the name of what an attack of one budget leaves, such as union_linf@0.1
 

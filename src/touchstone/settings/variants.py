@@ -7,7 +7,7 @@ from typing import Any
 
 from touchstone.claims.criteria import Book, Chosen, Criterion
 from touchstone.claims.file_checks import ClaimError, check_block, check_names, number
-from touchstone.claims.variant_files import KEYS, MOST, in_variant, read_gate
+from touchstone.claims.variant_files import KEYS, LABEL, MOST, in_variant, read_gate
 from touchstone.settings.claim_roles import Players, players
 from touchstone.settings.files import Place
 from touchstone.settings.layers import Files
@@ -19,7 +19,6 @@ from touchstone.settings.study_models import MULTIVERSE, Grade
 from touchstone.settings.unmeasured import unmeasured
 
 GRADE = ("grades", MULTIVERSE)
-LABEL = 40  # letters of what a variant changes, so that it fits beside its bar
 
 
 def resolve_variants(
