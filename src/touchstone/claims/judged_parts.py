@@ -8,7 +8,17 @@ from dataclasses import replace
 
 from touchstone.claims.criteria import Chosen, Condition, Criterion, Role
 from touchstone.claims.measurements import EQUAL, Measured, Missing, quantities
-from touchstone.claims.verdicts import FAILS, FEWEST_SEEDS, HOLDS, INCONCLUSIVE, Part, slack, status, weakness
+from touchstone.claims.verdicts import (
+    FAILS,
+    FEWEST_SEEDS,
+    HOLDS,
+    INCONCLUSIVE,
+    Part,
+    is_difference,
+    slack,
+    status,
+    weakness,
+)
 
 
 def judged_parts(
@@ -37,7 +47,9 @@ def _weakest_parts(condition: Condition, criterion: Criterion, chosen: Chosen, m
         seeds = tuple(sorted({seed for one in group for seed in one.seeds}))
         judged = []
         for one in group:
-            word = status(condition, one)
+            # What a stuck attack leaves is an upper bound. A difference of two numbers is judged under these attacks.
+            has_no_low = stuck is not None and not is_difference(one)
+            word = status(condition, one._replace(low=-math.inf) if has_no_low else one)
             few = word in (HOLDS, FAILS) and condition.comparison != EQUAL and 0 < len(seeds) < FEWEST_SEEDS
             judged.append(Part(condition, one, INCONCLUSIVE if few else word, seeds, few, stuck))
         yield min(judged, key=weakness)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from touchstone.claims.attackers import if_it_survives, own_attacker
 from touchstone.claims.criteria import NUMBER, Book, Chosen, Criterion
 from touchstone.claims.judged_parts import judged_parts
 from touchstone.claims.measurements import Measured
 from touchstone.claims.multiplicity import with_holm
+from touchstone.claims.variants import with_variants
 from touchstone.claims.verdicts import (
     BROKEN,
     FAILS,
@@ -36,12 +37,14 @@ class StudyClaims(NamedTuple):
     """What a study says about the claims.
 
     components: {evaluation: its component}. claims: {criterion: the entries that play its roles, or the reason why the
-    study does not ask it}. left_out: what could not be measured, with the reasons.
+    study does not ask it}. left_out: what could not be measured, with the reasons. variants: {criterion: its gate and its
+    variants}, of those that the study tries.
     """
 
     components: Mapping[str, str]
     claims: Mapping[str, str | Chosen]
     left_out: Collection[str] = ()
+    variants: Mapping[str, Mapping[str, Any]] = {}
 
 
 def judge(book: Book, study: StudyClaims, rows: Iterable[MetricRow]) -> list[Verdict]:
@@ -53,7 +56,7 @@ def judge(book: Book, study: StudyClaims, rows: Iterable[MetricRow]) -> list[Ver
         name: _attacked(_with_own_break(verdict, breaks[name]), study, breaks, measured)
         for name, verdict in held.items()
     }
-    return list(with_holm(attacked).values())
+    return [with_variants(verdict, study.variants.get(name), measured) for name, verdict in with_holm(attacked).items()]
 
 
 def _held(criterion: Criterion, study: StudyClaims, measured: Measured) -> Verdict:
@@ -73,8 +76,8 @@ def _held(criterion: Criterion, study: StudyClaims, measured: Measured) -> Verdi
         )
     verdict = _weighed(criterion, parts)
     open_needs = [part for part in needed if part.word == INCONCLUSIVE]
-    notes = (f"it is open whether its precondition is met: {sentence(part)}" for part in open_needs)
-    return replace(verdict, notes=(*verdict.notes, *notes))
+    doubts = [f"it is open whether its precondition is met: {sentence(part)}" for part in open_needs]
+    return replace(verdict, notes=(*verdict.notes, *doubts))
 
 
 def _roles_filled(criterion: Criterion, chosen: str | Chosen | None) -> Chosen | None:
@@ -168,9 +171,7 @@ def _attacked(verdict: Verdict, study: StudyClaims, breaks: Mapping[str, Break],
     attacks = {name: breaks[name] for name in criterion.broken_by if _attacks_the_same(own, breaks[name])}
     by_word = {word: [name for name in attacks if attacks[name].word == word] for word in (HOLDS, INCONCLUSIVE)}
     notes = [f"broken by {name}: {attacks[name].sentence}" for name in by_word[HOLDS]]
-    notes += [
-        f"{name} does not settle whether it is broken: {attacks[name].sentence}" for name in by_word[INCONCLUSIVE]
-    ]
+    notes += [f"{name} leaves open whether it is broken: {attacks[name].sentence}" for name in by_word[INCONCLUSIVE]]
     if by_word[HOLDS] or verdict.attacker == BROKEN:
         word = BROKEN
     elif not attacks:
@@ -178,7 +179,8 @@ def _attacked(verdict: Verdict, study: StudyClaims, breaks: Mapping[str, Break],
         notes.append(f"no adaptive attack on it: {', '.join(criterion.broken_by)} not run")
     else:
         word = UPPER_BOUND
-    return if_it_survives(replace(verdict, attacker=word, notes=(*verdict.notes, *notes)), own, measured)
+    attacked = replace(verdict, attacker=word, notes=(*verdict.notes, *notes))
+    return attacked if by_word[INCONCLUSIVE] else if_it_survives(attacked, own, measured)
 
 
 def _attacks_the_same(own: Chosen, attack: Break) -> bool:

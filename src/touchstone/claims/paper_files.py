@@ -237,9 +237,9 @@ def _check_bounds(place: Place, read: Criterion) -> None:
         for key, one in bounded.items():
             message = f"a {NUMBER} has no bound; remove {one.comparison}, or make it a {CLAIM}"
             raise ClaimError((*place, *key, one.comparison), message)
-        for key in ("breaks", "broken_by", "survives_if"):
-            if getattr(read, key):
-                raise ClaimError((*place, key), f"a {NUMBER} has no verdict that this could change; remove it")
+        for name, value in (("breaks", read.breaks), ("broken_by", read.broken_by), ("survives_if", read.survives_if)):
+            if value:
+                raise ClaimError((*place, name), f"a {NUMBER} has no verdict that this could change; remove it")
         return
     if not bounded:
         raise ClaimError((*place, "tests"), f"none of its numbers has a bound; add one, or make it a {NUMBER}")

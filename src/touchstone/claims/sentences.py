@@ -59,10 +59,8 @@ def shown_at(place: str, criterion: Criterion, parts: Iterable[Part]) -> Part | 
 
 
 def _deciding(parts: list[Part]) -> Part | None:
-    """Return the weakest number with a bound, else the one that breaks the claim most; None if nothing has a bound."""
-    bounded = [part for part in parts if part.bound is not None]
-    weakest = next((part for part in bounded if not part.breaks), None)
-    return weakest or min(bounded, key=_met_by, default=None)
+    """Return the weakest number with a bound that decides the claim; None if nothing has a bound."""
+    return next((part for part in parts if part.bound is not None and not part.breaks), None)
 
 
 def _of_the_same(part: Part, other: Part) -> bool:

@@ -167,9 +167,7 @@ def stuck_note(parts: Sequence[Part]) -> str:
     shares = sorted(share for _, share in stuck)
     least_to_most = " to ".join(dict.fromkeys(f"{share:.0%}" for share in (shares[0], shares[-1])))
     what = f"{listed([name for name, _ in stuck])}: " if len(parts) > 1 else ""
-    return (
-        f"{what}on {least_to_most} of the attacked OOD images the score's own gradient is 0, which hides worse images"
-    )
+    return f"{what}its attack met no gradient on {least_to_most} of the images"
 
 
 def in_words(word: str, attacker: str) -> str:

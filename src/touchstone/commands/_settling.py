@@ -11,7 +11,7 @@ from typing import Any
 from touchstone.audit.chain import report_tables
 from touchstone.claims import paper_files
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.claims.verdicts import INCONCLUSIVE, Part, Verdict, required
+from touchstone.claims.verdicts import INCONCLUSIVE, Part, Verdict, is_difference, required
 from touchstone.commands._larger_sets import LargerSets
 from touchstone.commands._row_inputs import RowInputs
 from touchstone.commands._size_costs import Prices
@@ -22,6 +22,7 @@ from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow, row_of
 from touchstone.report import packing
 from touchstone.report.claim_files import EVALUATION
 
+NO_SEEDS_HELP = "only an upper bound: a stronger attack would settle it, no seeds and no images"
 SEED_BY_SEED = "judged seed by seed: each further network is one more that has to pass"
 NO_ESTIMATE = "no estimate: its ends are the least and the greatest network, whatever their number"
 OWN_ENTRIES = (
@@ -141,6 +142,8 @@ class _Designs:
 
     def _excluded(self, part: Part, row: MetricRow) -> str:
         """Return why no size is computed for a number; "" if one is."""
+        if part.stuck is not None and not is_difference(part.quantity):
+            return NO_SEEDS_HELP
         if part.decider:
             return SEED_BY_SEED
         if why_not := self._without_seeds(row) or self._undefined(row):

@@ -140,8 +140,8 @@ def test_the_attacked_auroc_is_judged_by_itself_whatever_the_clean_one_is():
     found = {verdict.claim.id: verdict for verdict in judge(BOOK, asked, [clean, attacked])}
 
     assert (found["S1-1"].word, found["S1-13"].word, found["P1-3"].word) == (
-        "not confirmed",
-        "confirmed",
+        "fails",
+        "holds",
         "same direction",
     )
 

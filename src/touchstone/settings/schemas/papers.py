@@ -166,7 +166,9 @@ def _judged() -> dict[str, Schema]:
         | _says("How far beyond its bound the truth has to be for the claim to be worth settling."),
         "optional": {"type": "boolean"} | _says("Skip the condition if its rows are missing."),
         "consequence": TEXT | _says("What follows if this condition breaks its claim, in words."),
-        "stuck": _block(stuck, "The share of inputs without a gradient; outside its bound, a note says so."),
+        "stuck": _block(
+            stuck, "The share of inputs without a gradient; outside its bound, the number is only an upper bound."
+        ),
     }
 
 
