@@ -35,7 +35,9 @@ from touchstone.evaluations.statistics.wording import written
 from touchstone.messages import listed
 
 TURNS, DID_NOT_LEARN = "turns", "did not learn"
-COUNTED = (HOLDS, TURNS, INCONCLUSIVE)  # the words of a variant that was judged
+# The words of a variant that was judged. It turns if it is decided, and otherwise than the claim itself.
+COUNTED = (HOLDS, FAILS, TURNS, INCONCLUSIVE)
+OPPOSITE = {HOLDS: FAILS, FAILS: HOLDS}
 WORDS = (*COUNTED, DID_NOT_LEARN, NOT_RUN)
 EXPLORATORY = "This is exploratory until three fresh seeds on either side agree"
 ROUNDING = 1e-9
@@ -77,13 +79,14 @@ def with_variants(verdict: Verdict, tried: Mapping[str, Any] | None, measured: M
     deciding = next((part.condition for part in verdict.parts if not part.breaks and part.bound is not None), None)
     place = criterion.tests.index(deciding) if deciding in criterion.tests else 0
     found = (_judged(name, block, criterion, gate, place, measured) for name, block in tried["variants"].items())
-    return replace(verdict, variants=tuple(found))
+    turns = OPPOSITE.get(verdict.word)
+    return replace(verdict, variants=tuple(replace(one, word=TURNS) if one.word == turns else one for one in found))
 
 
 def _judged(
     name: str, block: Mapping[str, Any], criterion: Criterion, gate: Iterable[Gate], place: int, measured: Measured
 ) -> Variant:
-    """Return one variant with its word.
+    """Return one variant with its own word, whatever that of the claim itself.
 
     Args:
         name: of the variant.
@@ -116,8 +119,7 @@ def _judged(
         return replace(variant, notes=("missing: a number with a bound",))
     weakest = min(bounded, key=weakness)
     notes = [sentence(weakest)] if weakest is not shown else []
-    word = TURNS if weakest.word == FAILS else weakest.word
-    return replace(variant, word=word, notes=(*notes, *_why_open(weakest)))
+    return replace(variant, word=weakest.word, notes=(*notes, *_why_open(weakest)))
 
 
 def _parts(

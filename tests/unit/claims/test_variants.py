@@ -10,7 +10,7 @@ from hand_made_claims import ROLES, asks, book, row
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.variant_files import in_variant, read_gate
 from touchstone.claims.variants import DID_NOT_LEARN, TURNS, counts, turned
-from touchstone.claims.verdicts import HOLDS, INCONCLUSIVE, NOT_RUN
+from touchstone.claims.verdicts import FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
 from touchstone.evaluations.statistics.intervals import share
 from touchstone.evaluations.statistics.rows import with_means
 
@@ -80,10 +80,13 @@ def test_the_word_of_a_variant_follows_from_its_whole_interval(robust, word):
     assert (found.word, found.part.quantity.value, found.notes) == (word, robust, ())
 
 
-def test_a_claim_that_fails_turns_where_it_holds_elsewhere_too():
-    """A variant is held against the claim, not against the verdict: where the claim fails, it may hold in a variant."""
-    verdict = judged([*flagship(robust=(0.1, 0.12, 0.14)), *variant(0.9)])
-    assert (verdict.word, [one.word for one in verdict.variants]) == ("fails", [HOLDS])
+@pytest.mark.parametrize(
+    ("claim", "other", "word"),
+    [(0.1, 0.9, TURNS), (0.1, 0.2, FAILS), (0.8, 0.2, TURNS), (0.5, 0.9, HOLDS), (0.5, 0.1, FAILS)],
+)
+def test_a_variant_turns_if_it_is_decided_and_otherwise_than_the_claim(claim, other, word):
+    """Of an inconclusive claim nothing can turn."""
+    assert only([*flagship(robust=(claim - 0.02, claim, claim + 0.02)), *variant(other)]).word == word
 
 
 def test_the_networks_of_the_claim_widen_the_interval_of_a_variant():
