@@ -217,3 +217,9 @@ def turned(variants: Iterable[Variant]) -> str:
         f"{variant.changed} ({number(variant.part)})" for variant in variants if variant.word == TURNS and variant.part
     ]
     return f"The verdict turns with {listed(changes)}. {EXPLORATORY}." if changes else ""
+
+
+def in_a_sentence(variant: Variant) -> str:
+    """Return a variant with its word, its number and why: "30 epochs, not 15: turns, 20.0 % [15.6, 25.3]"."""
+    found = ", ".join(filter(None, (variant.word, number(variant.part) if variant.part else "")))
+    return "; ".join((f"{variant.changed}: {found}", *variant.notes))

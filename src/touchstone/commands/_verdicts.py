@@ -61,6 +61,9 @@ def print_verdicts(study: str, paper: str | None = None) -> int:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in lines:
+        if line.get("variants"):
+            say(f"{line['claim']} in variants of the experiment: {line['variants']}")
     judged = [line for line in lines if line["status"] != NOT_RUN]
     missing = [line["claim"] for line in lines if line["note"].startswith(MISSING)]
     without = f"; asked but without numbers: {', '.join(missing)}" if missing else ""
@@ -100,7 +103,11 @@ def _parts(line: dict[str, str]) -> Iterator[str]:
     yield verdict_text(line).replace("**", "")
     number = line["number"] or "measured"
     about = {"asked": line["criterion"], "published": line["published"], number: of_line(line, "measured")}
-    yield from (f"{name}: {text}" for name, text in (about | {"found": line["says"]}).items() if text)
+    yield from (
+        f"{name}: {text}"
+        for name, text in (about | {"found": line["says"], "in variants": line.get("variants", "")}).items()
+        if text
+    )
     yield from filter(None, line["note"].split("; "))
 
 

@@ -15,6 +15,7 @@ from dataclasses import astuple, dataclass, fields, replace
 
 from touchstone.claims.criteria import MARKS, Book, Published
 from touchstone.claims.sentences import open_because, said
+from touchstone.claims.variants import counts, in_a_sentence
 from touchstone.claims.verdicts import Part, Verdict, in_words, number, sentence
 from touchstone.evaluations.statistics.wording import NARROW, plain
 from touchstone.records.metric_tables import MetricRow
@@ -48,6 +49,7 @@ class _Record:
     status: str
     attacker: str
     holm: str
+    variants: str
     says: str
     note: str
     files: str
@@ -136,6 +138,7 @@ def _record(book: Book, verdict: Verdict) -> _Record:
         status=verdict.word,
         attacker=verdict.attacker,
         holm={None: "", True: "stands", False: "does not stand"}[verdict.holm],
+        variants=counts(verdict.variants),
         says=plain(said(verdict)),
         note=plain("; ".join(_notes(verdict))),
         files=" ".join(dict.fromkeys(file for part in verdict.parts for file in _files(part))),
@@ -143,14 +146,15 @@ def _record(book: Book, verdict: Verdict) -> _Record:
 
 
 def _notes(verdict: Verdict) -> list[str]:
-    """Return why the verdict is open, what qualifies it, and the numbers that did not decide."""
+    """Return why the verdict is open, what qualifies it, the numbers that did not decide, and the variants."""
     reason = open_because(verdict)
     # The reason names the number that it is about, and may hold notes of the claim.
     first = verdict.parts[0] if reason else None
     others = [
         note for note in verdict.notes if first is None or note.removeprefix(f"{first.name}: ") not in first.notes
     ]
-    return [*filter(None, [reason]), *others, *(sentence(part) for part in verdict.parts[1:])]
+    variants = [f"in a variant, {in_a_sentence(one)}" for one in verdict.variants]
+    return [*filter(None, [reason]), *others, *(sentence(part) for part in verdict.parts[1:]), *variants]
 
 
 def published_figures(book: Book, verdict: Verdict) -> list[Published]:

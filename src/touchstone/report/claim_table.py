@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from touchstone.claims.criteria import COUNTER, NUMBER, Book, Criterion
 from touchstone.claims.measurements import EQUAL
 from touchstone.claims.sentences import said, shown_at
+from touchstone.claims.variants import Variant, counts, turned
 from touchstone.claims.verdicts import (
     DOWN,
     FAILS,
@@ -25,6 +26,7 @@ from touchstone.claims.verdicts import (
     Part,
     Verdict,
     is_difference,
+    number,
     required,
 )
 from touchstone.evaluations.statistics.sanity_checks import Doubts
@@ -54,6 +56,16 @@ class ClaimNumber(NamedTuple):
     reason: str = ""  # why it cannot decide by itself
 
 
+class VariantLine(NamedTuple):
+    """One variant of a claim on the page."""
+
+    changed: str
+    reason: str
+    word: str
+    number: str
+    note: str
+
+
 class ClaimLine(NamedTuple):
     """One claim as the page shows it.
 
@@ -66,6 +78,7 @@ class ClaimLine(NamedTuple):
         why: how the verdict follows from the number that decided.
         when: when its criterion was fixed.
         decides: (claim, what became of it under an attacker who knows), of the claims that this criterion may break.
+        variants: the same claim in variants of the experiment. carries: how many have each word. turned: where it turns.
     """
 
     claim: str
@@ -86,6 +99,9 @@ class ClaimLine(NamedTuple):
     why: str = ""
     when: str = ""
     decides: tuple[tuple[str, str], ...] = ()
+    variants: tuple[VariantLine, ...] = ()
+    carries: str = ""
+    turned: str = ""
 
     @property
     def marks(self) -> str:
@@ -137,6 +153,9 @@ def page_lines(
             why=_why(verdict.word, parts[0]) if parts and criterion.kind != NUMBER else "",
             when=_when(criterion),
             decides=tuple(_decided(criterion.id, verdicts)),
+            variants=tuple(map(_variant, verdict.variants)),
+            carries=counts(verdict.variants),
+            turned=turned(verdict.variants),
         )
         (judged if line.numbers and line.word != NOT_RUN else others).append(line)
     return judged, others
@@ -159,6 +178,11 @@ def _decided(attack: str, verdicts: list[Verdict]) -> Iterator[tuple[str, str]]:
         claim = verdict.claim
         if verdict.word != NOT_RUN and claim.id != attack and attack in claim.broken_by:
             yield claim.id, verdict.attacker
+
+
+def _variant(variant: Variant) -> VariantLine:
+    shown = number(variant.part) if variant.part else ""
+    return VariantLine(variant.changed, variant.reason, variant.word, shown, "; ".join(variant.notes))
 
 
 def typeset(comparisons: str) -> str:
