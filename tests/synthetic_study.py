@@ -331,15 +331,6 @@ def three_classifiers_on_one():
     return [*transfer_cells(), *(replace(cell, entry="mlp", file=f"mlp/{cell.file}") for cell in third)]
 
 
-def survey_of(cells):
-    """The same cells of three times as many classifiers."""
-    return [
-        replace(cell, entry=f"{cell.entry}{name}", file=f"{cell.file}{name}")
-        for name in ("", "_deep", "_narrow")
-        for cell in cells
-    ]
-
-
 def rubbish_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
     cells = []
     for entry in classifiers:
@@ -507,7 +498,6 @@ OWN_NOUNS = {
     "robustness": {"outputs": [*NOUNS["outputs"], *free_cells()]},
     "agreement": {"outputs": transfer_cells()},
     "chance_agreement": {"outputs": three_classifiers_on_one()},
-    "tau_and_robustness": {"margins": survey_of(margin_cells()), "outputs": survey_of(clean(output_cells()))},
     "paired_errors": {
         "outputs": [*output_cells(), *(c for c in transfer_cells() if c.victim != f"{c.entry}.{c.seed}")]
     },
@@ -524,7 +514,7 @@ OWN_NOUNS = {
 }
 SETTINGS = {
     "id_examples": "digits_test", "eps": [0.05, 0.1, 0.2],
-    "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn", "fgsm"], "turned": ["energy"], "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5,
+    "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn", "fgsm"], "turned": ["energy"], "baseline": "cnn", "size": 20, "subsets": 5,
     "epochs": 5, "statistics": ["auroc", "aupr_ood", "aupr_id", "fpr95_id", "fpr95_ood", "detection_error"],
 }  # fmt: skip
 OWN_SETTINGS = {
@@ -535,7 +525,6 @@ OWN_SETTINGS = {
     "translation": {"against": ["denoiser"]},
     "linear_probe": {"against": ["cnn"]},
     "chance_agreement": {"against": ["mlp"]},
-    "rubbish": {"against": ["cnn"]},
     "certified_detection": {"high": ["msp_high"], "low": ["msp_low"], "eps": [0.05]},
 }
 # Settings of this name where a component requires one; where it has a default, it means something else.
