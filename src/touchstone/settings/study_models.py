@@ -86,7 +86,7 @@ class Scale(Model):
     learning_rate: Any = None
     classifiers: Trainings = Field(default=Trainings(), description="settings of trainings, such as epochs: 20")
     translators: Trainings = Field(default=Trainings(), description="settings of trainings, such as epochs: 20")
-    claims: dict[str, Seeds] = Field(default={}, description="seeds by claim, such as S0-2: 5")
+    claims: dict[str, Seeds] = Field(default={}, description="seeds by claim, such as G1: 10")
     false_positive_rates: Any = None
     attacked_false_positive_rate: Any = None
     absent: Any = None

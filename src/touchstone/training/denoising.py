@@ -13,7 +13,7 @@ def denoising(
 ) -> Tensor:
     """Train a translator to remove uniform noise.
 
-    If this does as well as an attack-trained translator, that one is generic denoising (criterion S4-10).
+    If this does as well as an attack-trained translator, that one is generic denoising.
 
     Args:
         model: the translator, images to images, being trained.

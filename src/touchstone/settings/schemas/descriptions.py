@@ -39,7 +39,7 @@ SCALE = {
     "seeds": "networks of each kind: 3 is the seeds 0, 1 and 2; or a list of seeds",
     "classifiers": "settings of every network that writes none",
     "translators": "settings of every translator that writes none",
-    "claims": "seeds of every network that a claim is about, such as S0-2: 5",
+    "claims": "seeds of every network that a claim is about, such as G1: 10",
 }
 
 # Of the grade multiverse, and of a variant.
