@@ -6,7 +6,14 @@ from hand_made_claims import mean, row
 from touchstone.claims import paper_files
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import (
-    BROKEN, DOES_NOT_APPLY, FAILS, HOLDS, INCONCLUSIVE, NOT_ATTACKED, NOT_RUN,
+    BROKEN,
+    DOES_NOT_APPLY,
+    FAILS,
+    HOLDS,
+    INCONCLUSIVE,
+    NOT_ATTACKED,
+    NOT_RUN,
+    UPPER_BOUND,
 )  # fmt: skip
 from touchstone.settings.papers import shipped_facts
 
@@ -22,7 +29,7 @@ CAST = {
 }
 COMPONENTS = {"gain": "gain_over_best", "splits": "open_set", "evasion": "evasion"}
 ATTACKED = "oblivious"
-WORST = "white-box adaptive to ours@0.05, the worst of joint, mimicry linf eps=0.1"
+WORST = "white-box adaptive to ours@0.05, the worst of joint, mimicry, linf eps=0.1"
 # The bounds, fixed before any run: (comparison, bound) of the one number that decides each claim.
 BOUNDS = {
     "G1": ("above", 0.0), "G2": ("above", 0.0), "G3": ("above", 0.0), "G4": ("above", -0.02), "G5": ("above", 0.0),
@@ -147,7 +154,7 @@ def test_an_attacker_who_knows_breaks_the_detector_of_the_gain_and_no_other():
 def test_an_attacker_who_gets_less_than_half_past_breaks_nothing():
     found = judged(attacked(0.01, 0.05), evades(0.3, 0.4))
 
-    assert (found["G1"].attacker, found["G6"].word) == (NOT_ATTACKED, FAILS)
+    assert (found["G1"].attacker, found["G6"].word) == (UPPER_BOUND, FAILS)  # a better attack may
 
 
 @pytest.mark.parametrize("claim", BOUNDS)
