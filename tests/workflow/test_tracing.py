@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from touchstone.audit.chain import chain_picture, trace
-from touchstone.provenance import chain, code, lookup
+from touchstone.provenance import artefact_paths, chain, code
 from touchstone.provenance.job_folders import name_of
 from touchstone.records.metric_tables import METRIC_COLUMNS
 
@@ -68,7 +68,7 @@ def test_every_name_in_the_tables_is_that_of_an_artefact(inside):
     names = {name: None for row in (*rows, *claims) for name in row["files"].split()}
 
     assert len(names) > 20
-    assert list(map(name_of, lookup.find_artefacts(inside.root, "tiny", names))) == list(names)
+    assert list(map(name_of, artefact_paths.find_artefacts(inside.root, "tiny", names))) == list(names)
 
 
 def test_an_artefact_is_traced_by_its_name(inside, capsys):
