@@ -266,7 +266,10 @@ def watched_attacks(objective: dict[str, Any]) -> dict[str, Any]:
     """
     own = objective.get("attack")
     if own is None and objective.get("steps") and objective.get("attack_inliers", True):
-        own = {"use": "attacks/pgd", **{key: objective[key] for key in ("eps", "steps", "step_size")}}
+        own = {
+            "use": "attacks/pgd",
+            **{key: objective[key] for key in ("eps", "steps", "step_size") if key in objective},
+        }
     if own is None or "eps" not in own:
         return {}
     return {"training_attack": own, "pgd": {"use": "attacks/pgd", "eps": own["eps"], "steps": 20}}
