@@ -1,7 +1,7 @@
 """How far a verdict carries: the same claim in variants of the experiment, each with a word of its own.
 
 A variant has one network of each kind. Its interval has the variance of its own images, and of seeds that of the claim
-itself in the same study (docs/verdicts.md, "How far a verdict carries").
+itself in the same study (docs/studies.md, "How far a verdict carries").
 """
 
 from __future__ import annotations
