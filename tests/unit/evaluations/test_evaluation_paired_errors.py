@@ -101,7 +101,7 @@ def test_a_defence_is_compared_with_a_network_under_the_worst_of_all_attacks_on_
     assert found(rows, "worst_error", "robust") == [("digits/worst", 0.25)]
     assert found(rows, "worst_error_minus_robust", "routed") == [("digits/worst", 0.25)]
     (difference,) = [one for one in rows if one.metric == "worst_error_minus_robust"]
-    assert difference.threat.is_white_box and dict(difference.threat.budget) == {"eps": "0.1"}
+    assert difference.threat.is_white_box and dict(difference.threat.budget) == {"eps": 0.1}
     assert difference.unit == "difference of fractions"
 
 

@@ -26,6 +26,7 @@ RARE = {
         "no_score_gradient", "no_score_gradient_clean", "oblivious_only_share_at_*", "evades_less_than_oblivious", "*_passed",
     },
     "margins": {"kendall_tau_class_*"},
+    "paired_errors": {"worst_error", "worst_error_minus_*"},  # of defences
     "checks": {
         "change_at_eps_0", "rise_with_restarts", "worse_than_transfer",
     },
