@@ -81,21 +81,21 @@ def test_one_seed_more_goes_to_every_network_whose_recipe_fixes_none(loaded):
 
 
 def test_seeds_of_a_claim_go_to_every_network_that_it_is_about(loaded):
-    study = loaded(scale={"claims": {"S1-2": 5}})
+    study = loaded(scale={"claims": {"A5": 5}})
     many = {name for name, entry in study["classifiers"].items() if len(entry["seeds"]) == 5}
     assert many == {"cnn_original", "cnn_oe"}
 
 
 def test_seeds_of_a_claim_that_is_about_a_defence_go_to_its_network(loaded):
-    study = loaded(scale={"claims": {"S4-6": [0, 1, 2, 7]}})
+    study = loaded(scale={"claims": {"T6": [0, 1, 2, 7]}})
     assert study["classifiers"]["cnn"]["seeds"] == [0, 1, 2, 7]
     assert study["translators"]["unet"]["seeds"] == [0, 1, 2, 7]
     assert study["defences"]["translated"]["seeds"] == [0, 1, 2, 7]
 
 
 def test_a_claim_that_the_study_does_not_test_is_no_reason_for_seeds(loaded):
-    with pytest.raises(ParamsError, match=r"mine\.yaml:\d+: scale\.claims\.S1-22: no claim that this study tests"):
-        loaded(scale={"claims": {"S1-22": 5}})
+    with pytest.raises(ParamsError, match=r"mine\.yaml:\d+: scale\.claims\.A22: no claim that this study tests"):
+        loaded(scale={"claims": {"A22": 5}})
 
 
 def test_studies_of_ours_hold_nothing_that_has_to_be_explained():
