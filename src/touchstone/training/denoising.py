@@ -26,7 +26,7 @@ def denoising(
         The mean over pixels of |model(noisy images) - images|.
 
     References:
-        docs/papers/translation.md, "Scaled-down study".
+        docs/papers/translation.md, "The experiment".
     """
     noisy = (images + eps * (2 * generator.uniform(images.shape[1:]) - 1)).clamp(0, 1)
     return (model(noisy) - images).abs().mean()
