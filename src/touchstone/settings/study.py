@@ -147,8 +147,9 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     omit_defaults(resolved["classifiers"])
     folders = [paper for paper in files.listed if "/" in paper]
     own = [paper for paper in files.papers if not paper.is_shipped]
-    idle_changes = sorted(f"change.{section}.{name}" for section, name in unreached & draft.changed)
-    idle_sets = [name for name in files.sets if Entry("examples", name) in unreached]
+    has_base = files.file != problems.own  # its changes are about the questions of its base
+    idle_changes = sorted(f"change.{section}.{name}" for section, name in unreached & draft.changed if not has_base)
+    idle_sets = [name for name in files.sets if Entry("examples", name) in unreached and not has_base]
     remarks = (
         *(f"{change} changes nothing: no question of this study is about it" for change in idle_changes),
         *(f"data.sets.{name}: no question of this study reads it; name it in a data role" for name in idle_sets),
