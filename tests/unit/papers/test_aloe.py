@@ -16,7 +16,6 @@ from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.sentences import said
 from touchstone.data.class_split import class_split
 from touchstone.evaluations.union_detection import union_detection
-from touchstone.pipeline.planning.parts import Net
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.records.metric_rows import ADAPTIVE
 from touchstone.records.nouns import Cell, ExampleSet, Outputs, Scores
@@ -46,7 +45,11 @@ def rows(name, numbers):
     for place, condition in enumerate(criterion.tests):
         for each, names in enumerate(assignments(condition, criterion, cast(name), "each")):
             value = numbers.get((place, each), numbers.get(place, 0.5))
-            columns = {"metric": condition.rows.metric, "entry": condition.rows.entry, "examples": condition.rows.examples}
+            columns = {
+                "metric": condition.rows.metric,
+                "entry": condition.rows.entry,
+                "examples": condition.rows.examples,
+            }
             texts = {key: text.format(**names) for key, text in columns.items()}
             budget = " ".join(f"{key}={one:g}" for key, one in condition.rows.threat)
             unit = "difference" if texts["metric"].endswith("_difference") or "taken_by" in texts["metric"] else ""
@@ -149,7 +152,9 @@ def crossed(seed=0, sizes=SIZES, **shifts):
                 for attack, aim in points:
                     words = f"{seed} {net} {detector} {name} {attack} {aim}".encode()
                     values = np.random.default_rng(list(words)).normal(0 if "known" in name else 2, 1, size)
-                    values += sum(by for word, by in shifts.items() if word in (name, detector, entry.partition("_")[0]))
+                    values += sum(
+                        by for word, by in shifts.items() if word in (name, detector, entry.partition("_")[0])
+                    )
                     noun = Scores(values, np.arange(size), np.zeros(size, dtype=np.int64))
                     about = {"entry": entry, "seed": number, "detector": detector, "examples": name, "attack": attack}
                     used = {"use": ATTACKS[attack], "eps": 0.05} if attack else {}
@@ -189,7 +194,9 @@ def test_the_union_is_the_worst_of_all_points_for_the_score_that_is_judged():
     far = np.min([cell.noun.scores for cell in own if cell.examples == "far"], axis=0)
 
     expected = np.mean(far[None] > known[:, None])
-    assert len([cell for cell in own if cell.examples == "far"]) == 6  # clean, two attacks on each score, one on the network
+    assert (
+        len([cell for cell in own if cell.examples == "far"]) == 6
+    )  # clean, two attacks on each score, one on the network
     assert measured(cells)["good_0+odin", "far/union", "auroc_union", 0] == pytest.approx(expected)
 
 
@@ -221,7 +228,9 @@ def test_a_leader_is_compared_with_the_best_of_those_before_and_with_each_other_
 
     for other, name in (("before", "before"), ("plain_0", "plain_0")):
         difference = values["good_0+best", f"far/union less {name}", "auroc_union_difference_mean", None]
-        assert difference == pytest.approx(values["good_0+best", "far/union", *mean] - values[f"{other}+best", "far/union", *mean])
+        assert difference == pytest.approx(
+            values["good_0+best", "far/union", *mean] - values[f"{other}+best", "far/union", *mean]
+        )
 
 
 def test_networks_whose_names_differ_only_in_a_number_are_one_kind_with_a_mean_over_seeds():
@@ -253,20 +262,22 @@ def test_missing_points_and_a_choice_on_what_is_judged_are_refused():
 def plan(tmp_path_factory):
     study = tmp_path_factory.mktemp("aloe") / "digits.yaml"
     written = yaml.safe_load((ROOT / "workflow/studies/digits.yaml").read_text())
-    study.write_text(yaml.safe_dump({key: written[key] for key in ("title", "data", "scale")} | {"papers": {"aloe": "full"}}))
+    study.write_text(
+        yaml.safe_dump({key: written[key] for key in ("title", "data", "scale")} | {"papers": {"aloe": "full"}})
+    )
     return Plan(load(str(study), ROOT))
 
 
-def sets_behind(plan, entry):
+def sets_of(plan, entry):
     """Return the sets that a network and its detectors learn from or get thresholds from, and those it is tested on."""
+    tasks = plan.tasks
     (net,) = plan.layout.models(entry)
     learned, tested = set(), set()
     for path, (step, about) in plan.layout.made_by.items():
-        if path in plan.tasks and about and net in about[:1] and isinstance(about[0], Net):
-            task = plan.tasks[path]
+        if path in tasks and net in about[:1]:
             if step in ("train", "fit"):
-                learned |= {file for file in task.input_files if "/prepare/" in file or "/examples/" in file}
-                learned |= {file for role, files in task.roles.items() if role.startswith("calibration") for file in files}
+                files = tasks[path].input_files
+                learned |= {Path(file).stem for file in files if "/examples/" in file or "/outputs/" in file}
             elif step == "score":
                 tested.add(about[2].examples)
     return learned, tested
@@ -275,14 +286,16 @@ def sets_behind(plan, entry):
 @pytest.mark.parametrize("kind", ["original", "adv", "oe", "aoe", "aloe"])
 @pytest.mark.parametrize("split", range(5))
 def test_networks_and_detectors_learn_only_from_known_classes_of_their_own_split(plan, kind, split):
-    learned, tested = sets_behind(plan, f"cnn_{kind}_{split}")
-    families = {"phase_scrambled", "patch_shuffled", "blobs", "checkerboards"}  # made-up outliers
-    named = {Path(file).stem for file in learned}
+    learned, tested = sets_of(plan, f"cnn_{kind}_{split}")
+    made_up = {"phase_scrambled", "patch_shuffled", "blobs", "checkerboards"}
 
-    assert {f"eight_{part}_{split}" for part in ("train", "watched", "calibration", "fit")} <= named
-    assert {name for name in named - families if not name.endswith(f"_{split}")} == set()
-    assert {name for name in tested if name.startswith("held_out_")} <= {f"held_out_{split}"}
-    assert f"held_out_{split}" not in named
+    assert {f"eight_{part}_{split}" for part in ("train", "watched", "calibration", "fit")} <= learned
+    assert all(
+        name.startswith("eight_") and name.endswith(f"_{split}") for name in learned - made_up - {"few_calibration"}
+    )
+    assert plan.study["examples"]["few_calibration"]["of"] == "eight_calibration_0"
+    held_out = {name for name in tested if name.startswith("held_out_")}
+    assert held_out == ({f"held_out_{split}"} if kind in ("original", "oe", "aloe") else set())
 
 
 def test_the_near_set_has_exactly_the_classes_that_known_sets_lack_and_others_for_another_seed():
