@@ -52,7 +52,6 @@ def variant_grid(verdict: Verdict) -> Figure:
     axes.axhline(len(rows) - 1.5, color=drawing.FAINT, linewidth=0.8)
     labels = [f"{label}{_networks(part)}" if place == 0 else label for place, (label, _, part) in enumerate(rows)]
     axes.set_yticks(range(len(rows)), labels[::-1])
-    axes.get_yticklabels()[-1].set_fontweight("bold")
     axes.set(ylim=(-0.6, len(rows) - 0.4), xlabel=" ".join(filter(None, (shown[0].title, f"({unit})" if unit else ""))))
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
