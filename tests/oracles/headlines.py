@@ -82,18 +82,17 @@ def gain_of_gradients(results):
 
 
 def rank_correlation(results):
-    """Mean over networks: Kendall's tau between the logit margin and the margin found, of images classified right."""
+    """Mean over networks: Kendall's tau between the logit margin and the margin found of the predicted class, all images."""
     taus = []
     for network in results.seeds("cnn_pgd"):
-        found = sorted(results.root.glob(f"measure/{network}/margins/{network}/nearest_classes/*.safetensors"))
-        sets = {path.stem: load_file(path) for path in found}
-        if not sets:
+        images = results.attacked(network, "margin_pgd")  # the set of all claims on this network
+        found = results.read(f"measure/{network}/margins/{network}/nearest_classes/{images}.safetensors")
+        outputs = results.read(f"*/{network}/outputs/{network}/{images}.safetensors")
+        if found is None or outputs is None:
             return None
-        name = max(sets, key=lambda one: len(sets[one]["margins"]))
-        outputs = results.read(f"*/{network}/outputs/{network}/{name}.safetensors")
+        assert (found["example_ids"] == outputs["example_ids"]).all()
         logits = np.sort(outputs["logits"].astype(np.float64), axis=1)
-        right = outputs["logits"].argmax(1) == outputs["labels"]
-        taus.append(kendalltau((logits[:, -1] - logits[:, -2])[right], sets[name]["margins"][right]).statistic)
+        taus.append(kendalltau(logits[:, -1] - logits[:, -2], found["margins"]).statistic)
     return np.mean(taus) if taus else None
 
 
