@@ -518,7 +518,7 @@ SETTINGS = {
     "epochs": 5, "statistics": ["auroc", "aupr_ood", "aupr_id", "fpr95_id", "fpr95_ood", "detection_error"],
 }  # fmt: skip
 OWN_SETTINGS = {
-    "chosen_baseline": {"sets": ["uniform"], "choice_id": "digits_test", "choice_sets": ["photographs"]},
+    "gain_over_best": {"learned": ["mahalanobis"], "against": ["msp"]},
     "detector_reduction": {"eps": 0.1},
     "checks": {"checked": ["score_5", "score_10", "score_20"]},
     "paired_detection": {"against": ["msp"]},

@@ -75,11 +75,11 @@ def test_a_job_reads_the_jobs_that_make_its_inputs_and_the_report_reads_all(plan
 def test_two_networks_whose_detectors_are_fitted_on_each_others_outputs_are_refused(plan):
     study = plan.study.settings
     detectors = dict(study["detectors"])
-    for name, other in (("msp", "cnn_pgd"), ("feature_network", "cnn")):
-        detectors[name] = detectors["feature_network"] | {"classifier": other, "anomalous": ["fgsm"]}
+    for name, other in (("msp", "cnn_pgd"), ("features_on_fgsm", "cnn")):
+        detectors[name] = detectors["features_on_fgsm"] | {"classifier": other, "anomalous": ["fgsm"]}
     questions = {
         "detection": study["evaluations"]["detection"]
-        | {"classifiers": ["cnn", "cnn_pgd"], "detectors": ["msp", "feature_network"]}
+        | {"classifiers": ["cnn", "cnn_pgd"], "detectors": ["msp", "features_on_fgsm"]}
     }
     settings = study | {"detectors": detectors, "evaluations": questions, "figures": {}}
 
@@ -255,10 +255,10 @@ def test_one_setting_of_one_attack_changes_that_attack_and_the_tables_that_name_
 
 
 def test_a_detector_setting_changes_its_own_tasks(plan):
-    differ = differing(plan, changed(plan, "detectors", "feature_network", hidden=32))
+    differ = differing(plan, changed(plan, "detectors", "features_on_fgsm", hidden=32))
 
     assert {name.split("/")[0] for name in differ} == {"detectors", "attacked", "scores"}
-    assert all("feature_network" in name for name in differ)
+    assert all("features_on_fgsm" in name for name in differ)
 
 
 def test_the_robust_nets_attack_changes_its_training_alone(plan):
@@ -422,7 +422,7 @@ def test_the_cell_of_a_detector_says_what_it_was_trained_on(plan):
         cell.facts["detector"]: cell.facts["settings"] for cell in plan.questions.cells("cross_attack", ("detectors",))
     }
 
-    assert trained["gradient_network_fgsm"] == {"anomalous": ["fgsm"]}
+    assert trained["gradients_on_fgsm"] == {"anomalous": ["fgsm"]}
 
 
 def test_no_attack_is_made_on_a_certificate_and_it_is_calibrated_by_its_own_small_set(plan):

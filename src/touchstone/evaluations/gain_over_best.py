@@ -65,7 +65,7 @@ def gain_over_best(
 
     Raises:
         ValueError: scores are missing, `anomalies` and `learned` differ in length, one of `learned` was fitted on several
-            anomalies, or an anomaly has no baseline.
+            anomalies, an anomaly has no baseline, or some anomalies are attacks and some sets.
 
     References:
         docs/papers/gradient_detection.md, "Scaled-down study".
@@ -97,6 +97,10 @@ def gain_over_best(
             if contested:  # an attack with too few successes has none
                 of_anomalies.append(_rows(contested, against[0], resamples, bootstrap_seed))
                 rows += of_anomalies[-1]
+        if len({part[0].metric for part in of_anomalies}) > 1:
+            raise ValueError(
+                "anomalies are attacks and sets, which have no common mean; ask about them in two evaluations"
+            )
         if len(of_anomalies) == len(learned):
             rows += [_mean(list(same), first) for same in zip(*(part[:3] for part in of_anomalies), strict=True)]
     return with_means(rows)

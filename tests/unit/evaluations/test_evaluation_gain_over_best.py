@@ -214,6 +214,14 @@ def test_what_is_missing_is_named(change, fits, message):
         gain_over_best(shares(), fooled(), fitted(**fits), **SETTINGS | change)
 
 
+def test_attacks_and_sets_have_no_common_mean():
+    both = SETTINGS | {"anomalies": ["fgsm", "noise"]}
+    cells = [*shares(), *(scored(name, np.ones(ROWS), examples="noise") for name in AUROC)]
+
+    with pytest.raises(ValueError, match="attacks and sets, which have no common mean"):
+        gain_over_best(cells, fooled(), fitted(), **both)
+
+
 def test_the_order_of_rows_and_of_cells_changes_nothing():
     cells, backwards = random_cells(drawn()), np.arange(ROWS)[::-1]
 
