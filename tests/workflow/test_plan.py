@@ -330,9 +330,9 @@ def test_a_defences_router_is_given_to_its_evaluation_with_the_rate_that_it_is_r
 
 def test_evaluations_at_a_threshold_get_the_scores_of_the_images_that_gave_it(plan):
     """Those of the network that the detector reads, for a router too; no other evaluation asks for them."""
-    file = plan.layout.scores_of(Net("cnn", 0), "pixel_mahalanobis", Set("digits_calibration"))
-
-    for evaluation, entry in (("evasion", "cnn"), ("routing", "routed_by_pixels")):
+    read = (("evasion", "cnn", "gradients_on_pgd_10"), ("routing", "routed_by_pixels", "pixel_mahalanobis"))
+    for evaluation, entry, detector in read:
+        file = plan.layout.scores_of(Net("cnn", 0), detector, Set("digits_calibration"))
         cells = plan.questions.cells(evaluation, ("calibration_scores",))
         own = [cell for cell in cells if (cell.file, cell.facts["entry"]) == (file, entry)]
         assert [cell.facts["seed"] for cell in own] == [0], evaluation
@@ -342,7 +342,7 @@ def test_evaluations_at_a_threshold_get_the_scores_of_the_images_that_gave_it(pl
         if any(name.startswith("scores/") and name.endswith("/digits_calibration") for name in names(task.input_files))
     }
     assert asking == {
-        "evasion", "evasion_curve", "evasion_kinds", "routing", "routing_of_all_clean", "routers", "routing_at_other_eps",
+        "evasion", "routing", "routing_of_all_clean", "routers", "routing_at_other_eps",
     }  # fmt: skip
 
 
