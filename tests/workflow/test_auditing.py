@@ -233,9 +233,9 @@ def forge(project, name, pattern, replacement):
         ('<data value="[^"]*"', '<data value="0.123456"', "shows 0.123456, which is not in line"),
         (r"(<data [^>]*>)[^<]*", r"\1+0.150", "shows +0.150 but line"),
         (
-            r'(id="claim-S4-3"[^>]*>.*?<span class="verdict [^>]*>)[^<]*',
-            r"\1confirmed as well",
-            "says that S4-3 is confirmed as",
+            r'(id="claim-F3"[^>]*>.*?<span class="verdict [^>]*>)[^<]*',
+            r"\1holds as well",
+            "says that F3 is holds as",
         ),
         (r"(<span class=\"verdict [^>]*>[^<]*</span> <strong>)\d+", r"\g<1>77", "counts 77 claims"),
     ],
