@@ -89,7 +89,7 @@ def players(
     criterion: Criterion,
     block: dict[str, Any],
     shared: dict[str, Any],
-    resolved: dict[str, Any],
+    resolved: Mapping[str, Any],
     removed: Collection[Entry],
     problems: Problems,
 ) -> Entry | Players:
