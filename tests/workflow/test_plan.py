@@ -199,16 +199,22 @@ def test_checkpoints_can_be_asked_for_of_classifiers_and_of_translators(plan):
     cells = plan.questions.cells("translation", ("checkpoints",))
 
     asked = {(cell.facts.get("entry", ""), cell.facts["translator"]): name_of(cell.file) for cell in cells}
-    assert asked[("cnn", "")] == "networks/cnn.2"
-    assert asked[("", "unet.1")] == "networks/unet.1"
+    assert asked[("cnn", "")] == "networks/cnn.0"
+    assert asked[("", "gan_unet.2")] == "networks/gan_unet.2"
 
 
 def test_seeds_are_paired_from_classifier_to_translator(plan):
-    assert name_of(about(plan, "train", Net("unet", 2)).inputs["classifier"]) == "networks/cnn.2"
+    assert name_of(about(plan, "train", Net("gan_unet", 2)).inputs["classifier"]) == "networks/cnn.2"
 
 
 def test_static_networks_are_inputs_of_the_training_and_their_architectures_are_of_its_settings(plan):
-    task = about(plan, "train", Net("cnn_ensemble_pgd", 0))
+    taught = {
+        "use": "training/ensemble_adversarial",
+        "static_networks": ["cnn", "maxout"],
+        "static_share": 0.5,
+        "seeds": [0],
+    }
+    task = about(changed(plan, "classifiers", "cnn_pgd", **taught), "train", Net("cnn_pgd", 0))
 
     assert list(map(name_of, task.inputs["static_networks"])) == ["networks/cnn.0", "networks/maxout.0"]
     assert [block["use"] for block in task.settings["static_architectures"]] == ["models/small_cnn", "models/maxout"]
@@ -290,13 +296,13 @@ def test_adaptive_attacks_are_made_on_the_detectors_that_a_question_asks_them_of
 
 
 def test_a_defence_has_its_classifiers_seeds_and_is_run_from_classifier_translators_and_router(plan):
-    assert plan.layout.models("routed") == [Net("routed", seed) for seed in (0, 1, 2)]
+    assert plan.layout.models("routed") == [Net("routed", seed) for seed in range(5)]
 
     inputs = about(plan, "infer", Net("routed", 1), Set("digits_attacked")).inputs
 
     assert inputs == {
         "checkpoint": plan.layout.network(Net("cnn", 1)),
-        "translators": [plan.layout.network(Net("unet", 1))],
+        "translators": [plan.layout.network(Net("gan_unet", 1))],
         "encoder": plan.layout.network(Net("encoder", 1)),
         "router": plan.layout.detector_of(Net("encoder", 1), plan.study["defences"]["routed"]["router"]),
         "examples": plan.layout.set_file(Set("digits_attacked")),
@@ -307,30 +313,30 @@ def test_a_defence_without_a_router_needs_no_detector(plan):
     inputs = about(plan, "attack", Set("digits_attacked", "translated.2", "both_paths")).inputs
 
     assert "router" not in inputs
-    assert inputs["translators"] == [plan.layout.network(Net("unet", 2))]
+    assert inputs["translators"] == [plan.layout.network(Net("gan_unet", 2))]
 
 
 def test_defences_are_attacked_whole_and_through_the_network_that_they_protect(plan):
-    files = {cell.file for cell in plan.questions.cells("routing", ("outputs",)) if cell.facts["seed"] == 1}
-    routed = Net("routed", 1)
+    files = {cell.file for cell in plan.questions.cells("always_translated", ("outputs",)) if cell.facts["seed"] == 1}
+    whole = Net("translated", 1)
 
-    assert plan.layout.outputs_of(routed, Set("digits_attacked", "routed.1", "both_paths")) in files
-    assert plan.layout.outputs_of(routed, Set("digits_attacked", "cnn.1", "pgd")) in files
-    assert plan.layout.outputs_of(routed, Set("digits_attacked", "mlp.1", "pgd")) in files
-    assert not [file for file in files if "routed.1/pgd" in file or "cnn.1/both_paths" in file]
+    assert plan.layout.outputs_of(whole, Set("digits_attacked", "translated.1", "both_paths")) in files
+    assert plan.layout.outputs_of(whole, Set("digits_attacked", "cnn.1", "pgd_10")) in files
+    assert plan.layout.outputs_of(whole, Set("digits_attacked", "mlp.1", "pgd_10")) in files
+    assert not [file for file in files if "translated.1/pgd_10" in file or "cnn.1/both_paths" in file]
 
 
 def test_a_defences_router_is_given_to_its_evaluation_with_the_rate_that_it_is_run_at(plan):
     cells = [cell for cell in plan.questions.cells("routing", ("detectors",)) if cell.facts["entry"] == "routed"]
 
     assert [cell.facts["settings"] for cell in cells] == [
-        {"protects": f"cnn.{seed}", "false_positive_rate": 0.05} for seed in (0, 1, 2)
+        {"protects": f"cnn.{seed}", "false_positive_rate": 0.05} for seed in range(5)
     ]
 
 
 def test_evaluations_at_a_threshold_get_the_scores_of_the_images_that_gave_it(plan):
     """Those of the network that the detector reads, for a router too; no other evaluation asks for them."""
-    read = (("evasion", "cnn", "gradients_on_pgd_10"), ("routing", "routed_by_pixels", "pixel_mahalanobis"))
+    read = (("evasion", "cnn", "gradients_on_pgd_10"), ("routers", "routed_by_pixels", "pixel_mahalanobis"))
     for evaluation, entry, detector in read:
         file = plan.layout.scores_of(Net("cnn", 0), detector, Set("digits_calibration"))
         cells = plan.questions.cells(evaluation, ("calibration_scores",))
@@ -342,7 +348,7 @@ def test_evaluations_at_a_threshold_get_the_scores_of_the_images_that_gave_it(pl
         if any(name.startswith("scores/") and name.endswith("/digits_calibration") for name in names(task.input_files))
     }
     assert asking == {
-        "evasion", "routing", "routing_of_all_clean", "routers", "routing_at_other_eps",
+        "evasion", "routing", "routing_of_all_clean", "routers", "routed_and_known",
     }  # fmt: skip
 
 
@@ -362,8 +368,9 @@ def test_no_job_asks_for_what_a_defence_cannot_give(plan):
     attacked = {name for _, name in plan.jobs if name.split(".")[0] in defences}
 
     assert steps <= {"attack", "translate", "infer", "score"}
-    three = {f"{name}.{seed}" for name in ("translated", "translated_by_gan", "routed") for seed in (0, 1, 2)}
-    assert attacked >= three | {"denoised.0", "routed_by_gradients.0"}
+    assert attacked >= {f"{name}.{seed}" for name in ("translated", "routed") for seed in range(5)} | {
+        "routed_by_gradients.0"
+    }
 
 
 def test_a_routers_confounding_label_is_not_hidden_by_those_that_are_read_of_a_network(plan):
