@@ -174,6 +174,27 @@ def attacked_score_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), detectors=
     return cells
 
 
+def crossed_score_cells():
+    """The scores of two detectors, each also at the points that were made against the other, and of sets to choose on."""
+    cells = []
+    for entry, seed, detector in product(CLASSIFIERS, SEEDS, ("msp", "energy")):
+        net = f"{entry}.{seed}"
+        own = {"entry": entry, "seed": seed, "detector": detector}
+        for name, shift in {"digits_test": 0.0, "chosen_on": 0.0, "gaussian": 2.0, **OOD}.items():
+            clean = generator(net, detector, name).normal(shift, 1.0, ROWS)
+            label = labels(ROWS) if shift == 0 else np.full(ROWS, -1)
+            cells.append(Cell(Scores(clean, ids(), label), at("crossed", net, detector, name), examples=name, **own))
+            for attack, aim in product(("score_5", "doubled_5"), ("msp", "energy")):
+                reach = (
+                    0.05 * CLASSIFIERS[entry] * (1 if aim == detector else 0.5) * (1.1 if attack == "doubled_5" else 1)
+                )
+                noun = Scores(clean + (reach if shift == 0 else -reach), ids(), label)
+                place = {"examples": name, "attack": attack, "victim": f"{net}+{aim}@0.05"}
+                used = {"use": "score_pgd", "eps": 0.05, "steps": 10}
+                cells.append(Cell(noun, at("crossed", net, detector, name, aim, attack), settings=used, **place, **own))
+    return cells
+
+
 def checked_score_cells():
     """The attacked scores, and those under twice the steps, under queries and under another attack that knows the score."""
     cells = attacked_score_cells()
@@ -509,6 +530,7 @@ OWN_NOUNS = {
     "closed_form": dict(zip(("checkpoints", "examples", "outputs"), logistic_cells(), strict=True)),
     "attacked_detection": ATTACKED,
     "certified_detection": {"scores": certified_score_cells()},
+    "union_detection": {"crossed_scores": crossed_score_cells()},
     "routing": DEFENCES,
     "translation": {"outputs": output_cells(("unet", "denoiser"))},
 }
@@ -526,6 +548,14 @@ OWN_SETTINGS = {
     "linear_probe": {"against": ["cnn"]},
     "chance_agreement": {"against": ["mlp"]},
     "certified_detection": {"high": ["msp_high"], "low": ["msp_low"], "eps": [0.05]},
+    "union_detection": {
+        "id_examples": ["digits_test"],
+        "choice_id": ["chosen_on"],
+        "choice_sets": ["gaussian"],
+        "before": ["cnn"],
+        "checked": ["doubled_5"],
+        "alone": ["score_5"],
+    },
 }
 # Settings of this name where a component requires one; where it has a default, it means something else.
 REQUIRED = {
