@@ -153,7 +153,7 @@ def _columns() -> dict[str, Schema]:
         "evaluation": TEXT | _says("The component that computes the number, such as detection."),
         "metric": TEXT | _says("Its metric; `1 - robust_accuracy` is the error." + PATTERN),
         "entry": TEXT | _says("The network, and its detector if it has one: {net}+{detector}." + PATTERN),
-        "examples": TEXT | _says("The images: {ood}, or {ood}/{attack} if they are attacked." + PATTERN),
+        "examples": {"type": "string"} | _says("The images: {ood}, or {ood}/{attack} if they are attacked." + PATTERN),
         "threat": _block(dict.fromkeys(THREAT, NUMBER)) | _says("The budget of the attack, such as {eps: 0.1}."),
     }
 

@@ -34,7 +34,7 @@ def test_a_number_may_have_more_digits_but_no_others(text, problems, tmp_path):
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        (b"claim,status\nS1-1,confirmed\n,\n", "1 of its rows name no claim"),
+        (b"claim,status\nS1-1,holds\n,\n", "1 of its rows name no claim"),
         (bytes(200_000), "is damaged: "),
         (b"claim,status\nS1-1\n", "not every row has all columns"),
         (b"claim,status\nS1-1,\xff\n", "is damaged: "),
@@ -51,15 +51,15 @@ def test_a_damaged_table_of_claims_is_named(table, words):
     ("kind", "word", "problems"),
     [
         ("counter", "counter-claim holds", []),
-        ("counter", "counter-claim fails", ["says that S4-6 is counter-claim fails; claims.csv says confirmed"]),
-        ("counter", "confirmed", ["says that S4-6 is confirmed; claims.csv says confirmed"]),
-        ("paper", "confirmed", []),
-        ("paper", "counter-claim holds", ["says that S4-6 is counter-claim holds; claims.csv says confirmed"]),
+        ("counter", "counter-claim fails", ["says that S4-6 is counter-claim fails; claims.csv says holds"]),
+        ("counter", "holds", ["says that S4-6 is holds; claims.csv says holds"]),
+        ("paper", "holds", []),
+        ("paper", "counter-claim holds", ["says that S4-6 is counter-claim holds; claims.csv says holds"]),
     ],
 )
 def test_a_counter_claim_has_words_of_its_own(kind, word, problems, tmp_path):
     (tmp_path / "metrics.csv.gz").write_bytes(gzip.compress(b"value,unit\n0.9,fraction\n"))
-    (tmp_path / "claims.csv").write_text(f"claim,status,attacker,measured,kind\nS4-6,confirmed,broken,0.9,{kind}\n")
+    (tmp_path / "claims.csv").write_text(f"claim,status,attacker,measured,kind\nS4-6,holds,broken,0.9,{kind}\n")
     page = f'<tr id="claim-S4-6" class="x"><td><span class="verdict a">{word}</span></td></tr>'
 
     assert list(report_pages._shown(page, tmp_path)) == problems
