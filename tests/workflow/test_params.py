@@ -129,7 +129,7 @@ MISTAKES = {
     "outliers made as a test set is": ("classifiers: {cnn_oe_0: {outliers: [blobs, uniform_fit]}}", "change.classifiers.cnn_oe_0.outliers: uniform_fit is of the family of uniform", "made by data/uniform_noise"),
     "outliers from a test set's source": ("classifiers: {cnn_oe_0: {outliers: [textures_fit]}}", "change.classifiers.cnn_oe_0.outliers: textures_fit is of the family of textures", ""),
     "outliers changed from what is tested on": ("examples: {hazy: {use: corruption, of: textures, kind: contrast, severity: 3}}\nclassifiers: {cnn_oe_0: {outliers: [hazy]}}", "change.classifiers.cnn_oe_0.outliers: hazy is of the family of textures", ""),
-    "outliers changed as a test set is": ("examples: {hazy: {use: corruption, of: digits_train, kind: contrast, severity: 1}}\nclassifiers: {cnn_oe_0: {outliers: [hazy]}}", "change.classifiers.cnn_oe_0.outliers: hazy is of the family of noisy", "made by data/corruption"),
+    "outliers changed as a test set is": ("examples: {hazy: {use: corruption, of: digits_train, kind: contrast, severity: 1}}\nclassifiers: {cnn_oe_0: {outliers: [hazy]}}", "change.classifiers.cnn_oe_0.outliers: hazy is of the family of corrupted_gaussian_noise", "made by data/corruption"),
     "fitting on calibration data": ("detectors: {pixel_mahalanobis: {fit: digits_calibration}}", "change.detectors.pixel_mahalanobis.fit: digits_calibration gives the thresholds (data.calibration)", ""),
     "a network's thresholds from test data": ("classifiers: {cnn_known_0: {calibration: digits_test}}", "change.classifiers.cnn_known_0.calibration: digits_test is tested on", ""),
     "fitting on a network's calibration data": ("detectors: {gradient_network_split_0: {fit: known_0_calibration}}", "change.detectors.gradient_network_split_0.fit: known_0_calibration gives the thresholds (classifiers.cnn_known_0.calibration)", ""),
@@ -238,8 +238,8 @@ def test_a_set_with_its_own_use_replaces_the_shared_one(project):
 
 
 def test_roles_are_filled_from_the_shared_ones(project):
-    assert changed(project)["claims"]["S4-1"] == {
-        "net": "cnn", "translator": "unet", "defence": "routed", "attack": "pgd", "examples": "digits_attacked",
+    assert changed(project)["claims"]["T1"] == {
+        "net": "cnn", "defence": "routed", "attack": "pgd_10", "examples": "digits_attacked",
     }  # fmt: skip
 
 
@@ -329,7 +329,7 @@ def test_a_source_that_cannot_be_had_is_left_out_with_all_that_leans_on_it(proje
 def test_a_claim_about_what_is_absent_is_not_run(project):
     left = without(project, "cifar10", "places365")
 
-    assert left["claims"]["S1-9"].startswith("few_places (examples) is not in this study")
+    assert left["claims"]["G14"].startswith("places (examples) is not in this study")
 
 
 def test_an_evaluation_of_absent_sets_alone_goes_with_what_only_it_asks(project):
