@@ -116,7 +116,10 @@ def _rows(found: Sequence[Contest], name: str, resamples: int, seed: int) -> lis
         _row(metric, values[0], samples[0], mine, mine.files),
         _row(f"{metric}_of_best_of_{name}", best, highest, mine, files),
         _row(f"{metric}_minus_best_of_{name}", values[0] - best, samples[0] - highest, mine, files, difference=True),
-        *(_row(metric, *of, each, each.files) for each, *of in zip(found[1:], values[1:], samples[1:], strict=True)),
+        *(
+            _row(metric, value, drawn, each, each.files)
+            for each, value, drawn in zip(found[1:], values[1:], samples[1:], strict=True)
+        ),
     ]
 
 
