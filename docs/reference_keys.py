@@ -27,6 +27,7 @@ KINDS = {
     "bounds-of-between": "two numbers, or two for each study",
 }
 EXAMPLES = {
+    "base": "base: fashion_mnist",
     "title": "title: Clothes",
     "pdf": "pdf: false",
     "data": "data: {test: {digits_test: {use: digits, source: sklearn_digits, part: test}}, ood_far: [photographs]}",

@@ -15,6 +15,7 @@ from touchstone.messages import nearest
 from touchstone.plugins import PACKAGE
 from touchstone.settings.files import KEPT, NAME, content_of, read_yaml, text_of
 from touchstone.settings.problems import Problems
+from touchstone.settings.shared_roles import blocks_of, unknown_shared, without_shared
 from touchstone.settings.shorthand import DEFAULTS
 from touchstone.settings.study_models import CHOSEN, FULL, MULTIVERSE, Experiment, Grade, read_model
 from touchstone.settings.values import shown
@@ -115,7 +116,7 @@ def _experiment(
     content = read_yaml(file)
     read = read_model(Experiment, content, file, problems) or Experiment()
     sections = {key: block for key, block in content.items() if key not in Experiment.model_fields}
-    for evaluation, block in _blocks(sections.get("evaluations")).items():
+    for evaluation, block in blocks_of(sections.get("evaluations")).items():
         if name != SHARED:
             if "system" in block:
                 problems.add(("evaluations", evaluation, "system"), "leave it out; it is the paper's name", file)
@@ -127,7 +128,7 @@ def _experiment(
         added = read.grades[FULL].change if grade == MULTIVERSE and FULL in read.grades else {}
         for section, names in (("evaluations", asked.evaluations), ("figures", asked.figures)):
             for place, word in enumerate(names or ()):
-                if word not in (known := _blocks(sections.get(section)) | _blocks(added.get(section))):
+                if word not in (known := blocks_of(sections.get(section)) | blocks_of(added.get(section))):
                     reason = f"no {section[:-1]} called {word}.{nearest(word, known)}"
                     problems.add(("grades", grade, section, str(place)), reason, file)
     return sections, read.groups, dict(read.grades), read.data_roles
@@ -244,49 +245,13 @@ def read_paper(folder: Path, problems: Problems) -> Paper:
     sections, groups, grades, roles = _experiment(file, name, problems)
     if roles:
         problems.add(("data_roles",), "only common.yaml has data roles", file)
-    for claim in _blocks(sections.get("claims")):
-        if claim != "shared" and claim not in _blocks(facts.get("criteria")):
-            reason = f"claims.yaml has no such criterion.{nearest(claim, _blocks(facts.get('criteria')))}"
+    for claim in blocks_of(sections.get("claims")):
+        if claim != "shared" and claim not in blocks_of(facts.get("criteria")):
+            reason = f"claims.yaml has no such criterion.{nearest(claim, blocks_of(facts.get('criteria')))}"
             problems.add(("claims", claim), reason, file)
-    for role in _unknown_shared(facts, sections):
+    for role in unknown_shared(facts, sections):
         problems.add(("claims", "shared", role), "no criterion of the paper has such a role", file)
-    return Paper(name, file, _without_shared(facts, sections), groups, grades, {}, folder, facts)
-
-
-def _blocks(section: Any) -> dict[str, dict[str, Any]]:
-    """Return the entries of a section that are blocks; the others are refused elsewhere."""
-    return (
-        {key: block for key, block in section.items() if isinstance(block, dict)} if isinstance(section, dict) else {}
-    )
-
-
-def _unknown_shared(facts: dict[str, Any], questions: dict[str, Any]) -> list[str]:
-    """Return the shared roles of a paper's claims that none of its criteria has."""
-    criteria = _blocks(facts.get("criteria")).values()
-    known = {role for criterion in criteria for role in _roles_of(criterion)}
-    return [role for role in _blocks(questions.get("claims")).get("shared", {}) if role not in known]
-
-
-def _roles_of(criterion: dict[str, Any]) -> dict[str, Any]:
-    roles = criterion.get("roles")
-    return roles if isinstance(roles, dict) else {}
-
-
-def _without_shared(facts: dict[str, Any], questions: dict[str, Any]) -> dict[str, Any]:
-    """Return a paper's sections, the shared roles of its claims given to each claim that has them."""
-    claims = questions.get("claims")
-    if not isinstance(claims, dict) or not isinstance(claims.get("shared"), dict):
-        return questions
-    shared = claims["shared"]
-    roles = {name: _roles_of(criterion) for name, criterion in _blocks(facts.get("criteria")).items()}
-    filled = {
-        name: {role: entry for role, entry in shared.items() if role in roles.get(name, ())} | block
-        if isinstance(block, dict)
-        else block
-        for name, block in claims.items()
-        if name != "shared"
-    }
-    return questions | {"claims": filled}
+    return Paper(name, file, without_shared(facts, sections), groups, grades, {}, folder, facts)
 
 
 def _compare(paper: Paper, other: Paper, problems: Problems) -> None:
@@ -301,13 +266,13 @@ def _compare(paper: Paper, other: Paper, problems: Problems) -> None:
             reason = f"{other.name} has it, too; the report tells papers apart by it"
             problems.add((key,), reason, paper.claims_file)
     for part in ("published", "criteria"):
-        both = _blocks(paper.facts.get(part)).keys() & _blocks(other.facts.get(part)).keys()
+        both = blocks_of(paper.facts.get(part)).keys() & blocks_of(other.facts.get(part)).keys()
         one, first = (other, paper) if paper.is_shipped else (paper, other)  # a shipped one cannot change
         for name in sorted(both):
             reason = f"{first.name} has a claim of this id, too; ids are unique in a study"
             problems.add((part, name), reason, one.claims_file)
     for section, block in paper.sections.items():
         if section != "claims":
-            for name in _blocks(block).keys() & _blocks(other.sections.get(section)).keys() - {DEFAULTS}:
+            for name in blocks_of(block).keys() & blocks_of(other.sections.get(section)).keys() - {DEFAULTS}:
                 reason = f"{other.name} defines it, too; rename one of them"
                 problems.add((section, name), reason, paper.file)
