@@ -152,7 +152,7 @@ def test_a_network_is_run_for_the_gradient_norms_that_something_reads_and_no_oth
     by_name = {name_of(path): labels for path, labels in made.items()}
     assert by_name["outputs/cnn.0/digits_attacked"] == set(plan.study["confounding"])
     assert by_name["outputs/cnn_pgd.0/digits_attacked"] == {"softmax_all"}  # only expressivity reads them
-    assert by_name["outputs/cnn_aloe.0/digits_attacked"] == set()
+    assert by_name["outputs/cnn_aloe_0.0/eight_test_0"] == set()
     assert made == read
 
 
@@ -277,11 +277,25 @@ def test_the_robust_nets_attack_changes_its_training_alone(plan):
 
 def test_an_adaptive_attack_is_made_on_those_detectors_that_a_question_names(plan):
     made = names(task.output for task in tasks_of(plan, "attack"))
-    on = {detector: {name.split("/")[-1] for name in made if f"+{detector}@" in name} for detector in ("msp", "energy")}  # fmt: skip
+    on = {detector: {name.split("/")[-1] for name in made if f"+{detector}@" in name} for detector in ("msp", "odin", "energy")}  # fmt: skip
 
-    assert {f"score_{eps}" for eps in ("02", "05", "10", "20")} <= on["msp"]
-    assert "deployed_05" in on["energy"]
-    assert "score_05" not in on["energy"]
+    assert {"deployed_05", "doubled_05", "square_05"} <= on["msp"] & on["odin"]
+    assert not on["energy"]
+
+
+def test_sets_and_detectors_of_one_split_of_the_classes_meet_only_networks_of_that_split(plan):
+    made = names(task.output for task in tasks_of(plan, "score"))
+    met = {name.split("/")[1] for name in made if "/layered_1/" in name}
+    tested = {name.split("/")[1] for name in made if "/held_out_1" in name}
+
+    assert met == {f"cnn_{kind}_1.1" for kind in ("original", "adv", "oe", "aoe", "aloe")}
+    assert tested == {f"cnn_{kind}_1.1" for kind in ("original", "oe", "aloe")}
+
+
+def test_a_detector_scores_the_points_that_were_made_against_another_where_a_question_crosses_them(plan):
+    made = names(task.output for task in tasks_of(plan, "score"))
+
+    assert "scores/cnn_aloe_1.1/odin/held_out_1/cnn_aloe_1.1+msp@0.05/deployed_05" in made
 
 
 def test_adaptive_attacks_are_made_on_the_detectors_that_a_question_asks_them_of(plan):
@@ -434,19 +448,12 @@ def test_the_cell_of_a_detector_says_what_it_was_trained_on(plan):
 
 def test_no_attack_is_made_on_a_certificate_and_it_is_calibrated_by_its_own_small_set(plan):
     made = names(plan.tasks)
-    fits = [task for task in tasks_of(plan, "fit") if "/cnn_aloe.0/msp_high_" in task.output]
+    fits = [task for task in tasks_of(plan, "fit") if "/cnn_aloe_0.0/msp_high_" in task.output]
 
-    assert not any("+msp_high_02@" in name for name in made)
-    scored = {
-        name.split("/", 2)[2]
-        for name in made
-        if name.startswith("scores/cnn_aloe.0/msp_") and "/few_" in name and "calibration" not in name
-    }
-    scored = {name for name in scored if name.startswith(("msp_high_", "msp_low_"))}
-    ood = ["few_photographs", "few_textures", "few_faces", "few_uniform", "few_gaussian"]
-    # Only clean sets are scored: ID images by the high ends, others by the low ones. Nothing reads the other ends.
-    ends = [f"msp_high_{eps}/few_digits" for eps in ("02", "05")]
-    assert scored == {*ends, *(f"msp_low_{eps}/{name}" for eps in ("02", "05") for name in ood)}
+    assert not any("+msp_high_05@" in name for name in made)
+    scored = {name.split("/", 2)[2] for name in made if name.startswith(("scores/cnn_aloe_0.0/msp_high_", "scores/cnn_aloe_0.0/msp_low_"))}
+    # Only clean sets are scored: ID images by the high end, others by the low one. Nothing reads the other ends.
+    assert {name for name in scored if "calibration" not in name} == {"msp_high_05/few_known", "msp_low_05/few_anomalies"}
     read = {file for task in fits for file in task.input_files}
     assert any("few_calibration" in file for file in read)
     assert not any("digits_calibration" in file for file in read)
