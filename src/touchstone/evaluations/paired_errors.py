@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -87,7 +88,7 @@ def _of_worst(outputs: list[Cell], against: list[str], resamples: int, seed: int
             ids = np.sort(union.known[0].noun.example_ids)
             wrong = [np.max([_wrong(cell, ids) for cell in one.attacks], axis=0) for one in (union, other)]
             for one, errors in zip((union, other), wrong, strict=True):
-                about = {"examples": one.place, "threat_model": one.threat, "files": one.attacks}
+                about: dict[str, Any] = {"examples": one.place, "threat_model": one.threat, "files": one.attacks}
                 known = one.known[0]
                 rows[known.entry, known.seed, one.place] = rate_row("worst_error", errors > 0, known, ids=ids, **about)
             interval = intervals.mean(wrong[0] - wrong[1], resamples=resamples, seed=seed, method=SIGNED)
