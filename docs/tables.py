@@ -137,9 +137,7 @@ def five_ideas(wanted: list[str]) -> str:
 def rewritten(text: str) -> str:
     """Return a page with all its tables up to date."""
     text = IDEAS.sub(
-        lambda match: (
-            f"<!-- five ideas: {match['claims']} -->\n\n{five_ideas(match['claims'].split())}\n<!-- end -->"
-        ),
+        lambda match: f"<!-- five ideas: {match['claims']} -->\n\n{five_ideas(match['claims'].split())}\n<!-- end -->",
         text,
     )
     text = CLAIMS.sub(

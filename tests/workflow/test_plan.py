@@ -451,9 +451,16 @@ def test_no_attack_is_made_on_a_certificate_and_it_is_calibrated_by_its_own_smal
     fits = [task for task in tasks_of(plan, "fit") if "/cnn_aloe_0.0/msp_high_" in task.output]
 
     assert not any("+msp_high_05@" in name for name in made)
-    scored = {name.split("/", 2)[2] for name in made if name.startswith(("scores/cnn_aloe_0.0/msp_high_", "scores/cnn_aloe_0.0/msp_low_"))}
+    scored = {
+        name.split("/", 2)[2]
+        for name in made
+        if name.startswith(("scores/cnn_aloe_0.0/msp_high_", "scores/cnn_aloe_0.0/msp_low_"))
+    }
     # Only clean sets are scored: ID images by the high end, others by the low one. Nothing reads the other ends.
-    assert {name for name in scored if "calibration" not in name} == {"msp_high_05/few_known", "msp_low_05/few_anomalies"}
+    assert {name for name in scored if "calibration" not in name} == {
+        "msp_high_05/few_known",
+        "msp_low_05/few_anomalies",
+    }
     read = {file for task in fits for file in task.input_files}
     assert any("few_calibration" in file for file in read)
     assert not any("digits_calibration" in file for file in read)

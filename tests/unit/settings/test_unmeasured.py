@@ -62,4 +62,6 @@ def test_a_claim_of_a_question_that_the_study_leaves_out_says_so():
     study = copy.deepcopy(load("digits", ROOT).settings)
     study["evaluations"] = {"data_sheet": study["evaluations"]["data_sheet"]}
 
-    assert reasons(study, "G1", paper_files.book(study["papers"]))[0] == "no evaluation of this study uses gain_over_best"
+    assert (
+        reasons(study, "G1", paper_files.book(study["papers"]))[0] == "no evaluation of this study uses gain_over_best"
+    )

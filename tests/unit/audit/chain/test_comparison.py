@@ -138,9 +138,7 @@ def test_verdicts_that_turned_and_claims_that_came_and_went_are_listed():
         report(claims=[claim("S2-1", "fails"), claim("S2-2", "holds"), claim("S2-4", "not run")]),
     ).claims
 
-    assert [(change.about, change.columns) for change in found.changed] == [
-        ("S2-1", {"status": ("holds", "fails")})
-    ]
+    assert [(change.about, change.columns) for change in found.changed] == [("S2-1", {"status": ("holds", "fails")})]
     assert (found.only_first, found.only_second) == (["S2-3"], ["S2-4"])
 
 
