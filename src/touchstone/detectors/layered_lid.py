@@ -9,7 +9,7 @@ from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
 from touchstone.detectors._halves import halves
 from touchstone.detectors._layer_features import all_layer_features, layer_features
 from touchstone.detectors._layer_regression import fit_layer_regression, layer_regression_logit
-from touchstone.detectors.lid import lid
+from touchstone.detectors._neighbours import local_dimension
 
 
 def fit(
@@ -82,7 +82,7 @@ def _estimates(layers: list[Tensor], state: dict[str, Tensor], k: int) -> Tensor
     kept = [values for name, values in state.items() if name.startswith("references.")]
     return torch.stack(
         [
-            lid(features, {"references": references}, k=k)
+            local_dimension(features, references, k)
             for features, references in zip(layers[-len(kept) :], kept, strict=True)
         ],
         dim=1,

@@ -5,18 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluations.statistics import estimators
-from touchstone.evaluations.statistics.estimators import Array
-from touchstone.evaluations.statistics.intervals import Interval, from_samples, times_drawn
-from touchstone.evaluations.statistics.rows import grouped, only, rate_row, row, with_means
+from touchstone.evaluations._score_unions import Auroc, Key, ScoreUnion
+from touchstone.evaluations.statistics.intervals import Interval, from_samples
+from touchstone.evaluations.statistics.rows import grouped, rate_row, row, with_means
 from touchstone.evaluations.statistics.seed_intervals import SCORE, SIGNED
-from touchstone.evaluations.statistics.threats import budget, network
-from touchstone.records.metric_rows import ADAPTIVE, Threat, stated
+from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 
@@ -26,27 +23,6 @@ METRICS = (
 BEST = "best"  # in place of the name of a detector: the one that a kind of network is judged by
 BEFORE = "before"  # in place of the name of a kind of network: the best of those in `before`
 UNION = "union"  # in place of the name of an attack
-Key = tuple[str, int | None, str]  # kind of network, seed, detector
-
-
-class _Side(NamedTuple):
-    """The scores of one set, in the order of the ids: clean, or the worst of all points."""
-
-    scores: Array  # (N,)
-    population: int  # how many images are resampled: those of all sets of the kind
-    cells: list[Cell]
-
-
-class _Auroc(NamedTuple):
-    """An AUROC, its resamples, and what it was computed from."""
-
-    value: float
-    samples: Array
-    sides: tuple[_Side, _Side]
-
-    @property
-    def drawn_from(self) -> tuple[int, int]:
-        return self.sides[0].population, self.sides[1].population
 
 
 def union_detection(
@@ -113,7 +89,7 @@ def union_detection(
     known, chosen_on, known_at_choice = (_named(each, kinds) for each in (id_examples, choice_sets, choice_id))
     if both := known & known_at_choice:
         raise ValueError(f"{', '.join(sorted(both))} is judged, so no score may be chosen on it")
-    union = _Union(crossed_scores, kinds, resamples, bootstrap_seed)
+    union = ScoreUnion(crossed_scores, kinds, resamples, bootstrap_seed)
     judged = [name for name in union.sets if name not in known | chosen_on | known_at_choice]
     if not judged or not chosen_on:
         raise ValueError("expected sets that are judged, and others to choose a score on")
@@ -177,89 +153,9 @@ def _best(means: dict[tuple[str, str], float], kinds: Iterable[str]) -> tuple[st
     return min((pair for pair in means if pair[0] in set(kinds)), key=lambda pair: (-means[pair], pair))
 
 
-class _Union:
-    """The scores of all networks, and the worst of all points of each image."""
-
-    def __init__(self, cells: list[Cell], kinds: dict[str, str], resamples: int, seed: int) -> None:
-        self.kinds, self.resamples, self.seed = kinds, resamples, seed
-        attacked = [cell for cell in cells if cell.attack]
-        allowed = {budget(cell) for cell in attacked}
-        if len(allowed) != 1:
-            raise ValueError(f"expected attacks of one norm and eps, got {sorted(map(str, allowed))}")
-        ((norm, eps),) = allowed
-        if eps is None:
-            raise ValueError("an attack declares no eps")
-        aims = {(kinds.get(_aimed_at(cell), "network"), cell.attack) for cell in attacked}
-        names = tuple(f"{aim}/{attack}" for aim, attack in sorted(aims))
-        self.attacks = frozenset(attack for _, attack in aims)
-        self.threat = Threat(ADAPTIVE, worst_of=names, norm=norm, budget=(("eps", stated(eps)),))
-        self.by_key = grouped(
-            cells, lambda cell: (kinds[cell.entry], cell.seed, kinds[cell.detector], kinds[cell.examples])
-        )
-        self.keys: list[Key] = list(dict.fromkeys(key[:3] for key in self.by_key))
-        self.sets = list(dict.fromkeys(key[3] for key in self.by_key))
-        self._check(attacked)
-        self.populations = {
-            name: np.unique(np.concatenate([cell.noun.example_ids for cell in alike]))
-            for name, alike in grouped(cells, lambda cell: kinds[cell.examples]).items()
-        }
-        self.aurocs: dict[tuple[object, ...], _Auroc] = {}
-
-    def _check(self, attacked: list[Cell]) -> None:
-        """Raise ValueError unless each detector scores all points on each set of its network."""
-        made = grouped(attacked, network)
-        for key in self.keys:
-            for name in self.sets:
-                cells = self.by_key.get((*key, name), [])
-                only(
-                    (cell for cell in cells if not cell.attack),
-                    f"scores of {key[0]} (seed {key[1]}) and {key[2]} on {name}",
-                )
-                aims = {(cell.victim, cell.attack) for cell in made[network(cells[0])]}
-                if aims != {(cell.victim, cell.attack) for cell in cells if cell.attack}:
-                    raise ValueError(
-                        f"{key[2]} has not scored all points that were made from {name} of {network(cells[0])}"
-                    )
-
-    def auroc(self, key: Key, sets: tuple[str, str], attacks: frozenset[str] | None = None) -> _Auroc:
-        """Return the AUROC of a detector between known images and others.
-
-        Args:
-            key: of the network and the detector.
-            sets: the known images and the others.
-            attacks: those whose points count, beside the clean image; all if None.
-        """
-        counted = self.attacks if attacks is None else attacks
-        about = (key, sets, counted)
-        if about not in self.aurocs:
-            sides = self._side(key, sets[0], 0, counted), self._side(key, sets[1], 1, counted)
-            known, others = sides[0].scores[:, None], sides[1].scores[None]
-            above = (others > known) + 0.5 * (others == known)
-            drawn = [self._drawn(side.cells[0], part) for part, side in enumerate(sides)]
-            pairs = np.maximum(drawn[0].sum(1) * drawn[1].sum(1), 1)
-            samples = ((drawn[0] @ above) * drawn[1]).sum(1) / pairs
-            self.aurocs[about] = _Auroc(estimators.auroc(sides[0].scores, sides[1].scores), samples, sides)
-        return self.aurocs[about]
-
-    def _side(self, key: Key, name: str, part: int, attacks: frozenset[str]) -> _Side:
-        cells = [cell for cell in self.by_key[*key, name] if not cell.attack or cell.attack in attacks]
-        worst = np.minimum if part else np.maximum
-        scores = worst.reduce([cell.noun.scores[np.argsort(cell.noun.example_ids)] for cell in cells])
-        return _Side(scores, len(self.populations[name]), cells)
-
-    def _drawn(self, cell: Cell, part: int) -> Array:
-        """Return how often each image of a set is in each resample of all images of sets of its kind, (resamples, N)."""
-        population = self.populations[self.kinds[cell.examples]]
-        places = np.searchsorted(population, np.sort(cell.noun.example_ids))
-        return times_drawn(len(population), self.resamples, self.seed, part)[:, places].astype(np.float64)
-
-
-def _aimed_at(cell: Cell) -> str:
-    """Return the detector that an attack was made on; "" for the bare network."""
-    return cell.victim.partition("+")[2].partition("@")[0]
-
-
-def _measured(union: _Union, key: Key, judged: list[str], known: str, kind: str, detector: str) -> Iterator[MetricRow]:
+def _measured(
+    union: ScoreUnion, key: Key, judged: list[str], known: str, kind: str, detector: str
+) -> Iterator[MetricRow]:
     """Yield the rows of one score on each set, clean and under the union, as those of a kind and a detector."""
     entry = f"{kind}+{detector}"
     for name in judged:
@@ -268,11 +164,11 @@ def _measured(union: _Union, key: Key, judged: list[str], known: str, kind: str,
         yield _row("auroc_union", _interval(worst), [worst], entry, f"{name}/{UNION}", union.threat)
 
 
-def _interval(one: _Auroc) -> Interval:
+def _interval(one: Auroc) -> Interval:
     return from_samples(one.value, one.samples, one.drawn_from, SCORE)
 
 
-def _choice(key: Key, aurocs: list[_Auroc], threat: Threat) -> MetricRow:
+def _choice(key: Key, aurocs: list[Auroc], threat: Threat) -> MetricRow:
     value, samples = float(np.mean([one.value for one in aurocs])), np.mean([one.samples for one in aurocs], axis=0)
     drawn_from = (aurocs[0].drawn_from[0], *(one.drawn_from[1] for one in aurocs))
     names = " and ".join(one.sides[1].cells[0].examples for one in aurocs)
@@ -280,21 +176,21 @@ def _choice(key: Key, aurocs: list[_Auroc], threat: Threat) -> MetricRow:
     return _row("choice_auroc", interval, aurocs, f"{key[0]}+{key[2]}", f"{names}/{UNION}", threat)
 
 
-def _taken(union: _Union, key: Key, known: str, name: str, attack: str) -> MetricRow:
+def _taken(union: ScoreUnion, key: Key, known: str, name: str, attack: str) -> MetricRow:
     whole, rest = union.auroc(key, (known, name)), union.auroc(key, (known, name), union.attacks - {attack})
     interval = from_samples(rest.value - whole.value, rest.samples - whole.samples, whole.drawn_from, SIGNED)
     entry, place = f"{key[0]}+{BEST}", f"{name}/{UNION}"
     return _row(f"taken_by_{attack}", interval, [whole], entry, place, union.threat, "difference")
 
 
-def _alone(union: _Union, key: Key, known: str, name: str, attack: str) -> MetricRow:
+def _alone(union: ScoreUnion, key: Key, known: str, name: str, attack: str) -> MetricRow:
     one = union.auroc(key, (known, name), frozenset({attack}))
     names = tuple(each for each in union.threat.worst_of if each.endswith(f"/{attack}"))
     threat = replace(union.threat, worst_of=names)
     return _row(f"auroc_alone_{attack}", _interval(one), [one], f"{key[0]}+{BEST}", f"{name}/{UNION}", threat)
 
 
-def _difference(union: _Union, own: Key, other: Key, known: str, name: str, called: str) -> MetricRow:
+def _difference(union: ScoreUnion, own: Key, other: Key, known: str, name: str, called: str) -> MetricRow:
     mine, theirs = union.auroc(own, (known, name)), union.auroc(other, (known, name))
     interval = from_samples(mine.value - theirs.value, mine.samples - theirs.samples, mine.drawn_from, SIGNED)
     place = f"{name}/{UNION} less {called}"
@@ -304,7 +200,7 @@ def _difference(union: _Union, own: Key, other: Key, known: str, name: str, call
 
 
 def _row(
-    metric: str, interval: Interval, aurocs: list[_Auroc], entry: str, place: str, threat: Threat, unit: str = ""
+    metric: str, interval: Interval, aurocs: list[Auroc], entry: str, place: str, threat: Threat, unit: str = ""
 ) -> MetricRow:
     sides = {side.cells[0].examples: side for one in aurocs for side in one.sides}
     sizes = [len(side.scores) for side in sides.values()]
