@@ -33,7 +33,7 @@ from touchstone.settings.study import load
 
 FORGED = runpy.run_path(str(Path(__file__).parents[1] / "forged_evidence.py"))
 Forger, flipped, bumped, caught = (FORGED[name] for name in ("Forger", "flipped", "bumped", "caught"))
-CLAIMS = ("A5", "F3", "M1")
+CLAIMS = ("A1", "F3", "M1")
 TEST, TRAIN, CALIBRATION = (
     f"results/tiny/prepare/tiny/examples/digits_{part}.safetensors" for part in ("test", "train", "calibration")
 )
@@ -237,10 +237,10 @@ NUMBERS = [
     ("another budget in a record", lambda f: f.record(PGD, settings=weaker), "plan", PGD),
     ("other inputs in a record", lambda f: f.record(MSP, inputs=from_test), "plan", MSP),
     ("a criterion loosened", lambda f: f.record(REPORT, settings=loosened), "plan", REPORT),
-    ("a better verdict", lambda f: f.claims("A5", status="holds"), "criteria", "A5"),
-    ("a better number of a claim", lambda f: f.claims("A5", measured="0.01"), "criteria", "A5"),
+    ("a better verdict", lambda f: f.claims("A1", status="holds"), "criteria", "A1"),
+    ("a better number of a claim", lambda f: f.claims("A1", measured="0.01"), "criteria", "A1"),
     ("every claim listed twice, first with a better verdict", claims_twice, "criteria", CLAIM_TABLE),
-    ("an attacker left out", lambda f: f.claims("A5", attacker="survives"), "criteria", "A5"),
+    ("an attacker left out", lambda f: f.claims("A1", attacker="survives"), "criteria", "A1"),
 ]  # fmt: skip
 MARGIN = [
     ("one margin doubled", lambda f: f.noun(MARGINS, margins=lambda x: x * np.where(np.arange(len(x)) == 3, 2, 1)), "recomputation", MARGINS),
@@ -397,7 +397,7 @@ def test_the_evidence_of_the_whole_study_holds_and_says_what_it_takes_on_trust(
     text = capsys.readouterr().out
     assert "no stronger attack exists" in text
     assert "the report has the root digest that you gave" in text
-    assert "A5: inconclusive" in text
+    assert "A1: inconclusive" in text
     assert main(["pack", "tiny", "-o", str(tmp_path / "again")]) == 0
     assert file_digest(whole_evidence) == file_digest(tmp_path / "again")
 
