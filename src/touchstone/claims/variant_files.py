@@ -54,7 +54,7 @@ def _gate(place: Place, block: Mapping[str, Any], criterion: Criterion) -> Gate:
         listed = ", ".join((WITHIN, *COMPARISONS))
         raise ClaimError(place, f"needs one bound, one of {listed}")
     check_names(place, condition.roles, criterion.roles, f"{condition.name}: the role")
-    if any(condition.rows == test.rows for test in criterion.tests):
+    if any(condition.rows == test.rows for test in criterion.tests if test.comparison):
         raise ClaimError(place, f"{condition.name}: the claim itself is about this number, so it is no gate")
     return Gate(condition, within)
 
