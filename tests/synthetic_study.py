@@ -546,7 +546,7 @@ OWN_SETTINGS = {
     "paired_detection": {"against": ["msp"]},
     "translation": {"against": ["denoiser"]},
     "linear_probe": {"against": ["cnn"]},
-    "agreement": {"against": ["mlp"]},
+    "agreement": {"against": ["cnn"]},
     "chance_agreement": {"against": ["mlp"]},
     "unclipped_confidence": {"against": ["cnn"]},
     "certified_detection": {"high": ["msp_high"], "low": ["msp_low"], "eps": [0.05]},

@@ -125,7 +125,7 @@ def union_detection(
                 for name, other in others.items():
                     rows += [_difference(union, own, other, first, one, name) for one in judged]
     for cell in outputs:
-        if not cell.attack and cell.examples in id_examples:
+        if not cell.attack and not cell.translator and cell.examples in id_examples:
             right = cell.noun.predictions == cell.noun.labels
             rows.append(rate_row("clean_accuracy", right, cell, entry=kinds[cell.entry], examples=first))
     return with_means(rows)
