@@ -11,7 +11,7 @@ from typing import Any
 from touchstone.audit.chain import report_tables
 from touchstone.claims import paper_files
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.claims.verdicts import INCONCLUSIVE, Part, Verdict, is_difference, required
+from touchstone.claims.verdicts import INCONCLUSIVE, NO_VERDICT, NOT_RUN, Part, Verdict, is_difference, required
 from touchstone.commands._larger_sets import LargerSets
 from touchstone.commands._row_inputs import RowInputs
 from touchstone.commands._size_costs import Prices
@@ -88,10 +88,14 @@ def settlings(plan: Plan, *, priced: bool = True) -> list[Settling]:
         priced: whether the run records of this machine choose the cheapest size. Otherwise it has the fewest seeds.
 
     Raises:
-        ValueError: the report is missing, or of a version whose numbers do not say what they vary by.
+        ValueError: the report is missing, measures none of the claims, or is of a version whose numbers do not say what they
+            vary by.
     """
-    rows = read_rows(plan.study.name)
+    name = plan.study.name
+    rows = read_rows(name)
     verdicts = judge(paper_files.book(plan.study["papers"]), StudyClaims(**plan.questions.claims()), rows)
+    if all(verdict.word in (NOT_RUN, NO_VERDICT) for verdict in verdicts):
+        raise ValueError(f"the report of {name} measures none of its claims; run the study: touchstone run {name}")
     designs = _Designs(plan, rows, priced=priced)
     return [designs.settling(verdict.claim.id, part) for verdict, part in _open_numbers(verdicts)]
 
