@@ -134,7 +134,7 @@ def _parts(line: dict[str, str]) -> Iterator[str]:
 
 
 def verdict_text(line: dict[str, str]) -> str:
-    """Return a line's words in Markdown: "**confirmed**; attacker who knows: broken"."""
+    """Return a line's words in Markdown: "**holds**; attacker who knows: broken"."""
     from touchstone.claims.verdicts import in_words
 
     words = in_words(line["status"], line["attacker"])
