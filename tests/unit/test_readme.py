@@ -40,12 +40,11 @@ def test_the_readme_is_short_and_names_the_commands_that_it_promises():
         assert command in readme
 
 
-@pytest.mark.parametrize(("page", "command", "table"), SHOWN, ids=lambda value: str(value)[:60])
-def test_what_a_page_shows_is_what_its_command_prints(page, command, table, monkeypatch):
+def test_what_a_page_shows_is_what_its_command_prints(monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(report_tables, "numbers", NUMBERS)
 
-    assert TABLES["printed"](command) == table
+    assert [(page, command) for page, command, table in SHOWN if TABLES["printed"](command) != table] == []
 
 
 def test_a_table_that_is_out_of_date_is_written_anew(monkeypatch):
