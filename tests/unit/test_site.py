@@ -144,7 +144,7 @@ def test_the_figures_of_a_report_have_the_lines_that_draw_them(site):
     page = (site / "pictures.html").read_text()
     pictures = re.findall(r'<img alt="(\w+)" src="(reports/[^"]+)"', page)
 
-    assert len(pictures) >= 12
+    assert len(pictures) >= 10
     for component, picture in pictures:
         assert (site / picture).is_file() and f"use: {component}" in re.sub("<[^>]+>", "", page)
 

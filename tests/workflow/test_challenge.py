@@ -27,7 +27,7 @@ from touchstone.settings.study import load
 
 FORGED = runpy.run_path(str(Path(__file__).parents[1] / "forged_evidence.py"))
 Forger, caught = FORGED["Forger"], FORGED["caught"]
-CLAIMS = ("A5", "M3", "F3")  # of attacks on a score, margins, and attacks on a network
+CLAIMS = ("A5", "M4", "F3")  # of attacks on a score, margins, and attacks on a network
 TEST, TRAIN = (f"results/tiny/prepare/tiny/examples/digits_{part}.safetensors" for part in ("test", "train"))
 PGD = "results/tiny/attack/cnn.0/attacked/digits_test/cnn.0/pgd.safetensors"
 DETECT = "results/tiny/detect/cnn.0/attacked"
@@ -159,7 +159,7 @@ def test_test_images_in_the_training_set_are_found_under_other_ids(tiny, honest,
     assert caught(result, "splits", "examples.digits_test shares 60 images with examples.digits_train")
 
 
-CLAIM = {PGD: "F3", SCORE: "A5", NOISE: "A5", MARGINS: "M3"}
+CLAIM = {PGD: "F3", SCORE: "A5", NOISE: "A5", MARGINS: "M4"}
 OTHER_NET = "results/tiny/train/cnn_aloe.0/networks/cnn_aloe.0.safetensors"
 # What is forged, the file, the claims that rest on it. Each round is one pack; its forgeries are in different files.
 ROUNDS = [
