@@ -68,8 +68,8 @@ def print_verdicts(study: str, paper: str | None = None) -> int:
             say(f"{line['claim']} in variants of the experiment: {line['variants']}")
     for name, sentences in _unfair(study).items():
         if paper in (None, name):
-            for line in textwrap.wrap(f"{name}, what its authors may call unfair: {' '.join(sentences)}", WIDTH):
-                say(line)
+            for text in textwrap.wrap(f"{name}, what its authors may call unfair: {' '.join(sentences)}", WIDTH):
+                say(text)
     judged = [line for line in lines if line["status"] not in (NO_VERDICT, NOT_RUN)]
     missing = [line["claim"] for line in lines if line["note"].startswith(MISSING)]
     without = f"; asked but without numbers: {', '.join(missing)}" if missing else ""
