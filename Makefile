@@ -125,7 +125,6 @@ docs: .venv/development                 ## write the site of docs/ to build/docs
 ci: check test                          ## run what .ci/run runs first; it then runs test-faults and test-cluster
 
 tables: .venv/development               ## rewrite the tables and pictures of README and docs
-	@$(BIN)/python docs/picture.py
 	@$(BIN)/python docs/tables.py
 	@$(BIN)/python docs/house.py
 

@@ -32,7 +32,7 @@ from racing import Goal, Results
 from touchstone.claims import paper_files
 from touchstone.claims.criteria import Book
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.claims.verdicts import BROKEN, CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED, NOT_RUN
+from touchstone.claims.verdicts import BROKEN, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
 from touchstone.evaluations.statistics import intervals
 from touchstone.pipeline.jobs import job_plan
 from touchstone.pipeline.jobs.artefacts import Artefacts
@@ -51,7 +51,7 @@ ROOT = Path(__file__).parents[1]
 WORLD = "benchmarks/known_truths"
 STUDY, SEED_STEP = f"{WORLD}/known_answers.yaml", 100  # between the networks of two seeds
 KINDS = {"true": "true", "false": "false", "planted": "planted, hides its gradient", "honest": "planted, honest"}
-WORDS = (CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED)
+WORDS = (HOLDS, INCONCLUSIVE, FAILS)
 JUDGE, HULL, OBLIVIOUS, TESTED = (
     "the judge",
     "hull of the networks' intervals",
@@ -203,13 +203,13 @@ def wrong(claim: str, word: str, attacker: str) -> bool:
     """Return whether the words for a claim are the opposite of the truth; inconclusive is not."""
     match kind_of(claim):
         case "true":
-            return word == NOT_CONFIRMED
+            return word == FAILS
         case "false":
-            return word == CONFIRMED
+            return word == HOLDS
         case "planted":
-            return word == CONFIRMED and attacker != BROKEN
+            return word == HOLDS and attacker != BROKEN
         case _:
-            return word == NOT_CONFIRMED or attacker == BROKEN
+            return word == FAILS or attacker == BROKEN
 
 
 def often_wrong(trials: list[dict[str, Judgement]]) -> dict[str, int]:
@@ -230,13 +230,13 @@ def far_claims() -> list[str]:
 def faults(trials: list[dict[str, Judgement]]) -> list[str]:
     """Return what is wrong with a judge, in sentences; nothing if it is as good as it has to be."""
     counts, found = table(trials), []
-    for kind, word in (("false", CONFIRMED), ("true", NOT_CONFIRMED)):
+    for kind, word in (("false", HOLDS), ("true", FAILS)):
         if (rate := share(counts[kind], word)) > MOST_WRONG:
-            found.append(f"{100 * rate:.1f} % of {kind} claims are {word}")
+            found.append(f"{100 * rate:.1f} % of {kind} claims: {word}")
     far = far_claims()
     said = [words_of[claim][0] for words_of in trials for claim in far if claim in words_of]
-    if said and (rate := said.count(CONFIRMED) / max(len(said), 1)) < LEAST_POWER:
-        found.append(f"only {100 * rate:.1f} % of true claims far from their bounds are confirmed")
+    if said and (rate := said.count(HOLDS) / max(len(said), 1)) < LEAST_POWER:
+        found.append(f"only {100 * rate:.1f} % of true claims far from their bounds hold")
     return found + [
         f"{claim} is judged wrongly with {n} of {len(trials)} seeds" for claim, n in often_wrong(trials).items()
     ]
@@ -253,8 +253,8 @@ def measured(seeds: list[int], keep: Path | None) -> Results:
     counts = table(by_judge[JUDGE])
     missed = Counter(kind_of(claim) for one in by_judge[JUDGE] for claim, said in one.items() if wrong(claim, *said))
     goals = [
-        Goal("share of false claims that are confirmed", share(counts["false"], CONFIRMED), MOST_WRONG),
-        Goal("share of true claims that are not confirmed", share(counts["true"], NOT_CONFIRMED), MOST_WRONG),
+        Goal("share of false claims that hold", share(counts["false"], HOLDS), MOST_WRONG),
+        Goal("share of true claims that fail", share(counts["true"], FAILS), MOST_WRONG),
         Goal("planted defences that stand", missed["planted"], 0),
         Goal("honest defences that fall", missed["honest"], 0),
         Goal("claims judged wrongly with more than a quarter of the seeds", len(often_wrong(by_judge[JUDGE])), 0),

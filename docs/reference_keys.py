@@ -27,10 +27,11 @@ KINDS = {
     "bounds-of-between": "two numbers, or two for each study",
 }
 EXAMPLES = {
+    "base": "base: fashion_mnist",
     "title": "title: Clothes",
     "pdf": "pdf: false",
     "data": "data: {test: {digits_test: {use: digits, source: sklearn_digits, part: test}}, ood_far: [photographs]}",
-    "scale": "scale: {seeds: 3, epochs: 20, translators: {epochs: 10}, claims: {S0-2: 5}}",
+    "scale": "scale: {seeds: 3, epochs: 20, translators: {epochs: 10}, claims: {G1: 10}}",
     "compute": "compute: {device: cuda, batch_size: 500}",
     "papers": "papers: {fgsm: quick, ./energy_score: full}",
     "change": "change: {attacks: {pgd: {steps: 80}, nudge: {use: fgsm, eps: 8/255}}}",
@@ -48,7 +49,7 @@ EXAMPLES = {
     "figures": "figures: {attacked_curves: {caption: Accuracy under attack}}",
     "confounding": "confounding: {two_ones: {variant: softmax, ones: 2, draws: 3}}",
     "groups": "groups: {convolutional: resnet}",
-    "claims": "claims: {S3-1: {net: softmax, attack: fgsm_25, examples: digits_test}}",
+    "claims": "claims: {F1: {maxout: maxout, attack: fgsm_25, examples: digits_test}}",
 }
 
 

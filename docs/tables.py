@@ -5,8 +5,7 @@ command is `touchstone ...`, `table STUDY EVALUATION METRIC [--entries ...] [--e
 `sentences STUDY CLAIM ...` for what claims found. In docs/papers, `<!-- published of PAPER -->` and
 `<!-- criteria of PAPER -->` come from the papers' claims.yaml, `<!-- data roles -->` from their common.yaml,
 and `<!-- keys of scale -->` from the schema of a study.
-`<!-- five papers in STUDY: CLAIM ... -->` takes each paper's sentence from docs/papers/index.md, the rest from the study's
-report in git, which may be older than the papers.
+`<!-- five ideas: CLAIM ... -->` takes each paper's sentence from docs/papers/index.md, the rest from its claims.yaml.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from pathlib import Path
 from touchstone.__main__ import main
 from touchstone.commands._number_table import number_table
 from touchstone.commands._verdicts import read_lines, verdict_text, wanted_lines
-from touchstone.provenance import sidecar_files
 from touchstone.settings import papers
 from touchstone.settings.files import read_yaml
 from touchstone.settings.schemas import files
@@ -36,9 +34,7 @@ TABLE = re.compile(
 CLAIMS = re.compile(
     r"<!-- (?P<part>published|criteria) of (?P<paper>\w+) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
 )
-FIVE = re.compile(
-    r"<!-- five papers in (?P<study>\w+): (?P<claims>[^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
-)
+IDEAS = re.compile(r"<!-- five ideas: (?P<claims>[^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
 ROLES = re.compile(r"<!-- data roles -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
 KEYS = re.compile(r"<!-- keys of (?P<block>\w+) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
 IDEA = re.compile(
@@ -119,36 +115,29 @@ def keys_of(block: str) -> str:
     return "".join(["| key | meaning |\n| --- | --- |\n", *rows])
 
 
-def five_papers(study: str, wanted: list[str]) -> str:
-    """Return one claim of each paper: what it states, was published and was measured, and its verdict."""
+def five_ideas(wanted: list[str]) -> str:
+    """Return one claim of each paper: what the paper promises, how it is tested, and what its authors may call unfair."""
     ideas = {idea["page"]: idea for idea in IDEA.finditer((ROOT / "docs" / "papers" / "index.md").read_text())}
-    facts = sidecar_files.read_sidecar(ROOT / "reports" / study / "report.html")["settings"]["papers"]
-    pages = {paper["name"]: f"{folder}.md" for folder, paper in facts.items()}
-    published = {name: figure for paper in facts.values() for name, figure in paper["published"].items()}
-    lines = {line["claim"]: line for line in read_lines(study)[1]}
-    rows = ["| paper | it says | published | measured here | verdict |\n| --- | --- | --- | --- | --- |\n"]
+    facts = {f"{paper}.md": read_yaml(papers.SHIPPED / paper / "claims.yaml") for paper in papers.shipped()}
+    pages = {claim: page for page, paper in facts.items() for claim in paper["criteria"]}
+    rows = ["| idea | it promises | tested here | what its authors may call unfair |\n| --- | --- | --- | --- |\n"]
     for claim in wanted:
-        line = lines[claim]
-        idea = ideas[pages[line["paper"]]]
-        figure = published[line["published"].partition(":")[0]]
+        paper, idea = facts[pages[claim]], ideas[pages[claim]]
+        criterion = paper["criteria"][claim]
         cells = (
-            f"[{line['paper']}](docs/papers/{idea['page']}), {idea['link']}",
+            f"[{paper['name']}](docs/papers/{idea['page']}), {idea['link']}",
             idea["sentence"],
-            f"{figure['setting']}: {figure['figure']}",
-            f"{line['says']} ({claim}).",
-            verdict_text(line),
+            f"{criterion['setting'].strip()}: {criterion['criterion']}",
+            paper["unfair"][0],
         )
-        rows.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n")
+        rows.append(f"| {' | '.join(' '.join(cell.split()).replace('|', '&#124;') for cell in cells)} |\n")
     return "".join(rows)
 
 
 def rewritten(text: str) -> str:
     """Return a page with all its tables up to date."""
-    text = FIVE.sub(
-        lambda match: (
-            f"<!-- five papers in {match['study']}: {match['claims']} -->\n\n"
-            f"{five_papers(match['study'], match['claims'].split())}\n<!-- end -->"
-        ),
+    text = IDEAS.sub(
+        lambda match: f"<!-- five ideas: {match['claims']} -->\n\n{five_ideas(match['claims'].split())}\n<!-- end -->",
         text,
     )
     text = CLAIMS.sub(

@@ -23,7 +23,7 @@ grades:
   quick: {change: {attacks: {pgd: {steps: 2}, fgsm: {eps: 0.3}}}}
 """
 GRADES = "grades: {smoke: {}, quick: {}}\n"  # of a paper with nothing of its own
-CLAIMS = "name: {0}\ntitle: {0}\ncite: C\nurl: https://example.org\n"
+CLAIMS = "name: {0}\ntitle: {0}\ncite: C\nurl: https://example.org\nunfair: [It is small.]\n"
 STUDY = """
 title: Mine
 data: {calibration: {held_out: {use: digits, part: calibration}}, test: digits_test}

@@ -174,6 +174,27 @@ def attacked_score_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), detectors=
     return cells
 
 
+def crossed_score_cells():
+    """The scores of two detectors, each also at the points that were made against the other, and of sets to choose on."""
+    cells = []
+    for entry, seed, detector in product(CLASSIFIERS, SEEDS, ("msp", "energy")):
+        net = f"{entry}.{seed}"
+        own = {"entry": entry, "seed": seed, "detector": detector}
+        for name, shift in {"digits_test": 0.0, "chosen_on": 0.0, "gaussian": 2.0, **OOD}.items():
+            clean = generator(net, detector, name).normal(shift, 1.0, ROWS)
+            label = labels(ROWS) if shift == 0 else np.full(ROWS, -1)
+            cells.append(Cell(Scores(clean, ids(), label), at("crossed", net, detector, name), examples=name, **own))
+            for attack, aim in product(("score_5", "doubled_5"), ("msp", "energy")):
+                reach = (
+                    0.05 * CLASSIFIERS[entry] * (1 if aim == detector else 0.5) * (1.1 if attack == "doubled_5" else 1)
+                )
+                noun = Scores(clean + (reach if shift == 0 else -reach), ids(), label)
+                place = {"examples": name, "attack": attack, "victim": f"{net}+{aim}@0.05"}
+                used = {"use": "score_pgd", "eps": 0.05, "steps": 10}
+                cells.append(Cell(noun, at("crossed", net, detector, name, aim, attack), settings=used, **place, **own))
+    return cells
+
+
 def checked_score_cells():
     """The attacked scores, and those under twice the steps, under queries and under another attack that knows the score."""
     cells = attacked_score_cells()
@@ -329,15 +350,6 @@ def three_classifiers_on_one():
     """Transfer cells of both classifiers, and of a third that only sees what was made to fool cnn."""
     third = [cell for cell in transfer_cells() if cell.entry == "cnn_pgd" and cell.victim.startswith("cnn.")]
     return [*transfer_cells(), *(replace(cell, entry="mlp", file=f"mlp/{cell.file}") for cell in third)]
-
-
-def survey_of(cells):
-    """The same cells of three times as many classifiers."""
-    return [
-        replace(cell, entry=f"{cell.entry}{name}", file=f"{cell.file}{name}")
-        for name in ("", "_deep", "_narrow")
-        for cell in cells
-    ]
 
 
 def rubbish_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
@@ -507,7 +519,6 @@ OWN_NOUNS = {
     "robustness": {"outputs": [*NOUNS["outputs"], *free_cells()]},
     "agreement": {"outputs": transfer_cells()},
     "chance_agreement": {"outputs": three_classifiers_on_one()},
-    "tau_and_robustness": {"margins": survey_of(margin_cells()), "outputs": survey_of(clean(output_cells()))},
     "paired_errors": {
         "outputs": [*output_cells(), *(c for c in transfer_cells() if c.victim != f"{c.entry}.{c.seed}")]
     },
@@ -519,24 +530,34 @@ OWN_NOUNS = {
     "closed_form": dict(zip(("checkpoints", "examples", "outputs"), logistic_cells(), strict=True)),
     "attacked_detection": ATTACKED,
     "certified_detection": {"scores": certified_score_cells()},
+    "union_detection": {"crossed_scores": crossed_score_cells()},
     "routing": DEFENCES,
     "translation": {"outputs": output_cells(("unet", "denoiser"))},
 }
 SETTINGS = {
     "id_examples": "digits_test", "eps": [0.05, 0.1, 0.2],
-    "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn", "fgsm"], "turned": ["energy"], "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5,
+    "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn", "fgsm"], "turned": ["energy"], "baseline": "cnn", "size": 20, "subsets": 5,
     "epochs": 5, "statistics": ["auroc", "aupr_ood", "aupr_id", "fpr95_id", "fpr95_ood", "detection_error"],
 }  # fmt: skip
 OWN_SETTINGS = {
-    "chosen_baseline": {"sets": ["uniform"], "choice_id": "digits_test", "choice_sets": ["photographs"]},
+    "gain_over_best": {"learned": ["mahalanobis"], "against": ["msp"]},
     "detector_reduction": {"eps": 0.1},
     "checks": {"checked": ["score_5", "score_10", "score_20"]},
     "paired_detection": {"against": ["msp"]},
     "translation": {"against": ["denoiser"]},
     "linear_probe": {"against": ["cnn"]},
+    "agreement": {"against": ["cnn"]},
     "chance_agreement": {"against": ["mlp"]},
-    "rubbish": {"against": ["cnn"]},
+    "unclipped_confidence": {"against": ["cnn"]},
     "certified_detection": {"high": ["msp_high"], "low": ["msp_low"], "eps": [0.05]},
+    "union_detection": {
+        "id_examples": ["digits_test"],
+        "choice_id": ["chosen_on"],
+        "choice_sets": ["gaussian"],
+        "before": ["cnn"],
+        "checked": ["doubled_5"],
+        "alone": ["score_5"],
+    },
 }
 # Settings of this name where a component requires one; where it has a default, it means something else.
 REQUIRED = {

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from known_truths import truths
-from known_truths.planted import planted
+from known_truths.planted import ORIGIN, planted
 from known_truths.world import CALIBRATION, DISTANCE, NEAR, NUISANCE, RATE, SIGMA, WIDE, rows
 
 FOLDER = Path(__file__).parent / "known_answers"
@@ -180,7 +180,7 @@ COMPARISONS = ("at_least", "at_most", "above", "below")
 def claim(quantity: Quantity, comparison: str, bound: float) -> dict[str, Any]:
     """Return a criterion that compares a quantity with a bound."""
     sign = {"at_least": ">=", "at_most": "<=", "above": ">", "below": "<"}[comparison]
-    block: dict[str, Any] = {"setting": quantity.name, "criterion": f"{sign} {bound:g}"}
+    block: dict[str, Any] = {"setting": quantity.name, "criterion": f"{sign} {bound:g}", "bound": ORIGIN}
     if quantity.sets:
         block["roles"] = {"sets": "mean examples"}
     return block | {"tests": [{"name": quantity.name, **quantity.rows, comparison: bound}]}
@@ -205,12 +205,13 @@ def judged() -> Iterator[tuple[str, Quantity, str, float]]:
 
 HEAD = """\
 # Written by `PYTHONPATH=benchmarks python -m known_truths.claims`; change that instead. Strue-N is true and Sfalse-N false
-# by construction: truths.py has the formulas. Splanted-N hides something and has to be broken, Shonest-N has to survive.
+# by construction: truths.py has the formulas. Splanted-N hides something and has to be broken, Shonest-N must not be.
 name: Known answers
 title: Claims whose truth is known
 cite: "touchstone. Claims about Gaussian pixels, integer networks and planted defences, whose truth is a formula. 2026."
 url: https://docs.scipy.org/doc/scipy/reference/stats.html
 
+unfair: ["Two classes, 16 pixels and independent images: nothing that a paper is about."]
 published: {}   # truths are formulas; no paper states them
 """
 

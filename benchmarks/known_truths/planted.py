@@ -1,4 +1,4 @@
-"""The claims of planted defences: those that hide something have to be broken, honest ones have to survive."""
+"""The claims of planted defences: those that hide something have to be broken, honest ones must not be."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from known_truths import truths
 from known_truths.world import DISTANCE, NEAR, SIGMA, rows
 
 HIDDEN = ("saturated_rule", "quantised_rule", "one_hot_rule", "stopped_rule", "hot_rule", "random_rule")
+ORIGIN = {"from": "ours", "source": "a chosen distance from the truth, which a formula gives"}
 LEFT, MARGIN = truths.linear_accuracy(DISTANCE, SIGMA, NEAR), 0.1
 
 
@@ -65,12 +66,12 @@ def _resists(
 ) -> dict[str, Any]:
     sign = {"at_least": ">=", "at_most": "<="}[comparison]
     test = {"name": name, **row, comparison: bound}
-    return {"setting": name, "criterion": f"{sign} {bound:g}", "tests": [test], "broken_by": attacks}
+    block = {"setting": name, "criterion": f"{sign} {bound:g}", "bound": ORIGIN}
+    return block | {"tests": [test], "broken_by": attacks}
 
 
 def _attack(name: str, row: dict[str, Any], comparison: str, bound: float) -> dict[str, Any]:
     sign = {"below": "<", "above": ">"}[comparison]
-    return {
-        "kind": "counter", "setting": name, "criterion": f"broken if {sign} {bound:g}", "tests": [{"name": name, **row}],
-        "breaks": {"name": name, **row, comparison: bound, "consequence": "the claim above is broken"},
-    }  # fmt: skip
+    test = {"name": name, **row, comparison: bound, "consequence": "the claim above is broken"}
+    block = {"kind": "counter", "setting": name, "criterion": f"{sign} {bound:g}", "bound": ORIGIN}
+    return block | {"tests": [test]}

@@ -25,7 +25,7 @@ DATA_NAMES = frozenset(
         *("logits", "features", "gradient_norms", "companions"),
         *("state", "examples", "train", "validation", "outliers", "folder", "generator", "outlier_generator"),
         *("in_distribution", "input_shape", "classes", "seed", "outputs", "scores", "margins", "detectors"),
-        *("checkpoints", "metrics", "rival_outputs", "rival_scores"),
+        *("checkpoints", "metrics", "rival_outputs", "rival_scores", "crossed_scores"),
     )
 )
 

@@ -1,4 +1,4 @@
-"""Claims and metric rows made by hand, and the verdicts on them: S9-1, S9-2, ... scale down the figure P9-1."""
+"""Claims and metric rows made by hand, and the verdicts on them: S9-1, S9-2, ... are about the figure P9-1."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from touchstone.records.metric_tables import MetricRow
 ROWS = {"evaluation": "robustness", "metric": "clean_accuracy", "entry": "{net}", "examples": "{examples}"}
 ROLES = {"net": "classifiers", "examples": "examples"}
 ASKED = {"net": "cnn", "examples": "test"}
+ORIGIN = {"from": "ours", "source": "enough for a test"}
+COMPARED = {"at_least", "at_most", "above", "below", "between", "equals"}
 SETS = {"S9-1": {"net": "cnn", "examples": ["a", "b"]}}  # who plays the roles of a claim about a mean over two sets
 
 
@@ -39,27 +41,30 @@ def networks(value, low=None, high=None, *, seeds=(0, 1, 2), **more):
 
 
 def book(**blocks):
-    """Return P9-1 and one criterion per block, each with usual rows and roles."""
-    made = {
-        name.replace("_", "-"): {"setting": "s", "criterion": "c", "roles": ROLES, "rows": ROWS} | block
-        for name, block in blocks.items()
-    }
+    """Return P9-1 and one criterion per block, each with usual rows and roles; those without a bound are numbers."""
+    made = {name.replace("_", "-"): usual(block) | block for name, block in blocks.items()}
     figure = {"setting": "s", "figure": "99%", "source": "s.1", "marks": ["P"]}
     content = {"name": "Paper", "published": {"P9-1": figure}, "criteria": made}
     return paper_files.book({"made": yaml.safe_load(yaml.safe_dump(content, sort_keys=False))})
 
 
-def verdicts(rows, claims=None, data="other", itself=(), **blocks):
+def usual(block):
+    """Return what a criterion has that does not say otherwise."""
+    bounded = any(COMPARED & {*test} for test in (*block.get("tests", ()), block.get("rows", {})))
+    kind = {"bound": ORIGIN} if bounded else {"kind": "number"}
+    return {"setting": "s", "criterion": "c", "roles": ROLES, "rows": ROWS} | kind
+
+
+def verdicts(rows, claims=None, **blocks):
     """Return the verdicts by claim.
 
     Args:
-        itself: the criteria that measure P9-1 on its own data and network.
         rows: of the evaluation `main`, a robustness.
         claims: who plays the roles of each; by default the network cnn and the set test.
     """
     made = book(**blocks)
     chosen = dict.fromkeys(made.criteria, ASKED) if claims is None else claims
-    asked = StudyClaims(data, {"main": "robustness"}, chosen, at_paper_scale={name: ["P9-1"] for name in itself})
+    asked = StudyClaims({"main": "robustness"}, chosen)
     return {verdict.claim.id: verdict for verdict in judge(made, asked, rows)}
 
 

@@ -15,9 +15,12 @@ TAKES = {"train": 600, "attack": 30, "measure": 6}  # seconds of a job of each r
 EASY = (1e-4, 4e-4, 1e-4)  # what the seeds, the images and the rest vary by
 PAPER = {
     "name": "Mine", "title": "Mine, a paper", "cite": "A. Author. Title. 2026.", "url": "https://example.org",
-    "distance": 0.05, "published": {},
+    "distance": 0.05, "unfair": ["Made up."], "published": {},
 }  # fmt: skip
 EXPERIMENT = {
+    "classifiers": {
+        "mlp_pgd": {"use": "adversarial", "model": {"use": "mlp"}, "attack": {"use": "pgd", "eps": 0.1, "steps": 7}},
+    },
     "examples": {"some": {"use": "subset", "of": "$test", "count": 120}},
     "evaluations": {
         "mine_robustness": {
@@ -35,6 +38,7 @@ def criterion(metric="robust_accuracy", **more):
     return {
         "setting": metric,
         "criterion": "a bound",
+        "bound": {"from": "ours", "source": "enough for a test"},
         "roles": {"net": "classifiers"},
         **of_claim,
         "tests": [test | more],

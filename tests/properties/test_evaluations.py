@@ -121,7 +121,8 @@ def test_every_evaluation_names_nouns_and_then_settings(name):
     parameters = inspect.signature(component(name)).parameters.values()
 
     kinds = [parameter.kind for parameter in parameters]
-    assert {p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD} <= set(STUDY["NOUNS"])
+    roles = {p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
+    assert roles <= {*STUDY["NOUNS"], "crossed_scores"}
     assert kinds == sorted(kinds)
 
 

@@ -26,7 +26,6 @@ SHAPE = (2, 12, 16)
 # Settings that make the large ones small enough for a test; an architecture that is not here runs with its defaults.
 SMALL = {
     "ensemble": {"member": partial(mlp, hidden=[6]), "members": 3},
-    "sigmoid_top": {"network": partial(mlp, hidden=[6])},
     "preact_resnet18": {"width": 4},
     "wide_resnet": {"depth": 10, "width": 1},
     "resnet18": {"width": 4},

@@ -74,10 +74,12 @@ def companions_of(objective):
     build = getattr(importlib.import_module(objective.__module__), "companions", None)
     if build is None:
         return nn.Module()
-    unpaired = "generator_back" in inspect.signature(build).parameters
-    given = {"generator_back": moved_unet, "discriminator": partial(JUDGE, paired=False)}
+    asked = inspect.signature(build).parameters
+    judge = partial(JUDGE, paired=False) if "generator_back" in asked else JUDGE
+    *_, last = (part for part in model_for("clean").modules() if isinstance(part, nn.Linear))
+    given = {"generator_back": moved_unet, "discriminator": judge, "features": last.in_features}
     with seeded(0, "companions"):
-        return build(SHAPE, **(given if unpaired else {"discriminator": JUDGE}))
+        return build(SHAPE, **{name: value for name, value in given.items() if name in asked})
 
 
 def inputs_for(objective, rows=None):
@@ -149,8 +151,9 @@ def check_frozen(objective, name):
     """Validation: a frozen network comes back as it went in, and nothing hangs on its weights."""
     model = model_for(name)
     before = checkpoints.weights_of(model)
-    with frozen(model):
-        loss = objective(model, **inputs_for(objective))
+    inputs = inputs_for(objective)
+    with frozen(model), frozen(inputs.get("companions", nn.Module())):
+        loss = objective(model, **inputs)
         assert not loss.requires_grad, "a loss with a graph from a frozen network"
     after = checkpoints.weights_of(model)
     assert all((before[key] == after[key]).all() for key in before), "validation changes the network"

@@ -59,15 +59,29 @@ def test_the_rules_on_the_page_are_those_of_the_plan():
     assert tuple(re.findall(r"^\| `(\w+)` \| \w+.* \| .* \|$", PAGE.read_text(), re.MULTILINE))[-10:] == RULES
 
 
+def arrows():
+    """Return the arrows of the rule graph, as (from, to)."""
+    text = (ROOT / "docs/rulegraph.svg").read_text()
+    names = dict(re.findall(r"<title>(\d+)</title>.*?>(\w+)</text>", text, re.DOTALL))
+    return {(names[one], names[other]) for one, other in re.findall(r"<title>(\d+)&#45;&gt;(\d+)</title>", text)}
+
+
 def test_the_rule_graph_is_that_of_the_study_tiny(monkeypatch):
     """Draw it anew by: snakemake --rulegraph --config study=tiny | dot -Tsvg > docs/rulegraph.svg."""
     monkeypatch.chdir(ROOT)
-    text = (ROOT / "docs/rulegraph.svg").read_text()
-    names = dict(re.findall(r"<title>(\d+)</title>.*?>(\w+)</text>", text, re.DOTALL))
-    arrows = {(names[one], names[other]) for one, other in re.findall(r"<title>(\d+)&#45;&gt;(\d+)</title>", text)}
     read = {(other.split("/")[0], job.rule) for job in Plan(load("tiny")).jobs.values() for other in job.inputs}
 
-    assert arrows == read | {("evaluate", "all"), ("report", "all")}
+    assert arrows() == read | {("evaluate", "all"), ("report", "all")}
+
+
+def test_each_rule_says_which_rules_it_reads():
+    """`snakemake --list` prints these words; the rules name their inputs by a function only."""
+    text = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    said = re.findall(r'rule (\w+):\n    """Read (.*?)\."""', text)
+
+    assert {(one, rule) for rule, words in said for one in words.split(", ")} == {
+        (one, rule) for one, rule in arrows() if rule != "all"
+    }
 
 
 def test_the_picture_is_that_of_the_source():

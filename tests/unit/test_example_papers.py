@@ -48,11 +48,11 @@ def test_no_paper_of_the_package_and_no_study_of_the_workflow_is_an_example():
     assert [paper for paper in EXAMPLES for text in listed if f"examples/papers/{paper}" in text] == []
 
 
-def test_the_study_asks_every_criterion_but_the_one_that_needs_the_papers_own_data():
+def test_the_study_asks_every_criterion():
     plan = Plan(load(STUDY, ROOT))
     book = paper_files.book(plan.study["papers"])
 
     assert list(plan.study["papers"]) == ["energy", "trades", "fast"]
     asked = {name for name, roles in plan.study["claims"].items() if isinstance(roles, dict)}
-    assert asked == set(book.criteria) - {"Sebo-5"}
+    assert asked == set(book.criteria)
     assert {block["system"] for block in plan.study["evaluations"].values()} == {"energy", "trades", "fast"}

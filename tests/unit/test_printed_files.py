@@ -206,7 +206,7 @@ def write_report(folder, claims, numbers):
 
 CLAIM = {
     "claim": "S1-1",
-    "status": "confirmed",
+    "status": "holds",
     "attacker": "broken",
     "unit": "fraction",
     "measured": "0.5",

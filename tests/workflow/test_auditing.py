@@ -233,9 +233,9 @@ def forge(project, name, pattern, replacement):
         ('<data value="[^"]*"', '<data value="0.123456"', "shows 0.123456, which is not in line"),
         (r"(<data [^>]*>)[^<]*", r"\1+0.150", "shows +0.150 but line"),
         (
-            r'(id="claim-S4-3"[^>]*>.*?<span class="verdict [^>]*>)[^<]*',
-            r"\1confirmed as well",
-            "says that S4-3 is confirmed as",
+            r'(id="claim-F3"[^>]*>.*?<span class="verdict [^>]*>)[^<]*',
+            r"\1holds as well",
+            "says that F3 is holds as",
         ),
         (r"(<span class=\"verdict [^>]*>[^<]*</span> <strong>)\d+", r"\g<1>77", "counts 77 claims"),
     ],
@@ -255,7 +255,7 @@ def test_forged_words_tables_and_figures_are_found_by_building_the_report_again(
     forge(
         copied,
         "report.html",
-        "Each claim of a paper became a criterion",
+        "Each claim has a criterion with a bound",
         "Each claim was proven by a criterion",
     )
     forge(copied, "metrics.csv.gz", r"(?m)^(margins,.*,)(\d+),((?:[^,]*,){9}[^,]*)$", r"\g<1>99999,\3")
@@ -276,7 +276,7 @@ def test_forged_words_tables_and_figures_are_found_by_building_the_report_again(
     assert not any(it.unchecked for it in found.values())
     told = found[f"{folder}/report.html"].problem
     assert "Each claim was proven by" in told
-    assert "Each claim of a paper became" in told
+    assert "Each claim has a criterion" in told
     assert copied.digests("data", "results", "reports", ".touchstone/plan") == before, "an audit changes nothing"
 
 

@@ -55,7 +55,7 @@ def test_the_validator_finds_nothing_that_the_run_profiles_require(packed, monke
 
 
 def test_a_crate_of_some_claims_without_weights_is_valid_too_and_names_what_it_lacks(tiny, tmp_path, monkeypatch):
-    crate = write(tiny, tmp_path / "part.crate.zip", claims=("S1-13",), weights=False)
+    crate = write(tiny, tmp_path / "part.crate.zip", claims=("F3",), weights=False)
 
     named = entities(crate)
     assert issues(crate, monkeypatch) == []

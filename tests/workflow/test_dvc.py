@@ -214,7 +214,7 @@ def test_a_clone_with_pulled_files_computes_nothing_and_after_one_eps_exactly_it
     shutil.rmtree(cloned.root / "results")  # as in a fresh clone
     before = Plan(load("tiny", cloned.root)).tasks
     stored = cloned.stored()
-    write_study(cloned.root, "tiny", change={"attacks": {"score": {"eps": 0.11}}})
+    write_study(cloned.root, "tiny", change={"attacks": {"fgsm_02": {"eps": 0.03}}})
     after = Plan(load("tiny", cloned.root)).tasks
 
     assert cloned.runs() == len(behind(before, after)) > 1
@@ -222,7 +222,7 @@ def test_a_clone_with_pulled_files_computes_nothing_and_after_one_eps_exactly_it
     assert {record["name"] for record in records} == behind(before, after)
     shown = json.loads(cloned.type("dvc params diff --json"))
     assert {file: [*names] for file, names in shown.items()} == {
-        "workflow/studies/tiny.yaml": ["change.attacks.score.eps"]
+        "workflow/studies/tiny.yaml": ["change.attacks.fgsm_02.eps"]
     }
 
 

@@ -9,12 +9,14 @@ name: Spread
 title: The spread of logits
 cite: A. Author. The spread of logits. 2026.
 url: https://example.org/spread
+unfair: [A small network and a few hundred digits.]
 published:
   Pspread-1: {setting: "MNIST against noise, spread of the logits", figure: AUROC .98, source: Table 2, marks: [P]}
 criteria:
   Sspread-1:
     setting: spread of the logits, digits against each out-of-distribution set
     criterion: AUROC >= .30
+    bound: {from: ours, source: far below the published figure}
     scales: [Pspread-1]
     roles: {net: classifiers, detector: detectors, sets: each examples}
     tests:

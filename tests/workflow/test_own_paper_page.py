@@ -86,7 +86,7 @@ def test_the_study_of_the_page_asks_the_questions_of_the_paper(project):
     plan = Plan(load(study))
 
     asked = {name for name, cast in plan.study["claims"].items() if isinstance(cast, dict)}
-    assert {f"Sebo-{number}" for number in range(1, 12) if number != 5} <= asked
+    assert {f"Sebo-{number}" for number in (1, 2, 3, 4, 8, 9, 11, 12)} <= asked
     assert {"cnn_original", "cnn_oe"} <= plan.study["classifiers"].keys()
 
 

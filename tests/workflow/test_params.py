@@ -14,7 +14,7 @@ from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 FULL = dict.fromkeys(("gradient_detection", "aloe", "margin_consistency", "fgsm", "translation"), "full")
-DIGITS = study_text("digits", papers=FULL, change=None)  # every question of the papers
+DIGITS = study_text("digits", papers=FULL, change=None, scale={"seeds": 10})  # every question of the papers
 
 
 def changed(project, text="", **changes):
@@ -36,6 +36,7 @@ def test_every_shipped_study_is_right(study):
     assert load(study, ROOT).name == study
 
 
+JOINT = "use: ensemble_adversarial, attack: {use: fgsm}, model: {use: mlp}, train: digits_train, validation: digits_validation"
 # What a study changes, and words of the message.
 MISTAKES = {
     "an unknown setting": ("attacks: {pgd: {step_sise: 0.1}}", "change.attacks.pgd.step_sise: not a setting of attacks/pgd.py", "Did you mean step_size?"),
@@ -67,32 +68,32 @@ MISTAKES = {
     "an unknown victim": ("evaluations: {routing: {victims: [rooted]}}", "change.evaluations.routing.victims: no entry called rooted in classifiers or defences", "Did you mean routed?"),
     "a translator of no network": ("translators: {unet: {classifier: null}}", "change.translators.unet.classifier: must name an entry of classifiers", ""),
     "a denoiser of a network": ("translators: {denoiser: {classifier: cnn}}", "change.translators.denoiser.classifier: training/denoising.py attacks no network", ""),
-    "a fitted detector without data": ("detectors: {mahalanobis: {fit: null}}", "change.detectors.mahalanobis.fit: detectors/mahalanobis.py is fitted: must name an entry of examples", ""),
+    "a fitted detector without data": ("detectors: {pixel_mahalanobis: {fit: null}}", "change.detectors.pixel_mahalanobis.fit: detectors/pixel_mahalanobis.py is fitted: must name an entry of examples", ""),
     "data for a detector that is not fitted": ("detectors: {msp: {fit: digits_train}}", "change.detectors.msp.fit: detectors/msp.py is not fitted on anything; leave it out", ""),
     "no anomalies for a detector that learns from them": ("detectors: {gradient_network: {anomalous: []}}", "change.detectors.gradient_network.anomalous: detectors/gradient_network.py learns from anomalies: must name entries of examples or attacks", ""),
-    "anomalies for a detector that does not": ("detectors: {mahalanobis: {anomalous: [pgd]}}", "change.detectors.mahalanobis.anomalous: detectors/mahalanobis.py learns from no anomalies; leave it out", ""),
+    "anomalies for a detector that does not": ("detectors: {pixel_mahalanobis: {anomalous: [pgd]}}", "change.detectors.pixel_mahalanobis.anomalous: detectors/pixel_mahalanobis.py learns from no anomalies; leave it out", ""),
     "a network for a detector that is not fitted": ("detectors: {msp: {classifier: cnn}}", "change.detectors.msp.classifier: detectors/msp.py is not fitted on anything; leave it out", ""),
     "held-out images that nothing reads": ("evaluations: {robustness: {fit: digits_detector_train}}", "change.evaluations.robustness.fit: neither evaluations/robustness.py nor a figure of it reads held-out images; leave it out", ""),
     "margins that nothing reads": ("evaluations: {robustness: {margins: [nearest_classes]}}", "change.evaluations.robustness.margins: neither evaluations/robustness.py nor a figure of it reads margins; leave it out", ""),
-    "certificates that nothing reads": ("evaluations: {robustness: {certificates: [msp_high_02]}}", "change.evaluations.robustness.certificates: neither evaluations/robustness.py nor a figure of it reads certificates; leave it out", ""),
+    "certificates that nothing reads": ("evaluations: {robustness: {certificates: [msp_high_05]}}", "change.evaluations.robustness.certificates: neither evaluations/robustness.py nor a figure of it reads certificates; leave it out", ""),
     "rivals that nothing reads": ("evaluations: {robustness: {rivals: [cnn]}}", "change.evaluations.robustness.rivals: neither evaluations/robustness.py nor a figure of it reads rivals; leave it out", ""),
     "detectors that nothing reads": ("evaluations: {robustness: {detectors: [msp]}}", "change.evaluations.robustness.detectors: neither evaluations/robustness.py nor a figure of it reads detectors; leave it out", ""),
     "attacked sets without an attack": ("evaluations: {data_sheet: {attacked: [digits_test]}}", "change.evaluations.data_sheet.attacked: only attacks read it, and this evaluation has none; name attacks, or leave it out", ""),
     "victims without an attack": ("evaluations: {data_sheet: {victims: [cnn]}}", "change.evaluations.data_sheet.victims: only attacks read it, and this evaluation has none; name attacks, or leave it out", ""),
     "a rate without a router": ("defences: {translated: {false_positive_rate: 0.01}}", "change.defences.translated.false_positive_rate: only a router reads it, and this defence has none; add a router, or leave it out", ""),
-    "certificates in the wrong order": ("evaluations: {certified_detection: {high: [msp_high_05, msp_high_02]}}", "change.evaluations.certified_detection.high: msp_high_05 must certify the high end at eps 0.02; it has end high, eps 0.05", ""),
-    "a certificate of the wrong end": ("evaluations: {certified_at_training_eps: {low: [msp_high_05]}}", "change.evaluations.certified_at_training_eps.low: msp_high_05 must certify the low end at eps 0.05; it has end high, eps 0.05", ""),
-    "no certificate": ("evaluations: {certified_at_training_eps: {high: [msp]}}", "change.evaluations.certified_at_training_eps.high: msp must certify the high end at eps 0.05; it certifies nothing", ""),
+    "certificates in the wrong order": ("evaluations: {certified_detection: {high: [msp_low_05]}}", "change.evaluations.certified_detection.high: msp_low_05 must certify the high end at eps 0.05; it has end low, eps 0.05", ""),
+    "a certificate of the wrong end": ("evaluations: {certified_detection: {low: [msp_high_05]}}", "change.evaluations.certified_detection.low: msp_high_05 must certify the low end at eps 0.05; it has end high, eps 0.05", ""),
+    "no certificate": ("evaluations: {certified_detection: {high: [msp]}}", "change.evaluations.certified_detection.high: msp must certify the high end at eps 0.05; it certifies nothing", ""),
     "checks of nothing": ("evaluations: {score_checks: {checked: []}}", "change.evaluations.score_checks.checked: must name the attacks to check; the others are what they are compared with", ""),
     "checks in vain": ("evaluations: {attack_checks: {checked: [fgsm]}}", "change.evaluations.attack_checks.checked: only checks of attacks on detectors read it, and this evaluation has none; leave it out", ""),
     "a direct attack that is not made": ("evaluations: {robustness: {direct_attacks: [fgsm_02]}}", "change.evaluations.robustness.direct_attacks: fgsm_02 is not one of its attacks; name it there, too", ""),
-    "no static networks": ("classifiers: {cnn_ensemble_pgd: {static_networks: []}}", "change.classifiers.cnn_ensemble_pgd.static_networks: must name entries of classifiers", ""),
-    "an unknown static network": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, maxuot]}}", "change.classifiers.cnn_ensemble_pgd.static_networks: no entry called maxuot in classifiers", "Did you mean maxout?"),
-    "a static network that is a defence": ("classifiers: {cnn_ensemble_pgd: {static_networks: [routed]}}", "change.classifiers.cnn_ensemble_pgd.static_networks: no entry called routed in classifiers", ""),
-    "a static network that is no list": ("classifiers: {cnn_ensemble_pgd: {static_networks: cnn}}", "change.classifiers.cnn_ensemble_pgd.static_networks: expected a list of entries (or all), got \"cnn\"", ""),
+    "no static networks": ("classifiers: {taught_together: {" + JOINT + ", static_networks: []}}", "change.classifiers.taught_together.static_networks: must name entries of classifiers", ""),
+    "an unknown static network": ("classifiers: {taught_together: {" + JOINT + ", static_networks: [cnn, maxuot]}}", "change.classifiers.taught_together.static_networks: no entry called maxuot in classifiers", "Did you mean maxout?"),
+    "a static network that is a defence": ("classifiers: {taught_together: {" + JOINT + ", static_networks: [routed]}}", "change.classifiers.taught_together.static_networks: no entry called routed in classifiers", ""),
+    "a static network that is no list": ("classifiers: {taught_together: {" + JOINT + ", static_networks: cnn}}", "change.classifiers.taught_together.static_networks: expected a list of entries (or all), got \"cnn\"", ""),
     "static networks of an objective that attacks none": ("classifiers: {cnn_pgd: {static_networks: [cnn]}}", "change.classifiers.cnn_pgd.static_networks: training/adversarial.py attacks no other network; leave it out", ""),
-    "a network that needs itself": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, cnn_ensemble_pgd]}}", "change.classifiers.cnn_ensemble_pgd.static_networks: cnn_ensemble_pgd needs cnn_ensemble_pgd, but a static network has to be trained first", ""),
-    "networks that need each other": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, second]}, second: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: mlp}, static_networks: [third], train: digits_train, validation: digits_validation}, third: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: mlp}, static_networks: [cnn_ensemble_pgd], train: digits_train, validation: digits_validation}}", "change.classifiers.cnn_ensemble_pgd.static_networks: cnn_ensemble_pgd needs second needs third needs cnn_ensemble_pgd, but", "classifiers.third.static_networks: third needs cnn_ensemble_pgd needs second needs third"),
+    "a network that needs itself": ("classifiers: {taught_together: {" + JOINT + ", static_networks: [cnn, taught_together]}}", "change.classifiers.taught_together.static_networks: taught_together needs taught_together, but a static network has to be trained first", ""),
+    "networks that need each other": ("classifiers: {taught_together: {" + JOINT + ", static_networks: [cnn, second]}, second: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: mlp}, static_networks: [third], train: digits_train, validation: digits_validation}, third: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: mlp}, static_networks: [taught_together], train: digits_train, validation: digits_validation}}", "change.classifiers.taught_together.static_networks: taught_together needs second needs third needs taught_together, but", "classifiers.third.static_networks: third needs taught_together needs second needs third"),
     "a translator that attacks static networks": ("translators: {denoiser: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: unet}, train: digits_train, validation: digits_validation}}", "change.translators.denoiser.use: training/ensemble_adversarial.py trains classifiers, not translators", ""),
     "an entry that nothing uses": ("attacks: {mine: {use: fgsm}}", "change.attacks.mine: no evaluation that is asked uses it; name it in one, or remove it", ""),
     "a name that is taken": ("attacks: {cnn: {use: fgsm}}", "change.attacks.cnn: the name is taken by classifiers.cnn; names are unique", ""),
@@ -103,33 +104,33 @@ MISTAKES = {
     "a detector inside a random network": ("classifiers: {cnn: {draws: 20}}", "change.classifiers.cnn.draws: ", "which reads more than logits, so no attack could follow it"),
     "a defence around a random network": ("classifiers: {cnn: {draws: 20}}", "change.classifiers.cnn.draws: the defence translated is built on this network", ""),
     "an unknown confounding label": ("detectors: {gradient_network: {label: sofmax_all}}", "change.detectors.gradient_network.label", "Did you mean softmax_all?"),
-    "unknown networks in the settings of an evaluation": ("evaluations: {single_step: {own_probabilities: [rfb]}}", "change.evaluations.single_step.own_probabilities: no entry called rfb in classifiers or defences", "Did you mean rbf?"),
+    "unknown networks in the settings of an evaluation": ("evaluations: {unclipped_confidence: {own_probabilities: [rfb]}}", "change.evaluations.unclipped_confidence.own_probabilities: no entry called rfb in classifiers or defences", "Did you mean rbf?"),
     "an unknown entry to compare with": ("evaluations: {agreement_beyond_chance: {against: [cnnn]}}", "change.evaluations.agreement_beyond_chance.against: no entry called cnnn in classifiers or", "Did you mean cnn?"),
     "an unknown in-distribution set": ("evaluations: {detection: {id_examples: digits_tets}}", "change.evaluations.detection.id_examples: no entry called digits_tets in examples", "Did you mean digits_test?"),
     "an unknown label of an evaluation": ("evaluations: {expressivity: {label: sofmax_all}}", "change.evaluations.expressivity.label: no entry called sofmax_all in confounding", "Did you mean softmax_all?"),
     "an unknown network of a figure": ("figures: {trained_on_tested_on: {classifier: cnnn}}", "change.figures.trained_on_tested_on.classifier: no entry called cnnn in classifiers or defences", "Did you mean cnn?"),
     "a set that the evaluation of a figure does not have": ("figures: {trained_on_tested_on: {examples: few_test}}", "change.figures.trained_on_tested_on.examples: few_test is not named in evaluations.translation; name it there, or set examples to what is", ""),
-    "a network that no evaluation of a figure has": ("figures: {defences_against_knowledge: {entries: [cnn, softmax]}}", "change.figures.defences_against_knowledge.entries: softmax is not named in evaluations.routing or always_translated or robustness", ""),
+    "a network that no evaluation of a figure has": ("figures: {defences_against_knowledge: {entries: [cnn, softmax]}}", "change.figures.defences_against_knowledge.entries: softmax is not named in evaluations.always_translated or routed_and_known or robustness", ""),
     "an empty list": ("evaluations: {margins: {eps: []}}", "change.evaluations.margins.eps: expected list of float", ""),
-    "an unknown claim": ("claims: {S3-44: {softmax: softmax}}", "change.claims.S3-44: no such claim", "Did you mean S3-4?"),
-    "a published claim": ("claims: {P3-8: {plain: cnn}}", "change.claims.P3-8: a published figure", "use what scales it down: S3-4"),
-    "an unknown role": ("claims: {S2-1: {robbust: cnn_pgd}}", "change.claims.S2-1.robbust: not a role. Its roles are robust, measured", "Did you mean robust?"),
-    "an unknown entry in a role": ("claims: {S2-1: {robust: cnn_pdg}}", "change.claims.S2-1.robust: no entry called cnn_pdg in classifiers", "Did you mean cnn_pgd?"),
-    "an entry of another section in a role": ("claims: {S2-1: {robust: pgd}}", "change.claims.S2-1.robust: no entry called pgd in classifiers", ""),
-    "several entries where one plays": ("claims: {S4-1: {net: [cnn]}}", "change.claims.S4-1.net: expected an entry of classifiers, got ['cnn']", ""),
-    "roles side by side that differ in number": ("claims: {S3-12: {pgd: [pgd, pgd_02]}}", "change.claims.S3-12.pgd: is compared with fgsm entry by entry", ""),
+    "an unknown claim": ("claims: {F44: {softmax: softmax}}", "change.claims.F44: no such claim", "Did you mean F4?"),
+    "a published claim": ("claims: {P3-8: {plain: cnn}}", "change.claims.P3-8: a published figure", "the criteria about it: F2, F3"),
+    "an unknown role": ("claims: {M1: {robbust: cnn_pgd}}", "change.claims.M1.robbust: not a role. Its roles are robust, measured", "Did you mean robust?"),
+    "an unknown entry in a role": ("claims: {M1: {robust: cnn_pdg}}", "change.claims.M1.robust: no entry called cnn_pdg in classifiers", "Did you mean cnn_pgd?"),
+    "an entry of another section in a role": ("claims: {M1: {robust: pgd}}", "change.claims.M1.robust: no entry called pgd in classifiers", ""),
+    "several entries where one plays": ("claims: {T1: {net: [cnn]}}", "change.claims.T1.net: expected an entry of classifiers, got ['cnn']", ""),
+    "roles side by side that differ in number": ("claims: {G11: {attacks: [pgd]}}", "change.claims.G11.attacks: is compared with detectors entry by entry", ""),
     "an unknown shared role": ("claims: {shared: {examplez: digits_test}}", "change.claims.shared.examplez: no claim has such a role", "Did you mean examples?"),
-    "a claim with neither roles nor a reason": ("claims: {S2-1: 3}", "change.claims.S2-1: expected its roles, or a text that says why it is not run", ""),
+    "a claim with neither roles nor a reason": ("claims: {M1: 3}", "change.claims.M1: expected its roles, or a text that says why it is not run", ""),
     "a key twice": ("attacks: {pgd: {eps: 0.1, eps: 0.2}}", "change.attacks.pgd: eps is defined twice", ""),
     "training on test data": ("classifiers: {cnn: {train: digits_test}}", "change.classifiers.cnn.train: digits_test is tested on by evaluations.", ""),
     "validating on training data": ("classifiers: {cnn: {validation: digits_train}}", "change.classifiers.cnn.validation: digits_train is also the training set; use another set", ""),
-    "fitting on test data": ("detectors: {mahalanobis: {fit: digits_test}}", "change.detectors.mahalanobis.fit: digits_test is tested on", ""),
+    "fitting on test data": ("detectors: {pixel_mahalanobis: {fit: digits_test}}", "change.detectors.pixel_mahalanobis.fit: digits_test is tested on", ""),
     "an anomaly that is tested on": ("detectors: {gradient_network: {anomalous: [uniform]}}", "change.detectors.gradient_network.anomalous: uniform is tested on", ""),
-    "outliers made as a test set is": ("classifiers: {cnn_oe: {outliers: [blobs, uniform_fit]}}", "change.classifiers.cnn_oe.outliers: uniform_fit is of the family of uniform", "made by data/uniform_noise"),
-    "outliers from a test set's source": ("classifiers: {cnn_oe: {outliers: [textures_fit]}}", "change.classifiers.cnn_oe.outliers: textures_fit is of the family of textures", ""),
-    "outliers changed from what is tested on": ("examples: {hazy: {use: corruption, of: textures, kind: contrast, severity: 3}}\nclassifiers: {cnn_oe: {outliers: [hazy]}}", "change.classifiers.cnn_oe.outliers: hazy is of the family of textures", ""),
-    "outliers changed as a test set is": ("examples: {hazy: {use: corruption, of: digits_train, kind: contrast, severity: 1}}\nclassifiers: {cnn_oe: {outliers: [hazy]}}", "change.classifiers.cnn_oe.outliers: hazy is of the family of noisy", "made by data/corruption"),
-    "fitting on calibration data": ("detectors: {mahalanobis: {fit: digits_calibration}}", "change.detectors.mahalanobis.fit: digits_calibration gives the thresholds (data.calibration)", ""),
+    "outliers made as a test set is": ("classifiers: {cnn_oe_0: {outliers: [blobs, uniform_fit]}}", "change.classifiers.cnn_oe_0.outliers: uniform_fit is of the family of uniform", "made by data/uniform_noise"),
+    "outliers from a test set's source": ("classifiers: {cnn_oe_0: {outliers: [textures_fit]}}", "change.classifiers.cnn_oe_0.outliers: textures_fit is of the family of textures", ""),
+    "outliers changed from what is tested on": ("examples: {hazy: {use: corruption, of: textures, kind: contrast, severity: 3}}\nclassifiers: {cnn_oe_0: {outliers: [hazy]}}", "change.classifiers.cnn_oe_0.outliers: hazy is of the family of textures", ""),
+    "outliers changed as a test set is": ("examples: {hazy: {use: corruption, of: digits_train, kind: contrast, severity: 1}}\nclassifiers: {cnn_oe_0: {outliers: [hazy]}}", "change.classifiers.cnn_oe_0.outliers: hazy is of the family of corrupted_gaussian_noise", "made by data/corruption"),
+    "fitting on calibration data": ("detectors: {pixel_mahalanobis: {fit: digits_calibration}}", "change.detectors.pixel_mahalanobis.fit: digits_calibration gives the thresholds (data.calibration)", ""),
     "a network's thresholds from test data": ("classifiers: {cnn_known_0: {calibration: digits_test}}", "change.classifiers.cnn_known_0.calibration: digits_test is tested on", ""),
     "fitting on a network's calibration data": ("detectors: {gradient_network_split_0: {fit: known_0_calibration}}", "change.detectors.gradient_network_split_0.fit: known_0_calibration gives the thresholds (classifiers.cnn_known_0.calibration)", ""),
     "a seed twice": ("classifiers: {cnn: {seeds: [0, 0, 1]}}", "change.classifiers.cnn.seeds: names a seed twice", ""),
@@ -237,8 +238,8 @@ def test_a_set_with_its_own_use_replaces_the_shared_one(project):
 
 
 def test_roles_are_filled_from_the_shared_ones(project):
-    assert changed(project)["claims"]["S4-1"] == {
-        "net": "cnn", "translator": "unet", "defence": "routed", "attack": "pgd", "examples": "digits_attacked",
+    assert changed(project)["claims"]["T1"] == {
+        "net": "cnn", "defence": "routed", "attack": "pgd_10", "examples": "digits_attacked",
     }  # fmt: skip
 
 
@@ -269,11 +270,11 @@ def test_a_study_without_papers_names_its_file_in_every_mistake(project):
 
 
 def test_a_grade_that_does_not_ask_an_evaluation_draws_no_figure_of_it(project):
-    full, quick = changed(project), changed(project, papers=dict.fromkeys(FULL, "quick"))
+    full, smoke = changed(project), changed(project, papers=dict.fromkeys(FULL, "smoke"))
 
-    left = full["evaluations"].keys() - quick["evaluations"].keys()
+    left = full["evaluations"].keys() - smoke["evaluations"].keys()
     assert left
-    assert all(figure["evaluation"] in quick["evaluations"] for figure in quick["figures"].values())
+    assert all(figure["evaluation"] in smoke["evaluations"] for figure in smoke["figures"].values())
     assert any(figure["evaluation"] in left for figure in full["figures"].values())
 
 
@@ -284,8 +285,8 @@ def test_a_study_with_few_roles_asks_only_what_they_allow(project):
 
     few = load("mine", project)
 
-    assert "robustness" in few["evaluations"] and "natural_shifts" not in few["evaluations"]
-    assert few["claims"]["S4-8"].startswith("the study gives no data role darker: ")
+    assert "robustness" in few["evaluations"] and "darker_images" not in few["evaluations"]
+    assert few["claims"]["T4"].startswith("the study gives no data role darker: ")
     assert "photographs" not in few["examples"] and "logistic" not in few["classifiers"]
 
 
@@ -328,7 +329,7 @@ def test_a_source_that_cannot_be_had_is_left_out_with_all_that_leans_on_it(proje
 def test_a_claim_about_what_is_absent_is_not_run(project):
     left = without(project, "cifar10", "places365")
 
-    assert left["claims"]["S1-9"].startswith("few_places (examples) is not in this study")
+    assert left["claims"]["G14"].startswith("places (examples) is not in this study")
 
 
 def test_an_evaluation_of_absent_sets_alone_goes_with_what_only_it_asks(project):

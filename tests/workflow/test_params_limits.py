@@ -50,7 +50,7 @@ HOSTILE = {
     "a list without end": (f"evaluations:\n  margins:\n    eps: [{', '.join(['0.1'] * 5000)}]", 3, "evaluations.margins.eps", "at most 1,000"),
     "entries without end": (f"attacks:\n{MANY}", 1, "attacks", "at most 500 entries"),
     "too many steps": (f"attacks:\n  pgd:\n    steps: {10**30}", 3, "attacks.pgd.steps", "at least 1, at most 1,000,000"),
-    "too many hidden units": ("classifiers:\n  cnn_narrow:\n    model: {hidden: 1000000000}", 3, "classifiers.cnn_narrow.model.hidden", "at most 1,000,000"),
+    "too many hidden units": ("classifiers:\n  cnn:\n    model: {hidden: 1000000000}", 3, "classifiers.cnn.model.hidden", "at most 1,000,000"),
     "too large a seed": (f"classifiers: {{cnn: {{seeds: [0, {2**70}]}}}}", 1, "classifiers.cnn.seeds.1", "at most 4,294,967,295"),
     "too large a seed of a set": (f"examples: {{uniform: {{seed: {2**32}}}}}", 1, "examples.uniform.seed", "at most 4,294,967,295"),
     "too fast a rate": ("classifiers: {cnn: {learning_rate: 1.0e+30}}", 1, "classifiers.cnn.learning_rate", "above 0, at most 1,000,000"),
@@ -75,10 +75,10 @@ HOSTILE = {
     "a digest that is cut": (f"sources: {{skimage_faces: {{sha256: 'sha256:{'0' * 63}'}}}}", 1, "sources.skimage_faces.sha256", "64 hexadecimal digits"),
     "a source for what reads none": ("examples: {uniform: {source: skimage_faces}}", 1, "examples.uniform.source", "data/uniform_noise.py reads no source"),
     "no source for what reads one": ("examples: {faces: {source: null}}", 1, "examples.faces.source", "must name an entry of sources"),
-    "no set for what changes one": ("examples: {noisy: {of: null}}", 1, "examples.noisy.of", "must name an entry of examples"),
+    "no set for what changes one": ("examples: {digits_attacked: {of: null}}", 1, "examples.digits_attacked.of", "must name an entry of examples"),
     "a question without end": ("evaluations: {robustness: {classifiers: all, examples: all, attacks: all, victims: all, translators: all}}\nclassifiers: {mlp: {seeds: [" + ", ".join(map(str, range(100))) + "]}}", 1, "evaluations.robustness", "may read at most 100,000"),
     "a long name": (f"attacks:\n  {'a' * 100}: {{use: fgsm}}", 2, f"attacks.{'a' * 100}", "at most 60"),
-    "a group that holds no names": ("groups:\n  score_sets: [[digits_test], {a: b}]", 2, "groups.score_sets", "expected an entry or a list of entries"),
+    "a group that holds no names": ("groups:\n  rubbish: [[digits_test], {a: b}]", 2, "groups.rubbish", "expected an entry or a list of entries"),
     "a label with a bad name": ("confounding: {'A b': {variant: softmax}}", 1, "confounding.A b", "a-z"),
     "wrong names without end": ("evaluations:\n  robustness:\n    examples: [" + ", ".join(f"digits_tes{n}" for n in range(900)) + "]", 3, "evaluations.robustness.examples", "and more: these are the first 50"),
 }  # fmt: skip
@@ -103,7 +103,7 @@ TOP = {
     "absent lists": ({"scale": {"absent": [["a"]]}}, "scale.absent.0", "expected str, got ['a']"),
     "seeds without end": ({"scale": {"seeds": 10**12}}, "scale.seeds", "a number of seeds from 1 to 100"),
     "seeds of networks without end": ({"scale": {"classifiers": {"seeds": 10**12}}}, "scale.classifiers.seeds", "a number of seeds from 1 to 100"),
-    "seeds of a claim without end": ({"scale": {"claims": {"S3-16": 10**12}}}, "scale.claims.S3-16", "a number of seeds from 1 to 100"),
+    "seeds of a claim without end": ({"scale": {"claims": {"F3": 10**12}}}, "scale.claims.F3", "a number of seeds from 1 to 100"),
     "a first seed beyond all": ({"scale": {"first_seed": 2**40}}, "scale.first_seed", "at most"),
 }  # fmt: skip
 

@@ -47,8 +47,8 @@ def names(files):
 @pytest.mark.parametrize(
     ("study", "expected"),
     [
-        ("tiny", {"fetch": 1, "prepare": 1, "train": 6, "attack": 1, "translate": 1, "measure": 4, "detect": 1, "defend": 1, "evaluate": 6, "report": 1}),
-        ("digits", {"fetch": 4, "prepare": 1, "train": 69, "attack": 41, "translate": 3, "measure": 42, "detect": 18, "defend": 6, "evaluate": 6, "report": 1}),
+        ("tiny", {"fetch": 1, "prepare": 1, "train": 8, "attack": 3, "translate": 1, "measure": 3, "detect": 3, "defend": 1, "evaluate": 6, "report": 1}),
+        ("digits", {"fetch": 4, "prepare": 1, "train": 68, "attack": 51, "translate": 3, "measure": 39, "detect": 21, "defend": 6, "evaluate": 6, "report": 1}),
     ],
 )  # fmt: skip
 def test_a_study_has_few_jobs_each_named_by_what_it_works_on(study, expected):
@@ -75,11 +75,11 @@ def test_a_job_reads_the_jobs_that_make_its_inputs_and_the_report_reads_all(plan
 def test_two_networks_whose_detectors_are_fitted_on_each_others_outputs_are_refused(plan):
     study = plan.study.settings
     detectors = dict(study["detectors"])
-    for name, other in (("msp", "cnn_pgd"), ("feature_network", "cnn")):
-        detectors[name] = detectors["feature_network"] | {"classifier": other, "anomalous": ["fgsm"]}
+    for name, other in (("msp", "cnn_pgd"), ("features_on_fgsm", "cnn")):
+        detectors[name] = detectors["features_on_fgsm"] | {"classifier": other, "anomalous": ["fgsm"]}
     questions = {
         "detection": study["evaluations"]["detection"]
-        | {"classifiers": ["cnn", "cnn_pgd"], "detectors": ["msp", "feature_network"]}
+        | {"classifiers": ["cnn", "cnn_pgd"], "detectors": ["msp", "features_on_fgsm"]}
     }
     settings = study | {"detectors": detectors, "evaluations": questions, "figures": {}}
 
@@ -126,7 +126,7 @@ def test_a_table_names_what_it_was_made_of_without_the_job_that_made_it(plan):
     (task,) = [task for task in tasks_of(plan, "evaluate") if task.settings["evaluation"] == "detection"]
 
     cells = [cell["file"] for cell in task.settings["cells"]]
-    assert "scores/cnn.0/gradient_network/digits_attacked" in cells
+    assert "scores/cnn.0/gradients_on_pgd_10/digits_attacked" in cells
     assert set(cells) == names(task.input_files)
     assert task.output == f"{FOLDER}/evaluate/gradient_detection/metrics/detection.csv"
 
@@ -152,7 +152,7 @@ def test_a_network_is_run_for_the_gradient_norms_that_something_reads_and_no_oth
     by_name = {name_of(path): labels for path, labels in made.items()}
     assert by_name["outputs/cnn.0/digits_attacked"] == set(plan.study["confounding"])
     assert by_name["outputs/cnn_pgd.0/digits_attacked"] == {"softmax_all"}  # only expressivity reads them
-    assert by_name["outputs/cnn_aloe.0/digits_attacked"] == set()
+    assert by_name["outputs/cnn_aloe_0.0/eight_test_0"] == set()
     assert made == read
 
 
@@ -192,23 +192,29 @@ def test_how_numbers_are_held_is_part_of_the_jobs_that_it_changes(plan, changed,
 def test_transfer_is_the_outputs_of_one_network_on_the_attack_of_another(plan):
     files = [cell.file for cell in plan.questions.cells("transfer", ("outputs",))]
 
-    assert plan.layout.outputs_of(Net("softmax", 1), Set("digits_attacked", "mlp.1", "fgsm_25")) in files
+    assert plan.layout.outputs_of(Net("maxout", 1), Set("digits_attacked", "maxout_fgsm.1", "fgsm_25")) in files
 
 
 def test_checkpoints_can_be_asked_for_of_classifiers_and_of_translators(plan):
     cells = plan.questions.cells("translation", ("checkpoints",))
 
     asked = {(cell.facts.get("entry", ""), cell.facts["translator"]): name_of(cell.file) for cell in cells}
-    assert asked[("cnn", "")] == "networks/cnn.2"
-    assert asked[("", "unet.1")] == "networks/unet.1"
+    assert asked[("cnn", "")] == "networks/cnn.0"
+    assert asked[("", "gan_unet.2")] == "networks/gan_unet.2"
 
 
 def test_seeds_are_paired_from_classifier_to_translator(plan):
-    assert name_of(about(plan, "train", Net("unet", 2)).inputs["classifier"]) == "networks/cnn.2"
+    assert name_of(about(plan, "train", Net("gan_unet", 2)).inputs["classifier"]) == "networks/cnn.2"
 
 
 def test_static_networks_are_inputs_of_the_training_and_their_architectures_are_of_its_settings(plan):
-    task = about(plan, "train", Net("cnn_ensemble_pgd", 0))
+    taught = {
+        "use": "training/ensemble_adversarial",
+        "static_networks": ["cnn", "maxout"],
+        "static_share": 0.5,
+        "seeds": [0],
+    }
+    task = about(changed(plan, "classifiers", "cnn_pgd", **taught), "train", Net("cnn_pgd", 0))
 
     assert list(map(name_of, task.inputs["static_networks"])) == ["networks/cnn.0", "networks/maxout.0"]
     assert [block["use"] for block in task.settings["static_architectures"]] == ["models/small_cnn", "models/maxout"]
@@ -255,10 +261,10 @@ def test_one_setting_of_one_attack_changes_that_attack_and_the_tables_that_name_
 
 
 def test_a_detector_setting_changes_its_own_tasks(plan):
-    differ = differing(plan, changed(plan, "detectors", "feature_network", hidden=32))
+    differ = differing(plan, changed(plan, "detectors", "features_on_fgsm", hidden=32))
 
-    assert {name.split("/")[0] for name in differ} == {"detectors", "attacked", "scores"}
-    assert all("feature_network" in name for name in differ)
+    assert {name.split("/")[0] for name in differ} == {"detectors", "scores"}
+    assert all("features_on_fgsm" in name for name in differ)
 
 
 def test_the_robust_nets_attack_changes_its_training_alone(plan):
@@ -266,16 +272,30 @@ def test_the_robust_nets_attack_changes_its_training_alone(plan):
 
     differ = differing(plan, changed(plan, "classifiers", "cnn_pgd", attack=attack))
 
-    assert differ == {f"networks/cnn_pgd.{seed}" for seed in (0, 1, 2)}
+    assert differ == {f"networks/cnn_pgd.{seed}" for seed in range(5)}
 
 
 def test_an_adaptive_attack_is_made_on_those_detectors_that_a_question_names(plan):
     made = names(task.output for task in tasks_of(plan, "attack"))
-    on = {detector: {name.split("/")[-1] for name in made if f"+{detector}@" in name} for detector in ("msp", "energy")}  # fmt: skip
+    on = {detector: {name.split("/")[-1] for name in made if f"+{detector}@" in name} for detector in ("msp", "odin", "energy")}  # fmt: skip
 
-    assert {f"score_{eps}" for eps in ("02", "05", "10", "20")} <= on["msp"]
-    assert "deployed_05" in on["energy"]
-    assert "score_05" not in on["energy"]
+    assert {"deployed_05", "doubled_05", "square_05"} <= on["msp"] & on["odin"]
+    assert not on["energy"]
+
+
+def test_sets_and_detectors_of_one_split_of_the_classes_meet_only_networks_of_that_split(plan):
+    made = names(task.output for task in tasks_of(plan, "score"))
+    met = {name.split("/")[1] for name in made if "/layered_1/" in name}
+    tested = {name.split("/")[1] for name in made if "/held_out_1" in name}
+
+    assert met == {f"cnn_{kind}_1.1" for kind in ("original", "adv", "oe", "aoe", "aloe")}
+    assert tested == {f"cnn_{kind}_1.1" for kind in ("original", "oe", "aloe")}
+
+
+def test_a_detector_scores_the_points_that_were_made_against_another_where_a_question_crosses_them(plan):
+    made = names(task.output for task in tasks_of(plan, "score"))
+
+    assert "scores/cnn_aloe_1.1/odin/held_out_1/cnn_aloe_1.1+msp@0.05/deployed_05" in made
 
 
 def test_adaptive_attacks_are_made_on_the_detectors_that_a_question_asks_them_of(plan):
@@ -290,13 +310,13 @@ def test_adaptive_attacks_are_made_on_the_detectors_that_a_question_asks_them_of
 
 
 def test_a_defence_has_its_classifiers_seeds_and_is_run_from_classifier_translators_and_router(plan):
-    assert plan.layout.models("routed") == [Net("routed", seed) for seed in (0, 1, 2)]
+    assert plan.layout.models("routed") == [Net("routed", seed) for seed in range(5)]
 
     inputs = about(plan, "infer", Net("routed", 1), Set("digits_attacked")).inputs
 
     assert inputs == {
         "checkpoint": plan.layout.network(Net("cnn", 1)),
-        "translators": [plan.layout.network(Net("unet", 1))],
+        "translators": [plan.layout.network(Net("gan_unet", 1))],
         "encoder": plan.layout.network(Net("encoder", 1)),
         "router": plan.layout.detector_of(Net("encoder", 1), plan.study["defences"]["routed"]["router"]),
         "examples": plan.layout.set_file(Set("digits_attacked")),
@@ -307,32 +327,32 @@ def test_a_defence_without_a_router_needs_no_detector(plan):
     inputs = about(plan, "attack", Set("digits_attacked", "translated.2", "both_paths")).inputs
 
     assert "router" not in inputs
-    assert inputs["translators"] == [plan.layout.network(Net("unet", 2))]
+    assert inputs["translators"] == [plan.layout.network(Net("gan_unet", 2))]
 
 
 def test_defences_are_attacked_whole_and_through_the_network_that_they_protect(plan):
-    files = {cell.file for cell in plan.questions.cells("routing", ("outputs",)) if cell.facts["seed"] == 1}
-    routed = Net("routed", 1)
+    files = {cell.file for cell in plan.questions.cells("always_translated", ("outputs",)) if cell.facts["seed"] == 1}
+    whole = Net("translated", 1)
 
-    assert plan.layout.outputs_of(routed, Set("digits_attacked", "routed.1", "both_paths")) in files
-    assert plan.layout.outputs_of(routed, Set("digits_attacked", "cnn.1", "pgd")) in files
-    assert plan.layout.outputs_of(routed, Set("digits_attacked", "mlp.1", "pgd")) in files
-    assert not [file for file in files if "routed.1/pgd" in file or "cnn.1/both_paths" in file]
+    assert plan.layout.outputs_of(whole, Set("digits_attacked", "translated.1", "both_paths")) in files
+    assert plan.layout.outputs_of(whole, Set("digits_attacked", "cnn.1", "pgd_10")) in files
+    assert plan.layout.outputs_of(whole, Set("digits_attacked", "mlp.1", "pgd_10")) in files
+    assert not [file for file in files if "translated.1/pgd_10" in file or "cnn.1/both_paths" in file]
 
 
 def test_a_defences_router_is_given_to_its_evaluation_with_the_rate_that_it_is_run_at(plan):
     cells = [cell for cell in plan.questions.cells("routing", ("detectors",)) if cell.facts["entry"] == "routed"]
 
     assert [cell.facts["settings"] for cell in cells] == [
-        {"protects": f"cnn.{seed}", "false_positive_rate": 0.05} for seed in (0, 1, 2)
+        {"protects": f"cnn.{seed}", "false_positive_rate": 0.05} for seed in range(5)
     ]
 
 
 def test_evaluations_at_a_threshold_get_the_scores_of_the_images_that_gave_it(plan):
     """Those of the network that the detector reads, for a router too; no other evaluation asks for them."""
-    file = plan.layout.scores_of(Net("cnn", 0), "pixel_mahalanobis", Set("digits_calibration"))
-
-    for evaluation, entry in (("evasion", "cnn"), ("routing", "routed_by_pixels")):
+    read = (("evasion", "cnn", "gradients_on_pgd_10"), ("routers", "routed_by_pixels", "pixel_mahalanobis"))
+    for evaluation, entry, detector in read:
+        file = plan.layout.scores_of(Net("cnn", 0), detector, Set("digits_calibration"))
         cells = plan.questions.cells(evaluation, ("calibration_scores",))
         own = [cell for cell in cells if (cell.file, cell.facts["entry"]) == (file, entry)]
         assert [cell.facts["seed"] for cell in own] == [0], evaluation
@@ -342,7 +362,7 @@ def test_evaluations_at_a_threshold_get_the_scores_of_the_images_that_gave_it(pl
         if any(name.startswith("scores/") and name.endswith("/digits_calibration") for name in names(task.input_files))
     }
     assert asking == {
-        "evasion", "evasion_curve", "evasion_kinds", "routing", "routing_of_all_clean", "routers", "routing_at_other_eps",
+        "evasion", "routing", "routing_of_all_clean", "routers", "routed_and_known",
     }  # fmt: skip
 
 
@@ -362,8 +382,9 @@ def test_no_job_asks_for_what_a_defence_cannot_give(plan):
     attacked = {name for _, name in plan.jobs if name.split(".")[0] in defences}
 
     assert steps <= {"attack", "translate", "infer", "score"}
-    three = {f"{name}.{seed}" for name in ("translated", "translated_by_gan", "routed") for seed in (0, 1, 2)}
-    assert attacked >= three | {"denoised.0", "routed_by_gradients.0"}
+    assert attacked >= {f"{name}.{seed}" for name in ("translated", "routed") for seed in range(5)} | {
+        "routed_by_gradients.0"
+    }
 
 
 def test_a_routers_confounding_label_is_not_hidden_by_those_that_are_read_of_a_network(plan):
@@ -411,7 +432,7 @@ def test_a_network_without_its_own_calibration_set_takes_the_studys(plan):
 
 
 def test_an_evaluation_asks_just_its_seeds(plan):
-    files = [cell.file for cell in plan.questions.cells("evasion_kinds", ("scores", "detectors"))]
+    files = [cell.file for cell in plan.questions.cells("planted_problems", ("scores", "detectors"))]
 
     assert any("/cnn.0/" in file for file in files)
     assert not any("/cnn.1/" in file for file in files)
@@ -422,24 +443,24 @@ def test_the_cell_of_a_detector_says_what_it_was_trained_on(plan):
         cell.facts["detector"]: cell.facts["settings"] for cell in plan.questions.cells("cross_attack", ("detectors",))
     }
 
-    assert trained["gradient_network_fgsm"] == {"anomalous": ["fgsm"]}
+    assert trained["gradients_on_fgsm"] == {"anomalous": ["fgsm"]}
 
 
 def test_no_attack_is_made_on_a_certificate_and_it_is_calibrated_by_its_own_small_set(plan):
     made = names(plan.tasks)
-    fits = [task for task in tasks_of(plan, "fit") if "/cnn_aloe.0/msp_high_" in task.output]
+    fits = [task for task in tasks_of(plan, "fit") if "/cnn_aloe_0.0/msp_high_" in task.output]
 
-    assert not any("+msp_high_02@" in name for name in made)
+    assert not any("+msp_high_05@" in name for name in made)
     scored = {
         name.split("/", 2)[2]
         for name in made
-        if name.startswith("scores/cnn_aloe.0/msp_") and "/few_" in name and "calibration" not in name
+        if name.startswith(("scores/cnn_aloe_0.0/msp_high_", "scores/cnn_aloe_0.0/msp_low_"))
     }
-    scored = {name for name in scored if name.startswith(("msp_high_", "msp_low_"))}
-    ood = ["few_photographs", "few_textures", "few_faces", "few_uniform", "few_gaussian"]
-    # Only clean sets are scored: ID images by the high ends, others by the low ones. Nothing reads the other ends.
-    ends = [f"msp_high_{eps}/few_digits" for eps in ("02", "05")]
-    assert scored == {*ends, *(f"msp_low_{eps}/{name}" for eps in ("02", "05") for name in ood)}
+    # Only clean sets are scored: ID images by the high end, others by the low one. Nothing reads the other ends.
+    assert {name for name in scored if "calibration" not in name} == {
+        "msp_high_05/few_known",
+        "msp_low_05/few_anomalies",
+    }
     read = {file for task in fits for file in task.input_files}
     assert any("few_calibration" in file for file in read)
     assert not any("digits_calibration" in file for file in read)

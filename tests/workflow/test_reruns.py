@@ -16,7 +16,7 @@ from touchstone.provenance.job_folders import name_of
 from touchstone.provenance.store import record_path
 from touchstone.settings.study import load
 
-OTHER_EPS = {"attacks": {"fgsm_08": {"eps": 0.09}}}
+OTHER_EPS = {"attacks": {"fgsm_05": {"eps": 0.09}}}
 MAKES_IMAGES_WITH_PGD = {"Train unet.0", "Train gan_unet.0", "Attack cnn.0"}
 TRAINS_WITHOUT_PGD = {"Train cnn.0"}  # cnn_aloe measures its accuracy under PGD after each epoch
 NETWORK = "results/tiny/train/cnn.0/networks/cnn.0.safetensors"
@@ -229,7 +229,7 @@ def test_a_changed_attack_computes_it_and_what_follows_and_back_again_nothing(co
     new = stored(copied) - kept
 
     assert {name for name, _ in new} == behind(before, after)
-    assert "attacked/digits_test/cnn.0/fgsm_08" in {name for name, _ in new}
+    assert "attacked/digits_test/cnn.0/fgsm_05" in {name for name, _ in new}
     assert tasks["attack/cnn.0"] == 1
     assert not [job for job in tasks if job.startswith(("fetch", "prepare", "train"))]
 

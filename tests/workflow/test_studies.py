@@ -16,12 +16,13 @@ from touchstone.settings.study import load
 ROOT = Path(__file__).parents[2]
 PINNED = "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"  # of sklearn_digits
 JOBS = {
-    "fashion_mnist": 307,
-    "fashion_mnist_resnet": 499,
-    "mnist": 203,
-    "cifar10": 99,
+    "fashion_mnist": 351,
+    "fashion_mnist_multiverse": 275,
+    "fashion_mnist_resnet": 376,
+    "mnist": 200,
+    "cifar10": 95,
     "cifar100": 45,
-    "gtsrb": 57,
+    "gtsrb": 51,
 }  # a look at each study's size; change the figure with the study
 
 

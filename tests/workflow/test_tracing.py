@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from touchstone.audit.chain import chain_picture, trace
-from touchstone.provenance import chain, code, lookup
+from touchstone.provenance import artefact_paths, chain, code
 from touchstone.provenance.job_folders import name_of
 from touchstone.records.metric_tables import METRIC_COLUMNS
 
@@ -42,11 +42,11 @@ def test_a_file_is_traced_to_raw_data(inside, capsys):
 
 
 def test_a_claim_leads_to_the_files_behind_its_number(inside, capsys):
-    trace.run_trace("tiny", "S4-1", True, None)
+    trace.run_trace("tiny", "F3", True, None)
 
     found = capsys.readouterr()
-    assert found.err.startswith("S4-1, ")
-    assert "results/tiny/train/unet.0/networks/unet.0.safetensors" in json.loads(found.out)
+    assert found.err.startswith("F3, ")
+    assert "results/tiny/train/cnn.0/networks/cnn.0.safetensors" in json.loads(found.out)
 
 
 def test_a_line_of_the_metrics_leads_to_its_files(inside, capsys):
@@ -68,7 +68,7 @@ def test_every_name_in_the_tables_is_that_of_an_artefact(inside):
     names = {name: None for row in (*rows, *claims) for name in row["files"].split()}
 
     assert len(names) > 20
-    assert list(map(name_of, lookup.find_artefacts(inside.root, "tiny", names))) == list(names)
+    assert list(map(name_of, artefact_paths.find_artefacts(inside.root, "tiny", names))) == list(names)
 
 
 def test_an_artefact_is_traced_by_its_name(inside, capsys):
@@ -81,7 +81,7 @@ def test_an_artefact_is_traced_by_its_name(inside, capsys):
 
 @pytest.mark.parametrize(
     ("number", "told"),
-    [("S4-111", "Did you mean S4-1"), ("1", "lines 2 to"), ("S4-12", "computed from no file")],
+    [("F33", "Did you mean F3"), ("1", "lines 2 to"), ("G2", "computed from no file")],
 )
 def test_a_number_that_leads_nowhere_is_told(inside, number, told):
     with pytest.raises(ValueError, match=told):
@@ -99,7 +99,7 @@ def test_a_number_that_leads_nowhere_is_told(inside, number, told):
             None,
             "no artefact of this name; touchstone trace STUDY --number CLAIM",
         ),
-        ("tyni", "S4-1", "run the study first. Did you mean tiny?"),
+        ("tyni", "F3", "run the study first. Did you mean tiny?"),
     ],
 )
 def test_what_is_no_file_is_told_with_what_to_type(inside, what, number, told):
@@ -108,11 +108,12 @@ def test_what_is_no_file_is_told_with_what_to_type(inside, what, number, told):
 
 
 def test_a_number_has_its_name_its_unit_and_its_interval_before_its_chain(inside, capsys):
-    trace.run_trace("tiny", "S4-1", False, None)
+    trace.run_trace("tiny", "F3", False, None)
 
     head, *chain_lines = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
-        r"S4-1, [a-z ]+: gain in accuracy as deployed [+-][\d.]+ points \[[+-][\d.]+, [+-][\d.]+\]", head
+        r"F3, [a-z ]+: accuracy under one step minus that under the suite [+-][\d.]+ points \[[+-][\d.]+, [+-][\d.]+\]",
+        head,
     )
     assert chain_lines[0].startswith("results/tiny/")
 
@@ -142,7 +143,7 @@ def test_altered_bytes_are_pointed_out(copied, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("what", "number", "named"),
     [
-        ("tiny", "S4-1", "outputs/"),
+        ("tiny", "F3", "outputs/"),
         ("tiny", "2", "attacked/digits_test/"),
         ("reports/tiny/claims.csv", None, "reports/tiny/claims.csv"),
         (SCORES, None, SCORES),
@@ -192,7 +193,7 @@ def test_files_of_a_chain_that_other_code_built_are_named(other_code, capsys):
 def test_a_report_that_other_code_built_is_named_without_its_data(other_code, capsys):
     shutil.rmtree(other_code.root / "results/tiny")
 
-    assert trace.run_trace("tiny", "S4-1", True, None) == chain.PARTLY
+    assert trace.run_trace("tiny", "F3", True, None) == chain.PARTLY
 
     said = capsys.readouterr()
     assert json.loads(said.out)

@@ -2,6 +2,7 @@
 
 
 rule attack:
+    """Read prepare, train."""
     input:
         jobs=STUDY.inputs("attack"),
     output:
@@ -24,6 +25,7 @@ rule attack:
 
 
 rule translate:
+    """Read prepare, train, attack."""
     input:
         jobs=STUDY.inputs("translate"),
     output:

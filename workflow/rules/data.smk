@@ -27,6 +27,7 @@ rule fetch:
 
 
 rule prepare:
+    """Read fetch."""
     input:
         jobs=STUDY.inputs("prepare"),
     output:

@@ -2,6 +2,7 @@
 
 
 rule measure:
+    """Read prepare, train, attack."""
     input:
         jobs=STUDY.inputs("measure"),
     output:
@@ -24,6 +25,7 @@ rule measure:
 
 
 rule detect:
+    """Read prepare, train, attack, translate."""
     input:
         jobs=STUDY.inputs("detect"),
     output:
@@ -46,6 +48,7 @@ rule detect:
 
 
 rule defend:
+    """Read prepare, train, attack, detect."""
     input:
         jobs=STUDY.inputs("defend"),
     output:

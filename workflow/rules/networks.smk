@@ -2,6 +2,7 @@
 
 
 rule train:
+    """Read prepare, train."""
     input:
         jobs=STUDY.inputs("train"),
     output:

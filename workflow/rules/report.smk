@@ -2,6 +2,7 @@
 
 
 rule evaluate:
+    """Read prepare, train, attack, translate, measure, detect, defend."""
     input:
         jobs=STUDY.inputs("evaluate"),
     output:
@@ -23,6 +24,7 @@ rule evaluate:
 
 
 rule report:
+    """Read fetch, prepare, train, attack, translate, measure, detect, defend, evaluate."""
     input:
         jobs=STUDY.inputs("report"),
     output:

@@ -23,7 +23,7 @@ def fgsm_log_probability(
 ) -> Tensor:
     """Take one step of size `eps` along the sign of the gradient of -log p_label.
 
-    Here log p is the logit itself, as in shallow_rbf and sigmoid_top. `fgsm` takes the cross-entropy of the softmax of the
+    Here log p is the logit itself, as in shallow_rbf. `fgsm` takes the cross-entropy of the softmax of the
     logits, which such a network is not trained on. The sign of a zero gradient is 0.
 
     Args:

@@ -45,7 +45,7 @@ def margin_pgd(
         (N, C, H, W) in [0, 1]: per image, the point with the greatest lead; the image itself only if nothing is higher.
 
     References:
-        The adaptive attack of criterion S2-9: docs/papers/margin_consistency.md, "Scaled-down study".
+        The adaptive attack of claim M4: docs/papers/margin_consistency.md, "What is built".
     """
     with frozen(model), torch.no_grad():
         count = check_inputs(model, images, labels)

@@ -42,13 +42,9 @@ class RestingClaims:
         broken = [one.id for one in self.selection.book.criteria.values() if {*one.broken_by} & {*rests}]
         names = list(dict.fromkeys([*rests, *broken]))
         if self.selection.claims:
-            names = [name for name in names if name in self._chosen()] or names
+            names = [name for name in names if name in self.selection.claims] or names
         more = f" and {len(names) - MOST_CLAIMS} others" if len(names) > MOST_CLAIMS else ""
         return f"; claims that rest on it: {', '.join(names[:MOST_CLAIMS])}{more}" if names else ""
-
-    def _chosen(self) -> set[str]:
-        book, chosen = self.selection.book, set(self.selection.claims)
-        return chosen | {one.id for one in book.criteria.values() if chosen & {*one.scales}}
 
     def _below(self, files: tuple[str, ...]) -> set[str]:
         """Return the names of artefacts, and of everything that is computed from them."""

@@ -64,14 +64,11 @@ class Selection:
             if name in seen:
                 continue
             seen.add(name)
-            if name in self.book.published:
-                waiting += [one.id for one in self.book.criteria.values() if name in one.scales]
-            elif name in self.book.criteria:
-                yield self.book.criteria[name]
-                waiting += self.book.criteria[name].broken_by
-            else:
-                every = [*self.book.published, *self.book.criteria]
-                raise ValueError(f"study {self.plan.study.name} has no claim called {name}.{nearest(name, every)}")
+            if name not in self.book.criteria:
+                known = nearest(name, self.book.criteria)
+                raise ValueError(f"study {self.plan.study.name} has no claim called {name}.{known}")
+            yield self.book.criteria[name]
+            waiting += self.book.criteria[name].broken_by
 
     @cached_property
     def metrics(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ from touchstone.audit.metric_comparison import NUMBERS, ROUNDING, compare_rows
 from touchstone.audit.problems import CRITERIA, RECOMPUTATION, Result, counted
 from touchstone.audit.selection import Selection
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.claims.verdicts import DOES_NOT_APPLY, NOT_RUN, Verdict
+from touchstone.claims.verdicts import NO_VERDICT, NOT_RUN, Verdict, in_words
 from touchstone.records import metric_tables
 from touchstone.records.metric_tables import Metrics
 from touchstone.report import packing
@@ -49,7 +49,9 @@ def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
         return
     chosen = set(selection.claims) or {verdict.claim.id for verdict in verdicts}
     result.verdicts = [
-        (one.claim.id, _words(one)) for one in verdicts if one.claim.id in chosen and one.word != NOT_RUN
+        (one.claim.id, in_words(one.word, one.attacker))
+        for one in verdicts
+        if one.claim.id in chosen and one.word not in (NOT_RUN, NO_VERDICT)
     ]
     name = f"{directory}/{packing.METRICS}"
     with result.reading(RECOMPUTATION, name, "is not the table of the evaluations' rows"):
@@ -63,11 +65,6 @@ def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
     if result.verdicts:
         number = counted(len(result.verdicts), "verdict")
         result.proved.append(f"{number} below, judged from the rows by the criteria installed here")
-
-
-def _words(verdict: Verdict) -> str:
-    attacker = "" if verdict.attacker == DOES_NOT_APPLY else f"; attacker who knows: {verdict.attacker}"
-    return f"{verdict.word}{attacker}"
 
 
 def _table(data: bytes, most: int) -> list[dict[str, str]]:

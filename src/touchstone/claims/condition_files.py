@@ -11,8 +11,7 @@ from touchstone.claims.file_checks import ClaimError, Place, check_block, number
 COLUMNS = ("evaluation", "metric", "entry", "examples", "threat")
 # The numbers that a threat model states, as in evaluations/statistics/threats.py, which imports numpy.
 THREAT = ("eps", "steps", "step_size", "restarts", "imitations", "queries", "draws")
-NUMBER = ("name", *COLUMNS, "tolerance", "no_effect", "distance", "optional", "consequence", "stuck", "certified",
-          *COMPARISONS)  # fmt: skip
+CONDITION = ("name", *COLUMNS, "tolerance", "distance", "optional", "consequence", "stuck", *COMPARISONS)
 
 
 def read_conditions(place: Place, blocks: list[Any], inherited: Mapping[str, Any]) -> tuple[Condition, ...]:
@@ -24,33 +23,28 @@ def read_condition(place: Place, inherited: Mapping[str, Any], own: Any) -> Cond
     """Return one number with its bound; what it does not say itself it inherits from its criterion."""
     check_block(place, own)
     block = {**inherited, **own}
-    check_block(place, block, NUMBER, required=("name",))
+    check_block(place, block, CONDITION, required=("name",))
     comparisons = [name for name in COMPARISONS if name in block]
     if len(comparisons) > 1:
         raise ClaimError(place, f"compares by {' and '.join(comparisons)}; keep one of them")
     comparison = comparisons[0] if comparisons else ""
     if not isinstance(block.get("consequence", ""), str):
         raise ClaimError((*place, "consequence"), "expected text")
-    beside: dict[str, Condition | None] = {"stuck": None, "certified": None}
-    unjudged = {
-        key: value for key, value in block.items() if key not in (*COMPARISONS, *beside, "no_effect", "optional")
-    }
-    for part in beside:
-        if block.get(part) is not None:
-            check_block((*place, part), block[part], (*COLUMNS, *COMPARISONS))
-            beside[part] = read_condition((*place, part), unjudged | {"name": part}, block[part])
+    stuck: tuple[Condition, ...] = ()
+    if block.get("stuck") is not None:
+        check_block((*place, "stuck"), block["stuck"], (*COLUMNS, *COMPARISONS))
+        unjudged = {key: value for key, value in block.items() if key not in (*COMPARISONS, "stuck", "optional")}
+        stuck = (read_condition((*place, "stuck"), unjudged | {"name": "stuck"}, block["stuck"]),)
     return Condition(
         name=text(place, "name", block["name"]),
         rows=_rows(place, block),
         comparison=comparison,
-        bounds=_bounds((*place, comparison), block.get(comparison), comparison),
+        bound=_bound((*place, comparison), block[comparison], comparison) if comparison else None,
         tolerance=size((*place, "tolerance"), block.get("tolerance", 0)),
-        no_effect=None if block.get("no_effect") is None else number((*place, "no_effect"), block["no_effect"]),
         distance=size((*place, "distance"), block.get("distance", 0)),
         optional=truth((*place, "optional"), block.get("optional", False)),
         consequence=block.get("consequence", ""),
-        stuck=(beside["stuck"],) if beside["stuck"] else (),
-        certified=beside["certified"],
+        stuck=stuck,
     )
 
 
@@ -63,14 +57,6 @@ def _rows(place: Place, block: Mapping[str, Any]) -> RowQuery:
     check_block((*place, "threat"), threat, THREAT)
     threat = tuple((key, number((*place, "threat", key), value)) for key, value in threat.items())
     return RowQuery(evaluation, metric, entry, examples, threat)
-
-
-def _bounds(place: Place, value: Any, comparison: str) -> Mapping[str, Bound] | Bound | None:
-    if value == {}:
-        raise ClaimError(place, "expected a bound, or one for each data set")
-    if isinstance(value, dict):
-        return {data: _bound((*place, data), bound, comparison) for data, bound in value.items()}
-    return None if value is None else _bound(place, value, comparison)
 
 
 def _bound(place: Place, value: Any, comparison: str) -> Bound:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from touchstone.claims import paper_files
-from touchstone.claims.criteria import Criterion
+from touchstone.claims.criteria import NUMBER, Criterion
 from touchstone.claims.file_checks import ClaimError, Place
 
 PLACE: Place = ("contrast",)
@@ -44,5 +44,5 @@ def criterion(name: str, facts: Mapping[str, Any]) -> Criterion:
         raise ClaimError((*PLACE, "of"), f"{block['of']} is no criterion of this paper")
     same = {key: judged[key] for key in ("roles", "together") if key in judged}
     tests = [block[key] for key in NUMBERS if key in block]
-    own = {"setting": block["shows"], "criterion": "no bound", "tests": tests, **same}
+    own = {"kind": NUMBER, "setting": block["shows"], "criterion": "no bound", "tests": tests, **same}
     return paper_files.criterion(name, facts, own)

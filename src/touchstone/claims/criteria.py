@@ -1,17 +1,20 @@
-"""The published claims, and the criteria fixed for them before any run. paper_files.py reads them from papers."""
+"""The published figures, and the claims and numbers fixed for them before any run. paper_files.py reads them from papers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from string import Formatter
 from typing import NamedTuple
 
-# Whose claim a criterion is: the paper's; the opposite of it, which we claim; a check of our own attacks; or background.
-KINDS = ("paper", "counter", "check", "context")
+# What a criterion is: a claim of the paper; the opposite of it, which we claim; or numbers without bound and verdict.
+CLAIM, COUNTER, NUMBER = KINDS = ("claim", "counter", "number")
 COMPARISONS = ("at_least", "at_most", "above", "below", "between", "equals")
-MET = ("confirmed", "true by construction")  # what a claim may be called if its tests are met
+# Where the bound of a claim may come from.
+ORIGINS = {"figure": "a figure of the paper", "half": "half of a figure of the paper",
+           "midpoint": "the midpoint of two figures of the paper", "direction": "the direction that the paper claims",
+           "ours": "our choice"}  # fmt: skip
 MANY = ("each", "mean")  # entries that are judged one by one, entries that are averaged before they are judged
 MARKS = {"P": "read in published text", "C": "read in released code", "R": "read in the public review",
          "K": "from notes, not read again"}  # fmt: skip
@@ -65,40 +68,31 @@ class Condition:
     Attributes:
         name: what the number is called; {net} is the entry with the role net.
         comparison: one of COMPARISONS; "" if the number is only reported.
-        bounds: one bound for all data, or one per data set.
+        bound: the number that it is compared with, or two for "between"; None if it is only reported.
         tolerance: of "equals".
-        no_effect: where the paper's direction ends: a number on the same side of it as the bound has the same direction.
         distance: how far beyond its bound the truth has to be for the claim to be worth settling (`touchstone power`).
         optional: skip the condition for each thing whose row is missing.
         consequence: what follows if this condition breaks its claim, in words.
         stuck: the share of inputs at which the attack found no gradient, and its bound. Above the bound the attack was
             stuck, so the number is only an upper bound (docs/papers/shared.md, "Checks of an attack"). Of a difference
-            between two networks, the shares of both attacks.
-        certified: what bounds on the networks prove the truth to be at least. If the attack was stuck, the truth lies
-            between this number and the attacked one.
+            between two networks, the shares of both attacks; a note says so.
     """
 
     name: str
     rows: RowQuery
     comparison: str = ""
-    bounds: Mapping[str, Bound] | Bound | None = None
+    bound: Bound | None = None
     tolerance: float = 0.0
-    no_effect: float | None = None
     distance: float = 0.0
     optional: bool = False
     consequence: str = ""
     stuck: tuple[Condition, ...] = ()
-    certified: Condition | None = None
 
     @property
     def roles(self) -> list[str]:
         """The roles that its rows name, each once."""
         texts = (self.rows.metric, self.rows.entry, self.rows.examples)
         return list(dict.fromkeys(name for text in texts for name in roles_in(text)))
-
-    def bound(self, data: str) -> Bound | None:
-        """Return the bound for a data set; None if none was fixed for it."""
-        return self.bounds.get(data) if isinstance(self.bounds, Mapping) else self.bounds
 
 
 class Role(NamedTuple):
@@ -117,29 +111,33 @@ class Revision(NamedTuple):
     known: bool
 
 
-class PaperScale(NamedTuple):
-    """What a study must have for a criterion to measure a published figure itself.
+class Origin(NamedTuple):
+    """Where the bound of a claim comes from.
 
     Attributes:
-        data: the paper's data.
-        settings: {role: what is the paper's of the entry that plays it}.
-        tests: the numbers that the figure is about; all of the criterion if empty.
+        kind: a key of ORIGINS.
+        source: the paper's figure with its place, or our reason.
+        known: whether the outcome was known when the bound was fixed, from an earlier edition or a pilot.
     """
 
-    data: str
-    settings: Mapping[str, Mapping[str, object]]
-    tests: tuple[Condition, ...] = ()
+    kind: str
+    source: str
+    known: bool = False
+
+    def __str__(self) -> str:
+        known = "; the outcome was known when it was fixed" if self.known else ""
+        return f"{ORIGINS[self.kind]}: {self.source}{known}"
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """A scaled-down claim: what is measured, and its bounds, fixed before any run."""
+    """A claim or numbers: what is measured, and the bounds of a claim, fixed before any run."""
 
     id: str
     paper: str
     setting: str
     text: str
-    scales: tuple[str, ...]  # the published claims whose status follows from this one
+    scales: tuple[str, ...]  # the published figures that it is about
     roles: Mapping[str, Role]
     tests: tuple[Condition, ...]
     needs: tuple[Condition, ...]  # unless these are met, the claim is not judged
@@ -147,13 +145,10 @@ class Criterion:
     broken_by: tuple[str, ...]
     each_seed: bool
     together: tuple[str, ...]  # "each" roles whose entries go in pairs: the first with the first, ...
-    met: str  # the status word if the tests are met
-    otherwise: str  # the label if they are not
     says: str = ""  # the result as a sentence; {0} is the number of the first test, {breaks} that of `breaks`
-    kind: str = "paper"  # one of KINDS
-    paper_scale: Mapping[str, PaperScale] = field(
-        default_factory=dict
-    )  # by the published figure that it measures itself
+    kind: str = CLAIM  # one of KINDS
+    origin: Origin | None = None  # of its bound; None for numbers
+    survives_if: tuple[Condition, ...] = ()  # unless all are met, the best word for the attacker is "upper bound only"
     revised: tuple[Revision, ...] = ()  # the oldest first
 
     @property
@@ -164,22 +159,19 @@ class Criterion:
 
     @property
     def conditions(self) -> dict[tuple[str, ...], Condition]:
-        """Every condition by the keys that lead to it: tests, needs, what breaks it, and checks of stuck attacks."""
-        listed = {"tests": self.tests, "needs": self.needs}
+        """Every condition by the keys that lead to it: tests, needs, and what else is asked of them."""
+        listed = {"tests": self.tests, "needs": self.needs, "survives_if": self.survives_if}
         conditions: dict[tuple[str, ...], Condition] = {
             (part, str(index)): each for part, group in listed.items() for index, each in enumerate(group)
         }
         if self.breaks:
             conditions["breaks",] = self.breaks
-        certified = {
-            (*place, "certified"): each.certified for place, each in conditions.items() if each.certified is not None
-        }
         stuck = {
             (*place, "stuck", *["of what is subtracted"] * side): one
             for place, each in conditions.items()
             for side, one in enumerate(each.stuck)
         }
-        return conditions | certified | stuck
+        return conditions | stuck
 
 
 def assignments(condition: Condition, criterion: Criterion, chosen: Chosen, many: str) -> Iterator[dict[str, str]]:
@@ -218,7 +210,7 @@ def with_both_sides(condition: Condition, roles: Mapping[str, Role]) -> Conditio
 
 @dataclass(frozen=True)
 class Book:
-    """Every claim by its id, in the order of the papers."""
+    """Every published figure and every criterion by its id, in the order of the papers."""
 
     published: Mapping[str, Published]
     criteria: Mapping[str, Criterion]

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from touchstone.claims.built_in_attacks import with_built_in_attacker
-from touchstone.claims.criteria import Book, Chosen, Criterion
+from touchstone.claims.attackers import if_it_survives, own_attacker
+from touchstone.claims.criteria import NUMBER, Book, Chosen, Criterion
 from touchstone.claims.judged_parts import judged_parts
 from touchstone.claims.measurements import Measured
 from touchstone.claims.multiplicity import with_holm
-from touchstone.claims.published_figures import published
+from touchstone.claims.variants import with_variants
 from touchstone.claims.verdicts import (
     BROKEN,
-    CONFIRMED,
+    FAILS,
+    HOLDS,
     INCONCLUSIVE,
     MISSING,
+    NO_VERDICT,
     NOT_ATTACKED,
-    NOT_CONFIRMED,
     NOT_RUN,
-    OPEN,
-    REPORTED,
-    SURVIVES,
+    UPPER_BOUND,
     Part,
     Verdict,
-    proof_note,
     range_note,
     sentence,
     slack,
@@ -38,56 +36,48 @@ from touchstone.records.metric_tables import MetricRow
 class StudyClaims(NamedTuple):
     """What a study says about the claims.
 
-    data: its in-distribution data, by which bounds differ. components: {evaluation: its component}. claims: {criterion:
-    the entries that play its roles, or the reason why the study does not ask it}. at_paper_scale: {criterion: the
-    published figures that the study measures on the paper's own data and network}. left_out: what could not be measured,
-    with the reasons.
+    components: {evaluation: its component}. claims: {criterion: the entries that play its roles, or the reason why the
+    study does not ask it}. left_out: what could not be measured, with the reasons. variants: {criterion: its gate and its
+    variants}, of those that the study tries.
     """
 
-    data: str
     components: Mapping[str, str]
     claims: Mapping[str, str | Chosen]
-    at_paper_scale: Mapping[str, Collection[str]] = {}
     left_out: Collection[str] = ()
+    variants: Mapping[str, Mapping[str, Any]] = {}
 
 
 def judge(book: Book, study: StudyClaims, rows: Iterable[MetricRow]) -> list[Verdict]:
-    """Return one verdict per claim, published ones first, in the order of the book."""
+    """Return one verdict per criterion, in the order of the book."""
     measured = Measured(rows, study.components)
     held = {name: _held(criterion, study, measured) for name, criterion in book.criteria.items()}
     breaks = {name: _break(verdict, study, measured) for name, verdict in held.items()}
     attacked = {
-        name: _attacked(_with_own_break(verdict, breaks[name]), study, breaks) for name, verdict in held.items()
+        name: _attacked(_with_own_break(verdict, breaks[name]), study, breaks, measured)
+        for name, verdict in held.items()
     }
-    verdicts = with_holm(attacked)
-    return [published(claim, verdicts.values()) for claim in book.published.values()] + list(verdicts.values())
+    return [with_variants(verdict, study.variants.get(name), measured) for name, verdict in with_holm(attacked).items()]
 
 
 def _held(criterion: Criterion, study: StudyClaims, measured: Measured) -> Verdict:
-    """Return whether a criterion is met, before adaptive attacks are applied."""
+    """Return whether a claim holds, before attackers who know are applied."""
     chosen = _roles_filled(criterion, study.claims.get(criterion.id))
     if chosen is None:
         return Verdict(criterion, NOT_RUN, notes=(_reason(criterion, study.claims.get(criterion.id)),))
-    parts, missing = judged_parts(criterion.tests, criterion, chosen, study.data, measured)
-    needed, lacking = judged_parts(criterion.needs, criterion, chosen, study.data, measured)
+    parts, missing = judged_parts(criterion.tests, criterion, chosen, measured)
+    needed, lacking = judged_parts(criterion.needs, criterion, chosen, measured)
     if missing or lacking:
         notes = (MISSING + "; ".join(dict.fromkeys((*lacking, *missing))), *_left_out(criterion, chosen, study))
         return Verdict(criterion, NOT_RUN, notes=notes)
-    unmet = [part for part in needed if slack(part.condition, part.bound, part.quantity) < 0]
+    unmet = [part for part in needed if slack(part.condition, part.quantity) < 0]
     if unmet:
         return Verdict(
             criterion, NOT_RUN, notes=tuple(f"its precondition is not met: {sentence(part)}" for part in unmet)
         )
-    verdict = with_built_in_attacker(_weighed(criterion, parts, study.data), chosen, study.data, measured)
+    verdict = _weighed(criterion, parts)
     open_needs = [part for part in needed if part.word == INCONCLUSIVE]
-    return replace(
-        verdict,
-        itself=tuple(study.at_paper_scale.get(criterion.id, ())),
-        notes=(
-            *verdict.notes,
-            *(f"it is not settled whether its precondition is met: {sentence(part)}" for part in open_needs),
-        ),
-    )
+    doubts = [f"it is open whether its precondition is met: {sentence(part)}" for part in open_needs]
+    return replace(verdict, notes=(*verdict.notes, *doubts))
 
 
 def _roles_filled(criterion: Criterion, chosen: str | Chosen | None) -> Chosen | None:
@@ -114,29 +104,20 @@ def _left_out(criterion: Criterion, chosen: Chosen, study: StudyClaims) -> list[
     return [reason for reason in study.left_out if reason.startswith(tuple(heads))]
 
 
-def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdict:
+def _weighed(criterion: Criterion, parts: tuple[Part, ...]) -> Verdict:
     """Return the verdict of the weakest number, the numbers in that order, and the notes that qualify it."""
     by_weakness = tuple(sorted(parts, key=weakness))
-    weakest = by_weakness[0].word
-    notes = [criterion.otherwise] if criterion.otherwise and weakest == NOT_CONFIRMED else []
-    of_what = {"its bound": criterion.tests, "the bound of its precondition": criterion.needs}
-    for bound, conditions in of_what.items():
-        fixed = [each.bounds for each in conditions if each.comparison and each.bound(data) is None]
-        if fixed:
-            data_sets = " and ".join(fixed[0]) if isinstance(fixed[0], Mapping) else "none"
-            notes.append(f"{bound} was fixed for {data_sets}, not for {data}")
-            weakest = REPORTED
-    notes += dict.fromkeys(part.counted for part in by_weakness if part.few)
-    notes += filter(None, [range_note(by_weakness), stuck_note(by_weakness), proof_note(by_weakness)])
-    word = criterion.met if weakest == CONFIRMED else weakest
-    return Verdict(criterion, word, by_weakness, tuple(notes))
+    notes = [*dict.fromkeys(part.counted for part in by_weakness if part.few)]
+    notes += filter(None, [range_note(by_weakness), stuck_note(by_weakness)])
+    verdict = Verdict(criterion, by_weakness[0].word, by_weakness, tuple(notes))
+    return replace(verdict, attacker=own_attacker(verdict))
 
 
 # --- attackers who know the defence -------------------------------------------------------------------------------
 
 
 class Break(NamedTuple):
-    """What an adaptive attack did: the word for it (confirmed: it breaks), in a sentence, and whom it attacked."""
+    """What an adaptive attack did: the word for it (holds: it breaks), in a sentence, and whom it attacked."""
 
     word: str
     sentence: str
@@ -147,33 +128,32 @@ class Break(NamedTuple):
 def _break(verdict: Verdict, study: StudyClaims, measured: Measured) -> Break:
     """Return whether what a criterion measured breaks the criteria that name it in `broken_by`."""
     criterion, chosen = verdict.claim, study.claims.get(verdict.claim.id, {})
-    assert isinstance(criterion, Criterion)
     if verdict.word == NOT_RUN or isinstance(chosen, str):
         return Break(NOT_RUN, "", {})
     parts, own = verdict.parts, tuple[Part, ...]()
     missing: list[str] = []
     if criterion.breaks:
-        _, missing = judged_parts([criterion.breaks], criterion, chosen, study.data, measured)
+        _, missing = judged_parts([criterion.breaks], criterion, chosen, measured)
         # Of several networks every one that was attacked counts, also those named after one that was not.
-        there, _ = judged_parts([replace(criterion.breaks, optional=True)], criterion, chosen, study.data, measured)
+        there, _ = judged_parts([replace(criterion.breaks, optional=True)], criterion, chosen, measured)
         own = tuple(replace(part, condition=criterion.breaks, breaks=True) for part in there)
         parts = own = tuple(sorted(own, key=_severity))
-    judged = [part for part in parts if part.word != REPORTED]
+    judged = [part for part in parts if part.word != NO_VERDICT]
     if not judged:
         return Break(NOT_RUN, "", {}, own)
     # Tests have to be met by everything that they judge. What breaks one of several networks breaks the claim about them.
     deciding = min(judged, key=_severity if own else weakness)
-    if missing and deciding.word == NOT_CONFIRMED:
+    if missing and deciding.word == FAILS:
         return Break(INCONCLUSIVE, f"{MISSING}{'; '.join(missing)}", chosen, own)
-    consequence = deciding.condition.consequence if deciding.word == CONFIRMED else ""
+    consequence = deciding.condition.consequence if deciding.word == HOLDS else ""
     label = f", so {consequence}" if consequence else ""
     return Break(deciding.word, f"{sentence(deciding)}{label}", chosen, own)
 
 
 def _severity(part: Part) -> tuple[int, float]:
     """Return a sort key of numbers that break a claim: the one that does so most clearly first."""
-    order = (CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED, REPORTED)
-    return order.index(part.word), -slack(part.condition, part.bound, part.quantity)
+    order = (HOLDS, INCONCLUSIVE, FAILS, NO_VERDICT)
+    return order.index(part.word), -slack(part.condition, part.quantity)
 
 
 def _with_own_break(verdict: Verdict, attack: Break) -> Verdict:
@@ -181,28 +161,26 @@ def _with_own_break(verdict: Verdict, attack: Break) -> Verdict:
     return replace(verdict, parts=(*verdict.parts, *attack.parts))
 
 
-def _attacked(verdict: Verdict, study: StudyClaims, breaks: Mapping[str, Break]) -> Verdict:
+def _attacked(verdict: Verdict, study: StudyClaims, breaks: Mapping[str, Break], measured: Measured) -> Verdict:
     """Return the verdict after the adaptive attacks on the same networks, detectors and translators."""
-    criterion = verdict.claim
-    assert isinstance(criterion, Criterion)
-    if not criterion.broken_by or verdict.word == NOT_RUN:
+    criterion, own = verdict.claim, study.claims.get(verdict.claim.id)
+    if verdict.word == NOT_RUN or criterion.kind == NUMBER or own is None or isinstance(own, str):
         return verdict
-    own = study.claims[criterion.id]
-    assert not isinstance(own, str)
+    if not criterion.broken_by:
+        return if_it_survives(verdict, own, measured)
     attacks = {name: breaks[name] for name in criterion.broken_by if _attacks_the_same(own, breaks[name])}
-    by_word = {word: [name for name in attacks if attacks[name].word == word] for word in (CONFIRMED, INCONCLUSIVE)}
-    notes = [f"broken by {name}: {attacks[name].sentence}" for name in by_word[CONFIRMED]]
-    notes += [
-        f"{name} does not settle whether it is broken: {attacks[name].sentence}" for name in by_word[INCONCLUSIVE]
-    ]
-    if by_word[CONFIRMED]:
+    by_word = {word: [name for name in attacks if attacks[name].word == word] for word in (HOLDS, INCONCLUSIVE)}
+    notes = [f"broken by {name}: {attacks[name].sentence}" for name in by_word[HOLDS]]
+    notes += [f"{name} leaves open whether it is broken: {attacks[name].sentence}" for name in by_word[INCONCLUSIVE]]
+    if by_word[HOLDS] or verdict.attacker == BROKEN:
         word = BROKEN
     elif not attacks:
         word = NOT_ATTACKED
         notes.append(f"no adaptive attack on it: {', '.join(criterion.broken_by)} not run")
     else:
-        word = OPEN if by_word[INCONCLUSIVE] else SURVIVES
-    return replace(verdict, attacker=word, notes=(*verdict.notes, *notes))
+        word = UPPER_BOUND
+    attacked = replace(verdict, attacker=word, notes=(*verdict.notes, *notes))
+    return attacked if by_word[INCONCLUSIVE] else if_it_survives(attacked, own, measured)
 
 
 def _attacks_the_same(own: Chosen, attack: Break) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from touchstone.claims.criteria import KINDS, Criterion
+from touchstone.claims.criteria import CLAIM
 from touchstone.claims.measurements import EQUAL
-from touchstone.claims.verdicts import CONFIRMED, DOWN, INCONCLUSIVE, NOT_CONFIRMED, UP, Part, Verdict
+from touchstone.claims.verdicts import DOWN, FAILS, HOLDS, INCONCLUSIVE, UP, Part, Verdict
 from touchstone.evaluations.statistics import seed_intervals
 from touchstone.evaluations.statistics.rows import ends_of
 
-DECIDED = (CONFIRMED, NOT_CONFIRMED)
+DECIDED = (HOLDS, FAILS)
 
 
 def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
@@ -31,7 +31,7 @@ def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
 def _p_value(verdict: Verdict) -> float | None:
     """Return the two-sided p-value of a decision, 1 if nothing was decided; None if the claim is not in the family."""
     criterion = verdict.claim
-    if not isinstance(criterion, Criterion) or criterion.kind != KINDS[0]:
+    if criterion.kind != CLAIM:
         return None
     if verdict.word not in (*DECIDED, INCONCLUSIVE):
         return None
@@ -40,7 +40,7 @@ def _p_value(verdict: Verdict) -> float | None:
         return None
     if verdict.word == INCONCLUSIVE:
         return 1.0
-    if verdict.word == CONFIRMED:  # every number has to meet its bound
+    if verdict.word == HOLDS:  # every number has to meet its bound
         return min(1.0, 2 * max(met for _, (met, _) in judged))
     # One number that misses its bound is enough, also if it is that of the worst seed.
     estimates = [part for part, _ in judged if part.condition.comparison != EQUAL]
@@ -55,8 +55,8 @@ def _sides(part: Part) -> tuple[float, float] | None:
     """
     comparison = part.condition.comparison
     if comparison == EQUAL and part.bound is not None:
-        return (0.0, 1.0) if part.word == CONFIRMED else (1.0, 0.0)
-    quantity = part.certified if part.proved and part.certified is not None else part.quantity
+        return (0.0, 1.0) if part.word == HOLDS else (1.0, 0.0)
+    quantity = part.quantity
     if part.bound is None or comparison not in (*UP, *DOWN, "between") or ends_of(quantity.row, 0.5) is None:
         return None
 

@@ -11,37 +11,45 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from touchstone.claims.condition_files import NUMBER, read_condition, read_conditions
+from touchstone.claims.condition_files import CONDITION, read_condition, read_conditions
 from touchstone.claims.criteria import (
+    CLAIM,
     COMPARISONS,
     KINDS,
     MANY,
     MARKS,
-    MET,
+    NUMBER,
+    ORIGINS,
     Book,
     Criterion,
+    Origin,
     Published,
     Revision,
     Role,
     roles_in,
     with_both_sides,
 )
-from touchstone.claims.file_checks import ClaimError, Place, check_block, check_names, text
-from touchstone.claims.paper_scales import read_scales
+from touchstone.claims.file_checks import ClaimError, Place, check_block, check_names, text, truth
 from touchstone.messages import nearest
 
 PAPER = (
-    "name", "title", "cite", "url", "idea", "answers", "change", "limits", "contrast", "distance", "published", "criteria",
+    "name", "title", "cite", "url", "idea", "answers", "change", "limits", "unfair", "fixed", "contrast", "distance",
+    "published", "criteria",
 )  # fmt: skip
-CLAIM = {"published": re.compile(r"P[a-z0-9]+-\d+"), "criteria": re.compile(r"S[a-z0-9]+-\d+")}
+# An id: P, a label, a hyphen and a number; of a criterion another capital letter, and the hyphen may be left out.
+IDS = {"published": re.compile(r"P[a-z0-9]+-\d+"), "criteria": re.compile(r"[A-OQ-Z][a-z0-9]*-?\d+")}
+EXAMPLES = {"published": "Pmypaper-1", "criteria": "M1 or Mypaper-1"}
 FIGURE = ("setting", "figure", "source", "marks")
 UNMEASURED = "unmeasured"
 SECTIONS = ("classifiers", "defences", "translators", "examples", "attacks", "detectors", "margins")
 ATTACKED = ("classifiers", "defences", "translators", "detectors")  # whose entries an attack is made on
 CRITERION = (
-    "setting", "criterion", "scales", "roles", "tests", "needs", "rows", "breaks", "broken_by", "seeds", "together", "met",
-    "otherwise", "says", "kind", "paper_scale", "revised",
+    "kind", "setting", "criterion", "bound", "says", "scales", "roles", "rows", "tests", "needs", "breaks", "broken_by",
+    "survives_if", "seeds", "together", "revised",
 )  # fmt: skip
+FIXED = ("commit", "date")
+COMMIT = re.compile(r"[0-9a-f]{7,40}")
+BOUND = ("from", "source", "known")
 REVISION = ("date", "was", "why", "known")
 DISTANCE = 0.05  # of a paper that fixes none
 
@@ -99,26 +107,43 @@ def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
     for key in ("idea", "change"):
         if not isinstance(facts.get(key, ""), str):
             yield ClaimError((key,), "expected text")
-    if not isinstance(limits := facts.get("limits", []), list) or any(not isinstance(x, str) or not x for x in limits):
-        yield ClaimError(("limits",), "expected a list of sentences")
+    for key in ("limits", "unfair"):
+        value = facts.get(key, [])
+        if not isinstance(value, list) or any(not isinstance(each, str) or not each.strip() for each in value):
+            yield ClaimError((key,), "expected a list of sentences")
+        elif key == "unfair" and not value:
+            yield ClaimError((key,), "must be given: a list of what the authors would call unfair about this test")
+    if "fixed" in facts:
+        yield from _mistakes_of_fixed(facts["fixed"])
     answers = facts.get("answers", [])
     for name in answers if isinstance(answers, list) else [answers]:
         if name not in (facts.get("criteria") or ()):
             yield ClaimError(("answers",), f"{name} is no criterion of this paper")
-    parts = {part: facts.get(part) or {} for part in CLAIM}
+    parts = {part: facts.get(part) or {} for part in IDS}
     for part, claims in parts.items():
         if not isinstance(claims, dict):
             yield ClaimError((part,), "expected claims, each by its id")
             return
         for name, block in claims.items():
-            if not CLAIM[part].fullmatch(name):
-                example = f"{CLAIM[part].pattern[0]}mypaper-1"
-                yield ClaimError((part, name), f"an id is {example[0]}, letters or digits, -, a number: {example}")
+            if not IDS[part].fullmatch(name):
+                letter = "P" if part == "published" else "a capital letter, not P"
+                yield ClaimError((part, name), f"an id is {letter}, letters or digits, a number: {EXAMPLES[part]}")
                 return
             try:
                 _published(name, facts, block) if part == "published" else criterion(name, facts, block)
             except ClaimError as error:
                 yield error
+
+
+def _mistakes_of_fixed(block: Any) -> Iterator[ClaimError]:
+    place: Place = ("fixed",)
+    try:
+        check_block(place, block, FIXED, required=FIXED)
+        if not COMMIT.fullmatch(str(block["commit"])):
+            raise ClaimError((*place, "commit"), f"expected the hash of a commit, got {block['commit']}; quote it")
+        _check_date((*place, "date"), block["date"])
+    except ClaimError as error:
+        yield error
 
 
 def _published(name: str, facts: Mapping[str, Any], block: Any) -> Published:
@@ -148,25 +173,23 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
     place = ("criteria", name)
     check_block(place, block, CRITERION, required=("setting", "criterion"))
     rows = block.get("rows", {})
-    check_block((*place, "rows"), rows, NUMBER)
+    check_block((*place, "rows"), rows, CONDITION)
     check_block((*place, "roles"), block.get("roles", {}))
     roles = {role: _role((*place, "roles", role), words) for role, words in block.get("roles", {}).items()}
     inherited = {"distance": facts.get("distance", DISTANCE)} | rows
-    unjudged = {key: value for key, value in inherited.items() if key not in (*COMPARISONS, "no_effect", "optional")}
-    check_names((*place, "kind"), [block.get("kind", KINDS[0])], KINDS)
-    check_names((*place, "met"), [block.get("met", MET[0])], MET)
-    for key in ("setting", "criterion", "otherwise", "says"):
+    unjudged = {key: value for key, value in inherited.items() if key not in (*COMPARISONS, "optional")}
+    check_names((*place, "kind"), [block.get("kind", CLAIM)], KINDS)
+    for key in ("setting", "criterion", "says"):
         if not isinstance(block.get(key, ""), str):
             raise ClaimError((*place, key), "expected text")
     check_names((*place, "seeds"), [block["seeds"]] if "seeds" in block else [], ["each"])
     check_names((*place, "together"), block.get("together") or [], block.get("roles") or {})
-    for key in ("tests", "needs", "scales", "broken_by", "together", "revised"):
+    for key in ("tests", "needs", "scales", "broken_by", "survives_if", "together", "revised"):
         if not isinstance(block.get(key, []), list):
             raise ClaimError((*place, key), "expected a list")
     if not block.get("tests"):
         raise ClaimError(place, "needs tests: the numbers that it judges")
     tests = read_conditions((*place, "tests"), block.get("tests", []), inherited)
-    both_sides = tuple(with_both_sides(each, roles) for each in tests)
     read = Criterion(
         id=name,
         paper=str(facts.get("name", "")),
@@ -174,21 +197,19 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         text=block["criterion"],
         scales=tuple(block.get("scales", ())),
         roles=roles,
-        tests=both_sides,
+        tests=tuple(with_both_sides(each, roles) for each in tests),
         needs=read_conditions((*place, "needs"), block.get("needs", []), unjudged),
         breaks=read_condition((*place, "breaks"), unjudged, block["breaks"]) if "breaks" in block else None,
         broken_by=tuple(block.get("broken_by", ())),
         each_seed=block.get("seeds") == "each",
         together=tuple(block.get("together", ())),
-        met=block.get("met", MET[0]),
-        otherwise=block.get("otherwise", ""),
         says=block.get("says", ""),
-        kind=block.get("kind", KINDS[0]),
-        paper_scale=read_scales(
-            (*place, "paper_scale"), block.get("paper_scale", {}), block.get("scales", ()), roles, both_sides
-        ),
+        kind=block.get("kind", CLAIM),
+        origin=_origin((*place, "bound"), block["bound"]) if "bound" in block else None,
+        survives_if=read_conditions((*place, "survives_if"), block.get("survives_if", []), unjudged),
         revised=_revisions((*place, "revised"), block.get("revised", [])),
     )
+    _check_bounds(place, read)
     placeholders = [*map(str, range(len(read.tests))), *(["breaks"] if read.breaks else [])]
     check_names((*place, "says"), roles_in(text(place, "says", read.says)), placeholders, "the number")
     for condition in read.conditions.values():
@@ -196,6 +217,37 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         not_averaged = [role for role in condition.roles if roles[role].many != "mean"]
         check_names(place, roles_in(condition.name), not_averaged, f"{condition.name}: the role")
     return read
+
+
+def _origin(place: Place, block: Any) -> Origin:
+    """Return where a bound comes from."""
+    check_block(place, block, BOUND, required=BOUND[:2])
+    check_names((*place, "from"), [block["from"]], ORIGINS)
+    if not isinstance(block["source"], str) or not block["source"].strip():
+        raise ClaimError((*place, "source"), "must be given, as text: the paper's figure with its place, or the reason")
+    return Origin(block["from"], block["source"].strip(), truth((*place, "known"), block.get("known", False)))
+
+
+def _check_bounds(place: Place, read: Criterion) -> None:
+    """Refuse a claim without a bound or without its source, and numbers that have one."""
+    bounded = {key: one for key, one in read.conditions.items() if key[:-1] == ("tests",) and one.comparison}
+    if read.kind == NUMBER:
+        if read.origin:
+            raise ClaimError((*place, "bound"), f"a {NUMBER} has no bound; remove it, or make it a {CLAIM}")
+        for key, one in bounded.items():
+            message = f"a {NUMBER} has no bound; remove {one.comparison}, or make it a {CLAIM}"
+            raise ClaimError((*place, *key, one.comparison), message)
+        for name, value in (("breaks", read.breaks), ("broken_by", read.broken_by), ("survives_if", read.survives_if)):
+            if value:
+                raise ClaimError((*place, name), f"a {NUMBER} has no verdict that this could change; remove it")
+        return
+    if not bounded:
+        raise ClaimError((*place, "tests"), f"none of its numbers has a bound; add one, or make it a {NUMBER}")
+    if not read.origin:
+        raise ClaimError(place, f"bound is missing: where it comes from, {{from: {' | '.join(ORIGINS)}, source: ...}}")
+    for index, one in enumerate(read.survives_if):
+        if not one.comparison:
+            raise ClaimError((*place, "survives_if", str(index)), f"needs a bound: one of {', '.join(COMPARISONS)}")
 
 
 def _revisions(place: Place, blocks: list[Any]) -> tuple[Revision, ...]:
@@ -209,9 +261,13 @@ def _revision(place: Place, block: Any) -> Revision:
     check_block(place, block, REVISION, required=REVISION)
     if not isinstance(block["known"], bool):
         raise ClaimError((*place, "known"), "expected true or false: was the outcome of a run known?")
-    if not _is_date(str(block["date"])):
-        raise ClaimError((*place, "date"), f"expected a date such as 2026-11-21, got {block['date']}")
+    _check_date((*place, "date"), block["date"])
     return Revision(str(block["date"]), str(block["was"]), str(block["why"]), block["known"])
+
+
+def _check_date(place: Place, value: Any) -> None:
+    if not _is_date(str(value)):
+        raise ClaimError(place, f"expected a date such as 2026-11-21, got {value}")
 
 
 def _is_date(text: str) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from string import Formatter
 
 from touchstone.claims.criteria import Criterion
-from touchstone.claims.published_figures import direction, no_effect
 from touchstone.claims.verdicts import (
     INCONCLUSIVE,
     Part,
@@ -27,7 +26,7 @@ def said(verdict: Verdict) -> str:
     that break the claim the one that does so most. A number without a bound is of the thing that decides.
     """
     criterion = verdict.claim
-    if not isinstance(criterion, Criterion) or not verdict.parts:
+    if not verdict.parts:
         return ""
     if not criterion.says:
         numbers = "; ".join(f"{part.name} {number(part)}" for part in verdict.parts)
@@ -60,10 +59,8 @@ def shown_at(place: str, criterion: Criterion, parts: Iterable[Part]) -> Part | 
 
 
 def _deciding(parts: list[Part]) -> Part | None:
-    """Return the weakest number with a bound, else the one that breaks the claim most; None if nothing has a bound."""
-    bounded = [part for part in parts if part.bound is not None]
-    weakest = next((part for part in bounded if not part.breaks), None)
-    return weakest or min(bounded, key=_met_by, default=None)
+    """Return the weakest number with a bound that decides the claim; None if nothing has a bound."""
+    return next((part for part in parts if part.bound is not None and not part.breaks), None)
 
 
 def _of_the_same(part: Part, other: Part) -> bool:
@@ -72,23 +69,18 @@ def _of_the_same(part: Part, other: Part) -> bool:
     return all(names[role] == others[role] for role in names.keys() & others.keys())
 
 
-def undecided(verdict: Verdict) -> str:
+def open_because(verdict: Verdict) -> str:
     """Return why an inconclusive verdict decides neither way, with the number that leaves it open; "" for other words."""
     if verdict.word != INCONCLUSIVE or not verdict.parts:
         return ""
     part = verdict.parts[0]
     if part.notes:
         return f"{part.name}: {'; '.join(part.notes)}"
-    if isinstance(verdict.claim, Criterion):
-        bound = required(part)
-        return f"the interval of {part.name} lies on both sides of the bound ({bound})" if bound else ""
-    if direction(part) != INCONCLUSIVE:
-        return ""
-    return f"the interval of {part.name} contains no effect ({no_effect(part):g})"
+    return f"the interval of {part.name} lies on both sides of the bound ({required(part)})"
 
 
 def _met_by(part: Part) -> float:
-    met = slack(part.condition, part.bound, part.quantity)
+    met = slack(part.condition, part.quantity)
     return -met if part.breaks else met
 
 

@@ -10,64 +10,47 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from touchstone.claims.criteria import MET, Bound, Condition, Criterion, Published
+from touchstone.claims.criteria import Bound, Condition, Criterion
 from touchstone.claims.measurements import EQUAL, Quantity
 from touchstone.evaluations.statistics.wording import RANGE, bracketed, limit, written
 from touchstone.messages import listed
 
+if TYPE_CHECKING:
+    from touchstone.claims.variants import Variant
+
 # Axis 1: does the claim hold here?
-CONFIRMED, BY_CONSTRUCTION = MET
-INCONCLUSIVE, NOT_CONFIRMED, REPORTED, NOT_RUN = "inconclusive", "not confirmed", "reported", "not run"
-SAME, OPPOSITE = "same direction", "opposite direction"  # of published figures on other data or another network
+HOLDS, FAILS, INCONCLUSIVE, NOT_RUN = "holds", "fails", "inconclusive", "not run"
+NO_VERDICT = ""  # of numbers without a bound
 # If several apply, the first is the word: a claim is as good as the weakest of what it asks for.
-STATUSES = (BY_CONSTRUCTION, NOT_CONFIRMED, OPPOSITE, NOT_RUN, INCONCLUSIVE, CONFIRMED, SAME, REPORTED)
+STATUSES = (FAILS, NOT_RUN, INCONCLUSIVE, HOLDS, NO_VERDICT)
 # Axis 2: does it survive an attacker who knows? The worst first.
-BROKEN, UPPER_BOUND, OPEN, NOT_ATTACKED = "broken", "upper bound only", "undecided", "not attacked"
+BROKEN, UPPER_BOUND, NOT_ATTACKED = "broken", "upper bound only", "not attacked"
 SURVIVES, DOES_NOT_APPLY = "survives", "does not apply"
-ATTACKERS = (BROKEN, UPPER_BOUND, OPEN, NOT_ATTACKED, SURVIVES, DOES_NOT_APPLY)
+ATTACKERS = (BROKEN, UPPER_BOUND, NOT_ATTACKED, SURVIVES, DOES_NOT_APPLY)
 SIGNS = {"at_least": "≥", "above": ">", "at_most": "≤", "below": "<", EQUAL: "=", "between": "in"}
 UP, DOWN = ("at_least", "above"), ("at_most", "below")
 FEWEST_SEEDS = 3  # with fewer, nothing about networks is decided
 MISSING = "missing: "  # how the first note begins if the study asks a claim but lacks the rows for it
 
 
-class Stuck(NamedTuple):
-    """That attacks behind a number found no gradient too often.
-
-    Attributes:
-        share: of the inputs, at the attack that it befell most.
-        first: whether it befell the attack on the number; of a difference, on what the other is subtracted from.
-        subtracted: of a difference, whether it befell the attack on what is subtracted.
-    """
-
-    share: float
-    first: bool = True
-    subtracted: bool = True
-
-    @property
-    def of_difference(self) -> str:
-        """What is wrong with a difference, in words."""
-        if self.first and self.subtracted:
-            return "a difference between stuck attacks"
-        way, which = ("lower", "first") if self.first else ("higher", "second")
-        return f"a difference that may be {way}, as its {which} attack was stuck"
-
-
 @dataclass(frozen=True)
 class Part:
-    """One number of a claim, its bound, and the word for this number only."""
+    """One number of a claim, and the word for this number only."""
 
     condition: Condition
-    bound: Bound | None
     quantity: Quantity
     word: str
     seeds: tuple[int, ...]  # every seed that was judged, also if one of them decides
     few: bool = False  # it has too few seeds to decide
-    stuck: Stuck | None = None  # its attacks, if one found no gradient too often
-    certified: Quantity | None = None  # what bounds prove the truth to be at least, if the attack was stuck
+    stuck: float | None = None  # the share of inputs without a gradient, if its attack found none too often
     breaks: bool = False  # meeting the bound breaks the claim
+
+    @property
+    def bound(self) -> Bound | None:
+        """What its condition compares it with."""
+        return self.condition.bound
 
     @property
     def title(self) -> str:
@@ -80,11 +63,6 @@ class Part:
         return ": ".join(filter(None, (self.title, self.quantity.which, self.decider)))
 
     @property
-    def proved(self) -> bool:
-        """Whether bounds on the networks decided, and not an attack."""
-        return self.certified is not None and self.word == CONFIRMED
-
-    @property
     def counted(self) -> str:
         """How many seeds were judged: "1 seed"."""
         return "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
@@ -94,7 +72,7 @@ class Part:
         """Why the number says less than it seems to."""
         alone = [self]
         few = self.counted if self.few else ""
-        return tuple(filter(None, (few, range_note(alone), stuck_note(alone), proof_note(alone))))
+        return tuple(filter(None, (few, range_note(alone), stuck_note(alone))))
 
     @property
     def decider(self) -> str:
@@ -110,25 +88,23 @@ class Part:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The words for one claim, the numbers behind them (the one that decided first), and notes.
+    """The words for one criterion, the numbers behind them (the one that decided first), and notes.
 
     Attributes:
-        word: whether the claim holds here, one of STATUSES.
-        attacker: whether it survives an attacker who knows, one of ATTACKERS.
-        holm: whether the word stands if all of the study's paper claims together may err as often as one; None if it
+        word: whether the claim holds here, one of STATUSES; NO_VERDICT for numbers that were measured.
+        attacker: whether it survives an attacker who knows, one of ATTACKERS; NO_VERDICT if nothing was judged.
+        holm: whether the word stands if all of the study's claims of papers together may err as often as one; None if it
             is no decision.
-        judged_by: of a published figure, the criteria that scale it down.
-        itself: of a criterion, the published figures that it measures on the paper's own data and network.
+        variants: the same claim in variants of the experiment, judged; empty unless the study tries them.
     """
 
-    claim: Published | Criterion
+    claim: Criterion
     word: str
     parts: tuple[Part, ...] = ()
     notes: tuple[str, ...] = ()
-    attacker: str = DOES_NOT_APPLY
+    attacker: str = NO_VERDICT
     holm: bool | None = None
-    judged_by: tuple[str, ...] = ()
-    itself: tuple[str, ...] = ()
+    variants: tuple[Variant, ...] = ()
 
     @property
     def missing(self) -> bool:
@@ -136,14 +112,15 @@ class Verdict:
         return bool(self.notes) and self.notes[0].startswith(MISSING)
 
 
-def status(condition: Condition, bound: Bound | None, quantity: Quantity) -> str:
+def status(condition: Condition, quantity: Quantity) -> str:
     """Return the word for one number: inconclusive unless its whole interval is on one side of the bound.
 
-    A number without a comparison is reported. A number that has to be equal is no estimate: its ends are the least and
+    A number without a bound has no word. A number that has to be equal is no estimate: its ends are the least and
     the greatest network, and every one has to meet it. The range of the networks is no interval, so it decides nothing else.
     """
-    if not condition.comparison or bound is None:
-        return REPORTED
+    bound = condition.bound
+    if bound is None:
+        return NO_VERDICT
     if is_range(condition, quantity):
         return INCONCLUSIVE
     low, high = quantity.low, quantity.high
@@ -162,7 +139,7 @@ def status(condition: Condition, bound: Bound | None, quantity: Quantity) -> str
         case _:
             met = max(abs(end - least) for end in (low, high)) <= condition.tolerance
             failed = not met
-    return CONFIRMED if met else NOT_CONFIRMED if failed else INCONCLUSIVE
+    return HOLDS if met else FAILS if failed else INCONCLUSIVE
 
 
 def is_range(condition: Condition, quantity: Quantity) -> bool:
@@ -182,42 +159,27 @@ def is_difference(quantity: Quantity) -> bool:
     return quantity.unit.startswith("difference")
 
 
-def ends_if_stuck(quantity: Quantity, stuck: Stuck, certified: Quantity | None = None) -> tuple[float, float]:
-    """Return where a number may lie whose attack was stuck.
-
-    It may be lower, but not below what is certified. A difference of two may be higher if the attack on what is subtracted
-    was stuck.
-    """
-    least = -math.inf if certified is None else certified.low
-    higher = stuck.subtracted and is_difference(quantity)
-    return (least if stuck.first else quantity.low), (math.inf if higher else quantity.high)
-
-
 def stuck_note(parts: Sequence[Part]) -> str:
-    """Return in words which of a claim's numbers rest on stuck attacks and are not proved; "" if none does."""
-    stuck = [(part, part.stuck) for part in parts if part.stuck is not None and not part.proved]
+    """Return in words which of a claim's numbers rest on stuck attacks; "" if none does."""
+    stuck = [(part.name, part.stuck) for part in parts if part.stuck is not None]
     if not stuck:
         return ""
-    if len(stuck) > 1:
-        what = f"{listed([part.name for part, _ in stuck])} rest on stuck attacks"
-    else:
-        ((part, one),) = stuck
-        what = one.of_difference if is_difference(part.quantity) else "an upper bound"
-        what = f"{part.name}: {what}" if len(parts) > 1 else what
-    shares = sorted(one.share for _, one in stuck)
+    shares = sorted(share for _, share in stuck)
     least_to_most = " to ".join(dict.fromkeys(f"{share:.0%}" for share in (shares[0], shares[-1])))
-    return f"{what}: on {least_to_most} of the attacked OOD images the score's own gradient is 0"
+    what = f"{listed([name for name, _ in stuck])}: " if len(parts) > 1 else ""
+    return f"{what}its attack met no gradient on {least_to_most} of the images"
 
 
-def proof_note(parts: Sequence[Part]) -> str:
-    """Return in words which of a claim's numbers bounds on the networks decided; "" if they decided none."""
-    numbers = [f"{part.title} at least {bounded(part.certified)}" for part in parts if part.certified and part.proved]
-    return f"proved by bounds on the networks, whatever the attack: {', '.join(numbers)}" if numbers else ""
+def in_words(word: str, attacker: str) -> str:
+    """Return both words of a verdict: "holds; attacker who knows: broken"."""
+    second = "" if attacker in (NO_VERDICT, DOES_NOT_APPLY) else f"attacker who knows: {attacker}"
+    return "; ".join(filter(None, (word, second)))
 
 
-def slack(condition: Condition, bound: Bound | None, quantity: Quantity) -> float:
+def slack(condition: Condition, quantity: Quantity) -> float:
     """Return by how much the value, without its interval, meets the bound; negative if it does not."""
-    if not condition.comparison or bound is None:
+    bound = condition.bound
+    if bound is None:
         return 0.0
     least, most = bound if isinstance(bound, tuple) else (bound, bound)
     value = quantity.value
@@ -238,7 +200,7 @@ def slack(condition: Condition, bound: Bound | None, quantity: Quantity) -> floa
 
 def weakness(part: Part) -> tuple[int, float]:
     """Return a sort key: the weakest number first."""
-    return STATUSES.index(part.word), slack(part.condition, part.bound, part.quantity)
+    return STATUSES.index(part.word), slack(part.condition, part.quantity)
 
 
 def sentence(part: Part) -> str:
@@ -250,7 +212,7 @@ def sentence(part: Part) -> str:
 
 def required(part: Part) -> str:
     """Return the bound of a number in words, "≥ 85 %", or "broken if < 20 %" for a number that breaks its claim."""
-    if not part.condition.comparison or part.bound is None:
+    if part.bound is None:
         return ""
     ends = part.bound if isinstance(part.bound, tuple) else (part.bound,)
     text = ", ".join(limit(end, part.quantity.unit) for end in ends)

@@ -11,7 +11,7 @@ from typing import Any
 from touchstone.audit.chain import report_tables
 from touchstone.claims import paper_files
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.claims.verdicts import INCONCLUSIVE, Part, Verdict, required
+from touchstone.claims.verdicts import INCONCLUSIVE, NO_VERDICT, NOT_RUN, Part, Verdict, is_difference, required
 from touchstone.commands._larger_sets import LargerSets
 from touchstone.commands._row_inputs import RowInputs
 from touchstone.commands._size_costs import Prices
@@ -22,7 +22,7 @@ from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow, row_of
 from touchstone.report import packing
 from touchstone.report.claim_files import EVALUATION
 
-NO_SEEDS_HELP = "only an upper bound: a stronger attack or a certificate would settle it, no seeds and no images"
+NO_SEEDS_HELP = "only an upper bound: a stronger attack would settle it, no seeds and no images"
 SEED_BY_SEED = "judged seed by seed: each further network is one more that has to pass"
 NO_ESTIMATE = "no estimate: its ends are the least and the greatest network, whatever their number"
 OWN_ENTRIES = (
@@ -88,10 +88,14 @@ def settlings(plan: Plan, *, priced: bool = True) -> list[Settling]:
         priced: whether the run records of this machine choose the cheapest size. Otherwise it has the fewest seeds.
 
     Raises:
-        ValueError: the report is missing, or of a version whose numbers do not say what they vary by.
+        ValueError: the report is missing, measures none of the claims, or is of a version whose numbers do not say what they
+            vary by.
     """
-    rows = read_rows(plan.study.name)
+    name = plan.study.name
+    rows = read_rows(name)
     verdicts = judge(paper_files.book(plan.study["papers"]), StudyClaims(**plan.questions.claims()), rows)
+    if all(verdict.word in (NOT_RUN, NO_VERDICT) for verdict in verdicts):
+        raise ValueError(f"the report of {name} measures none of its claims; run the study: touchstone run {name}")
     designs = _Designs(plan, rows, priced=priced)
     return [designs.settling(verdict.claim.id, part) for verdict, part in _open_numbers(verdicts)]
 
@@ -116,7 +120,7 @@ def read_rows(study: str) -> list[MetricRow]:
 def _open_numbers(verdicts: Iterable[Verdict]) -> Iterator[tuple[Verdict, Part]]:
     """Yield the inconclusive numbers of inconclusive criteria, and those that leave open whether a claim is broken."""
     for verdict in verdicts:
-        for part in () if verdict.judged_by else verdict.parts:
+        for part in verdict.parts:
             if part.word == INCONCLUSIVE and (part.breaks or verdict.word == INCONCLUSIVE):
                 yield verdict, part
 
@@ -142,7 +146,7 @@ class _Designs:
 
     def _excluded(self, part: Part, row: MetricRow) -> str:
         """Return why no size is computed for a number; "" if one is."""
-        if part.stuck is not None:
+        if part.stuck is not None and not is_difference(part.quantity):
             return NO_SEEDS_HELP
         if part.decider:
             return SEED_BY_SEED

@@ -24,7 +24,7 @@ from touchstone.pipeline.planning.parts import RULES
 from touchstone.provenance.sidecar_files import BESIDE
 from touchstone.settings.study import Study, load
 
-NO_ENTRIES = ("study", "papers", "claims")  # parts of a study's settings that hold no entries
+NO_ENTRIES = ("study", "papers", "claims", "variants")  # parts of a study's settings that hold no entries
 TRAINED = ("classifiers", "translators")
 SECTIONS = ("examples", *TRAINED, "defences", "attacks", "margins", "detectors", "evaluations")
 WIDTH = 120  # letters of a line

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from touchstone.audit.chain import report_tables
 from touchstone.messages import nearest, printable, say
+from touchstone.provenance import sidecar_files
 
 Lines = list[dict[str, str]]  # of claims.csv
 HEADS = ("claim", "holds?", "attacker", "measured")
 INDENT = "    "
+WIDTH = 80  # letters of a line
 
 
 def read_lines(study: str) -> tuple[Path, Lines]:
@@ -53,7 +55,7 @@ def print_verdicts(study: str, paper: str | None = None) -> int:
         study: Its name.
         paper: Print only the claims of the paper of this title.
     """
-    from touchstone.claims.verdicts import MISSING, NOT_RUN
+    from touchstone.claims.verdicts import MISSING, NO_VERDICT, NOT_RUN
 
     path, lines = read_lines(study)
     lines = [line for line in lines if paper in (None, line["paper"])]
@@ -61,13 +63,29 @@ def print_verdicts(study: str, paper: str | None = None) -> int:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    judged = [line for line in lines if line["status"] != NOT_RUN]
+    for line in lines:
+        if line.get("variants"):
+            say(f"{line['claim']} in variants of the experiment: {line['variants']}")
+    for name, sentences in _unfair(study).items():
+        if paper in (None, name):
+            for text in textwrap.wrap(f"{name}, what its authors may call unfair: {' '.join(sentences)}", WIDTH):
+                say(text)
+    judged = [line for line in lines if line["status"] not in (NO_VERDICT, NOT_RUN)]
     missing = [line["claim"] for line in lines if line["note"].startswith(MISSING)]
     without = f"; asked but without numbers: {', '.join(missing)}" if missing else ""
     say(f"{len(lines)} claims, {len(judged)} with a verdict{without}. The table: {path}")
     if judged:
         say(f"What a verdict rests on: touchstone show {study} --number {judged[0]['claim']}")
     return 1 if missing else 0
+
+
+def _unfair(study: str) -> dict[str, list[str]]:
+    """Return {paper: what its authors would still call unfair}, as it was when the report was made."""
+    page = Path("reports") / study / "report.html"
+    if not sidecar_files.sidecar_path(page).is_file():
+        return {}
+    papers = sidecar_files.read_sidecar(page)["settings"]["papers"]
+    return {facts["name"]: facts["unfair"] for facts in papers.values() if "unfair" in facts}
 
 
 def _cells(line: dict[str, str]) -> tuple[str, ...]:
@@ -94,19 +112,30 @@ def print_in_full(study: str, wanted: list[str]) -> None:
 
 def _parts(line: dict[str, str]) -> Iterator[str]:
     """Yield a claim and its setting, its verdict, the criterion, the numbers, and each note."""
+    from touchstone.claims.criteria import ORIGINS
     from touchstone.evaluations.statistics.wording import of_line
 
     yield f"{line['claim']}  {line['setting']}"
-    yield verdict_text(line).replace("**", "")
+    yield from filter(None, [verdict_text(line).replace("**", "")])
     number = line["number"] or "measured"
-    about = {"asked": line["criterion"], "published": line["published"], number: of_line(line, "measured")}
-    yield from (f"{name}: {text}" for name, text in (about | {"found": line["says"]}).items() if text)
+    known = "; its outcome was known when it was fixed" if line.get("known") == "yes" else ""
+    about = {
+        "asked": line["criterion"],
+        "bound": f"{ORIGINS[line['bound']]}: {line['source']}{known}" if line.get("bound") else "",
+        "published": line["published"],
+        number: of_line(line, "measured"),
+    }
+    yield from (
+        f"{name}: {text}"
+        for name, text in (about | {"found": line["says"], "in variants": line.get("variants", "")}).items()
+        if text
+    )
     yield from filter(None, line["note"].split("; "))
 
 
 def verdict_text(line: dict[str, str]) -> str:
-    """Return a line's words in Markdown: "**confirmed**; attacker who knows: broken"."""
-    from touchstone.claims.verdicts import DOES_NOT_APPLY
+    """Return a line's words in Markdown: "**holds**; attacker who knows: broken"."""
+    from touchstone.claims.verdicts import in_words
 
-    attacker = "" if line["attacker"] == DOES_NOT_APPLY else f"; attacker who knows: {line['attacker']}"
-    return f"**{line['status']}**{attacker}"
+    words = in_words(line["status"], line["attacker"])
+    return f"**{line['status']}**{words.removeprefix(line['status'])}" if line["status"] else words

@@ -42,7 +42,7 @@ def main(study: str, claims: tuple[str, ...], out: str | None, weights: bool, ro
     \b
     Examples:
       touchstone pack digits
-      touchstone pack digits --claims S3-2 S4-1 -o gradients.pack
+      touchstone pack digits --claims F1 T1 -o gradients.pack
       touchstone pack digits --rocrate
     """
     # They import scipy, which --help does not need.

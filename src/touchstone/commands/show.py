@@ -37,7 +37,7 @@ def main(what: str, numbers: tuple[str, ...], paper: str | None, table: tuple[st
     \b
     Examples:
       touchstone show digits
-      touchstone show digits --number S3-2 P1-1
+      touchstone show digits --number F1 G6
       touchstone show digits --table detection auroc
       touchstone show results/digits/attack/cnn.0
     """

@@ -29,7 +29,7 @@ def main(file: str | None, number: str | None, picture: str | None, depth: int |
 
     \b
     Examples:
-      touchstone trace digits --number S3-2
+      touchstone trace digits --number F1
       touchstone trace reports/digits/report.html --depth 1
       touchstone trace results/digits/attack/cnn.0 --picture chain.svg
     """

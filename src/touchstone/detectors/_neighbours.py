@@ -33,3 +33,13 @@ def nearest_distances(features: Tensor, references: Tensor, k: int) -> Tensor:
         nearest = torch.cat([torch.cdist(part, references).topk(k, dim=1, largest=False).indices for part in parts])
     distances: Tensor = torch.linalg.vector_norm(features[:, None] - references[nearest], dim=2)
     return distances
+
+
+def local_dimension(features: Tensor, references: Tensor, k: int) -> Tensor:
+    """Return the maximum-likelihood estimate of the local intrinsic dimensionality per row, (N,); see `lid`."""
+    if k < 2:
+        raise ValueError(f"k must be at least 2, got {k}")
+    distances = nearest_distances(features, references, k)
+    farthest = distances[:, -1:].clamp(min=torch.finfo(distances.dtype).tiny)  # 0 for k copies of an image
+    ratios = (distances / farthest).clamp(min=1e-12).log().mean(dim=1)  # 0 for a reference itself
+    return -1 / ratios.clamp(max=-1e-6)  # k equal distances would give infinity

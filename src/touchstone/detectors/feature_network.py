@@ -28,7 +28,7 @@ def fit(
     features as they are.
 
     References:
-        docs/papers/gradient_detection.md, Protocol.
+        docs/papers/gradient_detection.md, What is built.
     """
     return fit_two_layer_net(
         fit_features,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
+from touchstone.contracts import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.detectors._two_layer_net import fit_two_layer_net, log_scale, two_layer_logit
 
 
@@ -14,6 +14,7 @@ def fit(
     seed: int,
     *,
     label: str = "softmax_all",
+    tensors: NonNegativeInt = 0,
     hidden: PositiveInt = 64,
     epochs: PositiveInt = 100,
     learning_rate: PositiveFloat = 1e-3,
@@ -26,14 +27,14 @@ def fit(
 
     A network of two layers; norms are (N0, P) and (N1, P). Its inputs are log(norm + 1e-12), standardised with
     training statistics: raw norms span over ten orders of magnitude. `label` names the confounding label of the
-    norms.
+    norms. `tensors`: only the last so many parameter tensors, as the weight and the bias of the last layer; 0 for all.
 
     References:
         Lee et al. 2022; docs/papers/gradient_detection.md, Gradient features and Detector.
     """
     return fit_two_layer_net(
-        log_scale(fit_gradient_norms),
-        log_scale(anomalous_gradient_norms),
+        log_scale(fit_gradient_norms[:, -tensors:]),
+        log_scale(anomalous_gradient_norms[:, -tensors:]),
         seed,
         hidden=hidden,
         epochs=epochs,
@@ -54,4 +55,4 @@ def gradient_network(gradient_norms: Tensor, state: dict[str, Tensor], *, label:
     Returns:
         (N,), unbounded; higher is more anomalous.
     """
-    return two_layer_logit(log_scale(gradient_norms), state)
+    return two_layer_logit(log_scale(gradient_norms[:, -len(state["mean"]) :]), state)

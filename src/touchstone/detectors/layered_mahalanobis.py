@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
+from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.detectors._gaussians import fit_gaussians, squared_distances
 from touchstone.detectors._halves import halves
 from touchstone.detectors._layer_features import all_layer_features, layer_features
-from touchstone.detectors._scales import usable_scales
+from touchstone.detectors._layer_regression import fit_layer_regression, layer_regression_logit
 
 
 def fit(
@@ -21,6 +20,7 @@ def fit(
     seed: int,
     *,
     shrinkage: UnitInterval = 1e-3,
+    layers: NonNegativeInt = 0,
     inverse_strength: PositiveFloat = 1.0,
     batch_size: PositiveInt = 250,
 ) -> dict[str, Tensor]:
@@ -37,6 +37,7 @@ def fit(
         model: a classifier with at least one hidden layer.
         seed: of the split.
         shrinkage: of each covariance, see `fit_gaussians`.
+        layers: only the last so many hidden layers; 0 for all.
         inverse_strength: C of scikit-learn's LogisticRegression, on standardised distances.
         batch_size: images per forward pass.
 
@@ -51,26 +52,16 @@ def fit(
     """
     first, second = halves(len(fit_images), seed)
     state: dict[str, Tensor] = {}
-    for layer, features in enumerate(all_layer_features(model, fit_images[first], batch_size)):
+    for layer, features in enumerate(all_layer_features(model, fit_images[first], batch_size)[-layers:]):
         means, whitening = fit_gaussians(features, fit_labels[first], shrinkage=shrinkage)
         state |= {f"means.{layer}": means, f"whitening.{layer}": whitening}
     in_distribution, anomalous = (
-        _distances(all_layer_features(model, images, batch_size), state).double()
+        _distances(all_layer_features(model, images, batch_size), state)
         for images in (fit_images[second], anomalous_images)
     )
-    together = torch.cat([in_distribution, anomalous])
-    if not bool(together.isfinite().all()):
-        raise ValueError("the distances of some images are NaN or infinite")
-    centre, scale = together.mean(0), usable_scales(together, together.std(0), fit_images.dtype)
-    targets = torch.cat([torch.zeros(len(in_distribution)), torch.ones(len(anomalous))])
-    regression = LogisticRegression(C=inverse_strength, class_weight="balanced", max_iter=1000)
-    regression.fit(((together - centre) / scale).cpu().numpy(), targets.numpy())
-    return state | {
-        "centre": centre,
-        "scale": scale,
-        "weights": torch.from_numpy(regression.coef_[0].copy()),
-        "bias": torch.from_numpy(regression.intercept_.copy()),
-    }
+    return state | fit_layer_regression(
+        in_distribution, anomalous, inverse_strength=inverse_strength, dtype=fit_images.dtype
+    )
 
 
 def layered_mahalanobis(images: Tensor, model: nn.Module, state: dict[str, Tensor]) -> Tensor:
@@ -85,17 +76,16 @@ def layered_mahalanobis(images: Tensor, model: nn.Module, state: dict[str, Tenso
     References:
         docs/papers/aloe.md, Scores.
     """
-    rest = {name: state[name].to(images.device, torch.float64) for name in ("centre", "scale", "weights", "bias")}
-    distances = _distances(layer_features(model, images), state).double()
-    return (((distances - rest["centre"]) / rest["scale"]) @ rest["weights"] + rest["bias"]).to(images.dtype)
+    return layer_regression_logit(_distances(layer_features(model, images), state), state, images.dtype)
 
 
 def _distances(layers: list[Tensor], state: dict[str, Tensor]) -> Tensor:
-    """Return half the squared distance to the nearest class mean per row and layer, (N, L)."""
+    """Return half the squared distance to the nearest class mean per row and fitted layer, (N, L)."""
+    fitted = sum(name.startswith("means.") for name in state)
     return torch.stack(
         [
             0.5 * squared_distances(features, state[f"means.{layer}"], state[f"whitening.{layer}"]).amin(dim=1)
-            for layer, features in enumerate(layers)
+            for layer, features in enumerate(layers[-fitted:])
         ],
         dim=1,
     )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from touchstone.contracts import PositiveInt
-from touchstone.detectors._neighbours import nearest_distances
+from touchstone.detectors._neighbours import local_dimension
 from touchstone.numerics.tensors import derive
 
 
@@ -37,9 +37,4 @@ def lid(features: Tensor, state: dict[str, Tensor], *, k: PositiveInt = 20) -> T
     References:
         Ma et al. 2018, eq. 4.
     """
-    if k < 2:
-        raise ValueError(f"k must be at least 2, got {k}")
-    distances = nearest_distances(features, state["references"], k)
-    farthest = distances[:, -1:].clamp(min=torch.finfo(distances.dtype).tiny)  # 0 for k copies of an image
-    ratios = (distances / farthest).clamp(min=1e-12).log().mean(dim=1)  # 0 for a reference itself
-    return -1 / ratios.clamp(max=-1e-6)  # k equal distances would give infinity
+    return local_dimension(features, state["references"], k)

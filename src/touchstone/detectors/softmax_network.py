@@ -28,7 +28,7 @@ def fit(
     are the only difference.
 
     References:
-        docs/papers/gradient_detection.md, Protocol.
+        docs/papers/gradient_detection.md, What is built.
     """
     return fit_two_layer_net(
         _inputs(fit_logits),

@@ -57,7 +57,7 @@ def cross_attack(
         ValueError: no detector is supervised.
 
     References:
-        docs/papers/gradient_detection.md, "Protocol".
+        docs/papers/gradient_detection.md, "Scaled-down study".
     """
     trained = {(network(cell), cell.detector): cell for cell in detectors if cell.noun.supervised}
     if not trained:

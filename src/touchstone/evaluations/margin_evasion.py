@@ -1,4 +1,4 @@
-"""How often an attacker gives a wrong class a logit margin as large as that of a robust decision."""
+"""How often an attacker turns a right decision into a wrong one that looks robust by its logit margin."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from touchstone.evaluations.statistics.intervals import Interval
 from touchstone.evaluations.statistics.margin_cells import KeptMargins, kept
 from touchstone.evaluations.statistics.rows import row, rows_of, with_means
 from touchstone.evaluations.statistics.threats import budget, network, white_box
-from touchstone.evaluations.statistics.threshold_intervals import Threshold, difference, resampled_threshold, share_at
+from touchstone.evaluations.statistics.threshold_intervals import Threshold, resampled_threshold, share_at
 from touchstone.evaluations.statistics.thresholds import catching_threshold
 from touchstone.records.metric_rows import WHITE_BOX, Threat, stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 
-METRICS = (
-    "threshold", "share_above_threshold", "share_flagged", "share_wrong", "share_wrong_unflagged",
-    "share_wrong_unflagged_unattacked", "share_wrong_unflagged_rise", "share_wrong_unflagged_of_right",
-)  # fmt: skip
+METRICS = ("threshold", "share_above_threshold", "share_flagged", "share_wrong", "share_wrong_unflagged")
 
 
 def margin_evasion(
@@ -34,7 +31,7 @@ def margin_evasion(
     eps: PositiveFloat = 0.1,
     caught: UnitInterval = 0.95,
 ) -> list[MetricRow]:
-    """Measure how often an attack produces a wrong class that is not flagged as brittle.
+    """Measure how many brittle inputs the logit margin misses, and how many wrong decisions an attacker hides from it.
 
     An input is brittle if its margin is at most `eps`. Inputs whose logit margin is at or below the threshold are
     flagged. The threshold is fitted on held-out images: it flags the share `caught` of their brittle inputs.
@@ -47,22 +44,20 @@ def margin_evasion(
         caught: share of the held-out brittle inputs that the threshold flags.
 
     Returns:
-        Rows per classifier seed and set, then means over seeds; no row if no input is brittle. Intervals of numbers at
-        the threshold also cover other held-out images; share_wrong has exact binomial ones. Metrics:
+        Rows per classifier seed and set, then means over seeds. Intervals of numbers at the threshold also cover other
+        held-out images; share_wrong has exact binomial ones. Metrics:
 
-        - on clean sets: threshold, in logits; share_above_threshold of the brittle inputs, right or wrong;
-          share_flagged of the others.
-        - on white-box attacked sets, of the brittle inputs: share_wrong; share_wrong_unflagged, wrong and with a logit
-          margin above the threshold; share_wrong_unflagged_unattacked, the same of these inputs without the attack;
-          share_wrong_unflagged_rise, the difference of the two, paired; share_wrong_unflagged_of_right, of the brittle
-          inputs that are right without the attack, where the unattacked share is 0 by choice of the inputs.
-        - on SET/union, the same under the worst, for each input, of no attack and every white-box attack within `eps`.
+        - on clean sets: threshold, in logits; share_above_threshold of the brittle inputs, right or wrong, which the
+          threshold misses; share_flagged of the others.
+        - on white-box attacked sets, of the brittle inputs that are right without the attack: share_wrong;
+          share_wrong_unflagged, wrong and with a logit margin above the threshold.
+        - on SET/union, the same under the worst, for each input, of every white-box attack within `eps`.
 
     Raises:
         ValueError: no held-out input is brittle.
 
     References:
-        Ngnawe et al. 2024, review thread; docs/papers/margin_consistency.md, claims P2-8 and S2-9.
+        Ngnawe et al. 2024, review thread; docs/papers/margin_consistency.md, claim M4.
     """
     held_out = {(network(subject.outputs), subject.norm): subject for subject in kept(fit_margins, fit_outputs)}
     rows: list[MetricRow] = []
@@ -117,29 +112,24 @@ def _attacked(
     threshold: Threshold,
     union: str | None = None,
 ) -> list[MetricRow]:
-    """Return the rows of one attack, or of the worst of several and none on the set that `union` names."""
-    brittle = subject.margins <= eps
-    if not brittle.any():
+    """Return the rows of one attack, or of the worst of several on the set that `union` names."""
+    turnable = subject.right & (subject.margins <= eps)
+    if not turnable.any():
         return []
-    before = np.where(subject.right, -np.inf, logit_margins(subject.logits))
-    leads = np.max([*(_wrong_leads(cell, subject) for cell in cells), *([before] if union else [])], axis=0)
-    under, without = (share_at(threshold, one, below=False, above=True, among=brittle) for one in (leads, before))
-    risen = (leads > threshold.value).astype(np.float64) - (before > threshold.value)
-    rise = difference(float(risen[brittle].mean()), under, without, int(brittle.sum()))
-    files = [*cells, *_files(subject, reference)]
-    threat = _together(cells, eps) if union else None
-    new = partial(row, cell=cells[0], n=int(brittle.sum()), files=files, examples=union, threat_model=threat)
-    rows = [
-        new("share_wrong", intervals.share(np.isfinite(leads), brittle)),
-        new("share_wrong_unflagged", under),
-        new("share_wrong_unflagged_unattacked", without),
-        new("share_wrong_unflagged_rise", rise, unit="difference of fractions"),
+    leads = np.max([_wrong_leads(cell, subject) for cell in cells], axis=0)
+    new = partial(
+        row,
+        cell=cells[0],
+        n=int(turnable.sum()),
+        files=[*cells, *_files(subject, reference)],
+        examples=union,
+        threat_model=_together(cells, eps) if union else None,
+    )
+    hidden = share_at(threshold, leads, below=False, above=True, among=turnable)
+    return [
+        new("share_wrong", intervals.share(np.isfinite(leads), turnable)),
+        new("share_wrong_unflagged", hidden),
     ]
-    right = brittle & subject.right
-    if right.any():
-        share = share_at(threshold, leads, below=False, above=True, among=right)
-        rows.append(new("share_wrong_unflagged_of_right", share, n=int(right.sum())))
-    return rows
 
 
 def _wrong_leads(cell: Cell, subject: KeptMargins) -> Array:

@@ -26,7 +26,7 @@ METRICS = (
     "robust_accuracy_at_*", "brittle_auroc_at_*", "brittle_aupr_at_*", "brittle_fpr95_at_*", "mean_excess",
     "brittle_missed_at_*", "median_lower_bound", "median_bracket", "certified_accuracy_at_*", "accuracy_bracket_at_*",
 )  # fmt: skip
-RAREST = 0.05  # share of the rarer class below which no detection statistic is given (claim S2-5)
+RAREST = 0.05  # share of the rarer class below which no detection statistic is given
 FEWEST = 20  # inputs of a class below which its tau is not given
 BRITTLE = {"auroc": "brittle_auroc", "aupr_ood": "brittle_aupr", "fpr95_ood": "brittle_fpr95"}
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluations._unions import unions
 from touchstone.evaluations.statistics import intervals
 from touchstone.evaluations.statistics.estimators import correct
 from touchstone.evaluations.statistics.pairing import partner
-from touchstone.evaluations.statistics.rows import grouped, row, rows_of, with_means
+from touchstone.evaluations.statistics.rows import grouped, rate_row, row, rows_of, with_means
 from touchstone.evaluations.statistics.seed_intervals import SIGNED
-from touchstone.evaluations.statistics.threats import equal_budgets, network, seedless
+from touchstone.evaluations.statistics.threats import equal_budgets, network, seedless, white_box
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 
-METRICS = ("error_minus_*",)
+METRICS = ("error_minus_*", "worst_error", "worst_error_minus_*")
 UNIT = "difference of fractions"
 
 
@@ -64,7 +66,37 @@ def paired_errors(
         first, second = (_wrong(cell, ids) for cell in (one, other))
         interval = intervals.mean(first - second, resamples=resamples, seed=bootstrap_seed, method=SIGNED)
         rows.append(row(f"error_minus_{name}", interval, cell=one, n=len(ids), unit=UNIT, files=[one, other]))
+    rows += _of_worst(outputs, against, resamples, bootstrap_seed)
     return with_means(rows)
+
+
+def _of_worst(outputs: list[Cell], against: list[str], resamples: int, seed: int) -> list[MetricRow]:
+    """Return the errors of defences and of the classifiers beside them under the worst of all attacks, and differences."""
+    groups = grouped(outputs, lambda cell: (network(cell), cell.examples)).values()
+    found = {
+        (union.known[0].entry, union.known[0].seed, union.place): union
+        for g in groups
+        for union in unions(g, white_box)
+    }
+    rows: dict[tuple[str, int | None, str], MetricRow] = {}
+    differences = []
+    for (entry, own, where), union in found.items():
+        for base in against if "protects" in union.known[0].settings else ():
+            seeds = {key[1]: other for key, other in found.items() if (key[0], key[2]) == (base, where)}
+            if entry == base or not seeds or (other := partner(seeds, own)) is None:
+                continue
+            ids = np.sort(union.known[0].noun.example_ids)
+            wrong = [np.max([_wrong(cell, ids) for cell in one.attacks], axis=0) for one in (union, other)]
+            for one, errors in zip((union, other), wrong, strict=True):
+                about: dict[str, Any] = {"examples": one.place, "threat_model": one.threat, "files": one.attacks}
+                known = one.known[0]
+                rows[known.entry, known.seed, one.place] = rate_row("worst_error", errors > 0, known, ids=ids, **about)
+            interval = intervals.mean(wrong[0] - wrong[1], resamples=resamples, seed=seed, method=SIGNED)
+            differences.append(
+                row(f"worst_error_minus_{base}", interval, cell=union.known[0], n=len(ids), unit=UNIT, examples=where,
+                    threat_model=union.threat, files=[*union.attacks, *other.attacks])
+            )  # fmt: skip
+    return [*rows.values(), *differences]
 
 
 def _wrong(cell: Cell, ids: np.ndarray) -> np.ndarray:

@@ -20,7 +20,6 @@ from touchstone.records.nouns import Cell
 METRICS = (
     "clean_accuracy", "robust_accuracy", "robust_accuracy_unquantised", "robust_accuracy_union", "attacked_accuracy",
     "attacked_accuracy_unquantised", "success_rate", "mean_confidence", "mean_confidence_on_errors",
-    "confidence_above_quarter_of_clean",
 )  # fmt: skip
 
 
@@ -52,7 +51,6 @@ def robustness(
         - success_rate of the attack, on rows that are right when clean.
         - mean_confidence, the mean probability of the predicted class; mean_confidence_on_errors, on the wrong rows
           only.
-        - confidence_above_quarter_of_clean: confidence under attack minus a quarter of the clean one, paired by image.
 
     Raises:
         ValueError: rows have no class, or the clean set of an attacked one is missing.
@@ -67,8 +65,6 @@ def robustness(
             rows += _accuracies(cell)
             rows += _success_rate(cell, clean) if cell.attack else []
             rows += _confidence(cell, cell.entry in own_probabilities, resamples, bootstrap_seed)
-            if cell.attack and not cell.translator:
-                rows.append(_kept_confidence(cell, clean, cell.entry in own_probabilities, resamples, bootstrap_seed))
         rows += _unions(group)
     return with_means(rows)
 
@@ -108,17 +104,6 @@ def _confidence(cell: Cell, own: bool, resamples: int, seed: int) -> list[Metric
         if among.any()
     }
     return [row(metric, mean, cell=cell, n=int(counted[metric].sum()), files=[cell]) for metric, mean in means.items()]
-
-
-def _kept_confidence(cell: Cell, clean: Cell, own: bool, resamples: int, seed: int) -> MetricRow:
-    ids = np.sort(cell.noun.example_ids)
-    attacked, unattacked = (
-        confidence(one.noun.logits[rows_of(one.noun.example_ids, ids, one.file)], own_probabilities=own)
-        for one in (cell, clean)
-    )
-    mean = intervals.mean(attacked - unattacked / 4, resamples=resamples, seed=seed)
-    metric = "confidence_above_quarter_of_clean"
-    return row(metric, mean, cell=cell, n=len(ids), files=[cell, clean], unit="")
 
 
 def _unions(group: list[Cell]) -> list[MetricRow]:

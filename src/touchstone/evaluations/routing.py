@@ -24,9 +24,9 @@ from touchstone.records.nouns import Cell
 
 METRICS = (
     "accuracy", "untranslated_accuracy", "translated_accuracy", "oracle_accuracy", "oracle_accuracy_minus_*",
-    "translation_gain", "accuracy_minus_*", "fall_from_*_on_*", "relative_robustness", "routing_rate", "false_routing_rate",
-    "evasion_rate_at_*", "router_auroc", "routing_excess", "oblivious_only_share*", "worse_than_oblivious",
-    "evades_less_than_oblivious", "*_passed",
+    "over_half_of_oracle_gain", "translation_gain", "accuracy_minus_*", "fall_from_*_on_*", "relative_robustness",
+    "routing_rate", "false_routing_rate", "evasion_rate_at_*", "router_auroc", "routing_excess", "oblivious_only_share*",
+    "worse_than_oblivious", "evades_less_than_oblivious", "*_passed",
 )  # fmt: skip
 
 
@@ -67,17 +67,17 @@ def routing(
           beats the best one on all of it, in accuracy and in evasion.
         - routing_excess: the mean of score minus threshold, in spreads of the calibration scores.
         - paired differences of accuracy: translation_gain, translated minus untranslated path; accuracy_minus_NETWORK,
-          pipeline minus the bare network; fall_from_ATTACK_on_NETWORK, that attack on the bare network minus this
-          attack on the pipeline, or on SET/worst the worst of all, with equal norm and eps: what knowing the defence is
-          worth;
-          oracle_accuracy_minus_NETWORK.
+          pipeline minus the bare network; oracle_accuracy_minus_NETWORK; over_half_of_oracle_gain, the pipeline minus the
+          mean of the oracle and the bare network, at least 0 if the router keeps half of the oracle's gain;
+          fall_from_ATTACK_on_NETWORK, that attack on the bare network minus this attack on the pipeline, or on SET/worst
+          the worst of all, with equal norm and eps: what knowing the defence is worth.
 
     Raises:
         ValueError: outputs are of networks, a clean set or a router is missing, or two attacks are not on the same
             images.
 
     References:
-        docs/papers/translation.md, "Router" and "Scaled-down study".
+        docs/papers/translation.md, "Router" and "The experiment".
     """
     sampling: Sampling = {"resamples": resamples, "seed": bootstrap_seed}
     rows: list[MetricRow] = []
@@ -128,8 +128,13 @@ def _accuracies(cell: Cell, clean: Cell, sampling: Sampling) -> list[MetricRow]:
         _less("translation_gain", translated[order], untranslated[order], [cell], sampling),
         _less(bare, _right(cell)[order], untranslated[order], [cell], sampling),
         _less(f"oracle_{bare}", oracle[order], untranslated[order], [cell], sampling),
+        _less("over_half_of_oracle_gain", _right(cell)[order], _mean(oracle, untranslated)[order], [cell], sampling),
         *([_relative(accuracy, undefended, cell, clean)] if cell.attack and undefended else []),
     ]
+
+
+def _mean(first: Array, second: Array) -> Array:
+    return np.asarray((first.astype(np.float64) + second) / 2)
 
 
 def _relative(accuracy: MetricRow, undefended: float, cell: Cell, clean: Cell) -> MetricRow:

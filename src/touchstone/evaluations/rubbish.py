@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt, UnitInterval
 from touchstone.evaluations.statistics import intervals
 from touchstone.evaluations.statistics.estimators import Array, confidence
-from touchstone.evaluations.statistics.pairing import partner, require_outputs
-from touchstone.evaluations.statistics.rows import place, rate_row, row, with_means
-from touchstone.evaluations.statistics.seed_intervals import SCORE, SIGNED
+from touchstone.evaluations.statistics.rows import rate_row, row, with_means
+from touchstone.evaluations.statistics.seed_intervals import SCORE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 
-METRICS = (
-    "rubbish_error", "rubbish_error_in_range", "rubbish_confidence", "most_frequent_class", "rubbish_error_minus_*",
-)  # fmt: skip
+METRICS = ("rubbish_error", "rubbish_error_in_range", "rubbish_confidence", "most_frequent_class")
 
 
 def rubbish(
@@ -25,7 +20,6 @@ def rubbish(
     *,
     own_probabilities: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
     threshold: UnitInterval = 0.5,
-    against: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[MetricRow]:
@@ -35,10 +29,9 @@ def rubbish(
         outputs: of each classifier on noise, or on noise made to look like a class (fooling images).
         own_probabilities: as for `robustness`.
         threshold: the probability above which a class counts as seen.
-        against: classifiers whose error is subtracted from that of the others on the same set.
 
     Returns:
-        Rows per classifier seed and set, then means over seeds. Shares have exact binomial intervals; the last three
+        Rows per classifier seed and set, then means over seeds. Shares have exact binomial intervals; the last two
         metrics have bootstrap ones. Metrics:
 
         - rubbish_error: the share of images, as drawn or made, whose predicted class has a probability above
@@ -46,16 +39,13 @@ def rubbish(
         - rubbish_error_in_range: the same for these images in [0, 1] on the 1/255 grid, if they differ.
         - rubbish_confidence: the mean of that probability over the images counted.
         - most_frequent_class: the largest share of them that one class has.
-        - rubbish_error_minus_CLASSIFIER: rubbish_error minus that of a classifier in `against`, paired by image; the same
-          seed, or the only one.
 
     Raises:
-        ValueError: images have a class, or no outputs have a name in `against`.
+        ValueError: images have a class.
 
     References:
         Goodfellow et al. 2015, appendix A; docs/papers/fgsm.md.
     """
-    require_outputs(against, outputs)
     rows: list[MetricRow] = []
     for cell in outputs:
         if (cell.noun.labels >= 0).any():
@@ -76,12 +66,6 @@ def rubbish(
             for metric, values in (("rubbish_confidence", sure), ("most_frequent_class", often)):
                 mean = intervals.mean(values, resamples=resamples, seed=bootstrap_seed, method=SCORE, among=taken)
                 rows.append(row(metric, mean, cell=cell, n=int(taken.sum()), files=[cell]))
-        for other in _partners(cell, outputs, against):
-            taken_too = confidence(_as_drawn(other), own_probabilities=other.entry in own_probabilities) > threshold
-            difference = taken.astype(np.float64) - taken_too
-            mean = intervals.mean(difference, resamples=resamples, seed=bootstrap_seed, method=SIGNED)
-            metric, unit = f"rubbish_error_minus_{other.entry}", "difference of fractions"
-            rows.append(row(metric, mean, cell=cell, n=len(ids), files=[cell, other], unit=unit))
     return with_means(rows)
 
 
@@ -90,14 +74,3 @@ def _as_drawn(cell: Cell) -> Array:
     exact = cell.noun.unquantised_logits
     logits = cell.noun.logits if exact is None else exact
     return np.asarray(logits[np.argsort(cell.noun.example_ids)])
-
-
-def _partners(cell: Cell, outputs: list[Cell], against: list[str]) -> Iterator[Cell]:
-    """Yield, of each classifier in `against`, the outputs on the cell's set: the same seed, or the only one."""
-    for entry in against:
-        alike = (one for one in outputs if one.entry == entry and place(one) == place(cell))
-        seeds = {one.seed: one for one in alike}
-        if seeds and entry != cell.entry and (other := partner(seeds, cell.seed)):
-            if not np.array_equal(np.sort(other.noun.example_ids), np.sort(cell.noun.example_ids)):
-                raise ValueError(f"{cell.file} and {other.file} are not of the same images")
-            yield other

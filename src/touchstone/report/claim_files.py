@@ -13,26 +13,29 @@ import re
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields, replace
 
-from touchstone.claims.criteria import MARKS, Book, Criterion
-from touchstone.claims.sentences import said, undecided
-from touchstone.claims.verdicts import DOES_NOT_APPLY, Part, Verdict, number, sentence
+from touchstone.claims.criteria import MARKS, Book, Published
+from touchstone.claims.sentences import open_because, said
+from touchstone.claims.variants import counts, in_a_sentence
+from touchstone.claims.verdicts import Part, Verdict, in_words, number, sentence
 from touchstone.evaluations.statistics.wording import NARROW, plain
 from touchstone.records.metric_tables import MetricRow
 
 PREAMBLE = r"% \input this in a document of one column, in UTF-8, whose preamble has \usepackage{array,longtable}"
-PUBLISHED = "published"  # the kind of a figure that a paper states; criteria have kinds of their own
 EVALUATION = "claims"  # the evaluation of a claim's row in metrics.csv.gz
 
 
 @dataclass(frozen=True)
 class _Record:
-    """One claim as claims.csv stores it, with the number that decided; the fields are the columns, in order."""
+    """One criterion as claims.csv stores it, with the number that decided; the fields are the columns, in order."""
 
     claim: str
     paper: str
     kind: str
     setting: str
     criterion: str
+    bound: str
+    source: str
+    known: str
     published: str
     number: str
     measured: float | None
@@ -46,6 +49,7 @@ class _Record:
     status: str
     attacker: str
     holm: str
+    variants: str
     says: str
     note: str
     files: str
@@ -59,7 +63,7 @@ COLUMNS = tuple(field.name for field in fields(_Record))
 
 def claim_rows(verdicts: Iterable[Verdict], first_line: int) -> list[MetricRow]:
     """Return one metrics row per number of the criteria, each with its `line` and the lines that it is `of`."""
-    parts = [(verdict.claim.id, part) for verdict in verdicts if not verdict.judged_by for part in verdict.parts]
+    parts = [(verdict.claim.id, part) for verdict in verdicts for part in verdict.parts]
     return [_row(name, part, line) for line, (name, part) in enumerate(parts, first_line)]
 
 
@@ -115,10 +119,13 @@ def _record(book: Book, verdict: Verdict) -> _Record:
     return _Record(
         claim=claim.id,
         paper=claim.paper,
-        kind=kind_of(verdict),
+        kind=claim.kind,
         setting=claim.setting,
-        criterion=criterion_of(verdict),
-        published=published_figures(book, verdict),
+        criterion=claim.text,
+        bound=claim.origin.kind if claim.origin else "",
+        source=plain(claim.origin.source) if claim.origin else "",
+        known={None: "", True: "yes", False: "no"}[claim.origin and claim.origin.known],
+        published="; ".join(f"{each.id}: {figure_text(each)}" for each in published_figures(book, verdict)),
         number=deciding.name if deciding else "",
         measured=quantity.value if quantity else None,
         unit=quantity.unit if quantity else "",
@@ -131,6 +138,7 @@ def _record(book: Book, verdict: Verdict) -> _Record:
         status=verdict.word,
         attacker=verdict.attacker,
         holm={None: "", True: "stands", False: "does not stand"}[verdict.holm],
+        variants=counts(verdict.variants),
         says=plain(said(verdict)),
         note=plain("; ".join(_notes(verdict))),
         files=" ".join(dict.fromkeys(file for part in verdict.parts for file in _files(part))),
@@ -138,35 +146,25 @@ def _record(book: Book, verdict: Verdict) -> _Record:
 
 
 def _notes(verdict: Verdict) -> list[str]:
-    """Return why the verdict is open, what qualifies it, and the numbers that did not decide."""
-    reason = undecided(verdict)
+    """Return why the verdict is open, what qualifies it, the numbers that did not decide, and the variants."""
+    reason = open_because(verdict)
     # The reason names the number that it is about, and may hold notes of the claim.
     first = verdict.parts[0] if reason else None
     others = [
         note for note in verdict.notes if first is None or note.removeprefix(f"{first.name}: ") not in first.notes
     ]
-    return [*filter(None, [reason]), *others, *(sentence(part) for part in verdict.parts[1:])]
+    variants = [f"in a variant, {in_a_sentence(one)}" for one in verdict.variants]
+    return [*filter(None, [reason]), *others, *(sentence(part) for part in verdict.parts[1:]), *variants]
 
 
-def kind_of(verdict: Verdict) -> str:
-    """Return whose claim it is, one of KINDS or PUBLISHED."""
-    return verdict.claim.kind if isinstance(verdict.claim, Criterion) else PUBLISHED
+def published_figures(book: Book, verdict: Verdict) -> list[Published]:
+    """Return the published figures that a criterion is about."""
+    return [book.published[name] for name in verdict.claim.scales]
 
 
-def criterion_of(verdict: Verdict) -> str:
-    """Return the criterion in words; of a published claim, the criteria that judge it."""
-    if isinstance(verdict.claim, Criterion):
-        return verdict.claim.text
-    return f"that of {', '.join(verdict.judged_by)}" if verdict.judged_by else ""
-
-
-def published_figures(book: Book, verdict: Verdict) -> str:
-    """Return the figure of a published claim, and of a criterion the figures of the claims that it scales down."""
-    claim = verdict.claim
-    if isinstance(claim, Criterion):
-        claims = [book.published[name] for name in claim.scales]
-        return "; ".join(f"{each.id}: {each.figure}" + f" ({MARKS['K']})" * ("K" in each.marks) for each in claims)
-    return f"{claim.figure} ({'; '.join([claim.source, *(MARKS[mark] for mark in claim.marks)])})"
+def figure_text(published: Published) -> str:
+    """Return a published figure with its place and what was read: "tau .82 (notebook cell 66; read in released code)"."""
+    return f"{published.figure} ({'; '.join([published.source, *(MARKS[mark] for mark in published.marks)])})"
 
 
 # --- metrics.json ---------------------------------------------------------------------------------------------------
@@ -174,8 +172,7 @@ def published_figures(book: Book, verdict: Verdict) -> str:
 
 def claims_json(verdicts: Iterable[Verdict]) -> bytes:
     """Return the number that decided each criterion, by the criterion's id, as `dvc metrics` reads it."""
-    judged = (verdict for verdict in verdicts if verdict.parts and not verdict.judged_by)
-    numbers = {verdict.claim.id: _end(verdict.parts[0].quantity.value) for verdict in judged}
+    numbers = {verdict.claim.id: _end(verdict.parts[0].quantity.value) for verdict in verdicts if verdict.parts}
     return (json.dumps(numbers, indent=1) + "\n").encode()
 
 
@@ -195,8 +192,8 @@ def claims_tex(book: Book, verdicts: Iterable[Verdict]) -> bytes:
         measured = ""
         if verdict.parts:
             measured = f"{verdict.parts[0].name}: {number(verdict.parts[0])}"
-        attacker = "" if verdict.attacker == DOES_NOT_APPLY else f"; attacker who knows: {verdict.attacker}"
-        lines.append(_tex((record.claim, record.setting, record.published, measured, record.status + attacker)))
+        words = in_words(verdict.word, verdict.attacker)
+        lines.append(_tex((record.claim, record.setting, record.published, measured, words)))
     opened = r"{\footnotesize\setlength{\tabcolsep}{4pt}"
     return ("\n".join([PREAMBLE, opened, *lines, r"\end{longtable}}"]) + "\n").encode()
 

@@ -12,19 +12,21 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from touchstone.claims.criteria import KINDS, Book, Criterion
+from touchstone.claims.criteria import COUNTER, NUMBER, Book, Criterion
 from touchstone.claims.measurements import EQUAL
-from touchstone.claims.sentences import said, shown_at, undecided
+from touchstone.claims.sentences import said, shown_at
+from touchstone.claims.variants import Variant, counts, turned
 from touchstone.claims.verdicts import (
-    CONFIRMED,
     DOWN,
+    FAILS,
+    HOLDS,
     INCONCLUSIVE,
-    NOT_CONFIRMED,
     NOT_RUN,
     UP,
     Part,
     Verdict,
     is_difference,
+    number,
     required,
 )
 from touchstone.evaluations.statistics.sanity_checks import Doubts
@@ -33,15 +35,11 @@ from touchstone.evaluations.statistics.wording import RANGE, bracketed, what_bra
 from touchstone.messages import listed
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import markup
-from touchstone.report.claim_files import criterion_of, kind_of, published_figures
+from touchstone.report.claim_files import figure_text, published_figures
 from touchstone.report.tables import Number, Numbers
 
-PAPER, COUNTER = KINDS[:2]
-AGAINST = {  # the words of a counter-claim, which must not be read as those of the paper's claim
-    CONFIRMED: "counter-claim holds",
-    NOT_CONFIRMED: "counter-claim fails",
-    INCONCLUSIVE: "counter-claim inconclusive",
-}
+# The words of a counter-claim, which must not be read as those of the paper's claim.
+AGAINST = {word: f"counter-claim {word}" for word in (HOLDS, FAILS, INCONCLUSIVE)}
 PUNCTUATED = re.compile(r"\{\w+\}[,.;:)]+")  # a number's place and what must stay on its line
 
 
@@ -58,15 +56,29 @@ class ClaimNumber(NamedTuple):
     reason: str = ""  # why it cannot decide by itself
 
 
+class VariantLine(NamedTuple):
+    """One variant of a claim on the page."""
+
+    changed: str
+    reason: str
+    word: str
+    number: str
+    note: str
+
+
 class ClaimLine(NamedTuple):
     """One claim as the page shows it.
 
     Attributes:
+        origin: where its bound comes from; "" without a bound.
+        known: whether an outcome was known when the bound was fixed or changed.
+        published: the paper's figures that it is about, in words.
         says: what was found, in plain words; "" if the criterion has no sentence of its own.
         answer: the same with its numbers as buttons.
         why: how the verdict follows from the number that decided.
         when: when its criterion was fixed.
         decides: (claim, what became of it under an attacker who knows), of the claims that this criterion may break.
+        variants: the same claim in variants of the experiment. carries: how many have each word. turned: where it turns.
     """
 
     claim: str
@@ -74,7 +86,9 @@ class ClaimLine(NamedTuple):
     kind: str
     setting: str
     criterion: str
-    published: str
+    origin: str
+    known: bool
+    published: tuple[str, ...]
     numbers: tuple[ClaimNumber, ...]
     word: str
     attacker: str
@@ -85,13 +99,14 @@ class ClaimLine(NamedTuple):
     why: str = ""
     when: str = ""
     decides: tuple[tuple[str, str], ...] = ()
-    incomparable: str = ""  # why its numbers cannot be compared with the published figures, and with which of them
-    changed_late: bool = False  # whether its criterion was changed after an outcome was known
+    variants: tuple[VariantLine, ...] = ()
+    carries: str = ""
+    turned: str = ""
 
     @property
     def marks(self) -> str:
         """What weakens the verdict, in a few words."""
-        marks = {"not under Holm": self.holm is False, "criterion changed late": self.changed_late}
+        marks = {"not under Holm": self.holm is False, "outcome known beforehand": self.known}
         return "; ".join(mark for mark, applies in marks.items() if applies)
 
     @property
@@ -103,11 +118,11 @@ class ClaimLine(NamedTuple):
 def page_lines(
     book: Book, verdicts: Iterable[Verdict], rows: Iterable[MetricRow], doubts: Doubts | None = None
 ) -> tuple[list[ClaimLine], list[ClaimLine]]:
-    """Return the criteria that were judged by numbers, and every other claim, as the page shows them.
+    """Return the criteria that were measured, and those that were not run, as the page shows them.
 
     Args:
         book: all claims.
-        verdicts: one per claim. Published claims show no numbers of their own.
+        verdicts: one per criterion.
         rows: those of `claim_rows`, in their order.
         doubts: the checks that attacks failed; numbers computed from those attacks are marked.
     """
@@ -116,38 +131,34 @@ def page_lines(
     judged: list[ClaimLine] = []
     others: list[ClaimLine] = []
     for verdict in verdicts:
-        parts = () if verdict.judged_by else verdict.parts
-        shown = [_claim_number(part, _number(part, numbers.number(next(waiting)), verdict, doubts)) for part in parts]
-        criterion = verdict.claim if isinstance(verdict.claim, Criterion) else None
+        criterion, parts = verdict.claim, verdict.parts
+        shown = [_claim_number(part, _number(part, numbers.number(next(waiting)), doubts)) for part in parts]
         line = ClaimLine(
-            claim=verdict.claim.id,
-            paper=verdict.claim.paper,
-            kind=kind_of(verdict),
-            setting=verdict.claim.setting,
-            criterion=typeset(criterion_of(verdict)),
-            published=published_figures(book, verdict),
+            claim=criterion.id,
+            paper=criterion.paper,
+            kind=criterion.kind,
+            setting=criterion.setting,
+            criterion=typeset(criterion.text),
+            origin=str(criterion.origin or ""),
+            known=(criterion.origin is not None and criterion.origin.known)
+            or any(one.known for one in criterion.revised),
+            published=tuple(f"{each.setting}: {figure_text(each)}" for each in published_figures(book, verdict)),
             numbers=tuple(shown),
             word=verdict.word,
             attacker=verdict.attacker,
             holm=verdict.holm,
-            says=said(verdict) if criterion and criterion.says else "",
-            note="; ".join(filter(None, ("" if criterion else undecided(verdict), *verdict.notes))),
-            answer=_answer(criterion, parts, shown) if criterion and criterion.says and parts else Markup(),
-            why=_why(verdict.word, parts[0]) if parts else "",
-            when=_when(criterion) if criterion else "",
-            decides=tuple(_decided(verdict.claim.id, verdicts)),
-            incomparable=_incomparable(criterion, verdict) if criterion else "",
-            changed_late=criterion is not None and any(change.known for change in criterion.revised),
+            says=said(verdict) if criterion.says else "",
+            note="; ".join(verdict.notes),
+            answer=_answer(criterion, parts, shown) if criterion.says and parts else Markup(),
+            why=_why(verdict.word, parts[0]) if parts and criterion.kind != NUMBER else "",
+            when=_when(criterion),
+            decides=tuple(_decided(criterion.id, verdicts)),
+            variants=tuple(map(_variant, verdict.variants)),
+            carries=counts(verdict.variants),
+            turned=turned(verdict.variants),
         )
-        by_numbers = criterion and line.numbers and line.word != NOT_RUN
-        (judged if by_numbers else others).append(line)
+        (judged if line.numbers and line.word != NOT_RUN else others).append(line)
     return judged, others
-
-
-def _incomparable(criterion: Criterion, verdict: Verdict) -> str:
-    others = [name for name in criterion.scales if name not in verdict.itself]
-    which = f" than those of {', '.join(others)}" if verdict.itself else ""
-    return f"other data and networks{which}" if others else ""
 
 
 def _when(criterion: Criterion) -> str:
@@ -165,9 +176,13 @@ def _decided(attack: str, verdicts: list[Verdict]) -> Iterator[tuple[str, str]]:
     """Yield the other claims that an attack may break, each with what became of it."""
     for verdict in verdicts:
         claim = verdict.claim
-        run = verdict.word != NOT_RUN
-        if run and isinstance(claim, Criterion) and claim.id != attack and attack in claim.broken_by:
+        if verdict.word != NOT_RUN and claim.id != attack and attack in claim.broken_by:
             yield claim.id, verdict.attacker
+
+
+def _variant(variant: Variant) -> VariantLine:
+    shown = number(variant.part) if variant.part else ""
+    return VariantLine(variant.changed, variant.reason, variant.word, shown, "; ".join(variant.notes))
 
 
 def typeset(comparisons: str) -> str:
@@ -194,7 +209,7 @@ def _claim_number(part: Part, number: Number) -> ClaimNumber:
 def _band(part: Part) -> tuple[float, float] | None:
     """Return the ends of the values that meet a bound."""
     bound, comparison = part.bound, part.condition.comparison
-    if bound is None or not comparison:
+    if bound is None:
         return None
     if isinstance(bound, tuple):
         return bound
@@ -226,21 +241,19 @@ def _answer(criterion: Criterion, parts: tuple[Part, ...], shown: list[ClaimNumb
 def _why(word: str, part: Part) -> str:
     """Return in one sentence how the verdict follows from the number that decided."""
     asked = required(part)
-    if not asked:
-        return "The claim only reports this number and asks for no bound."
-    if part.notes and (word == INCONCLUSIVE or part.proved):  # else it decides in spite of them
+    if part.notes and word == INCONCLUSIVE:  # else it decides in spite of them
         return f"The number cannot decide by itself: {'; '.join(part.notes)}."
     subject = "Every network" if part.condition.comparison == EQUAL else "The whole interval"
     reasons = {
-        CONFIRMED: f"{subject} is {asked}.",
-        NOT_CONFIRMED: f"{'Not every network is' if part.condition.comparison == EQUAL else 'No part of the interval is'}"
+        HOLDS: f"{subject} is {asked}.",
+        FAILS: f"{'Not every network is' if part.condition.comparison == EQUAL else 'No part of the interval is'}"
         f" {asked}.",
         INCONCLUSIVE: f"The interval contains the bound, so it decides neither way ({asked}).",
     }
     return reasons.get(word, "")
 
 
-def _number(part: Part, number: Number, verdict: Verdict, doubts: Doubts) -> Number:
+def _number(part: Part, number: Number, doubts: Doubts) -> Number:
     """Return the number with how it came about, and with the failed checks of the attacks behind it."""
     doubt = "; ".join(dict.fromkeys(filter(None, map(doubts.about, (part.quantity.row, *part.quantity.each)))))
     title = f"{_how(part)}; n = {part.quantity.n}"

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import math
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
@@ -16,7 +17,6 @@ from touchstone.report.tables import Number
 if TYPE_CHECKING:
     from touchstone.report.claim_table import ClaimNumber
 
-CLAIM = re.compile(r"\b([PS][a-z0-9]+-\d+)\b")  # the name of one
 WEB_ADDRESS = re.compile(r"https?://[^\s\x00-\x20\x7f-\xa0\\]+", re.IGNORECASE)
 WIDTH, HEIGHT = 180, 24  # of an interval, in pixels
 MARGIN = 0.12  # beyond the outermost of bound and interval, as a share of the distance between them
@@ -50,9 +50,10 @@ def breakable(text: str) -> Markup:
     return Markup(re.sub(r"([/+_])", r"\1<wbr>", str(escape(text))))
 
 
-def linked(text: str) -> Markup:
-    """Return a text in which each claim's name leads to its line."""
-    return Markup(CLAIM.sub(r'<a href="#claim-\1">\1</a>', str(escape(text))))
+def linked(text: str, claims: Iterable[str]) -> Markup:
+    """Return a text in which the id of each of these claims leads to its line."""
+    ids = "|".join(map(re.escape, claims)) or r"\b\B"  # which nothing matches
+    return Markup(re.sub(rf"\b({ids})\b", r'<a href="#claim-\1">\1</a>', str(escape(text))))
 
 
 def web_link(address: str, text: str = "") -> Markup:

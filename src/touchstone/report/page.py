@@ -13,24 +13,24 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from touchstone import digests
-from touchstone.claims.criteria import Revision
-from touchstone.claims.verdicts import ATTACKERS, CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED, NOT_RUN, STATUSES
+from touchstone.claims.criteria import CLAIM, MARKS, Revision
+from touchstone.claims.verdicts import ATTACKERS, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
 from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import markup, methods, packing
 from touchstone.report.attack_checks import Grid
 from touchstone.report.chapters import Chapter
-from touchstone.report.claim_table import PAPER, ClaimLine, typeset
+from touchstone.report.claim_table import ClaimLine, typeset
 from touchstone.report.docstrings import sections
 from touchstone.report.names import who_is_who
 from touchstone.report.origins import Maker, Source, compact, index, remarks, rows_behind, with_origins
 from touchstone.report.pictures import Picture
 from touchstone.report.summary import Summary
-from touchstone.report.systems import leading, systems
+from touchstone.report.systems import systems
 from touchstone.report.tables import FIRST_LINE, Number
 from touchstone.report.workflow_picture import workflow_picture
 
-ORDER = tuple(dict.fromkeys((CONFIRMED, NOT_CONFIRMED, INCONCLUSIVE, *STATUSES)))  # of the scorecard's columns
+ORDER = (HOLDS, FAILS, INCONCLUSIVE, NOT_RUN)  # of the scorecard's columns
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Content:
     overview: Picture | None  # the one at the head of the page
     pictures: list[Picture]  # all others
     styles: Markup  # the style sheet of the pictures
-    claims: list[ClaimLine]  # judged by numbers
-    other_claims: list[ClaimLine]
+    claims: list[ClaimLine]  # that were measured
+    other_claims: list[ClaimLine]  # that were not run
     revised: list[tuple[str, str, Revision]]  # of changed criteria: name, what it said then, the change
     summary: Summary | None
     checks: Grid | None
@@ -107,7 +107,7 @@ def page(
             papers=content.papers,
             data=[source for source in settings.get("sources", {}).values() if "citation" in source],
             systems=chapters,
-            leading=leading([line for line in claims if line.kind == PAPER], chapters),
+            ids=[line.claim for line in (*claims, *others)],
             overview=content.overview,
             figures={picture.name: " ".join(filter(None, (picture.title, picture.caption))) for picture in pictures},
             files_count=len(files),
@@ -142,8 +142,8 @@ class Tally:
         papers: {paper: (verdicts, what became of them under an attacker who knows)}.
         words: the verdicts of all of them, the most frequent first. attackers: the same of the second axis.
         unjudged: the claims that no number judges.
-        together: the confirmed claims that stand if all are judged together.
-        changed_late: the confirmed claims whose criterion was changed after an outcome was known.
+        together: the claims that hold, and stand if all are judged together.
+        known: the claims that hold, and whose bound was fixed or changed after an outcome was known.
     """
 
     papers: dict[str, tuple[Counter[str], Counter[str]]]
@@ -151,7 +151,7 @@ class Tally:
     attackers: Counter[str]
     unjudged: list[ClaimLine]
     together: int
-    changed_late: int
+    known: int
 
     @property
     def columns(self) -> tuple[list[str], list[str]]:
@@ -160,8 +160,8 @@ class Tally:
 
 
 def _tally(claims: list[ClaimLine], others: list[ClaimLine]) -> Tally:
-    judged = [line for line in claims if line.kind == PAPER]
-    unjudged = [line for line in others if line.kind == PAPER]
+    judged = [line for line in claims if line.kind == CLAIM]
+    unjudged = [line for line in others if line.kind == CLAIM]
     papers = {
         paper: (
             Counter(line.word for line in (*judged, *unjudged) if line.paper == paper),
@@ -170,14 +170,14 @@ def _tally(claims: list[ClaimLine], others: list[ClaimLine]) -> Tally:
         for paper in dict.fromkeys(line.paper for line in (*judged, *unjudged))
     }
     words = Counter(line.word for line in (*judged, *unjudged))
-    confirmed = [line for line in judged if line.word == CONFIRMED]
+    holding = [line for line in judged if line.word == HOLDS]
     return Tally(
         papers,
         words,
         Counter(line.attacker for line in judged),
         unjudged,
-        together=sum(line.holm is not False for line in confirmed),
-        changed_late=sum(line.changed_late for line in confirmed),
+        together=sum(line.holm is not False for line in holding),
+        known=sum(line.known for line in holding),
     )
 
 
@@ -207,5 +207,5 @@ def _environment() -> Environment:
     pieces = ("allowed", "breakable", "interval", "linked", "number", "packed", "web_link")
     filters |= {name: getattr(markup, name) for name in pieces}
     environment.filters.update(filters)
-    environment.globals["NOT_RUN"] = NOT_RUN
+    environment.globals |= {"NOT_RUN": NOT_RUN, "MARKS": MARKS}
     return environment

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from touchstone.claims.criteria import SHARED
+from touchstone.claims.criteria import CLAIM, COUNTER, SHARED
 from touchstone.report.chapters import Chapter
-from touchstone.report.claim_table import COUNTER, PAPER, ClaimLine
+from touchstone.report.claim_table import ClaimLine
 from touchstone.report.pictures import Picture
 
 ANSWERS = 4  # sentences that open a chapter of a paper that chooses none
 OPEN_CHAPTERS = 5  # of the first papers; those of further papers are folded, so that the page stays short
-OPEN_CLAIMS = 30  # if more are judged, only those that answer a paper's question are open to view
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,8 @@ class System:
     """One paper as the page shows it.
 
     Attributes:
-        limits: what a reviewer may still dispute.
+        limits: what a reviewer may still dispute. unfair: what the paper's authors would still call unfair.
+        about: {published figure: the criteria that are about it}.
         answers: claims whose sentences answer the paper's question, the most important first.
         hero: the picture that opens the chapter, the first of the paper's figures.
         folded: whether the chapter is closed when the page is opened.
@@ -32,6 +32,8 @@ class System:
     idea: str
     change: str
     limits: list[str]
+    unfair: list[str]
+    about: dict[str, list[str]]
     answers: list[ClaimLine]
     claims: list[ClaimLine]
     hero: Picture | None
@@ -43,7 +45,7 @@ class System:
         """The paper's claim to show beside a first answer that is a counter-claim."""
         if not self.answers or self.answers[0].kind != COUNTER:
             return None
-        return next((line for line in self.answers if line.kind == PAPER), None)
+        return next((line for line in self.answers if line.kind == CLAIM), None)
 
     @property
     def anchors(self) -> str:
@@ -71,12 +73,6 @@ def systems(
     return [replace(one, folded=place >= OPEN_CHAPTERS and one.name != SHARED) for place, one in enumerate(found)]
 
 
-def leading(claims: list[ClaimLine], chapters: list[System]) -> list[ClaimLine]:
-    """Return the claims that are open to view: all if there are few, else the answers of the chapters."""
-    answers = {line.claim for system in chapters for line in system.answers}
-    return [line for line in claims if len(claims) <= OPEN_CLAIMS or line.claim in answers]
-
-
 def _system(
     name: str, facts: Mapping[str, Any], chapters: list[Chapter], pictures: list[Picture], claims: list[ClaimLine]
 ) -> System:
@@ -89,6 +85,11 @@ def _system(
         idea=facts.get("idea", ""),
         change=facts.get("change", ""),
         limits=list(facts.get("limits", ())),
+        unfair=list(facts.get("unfair", ())),
+        about={
+            figure: [name for name, block in facts["criteria"].items() if figure in block.get("scales", ())]
+            for figure in facts.get("published", {})
+        },
         answers=[by_id[claim] for claim in chosen if claim in by_id],
         claims=claims,
         hero=next((picture for picture in pictures if picture.evaluation in evaluations), None),

@@ -51,9 +51,9 @@ def resolve_claims(
     for name, block in blocks.items():
         place = ("claims", name)
         if name in book.published:
-            scaled = [key for key, criterion in book.criteria.items() if name in criterion.scales]
-            listed = ", ".join(scaled) or "nothing"
-            problems.add(place, f"a published figure, which no study can test; use what scales it down: {listed}")
+            about = [key for key, criterion in book.criteria.items() if name in criterion.scales]
+            listed = ", ".join(about) or "none"
+            problems.add(place, f"a published figure, which no study can test; the criteria about it: {listed}")
         elif name not in book.criteria:
             problems.add(place, f"no such claim.{nearest(name, book.criteria)}")
         elif isinstance(block, dict):
@@ -64,11 +64,9 @@ def resolve_claims(
                 )
             else:
                 criterion = book.criteria[name]
-                players = _players(place, criterion, block, shared, resolved, removed, problems)
+                cast = players(place, criterion, block, shared, resolved, removed, problems)
                 claims[name] = (
-                    f"{players.name} ({players.section}){_absent(criterion, grades)}"
-                    if isinstance(players, Entry)
-                    else players
+                    f"{cast.name} ({cast.section}){_absent(criterion, grades)}" if isinstance(cast, Entry) else cast
                 )
         elif isinstance(block, str) and block:
             claims[name] = block
@@ -86,12 +84,12 @@ def _absent(criterion: Criterion, grades: Mapping[str, str]) -> str:
     return f"{ABSENT}{asked}"
 
 
-def _players(
+def players(
     place: Place,
     criterion: Criterion,
     block: dict[str, Any],
     shared: dict[str, Any],
-    resolved: dict[str, Any],
+    resolved: Mapping[str, Any],
     removed: Collection[Entry],
     problems: Problems,
 ) -> Entry | Players:
@@ -105,8 +103,8 @@ def _players(
         if role not in block and role not in shared:
             continue
         where = (*place, role) if role in block else ("claims", "shared", role)
-        players: Any = block.get(role, shared.get(role))
-        entries: list[Any] = players if isinstance(players, list) and many else [players]
+        written: Any = block.get(role, shared.get(role))
+        entries: list[Any] = written if isinstance(written, list) and many else [written]
         for entry in entries:
             if not isinstance(entry, str):
                 listed = " or a list of them" if many else ""
@@ -115,7 +113,7 @@ def _players(
                 if (section, entry) in removed:
                     return Entry(section, entry)
                 problems.add(where, f"no entry called {entry} in {section}.{nearest(entry, resolved[section])}")
-        players_of[role] = entries if many else players
+        players_of[role] = entries if many else written
     for role in criterion.together:
         first = criterion.together[0]
         if len(players_of.get(role, [])) != len(players_of.get(first, [])):

@@ -10,7 +10,7 @@ from typing import Any
 from touchstone.claims.criteria import Book
 from touchstone.messages import nearest
 from touchstone.settings import papers as paper_folders
-from touchstone.settings.files import read_yaml
+from touchstone.settings.files import ParamsError, read_yaml, study_file
 from touchstone.settings.groups import check_known, data_role, given, groups_of
 from touchstone.settings.limits import ENTRIES
 from touchstone.settings.papers import Experimental, Paper, read_papers
@@ -19,11 +19,13 @@ from touchstone.settings.roles import Roles, mentioned, read_roles
 from touchstone.settings.sections import Section
 from touchstone.settings.shorthand import DEFAULTS, INHERITED
 from touchstone.settings.study_layers import GROUPS, SETS, SOURCES, Layer, data_layer, own_layer, scale_layer
-from touchstone.settings.study_models import CHOSEN, GRADES, Defaults, StudyFile, read_model
+from touchstone.settings.study_models import CHOSEN, GRADES, MULTIVERSE, Defaults, Grade, StudyFile, read_model
 from touchstone.settings.values import shown
 
 ASKING = ("evaluations", "figures", "claims")  # sections that ask something of the entries of the others
 UNASKED = "the study asks only chosen questions of the paper"  # a claim, unless the study says who plays its roles
+UNTRIED = "the study tries {claim} in variants, and no other claim of the paper"
+OWN_KEYS = ("base", "title", "pdf", "papers")  # all that a study with a base may write
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Files:
         sets: the sets that it defines in no role.
         played: group -> the one data role that it stands for.
         grades: paper, as pages name it -> the grade of its questions.
+        tried: the papers of which one claim is tried in variants, with the grade that says how.
+        file: the study's own file; with a base, it is that of no layer.
     """
 
     layers: list[Layer]
@@ -61,6 +65,8 @@ class Files:
     sets: list[str]
     played: dict[str, str]
     grades: dict[str, str]
+    tried: list[tuple[Paper, Grade]]
+    file: Path
 
 
 def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Files:
@@ -74,13 +80,19 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     Raises:
         ParamsError: a file is not readable, or its sections are wrong.
     """
-    study = read_model(StudyFile, read_yaml(problems.own), problems.own, problems)
+    written = read_yaml(problems.own)
+    study = read_model(StudyFile, written, problems.own, problems)
+    base = _base(study, written, root, problems) if study and study.base else None
     params = None
     if problems.base.is_file() and problems.base != problems.own:
         params = read_model(Defaults, read_yaml(problems.base), problems.base, problems)
     problems.stop()
     assert study is not None
     read, book = read_papers(study.papers, root, problems)
+    own_file = problems.own
+    if base is not None:
+        study = base[1].model_copy(update={key: getattr(study, key) for key in ("title", "pdf", "papers")})
+        problems.own = base[0]  # it wrote all that is read from here on
     graded: list[tuple[Experimental, str]] = list(zip(read, study.papers.values(), strict=True))
     common = paper_folders.common(problems) if study.papers else None
     if common is not None:
@@ -106,8 +118,9 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     others = {name: words for paper in unlisted for name, words in paper.groups.items() if name not in sentences}
     groups: dict[str, Any] = dict(others)  # of networks that a study may change although it does not ask their paper
     for one, word in graded:
-        for block, at in ((one.groups, ()), (one.grade(word).groups, ("grades", word))):
-            groups |= groups_of(block, one.file, (*at, GROUPS), problems)
+        groups |= groups_of(one.groups, one.file, (GROUPS,), problems)
+        for name, grade in one.changes(word):
+            groups |= groups_of(grade.groups, one.file, ("grades", name, GROUPS), problems)
     changed = study.change.get(GROUPS, {})
     named = {role for layer in layers for _, role in mentioned(layer.blocks)}
     named |= {role for words in (groups, changed, players) for _, role in mentioned(words)}
@@ -136,6 +149,8 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
         sets=[name for name, block in (study.data.get(SETS) or {}).items() if "use" in block],
         played={name: role for name in groups if (role := data_role(name, groups, players))},
         grades={str(one.facts.get("name")): word for one, word in graded if isinstance(one, Paper)},
+        tried=[(one, one.grade(word)) for one, word in graded if isinstance(one, Paper) and word == MULTIVERSE],
+        file=own_file,
     )
 
 
@@ -146,12 +161,45 @@ def _layers_of(one: Experimental, word: str) -> Iterator[Layer]:
         sections["claims"] = {
             name: cast if isinstance(cast, str) else UNASKED for name, cast in sections["claims"].items()
         }
+    if word == MULTIVERSE and isinstance(one, Paper):
+        sections["claims"] = _tried_claims(one, grade.claim or "")
     if grade.figures is not None:
         drawn = [*grade.figures, *grade.change.get("figures", {})]
         sections["figures"] = {name: block for name, block in (sections.get("figures") or {}).items() if name in drawn}
     yield Layer(sections, one.file)
-    if grade.change:
-        yield Layer(one.with_system(grade.change), one.file, keys={(): ("grades", word, "change")})
+    for name, each in one.changes(word):
+        if each.change:
+            yield Layer(one.with_system(each.change), one.file, keys={(): ("grades", name, "change")})
+
+
+def _tried_claims(paper: Paper, claim: str) -> dict[str, Any]:
+    """Return the casts of a paper's claims in its multiverse: of the one that is tried, and of what may break it."""
+    criteria = paper.facts.get("criteria") or {}
+    kept = {claim, *((criteria.get(claim) or {}).get("broken_by") or ())}
+    reason = UNTRIED.format(claim=claim)
+    casts = paper.sections.get("claims") or {}
+    return {name: cast if name in kept or isinstance(cast, str) else reason for name, cast in casts.items()}
+
+
+def _base(study: StudyFile, written: dict[str, Any], root: Path, problems: Problems) -> tuple[Path, StudyFile] | None:
+    """Return the file of the study that another takes its data, scale, machine and changes from, and its content.
+
+    Raises:
+        ParamsError: there is no such study.
+    """
+    for key in written:
+        if key not in OWN_KEYS:
+            reason = f"it is that of {study.base}; a study with a base writes only {', '.join(OWN_KEYS)}"
+            problems.add((key,), reason, problems.own)
+    try:
+        file = study_file(str(study.base), root)
+    except ParamsError as error:
+        problems.add(("base",), str(error), problems.own)
+        return None
+    found = read_model(StudyFile, read_yaml(file), file, problems)
+    if found is not None and found.base:
+        problems.add(("base",), f"{study.base} has a base itself; name that one: {found.base}", problems.own)
+    return None if found is None else (file, found)
 
 
 def _unlisted(listed: Iterable[Paper], problems: Problems) -> list[Paper]:
@@ -177,9 +225,12 @@ def _entries_of(paper: Paper, word: str, listed: Iterable[Paper]) -> Iterator[La
 
 
 def _asked(graded: Iterable[tuple[Experimental, str]]) -> list[str]:
-    """Return the evaluations that the grades of papers ask; those that papers share only beside a shipped paper."""
+    """Return the evaluations that the grades of papers ask.
+
+    Those that papers share are asked only beside a shipped paper, and in no multiverse.
+    """
     asked: dict[str, None] = {}
-    listed = list(graded)
+    listed = [(one, word) for one, word in graded if word != MULTIVERSE or isinstance(one, Paper)]
     if not any(isinstance(one, Paper) and one.is_shipped for one, _ in listed):
         listed = [(one, word) for one, word in listed if isinstance(one, Paper)]
     for one, word in listed:

@@ -15,8 +15,9 @@ from touchstone.messages import nearest
 from touchstone.plugins import PACKAGE
 from touchstone.settings.files import KEPT, NAME, content_of, read_yaml, text_of
 from touchstone.settings.problems import Problems
+from touchstone.settings.shared_roles import blocks_of, unknown_shared, without_shared
 from touchstone.settings.shorthand import DEFAULTS
-from touchstone.settings.study_models import CHOSEN, Experiment, Grade, read_model
+from touchstone.settings.study_models import CHOSEN, FULL, MULTIVERSE, Experiment, Grade, read_model
 from touchstone.settings.values import shown
 
 SHIPPED = PACKAGE / "papers"
@@ -31,7 +32,7 @@ class Experimental:
         file: its path.
         sections: section -> entry -> its settings; each evaluation has the paper as its `system`.
         groups: name -> the entries that it stands for.
-        grades: smoke, quick or full -> what it asks and changes.
+        grades: smoke, quick, full or multiverse -> what it asks and changes.
         data_roles: role that a study's data plays -> a sentence; only common.yaml has them.
     """
 
@@ -45,11 +46,21 @@ class Experimental:
     def grade(self, word: str) -> Grade:
         """Return what a grade asks and changes; without a block of its own it asks everything and changes nothing.
 
-        `chosen` asks nothing of a paper: a study asks what it changes.
+        `chosen` asks nothing of a paper: a study asks what it changes. Of what papers share, multiverse asks what full asks.
         """
         if word == CHOSEN and self.name != SHARED:
             return Grade(evaluations=[])
-        return self.grades.get(word) or Grade()
+        return self.grades.get(FULL if word == MULTIVERSE and self.name == SHARED else word) or Grade()
+
+    def changes(self, word: str) -> list[tuple[str, Grade]]:
+        """Return the grades whose groups and settings apply, with their names.
+
+        A multiverse adds to full, so that the networks and attacks of the claim that it tries are those of the study of
+        full, and are found in its store.
+        """
+        if word == MULTIVERSE and self.name != SHARED:
+            return [(FULL, self.grade(FULL)), (word, self.grade(word))]
+        return [(FULL if word == MULTIVERSE else word, self.grade(word))]
 
     def with_system(self, sections: dict[str, Any]) -> dict[str, Any]:
         """Return sections with the paper as the system of each new evaluation."""
@@ -105,15 +116,19 @@ def _experiment(
     content = read_yaml(file)
     read = read_model(Experiment, content, file, problems) or Experiment()
     sections = {key: block for key, block in content.items() if key not in Experiment.model_fields}
-    for evaluation, block in _blocks(sections.get("evaluations")).items():
+    for evaluation, block in blocks_of(sections.get("evaluations")).items():
         if name != SHARED:
             if "system" in block:
                 problems.add(("evaluations", evaluation, "system"), "leave it out; it is the paper's name", file)
             block["system"] = name
     for grade, asked in read.grades.items():
+        for key in ("claim", "gate", "variants") if grade != MULTIVERSE else ():
+            if getattr(asked, key):
+                problems.add(("grades", grade, key), f"only the grade {MULTIVERSE} tries a claim in variants", file)
+        added = read.grades[FULL].change if grade == MULTIVERSE and FULL in read.grades else {}
         for section, names in (("evaluations", asked.evaluations), ("figures", asked.figures)):
             for place, word in enumerate(names or ()):
-                if word not in (known := _blocks(sections.get(section))):
+                if word not in (known := blocks_of(sections.get(section)) | blocks_of(added.get(section))):
                     reason = f"no {section[:-1]} called {word}.{nearest(word, known)}"
                     problems.add(("grades", grade, section, str(place)), reason, file)
     return sections, read.groups, dict(read.grades), read.data_roles
@@ -176,8 +191,8 @@ def read_papers(listed: Mapping[str, str], root: Path, problems: Problems) -> tu
             problems.add(("papers", written), str(error), problems.own)
             continue
         paper = read_paper(folder, problems)
-        if grade not in (CHOSEN, *paper.grades, "full"):
-            known = ", ".join(dict.fromkeys([CHOSEN, *paper.grades, "full"]))
+        if grade not in (CHOSEN, *paper.grades, FULL):
+            known = ", ".join(dict.fromkeys([CHOSEN, *paper.grades, FULL]))
             problems.add(("papers", written), f"it has no grade {grade}; its grades are {known}", problems.own)
         for other in papers:
             _compare(paper, other, problems)
@@ -230,49 +245,13 @@ def read_paper(folder: Path, problems: Problems) -> Paper:
     sections, groups, grades, roles = _experiment(file, name, problems)
     if roles:
         problems.add(("data_roles",), "only common.yaml has data roles", file)
-    for claim in _blocks(sections.get("claims")):
-        if claim != "shared" and claim not in _blocks(facts.get("criteria")):
-            reason = f"claims.yaml has no such criterion.{nearest(claim, _blocks(facts.get('criteria')))}"
+    for claim in blocks_of(sections.get("claims")):
+        if claim != "shared" and claim not in blocks_of(facts.get("criteria")):
+            reason = f"claims.yaml has no such criterion.{nearest(claim, blocks_of(facts.get('criteria')))}"
             problems.add(("claims", claim), reason, file)
-    for role in _unknown_shared(facts, sections):
+    for role in unknown_shared(facts, sections):
         problems.add(("claims", "shared", role), "no criterion of the paper has such a role", file)
-    return Paper(name, file, _without_shared(facts, sections), groups, grades, {}, folder, facts)
-
-
-def _blocks(section: Any) -> dict[str, dict[str, Any]]:
-    """Return the entries of a section that are blocks; the others are refused elsewhere."""
-    return (
-        {key: block for key, block in section.items() if isinstance(block, dict)} if isinstance(section, dict) else {}
-    )
-
-
-def _unknown_shared(facts: dict[str, Any], questions: dict[str, Any]) -> list[str]:
-    """Return the shared roles of a paper's claims that none of its criteria has."""
-    criteria = _blocks(facts.get("criteria")).values()
-    known = {role for criterion in criteria for role in _roles_of(criterion)}
-    return [role for role in _blocks(questions.get("claims")).get("shared", {}) if role not in known]
-
-
-def _roles_of(criterion: dict[str, Any]) -> dict[str, Any]:
-    roles = criterion.get("roles")
-    return roles if isinstance(roles, dict) else {}
-
-
-def _without_shared(facts: dict[str, Any], questions: dict[str, Any]) -> dict[str, Any]:
-    """Return a paper's sections, the shared roles of its claims given to each claim that has them."""
-    claims = questions.get("claims")
-    if not isinstance(claims, dict) or not isinstance(claims.get("shared"), dict):
-        return questions
-    shared = claims["shared"]
-    roles = {name: _roles_of(criterion) for name, criterion in _blocks(facts.get("criteria")).items()}
-    filled = {
-        name: {role: entry for role, entry in shared.items() if role in roles.get(name, ())} | block
-        if isinstance(block, dict)
-        else block
-        for name, block in claims.items()
-        if name != "shared"
-    }
-    return questions | {"claims": filled}
+    return Paper(name, file, without_shared(facts, sections), groups, grades, {}, folder, facts)
 
 
 def _compare(paper: Paper, other: Paper, problems: Problems) -> None:
@@ -287,13 +266,13 @@ def _compare(paper: Paper, other: Paper, problems: Problems) -> None:
             reason = f"{other.name} has it, too; the report tells papers apart by it"
             problems.add((key,), reason, paper.claims_file)
     for part in ("published", "criteria"):
-        both = _blocks(paper.facts.get(part)).keys() & _blocks(other.facts.get(part)).keys()
+        both = blocks_of(paper.facts.get(part)).keys() & blocks_of(other.facts.get(part)).keys()
         one, first = (other, paper) if paper.is_shipped else (paper, other)  # a shipped one cannot change
         for name in sorted(both):
             reason = f"{first.name} has a claim of this id, too; ids are unique in a study"
             problems.add((part, name), reason, one.claims_file)
     for section, block in paper.sections.items():
         if section != "claims":
-            for name in _blocks(block).keys() & _blocks(other.sections.get(section)).keys() - {DEFAULTS}:
+            for name in blocks_of(block).keys() & blocks_of(other.sections.get(section)).keys() - {DEFAULTS}:
                 reason = f"{other.name} defines it, too; rename one of them"
                 problems.add((section, name), reason, paper.file)

@@ -24,7 +24,7 @@ READ = {
     "margins": (("margins", "fit_margins"), "margins"),
     "certificates": (("scores",), "certificates"),
     "rivals": (("rival_outputs", "rival_scores"), "rivals"),
-    "detectors": (("scores", "detectors", "calibration_scores", "rival_scores"), "detectors"),
+    "detectors": (("scores", "crossed_scores", "detectors", "calibration_scores", "rival_scores"), "detectors"),
 }
 # What only another setting of the same entry reads: {(section, setting): (what reads it, why it is refused without)}.
 NO_ATTACKS = "only attacks read it, and this evaluation has none; name attacks, or leave it out"

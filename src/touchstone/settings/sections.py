@@ -78,13 +78,14 @@ MODELS = ("classifiers", "defences")
 MEASURED = (*MODELS, "translators", "attacks", "detectors")  # what numbers on a set are about
 LABEL: dict[str, tuple[str, ...]] = {"label": ("confounding",)}
 NAMED = LABEL | {  # what evaluations and figures name besides their references
-    **dict.fromkeys(("id_examples", "examples", "sets", "choice_id", "choice_sets"), ("examples",)),
+    **dict.fromkeys(("id_examples", "examples", "sets"), ("examples",)),
     **dict.fromkeys(("own_probabilities", "leaders", "random", "baseline"), MODELS),
     **dict.fromkeys(("classifier", "classifiers", "entry", "entries", "about", "oracle"), MODELS),
-    **dict.fromkeys(("high", "low", "learned", "peers", "turned"), ("detectors",)),
+    **dict.fromkeys(("high", "low", "learned", "turned"), ("detectors",)),
     **dict.fromkeys(("detector", "only_detectors", "trivial"), ("detectors",)),
     **dict.fromkeys(("attacks", "checked"), ("attacks",)),
     "networks": (*MODELS, "translators"),
+    "anomalies": ("examples", "attacks"),
     "against": MEASURED,  # each evaluation subtracts entries of another section
 }
 PLANNED = ("seed", "device", "architecture")  # settings of the step `train` that the plan gives, not an entry

@@ -51,7 +51,9 @@ def give_to_claims(
             yield Problem(("scale", "claims", claim), reason)
             continue
         named = set(words(cast))
-        named |= {defence["classifier"] for name, defence in resolved["defences"].items() if name in named}
+        for name in named & resolved["defences"].keys():
+            defence = resolved["defences"][name]
+            named |= set(words([defence["classifier"], defence["translator"]]))
         for section in ("classifiers", "translators"):
             for name in named & resolved[section].keys():
                 entry = resolved[section][name]

@@ -42,6 +42,7 @@ from touchstone.settings.requirements import (
 from touchstone.settings.sections import CONFOUNDING_SETTINGS, LABEL, STUDY_SETTINGS, Entry, sections
 from touchstone.settings.unmeasured import open_roles, untested
 from touchstone.settings.values import shown
+from touchstone.settings.variants import resolve_variants, variants_without_numbers
 
 NEEDED = ("train", "validation", "test")  # data roles that most questions need
 
@@ -140,19 +141,23 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     claims = draft.blocks.get("claims") or {}
     resolved["claims"] = resolve_claims(claims, files.sentences, files.book, files.grades, resolved, removed, problems)
     resolved["papers"] = {paper.name: paper.facts for paper in files.papers}
+    if tried := resolve_variants(files, draft.roles, resolved, removed, problems):
+        resolved["variants"] = tried
     problems.stop()
     omit_defaults(resolved["classifiers"])
     folders = [paper for paper in files.listed if "/" in paper]
     own = [paper for paper in files.papers if not paper.is_shipped]
-    idle_changes = sorted(f"change.{section}.{name}" for section, name in unreached & draft.changed)
-    idle_sets = [name for name in files.sets if Entry("examples", name) in unreached]
+    has_base = files.file != problems.own  # its changes are about the questions of its base
+    idle_changes = sorted(f"change.{section}.{name}" for section, name in unreached & draft.changed if not has_base)
+    idle_sets = [name for name in files.sets if Entry("examples", name) in unreached and not has_base]
     remarks = (
         *(f"{change} changes nothing: no question of this study is about it" for change in idle_changes),
         *(f"data.sets.{name}: no question of this study reads it; name it in a data role" for name in idle_sets),
         *open_roles(own, files.sentences, draft.roles),
         *untested(own, files.book, resolved),
+        *variants_without_numbers(files.book, resolved),
     )
-    read = (*dict.fromkeys(layer.file for layer in files.layers), *(paper.claims_file for paper in own))
+    read = (*dict.fromkeys((files.file, *(layer.file for layer in files.layers))), *(one.claims_file for one in own))
     _check_code(resolved)
     code.save()
     return Study(name, resolved, (*folders, *files.plugins), remarks, first_seed, tuple(map(str, read)))

@@ -18,7 +18,8 @@ from touchstone.settings.values import shown
 
 CHOSEN = "chosen"  # the grade of a paper of which a study asks only the questions that it changes itself
 FULL = "full"  # the grade of a paper of which a study asks every question
-GRADES = (CHOSEN, "smoke", "quick", FULL)  # of a paper's experiment, the smallest first
+MULTIVERSE = "multiverse"  # the grade that asks one claim of a paper, on other entries than those of the grade full
+GRADES = (CHOSEN, "smoke", "quick", FULL, MULTIVERSE)  # of a paper's experiment, the smallest first
 
 Block = dict[str, Any]
 Sections = dict[str, dict[str, Any]]  # section -> entry -> what a file writes about it
@@ -85,7 +86,7 @@ class Scale(Model):
     learning_rate: Any = None
     classifiers: Trainings = Field(default=Trainings(), description="settings of trainings, such as epochs: 20")
     translators: Trainings = Field(default=Trainings(), description="settings of trainings, such as epochs: 20")
-    claims: dict[str, Seeds] = Field(default={}, description="seeds by claim, such as S0-2: 5")
+    claims: dict[str, Seeds] = Field(default={}, description="seeds by claim, such as G1: 10")
     false_positive_rates: Any = None
     attacked_false_positive_rate: Any = None
     absent: Any = None
@@ -112,15 +113,17 @@ class StudyFile(Defaults):
     """A study: its data, its scale, its papers with the grade of each, and what it changes.
 
     Attributes:
+        base: a study whose data, scale, machine, changes and plug-ins it has; it then writes only its title and its papers.
         title: of the report.
         pdf: whether figures are written as PDF, too.
         data: role -> the sets that play it, by name; and `sources` and `sets`.
-        papers: name or folder -> chosen, smoke, quick or full.
+        papers: name or folder -> chosen, smoke, quick, full or multiverse.
         change: section -> entry -> settings that differ; also new entries, and groups.
         plugins: folders with components of one's own.
     """
 
     title: str = Field(pattern=r"^\s*\S.*$", max_length=200, description="a line of text, such as title: My study")
+    base: str | None = Field(default=None, description="the name of a study, such as base: fashion_mnist")
     pdf: bool | None = Field(default=None, description="true or false")
     data: Block = Field(default={}, description="roles with their sets, such as train: {digits_train: {use: digits}}")
     papers: dict[str, GradeName] = Field(default={}, description="papers with their grades, such as aloe: quick")
@@ -136,12 +139,16 @@ class Grade(Model):
         figures: that are drawn; None for all whose evaluation is asked.
         groups: lists that differ.
         change: section -> entry -> settings that differ.
+        claim, gate, variants: only of the grade multiverse, see settings/variants.py.
     """
 
     evaluations: list[str] | None = Field(default=None, description="a list of evaluations")
     figures: list[str] | None = Field(default=None, description="a list of figures")
     groups: dict[str, Any] = Field(default={}, description="lists of entries by name")
     change: dict[str, Block] = Field(default={}, description=SECTIONS)
+    claim: str | None = Field(default=None, description="the claim that is tried in variants, such as claim: F3")
+    gate: list[Block] = Field(default=[], description="a list of numbers with bounds, written as the tests of a claim")
+    variants: dict[str, Block] = Field(default={}, description="variants by name, each with changed, reason and roles")
 
 
 class Experiment(BaseModel):

@@ -13,7 +13,7 @@ def denoising(
 ) -> Tensor:
     """Train a translator to remove uniform noise.
 
-    If this does as well as an attack-trained translator, that one is generic denoising (criterion S4-10).
+    If this does as well as an attack-trained translator, that one is generic denoising.
 
     Args:
         model: the translator, images to images, being trained.
@@ -26,7 +26,7 @@ def denoising(
         The mean over pixels of |model(noisy images) - images|.
 
     References:
-        docs/papers/translation.md, "Scaled-down study".
+        docs/papers/translation.md, "The experiment".
     """
     noisy = (images + eps * (2 * generator.uniform(images.shape[1:]) - 1)).clamp(0, 1)
     return (model(noisy) - images).abs().mean()

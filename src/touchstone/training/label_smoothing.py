@@ -14,8 +14,7 @@ def label_smoothing(
 ) -> Tensor:
     """Return the mean cross-entropy to (1 - smoothing) * one-hot + smoothing / K.
 
-    It draws the logit margins of all training images towards one value, and so destroys their order: on digits, a network
-    for criterion S2-8 (docs/papers/margin_consistency.md).
+    It draws the logit margins of all training images towards one value, and so destroys their order.
 
     Raises:
         ValueError: smoothing is 1, so no label is left.

@@ -14,9 +14,9 @@ from touchstone.numerics.tensors import RandomStreams
 def one_versus_rest(model: Model, images: Tensor, labels: Tensor, generator: RandomStreams) -> Tensor:
     """Return the mean of -log p_label - sum over other classes of log(1 - p).
 
-    Here p = exp(logits). It is for shallow_rbf and sigmoid_top, whose logits are log-probabilities at most 0. Softmax
-    cross-entropy would train only their differences, and the confidence exp(logit) would mean nothing. The loss is ours,
-    because the paper names none for its RBF network (docs/papers/fgsm.md, "Deviations").
+    Here p = exp(logits). It is for shallow_rbf, whose logits are log-probabilities at most 0. Softmax cross-entropy would
+    train only their differences, and the confidence exp(logit) would mean nothing. The loss is ours, because the paper names
+    none for its RBF network (docs/papers/fgsm.md, "Deviations").
 
     Raises:
         ValueError: a logit is above 0.

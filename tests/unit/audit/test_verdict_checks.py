@@ -9,7 +9,7 @@ from touchstone.audit import verdict_checks
 from touchstone.audit.problems import CRITERIA, Result
 from touchstone.report import packing
 
-HONEST = "claim,status,measured\nS1-1,inconclusive,0.5\nS1-2,confirmed,0.7\n"
+HONEST = "claim,status,measured\nS1-1,inconclusive,0.5\nS1-2,holds,0.7\n"
 
 
 def problems(stated):
@@ -26,11 +26,11 @@ def test_the_honest_table_of_claims_has_no_problem():
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("S1-1,inc", "S1-1,confirmed,0.5\nS1-1,inc", "lists other claims than the papers, or one twice"),
+        ("S1-1,inc", "S1-1,holds,0.5\nS1-1,inc", "lists other claims than the papers, or one twice"),
         ("S1-1,inconclusive,0.5\n", "", "lists other claims"),
-        ("claim,status,measured\nS1-1,", "claim,status,status,measured\nS1-1,confirmed,", "other columns"),
-        ("0.5\n", "0.5,confirmed\n", "other columns"),
-        ("inconclusive", "confirmed", "its status is 'confirmed'; judged again it is 'inconclusive'"),
+        ("claim,status,measured\nS1-1,", "claim,status,status,measured\nS1-1,holds,", "other columns"),
+        ("0.5\n", "0.5,holds\n", "other columns"),
+        ("inconclusive", "holds", "its status is 'holds'; judged again it is 'inconclusive'"),
     ],
 )
 def test_a_line_more_or_less_or_otherwise_is_named(old, new, words):

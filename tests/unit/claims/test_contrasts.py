@@ -16,9 +16,9 @@ CONTRAST = {
 }
 TEST = NUMBER | {"name": "accuracy", "examples": "{examples}"}
 CRITERION = {
-    "setting": "any", "criterion": "any", "roles": {"net": "each classifiers", "examples": "examples"}, "tests": [TEST]
+    "kind": "number", "setting": "any", "criterion": "any", "roles": {"net": "each classifiers", "examples": "examples"}, "tests": [TEST]
 }  # fmt: skip
-ASKED = StudyClaims("digits", {"main": "robustness"}, {"S9-1": {"net": ["cnn", "other"], "examples": "test"}})
+ASKED = StudyClaims({"main": "robustness"}, {"S9-1": {"net": ["cnn", "other"], "examples": "test"}})
 
 
 def paper(**more):

@@ -52,7 +52,7 @@ def test_where_each_seed_has_to_pass_the_weakest_decides_whatever_their_mean():
 
     verdict = one([*rows, mean(0.9, 0.89, 0.91)], asks(at_least=0.75) | {"seeds": "each"})
 
-    assert verdict.word == "not confirmed"
+    assert verdict.word == "fails"
     assert (verdict.parts[0].quantity.value, verdict.parts[0].seeds) == (0.7, (0, 1, 2))
     assert verdict.parts[0].name == "accuracy: seed 1, the worst of 3"
     assert verdict.parts[0].quantity.each == (rows[1],) and verdict.notes == ()
@@ -93,7 +93,7 @@ def test_a_mean_over_sets_is_the_row_that_the_evaluation_made_of_exactly_these_s
 
     (part,) = verdict.parts
     assert (part.quantity.value, part.quantity.low, part.quantity.high) == (0.7, 0.65, 0.75)
-    assert (part.quantity.n, part.quantity.about, verdict.word) == (900, "cnn on mean_of_sets", "confirmed")
+    assert (part.quantity.n, part.quantity.about, verdict.word) == (900, "cnn on mean_of_sets", "holds")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_of_several_things_the_weakest_decides_and_each_is_named():
         rows, asks(at_least=0.8) | role(net="each classifiers"), claims={"S9-1": ASKED | {"net": ["cnn", "mlp"]}}
     )
 
-    assert verdict.word == "not confirmed"
+    assert verdict.word == "fails"
     assert [part.name for part in verdict.parts] == ["accuracy: mlp", "accuracy: cnn"]
 
 
@@ -178,7 +178,7 @@ def test_only_rows_under_the_threat_that_is_asked_count():
     right = one([row(0.5, threat=f"white-box linf eps={8 / 255:g} steps=40 (pgd)")], block)
     wrong = one([row(0.5, threat="white-box linf eps=0.1 steps=40 (pgd)")], block)
 
-    assert (right.word, wrong.word) == ("reported", "not run")
+    assert (right.word, wrong.word) == ("", "not run")
     assert wrong.notes == ("missing: clean_accuracy of cnn on test, eps 0.0313725",)
 
 

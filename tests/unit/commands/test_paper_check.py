@@ -25,19 +25,19 @@ MISTAKES = {  # what is wrong: (file, what is replaced, by what, the file and li
     ),
     "a metric that the evaluation does not make": (
         CLAIMS, "metric: robust_accuracy", "metric: robust_acuracy",
-        f"{CLAIMS}:24: criteria.Smine-1.tests.0", "robustness makes no metric robust_acuracy", "Did you mean robust_accuracy?",
+        f"{CLAIMS}:32: criteria.Smine-1.tests.0", "robustness makes no metric robust_acuracy", "Did you mean robust_accuracy?",
     ),
     "an evaluation that there is not": (
         CLAIMS, "evaluation: robustness  ", "evaluation: robustnes  ",
-        f"{CLAIMS}:24: criteria.Smine-1.tests.0: no evaluation is called robustnes", "Did you mean robustness?",
+        f"{CLAIMS}:32: criteria.Smine-1.tests.0: no evaluation is called robustnes", "Did you mean robustness?",
     ),
     "a criterion on what no evaluation measures": (
         CLAIMS, "evaluation: robustness  ", "evaluation: subset_robustness  ",
-        f"{CLAIMS}:24: criteria.Smine-1.tests.0: no evaluation measures robust_accuracy", "add an evaluation with use: subset_robustness",
+        f"{CLAIMS}:32: criteria.Smine-1.tests.0: no evaluation measures robust_accuracy", "add an evaluation with use: subset_robustness",
     ),
     "a criterion whose roles nothing plays": (
         EXPERIMENT, "claims:\n  Smine-1: {net: cnn_pgd, attack: pgd, examples: $attacked_test}\n", "",
-        f"{CLAIMS}:18: criteria.Smine-1: nothing plays its roles", "Smine-1: {net: ..., attack: ..., examples: ...}",
+        f"{CLAIMS}:23: criteria.Smine-1: nothing plays its roles", "Smine-1: {net: ..., attack: ..., examples: ...}",
     ),
     "a role of a criterion that is left out": (
         EXPERIMENT, "{net: cnn_pgd, attack: pgd,", "{net: cnn_pgd,",
@@ -107,7 +107,12 @@ def project(tmp_path, monkeypatch):
 
 def ask(*papers):
     """Write the study `own`, which asks papers of tiny data."""
-    write_study(Path(), "own", study_text("tiny", papers=None, change=None), papers=dict.fromkeys(papers, "full"))
+    write_study(
+        Path(),
+        "own",
+        study_text("tiny", papers=None, change=None),
+        papers={each: "full" if "/" in each else "smoke" for each in papers},
+    )
 
 
 def damage(file, old, new):
@@ -177,7 +182,7 @@ def test_a_number_that_the_papers_settings_leave_out_is_said_before_any_job(proj
 
     assert main(["check", "./mine"]) == 1
 
-    assert f"{CLAIMS}:24: criteria.Smine-1.tests.0: {reason}" in capsys.readouterr().err
+    assert f"{CLAIMS}:32: criteria.Smine-1.tests.0: {reason}" in capsys.readouterr().err
     assert not Path("data").exists()
     assert load("own").remarks == (f"Smine-1 will have no verdict: {reason}",)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hand_made_claims import ASKED, asks, book, networks
+from hand_made_variants import CLAIM, flagship, judged, tried, variant
 
 from projects import write_study
 from touchstone.__main__ import main
@@ -29,13 +30,13 @@ def written(project, rows, **changes):
     """Write the table of a finished study with the claims S9-1 and S9-2."""
     made = book(S9_1=asks(at_least=0.8) | changes, S9_2=asks("SR", metric="evasion_rate", above=0.5))
     claims = {"S9-1": ASKED, "S9-2": ASKED if changes else "Not here."}
-    found = judge(made, StudyClaims("digits", {"main": "robustness"}, claims), rows)
+    found = judge(made, StudyClaims({"main": "robustness"}, claims), rows)
     (project / "reports" / "digits").mkdir(parents=True)
     (project / "reports" / "digits" / "claims.csv").write_bytes(claims_csv(made, found))
 
 
 def broken(project):
-    """Write a table with a claim that is confirmed and broken."""
+    """Write a table with a claim that holds and is broken."""
     written(project, [*networks(0.9), *networks(0.7, metric="evasion_rate")], broken_by=["S9-2"])
 
 
@@ -45,7 +46,7 @@ def test_the_verdicts_are_printed_and_the_command_ends_well_whatever_they_are(pr
 
     assert main(["show"]) == 0
 
-    assert "3 claims, 1 with a verdict. The table: reports/digits/claims.csv" in capsys.readouterr().out
+    assert "2 claims, 1 with a verdict. The table: reports/digits/claims.csv" in capsys.readouterr().out
 
 
 def test_each_claim_is_a_line_with_a_word_for_each_axis(project, capsys):
@@ -53,12 +54,12 @@ def test_each_claim_is_a_line_with_a_word_for_each_axis(project, capsys):
 
     assert main(["show"]) == 0
 
-    heads, *lines = capsys.readouterr().out.splitlines()[:4]
+    heads, *lines = capsys.readouterr().out.splitlines()[:3]
     assert heads.split() == ["claim", "holds?", "attacker", "measured"]
-    assert [line.split()[0] for line in lines] == ["P9-1", "S9-1", "S9-2"]
-    assert lines[1].index("confirmed") == heads.index("holds?")
-    assert lines[1].index("broken") == heads.index("attacker")
-    assert lines[1].endswith("90.0 % [88.0, 92.0]")
+    assert [line.split()[0] for line in lines] == ["S9-1", "S9-2"]
+    assert lines[0].index("holds") == heads.index("holds?")
+    assert lines[0].index("broken") == heads.index("attacker")
+    assert lines[0].endswith("90.0 % [88.0, 92.0]")
 
 
 @pytest.mark.parametrize("study", ["digits", "fashion_mnist"])
@@ -107,8 +108,9 @@ def test_what_a_verdict_rests_on_has_every_note_on_a_line_of_its_own(project, ca
     head, *lines = (line.strip() for line in capsys.readouterr().out.splitlines())
     (claim,) = (line for line in read_lines("digits")[1] if line["claim"] == "S9-1")
     assert head.startswith("S9-1 ")
-    assert lines[0] == "confirmed; attacker who knows: broken"
+    assert lines[0] == "holds; attacker who knows: broken"
     assert f"asked: {claim['criterion']}" in lines
+    assert "bound: our choice: enough for a test" in lines
     assert claim["note"]
     assert set(claim["note"].split("; ")) <= set(lines)
 
@@ -159,6 +161,21 @@ def test_a_damaged_table_of_claims_is_named_with_what_restores_it(project, capsy
 
     assert main(command) == 1
     assert (
-        "claims.csv: is damaged: not every row has all columns: line 4 has 19, expected 21; run the study again"
+        "claims.csv: is damaged: not every row has all columns: line 3 has 23, expected 25; run the study again"
         in capsys.readouterr().err
     )
+
+
+def test_how_far_a_verdict_carries_stands_below_the_claims_and_with_what_it_rests_on(project, capsys):
+    rows = [*flagship(), *variant(0.2), *variant(0.9, entry="third")]
+    settings = tried(one={}, two={"roles": {"net": "third", "examples": "test"}})
+    (project / "reports" / "digits").mkdir(parents=True)
+    (project / "reports" / "digits" / "claims.csv").write_bytes(claims_csv(book(S9_1=CLAIM), [judged(rows, settings)]))
+
+    assert main(["show"]) == 0
+    assert "S9-1 in variants of the experiment: holds 1, turns 1 of 2\n" in capsys.readouterr().out
+
+    assert main(["show", "digits", "--number", "S9-1"]) == 0
+    shown = capsys.readouterr().out
+    assert "in variants: holds 1, turns 1 of 2\n" in shown
+    assert "in a variant, change one: turns, 20.0 % [" in shown

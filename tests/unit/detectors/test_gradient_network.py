@@ -40,3 +40,14 @@ def test_a_norm_of_zero_has_a_score():
     state = fit(norms(0), norms(2, seed=1), 0)
 
     assert gradient_network(torch.zeros(2, 4), state).isfinite().all()
+
+
+def test_only_the_last_tensors_are_read_if_asked():
+    shift = torch.tensor([3.0, 0.0, 0.0, 0.0])
+
+    state = fit(norms(0), norms(shift, seed=1), 0, tensors=2)
+
+    known, anomalous = norms(0, seed=2), norms(shift, seed=3)
+    changed = known * torch.tensor([1e6, 1e-6, 1.0, 1.0])
+    torch.testing.assert_close(gradient_network(known, state), gradient_network(changed, state))
+    assert auroc(gradient_network(known, state), gradient_network(anomalous, state)) < 0.7

@@ -150,3 +150,15 @@ def test_it_is_attacked_through_its_own_regression_which_the_softmax_does_not_sh
     loss = torch.nn.functional.softplus(-anomaly(own)) - torch.nn.functional.softplus(-anomaly(victims))
     assert (loss > 0).all()
     assert (anomaly(own) < anomaly(transferred)).all()
+
+
+def test_only_the_last_layers_are_read_if_asked():
+    model = Forgetful()
+    (images, labels), (odd, _) = pictures(300, 0), pictures(150, 1, odd=0.3)
+    (known, _), (anomalous, _) = pictures(150, 2), pictures(150, 3, odd=0.3)
+
+    state = fit(images, labels, odd, model, 0, layers=1)
+    scores = [layered_mahalanobis(x, model, state).detach() for x in (known, anomalous)]
+
+    assert len(state["weights"]) == 1 and state["means.0"].shape == (CLASSES, 8)
+    assert (scores[1][:, None] > scores[0]).double().mean() < 0.6  # the last layer has forgotten what is odd

@@ -46,3 +46,20 @@ def test_where_never_both_are_wrong_there_is_no_agreement_to_measure():
 def test_the_attacked_network_has_to_be_there():
     with pytest.raises(ValueError, match=r"outputs of mlp\.0 on what attacked it: none"):
         agreement([cell([1, 2, 3, 0], "softmax")])
+
+
+def test_a_difference_counts_the_images_that_fool_the_attacked_network():
+    # Of the three images that fool the MLP, softmax agrees on two and the RBF network on one.
+    cells = [cell([1, 2, 3, 0], "mlp"), cell([1, 2, 0, 0], "softmax"), cell([3, 1, 2, 0], "rbf", ids=(1, 3, 2, 0))]
+
+    rows = agreement(cells, against=["rbf"])
+
+    (difference,) = (row for row in rows if row.metric == "agreement_on_fooling_minus_rbf")
+    assert (difference.entry, difference.n) == ("softmax", 3)
+    assert difference.value == pytest.approx(1 / 3)
+    assert difference.low < difference.value < difference.high
+
+
+def test_a_network_that_is_compared_with_has_to_be_there():
+    with pytest.raises(ValueError, match="no outputs of rbf"):
+        agreement([cell([1, 2, 3, 0], "mlp"), cell([1, 2, 0, 0], "softmax")], against=["rbf"])

@@ -40,40 +40,27 @@ def test_four_inputs_worked_by_hand():
     assert found["test", "share_flagged"] == (0, 1)
     assert found["test/margin_pgd", "share_wrong"] == (pytest.approx(2 / 3), 3)  # the third is not brittle
     assert found["test/margin_pgd", "share_wrong_unflagged"] == (pytest.approx(1 / 3), 3)  # only the first leads by 5
-    assert found["test/margin_pgd", "share_wrong_unflagged_unattacked"] == (0, 3)  # all are right
     assert str(rows[-1].threat) == "white-box linf (margin_pgd)"
 
 
-@pytest.mark.parametrize(
-    ("attacked", "share", "rise"),
-    [
-        ([-5.0, -5.0, -9.0, 0.2], 2 / 3, 1 / 3),  # the first two, and the second was wrong before
-        ([-5.0, -1.0, -9.0, 0.2], 1 / 3, 0.0),  # one in, one out
-        ([-1.0, 5.0, -9.0, 0.2], 0.0, -1 / 3),  # still above, but right
-    ],
-)
-def test_the_rise_is_of_the_same_event_without_the_attack(attacked, share, rise):
+def test_inputs_that_are_wrong_without_an_attack_do_not_count():
     clean, near = [1.0, -3.0, 9.0, 0.5], [0.05, 0.05, 0.3, 0.05]  # the second is wrong by more than the threshold of 2
-    cell = outputs(attacked, attack="margin_pgd", victim="cnn.0", settings={"use": "margin_pgd"})
+    attacked = outputs([-5.0, -5.0, -9.0, 0.2], attack="pgd", victim="cnn.0", settings={"use": "pgd", "eps": 0.1})
     held_out = [0.05, 0.09, 0.5], [1.0, 2.0, 8.0]
 
     rows = margin_evasion(
-        [margins(near, clean)], [outputs(clean), cell],
+        [margins(near, clean)], [outputs(clean), attacked],
         [margins(*held_out, "held")], [outputs(held_out[1], "held")], eps=0.1,
     )  # fmt: skip
 
-    found = {row.metric: row for row in rows if row.examples == "test/margin_pgd"}
-    assert found["share_wrong_unflagged"].value == pytest.approx(share)
-    assert found["share_wrong_unflagged_unattacked"].value == pytest.approx(1 / 3)
-    row = found["share_wrong_unflagged_rise"]
-    assert (row.value, row.n) == (pytest.approx(rise), 3)
-    assert (row.unit, row.method) == ("difference of fractions", "difference")
-    of_right = found["share_wrong_unflagged_of_right"]
-    assert (of_right.value, of_right.n) == (pytest.approx((attacked[0] < -2) / 2), 2)  # of the first and the last
+    found = {(row.examples, row.metric): (row.value, row.n) for row in rows}
+    for place in ("test/pgd", "test/union"):
+        assert found[place, "share_wrong"] == (1 / 2, 2)  # of the first and the last
+        assert found[place, "share_wrong_unflagged"] == (1 / 2, 2)
 
 
-def test_the_union_counts_an_input_that_any_attack_within_eps_gets_past_or_none():
-    clean, near = [1.0, 3.0, 9.0, 0.5, -4.0], [0.05, 0.05, 0.3, 0.05, 0.05]  # the last is past it without an attack
+def test_the_union_counts_an_input_that_any_attack_within_eps_gets_past():
+    clean, near = [1.0, 3.0, 9.0, 0.5, -4.0], [0.05, 0.05, 0.3, 0.05, 0.05]  # the last is wrong without an attack
     settings = {"use": "pgd", "eps": 0.1}
     attacked = [
         outputs([-5.0, -1.0, -9.0, 0.2, -1.0], attack="one", victim="cnn.0", settings=settings),
@@ -88,10 +75,8 @@ def test_the_union_counts_an_input_that_any_attack_within_eps_gets_past_or_none(
     )  # fmt: skip
 
     found = {row.metric: row for row in rows if row.examples == "test/union"}
-    assert found["share_wrong"].value == 1
-    assert found["share_wrong_unflagged"].value == pytest.approx(3 / 4)  # the first by one, the fourth by two, the last
-    assert found["share_wrong_unflagged_unattacked"].value == pytest.approx(1 / 4)
-    assert found["share_wrong_unflagged_rise"].value == pytest.approx(2 / 4)
+    assert (found["share_wrong"].value, found["share_wrong"].n) == (1, 3)
+    assert found["share_wrong_unflagged"].value == pytest.approx(2 / 3)  # the first by one attack, the fourth by two
     assert found["share_wrong"].threat.worst_of == ("one", "two")
 
 
@@ -127,6 +112,4 @@ def test_shares_at_the_threshold_vary_with_the_held_out_images():
     assert varying == {
         ("test", "share_above_threshold"),
         ("test/margin_pgd", "share_wrong_unflagged"),
-        ("test/margin_pgd", "share_wrong_unflagged_rise"),
-        ("test/margin_pgd", "share_wrong_unflagged_of_right"),
     }

@@ -78,6 +78,40 @@ def test_a_defence_under_an_attack_on_its_network_is_compared_with_a_network_und
     assert found(rows, "error_minus_robust_on_itself", "robust") == []
 
 
+KNOWING = {"use": "adaptive/routed_pgd", "eps": 0.1, "protects": "mlp.0"}
+AROUND = {**PGD, "protects": "mlp.0"}
+
+
+def worst_cells():
+    """A defence around mlp, wrong on four images in all; a robust network, wrong on two."""
+    return [
+        cell([0], "routed", attack="whole", settings=KNOWING),
+        cell([1, 2], "routed", attack="pgd", settings=AROUND, victim="mlp.0"),
+        cell([2, 3], "routed", attack="pgd", settings=AROUND, victim="robust.0"),
+        cell([0], "robust", attack="suite", settings={"use": "attack_suite", "eps": 0.1}),
+        cell([1], "robust", attack="pgd", settings=PGD, victim="mlp.0"),
+        cell(range(8), "robust", attack="pgd_20", settings={**PGD, "eps": 0.2}),
+    ]
+
+
+def test_a_defence_is_compared_with_a_network_under_the_worst_of_all_attacks_on_each():
+    rows = paired_errors(worst_cells(), against=["robust"])
+
+    assert found(rows, "worst_error", "routed") == [("digits/worst", 0.5)]
+    assert found(rows, "worst_error", "robust") == [("digits/worst", 0.25)]
+    assert found(rows, "worst_error_minus_robust", "routed") == [("digits/worst", 0.25)]
+    (difference,) = [one for one in rows if one.metric == "worst_error_minus_robust"]
+    assert difference.threat.is_white_box and dict(difference.threat.budget) == {"eps": 0.1}
+    assert difference.unit == "difference of fractions"
+
+
+def test_networks_are_not_compared_under_the_worst_of_all_attacks_with_each_other():
+    cells = [cell([0], entry, attack=name, settings=settings) for entry in ("mlp", "robust")
+             for name, settings in (("pgd", PGD), ("fgsm", FGSM))]  # fmt: skip
+
+    assert not [one for one in paired_errors(cells, against=["robust"]) if "worst" in one.metric]
+
+
 def test_rows_are_joined_by_id():
     cells = [cell([0, 1], attack="fgsm", settings=FGSM, ids=[5, 6, 7, 8]),
              cell([2, 3], attack="pgd", settings=PGD, ids=[8, 7, 6, 5])]  # fmt: skip

@@ -64,33 +64,6 @@ def test_confidence_on_errors_is_the_mean_softmax_maximum_of_the_wrong_rows():
     assert row.n == 3
 
 
-def test_confidence_under_attack_is_compared_with_a_quarter_of_the_clean_one_image_by_image():
-    cells = [
-        clean([0, 1, 2, 0], sure=4.0),
-        attacked([1, 2], labels=(1, 2), ids=[1, 2], sure=2.0),
-        attacked([1, 2], labels=(1, 2), ids=[1, 2], sure=2.0, translator="unet.0"),
-    ]
-
-    rows = robustness(cells, resamples=10)
-
-    sure = {lead: np.exp(lead) / (np.exp(lead) + 2) for lead in (2, 4)}
-    (row,) = [row for row in rows if row.metric == "confidence_above_quarter_of_clean"]  # none on translated images
-    assert (row.examples, row.value) == ("digits/pgd", pytest.approx(sure[2] - sure[4] / 4))
-    assert (row.n, row.unit, row.method) == (2, "", "t")  # a mean of confidences, no share of images
-    assert row.files == ("pgd.0", "clean.0")
-
-
-def test_confidences_are_paired_by_image_so_that_the_order_of_rows_changes_nothing():
-    unattacked = clean([0, 1, 2, 0])
-    unattacked.noun.logits[1] = [0, 9, 0]  # only image 1 is surer than the rest
-    one, other = (attacked(order, labels=order, ids=order, sure=1.0) for order in ([0, 1], [1, 0]))
-
-    found = [by_metric(robustness([unattacked, cell], resamples=50), "digits/pgd") for cell in (one, other)]
-
-    first, second = (rows["confidence_above_quarter_of_clean"] for rows in found)
-    assert (first.value, first.low, first.high) == (second.value, second.low, second.high)
-
-
 def test_the_union_counts_what_no_attack_of_the_budget_beats():
     cells = [
         clean([0, 1, 2, 0]),

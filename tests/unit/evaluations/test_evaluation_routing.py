@@ -53,6 +53,14 @@ def test_the_pipeline_takes_each_image_on_its_own_path_and_the_oracle_no_clean_o
     assert rows["digits", "routing_excess"].value == pytest.approx((-2 - 1 + 0 + 0.5) / 2)
 
 
+@pytest.mark.parametrize(("scores", "beyond"), [([2.5] * 4, 0.25), ([2.5, 2.5, 0, 0], 0.0), ([0.0] * 4, -0.25)])
+def test_what_the_router_keeps_is_counted_from_the_middle_between_the_oracle_and_the_network_alone(scores, beyond):
+    """The oracle is right on three of four images, the network alone on one: half of the gain is one image."""
+    attacked = outputs([1, 0, 0, 0], [1, 1, 1, 0], scores, "cnn.0", "attacked")
+
+    assert found(CLEAN, attacked)["digits/cnn/pgd", "over_half_of_oracle_gain"].value == pytest.approx(beyond)
+
+
 def test_what_is_wrong_and_let_through_gets_past_the_router():
     attacked = outputs([1, 0, 0, 0], [1, 1, 1, 0], [0.0, 1.0, 2.5, 2.5], "routed.0", "attacked", [3, 1, 0, 2])
     rows = found(CLEAN, attacked)

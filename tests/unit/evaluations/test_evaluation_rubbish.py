@@ -48,16 +48,3 @@ def test_where_no_image_is_taken_for_a_class_there_is_no_confidence():
 def test_images_that_show_something_are_refused():
     with pytest.raises(ValueError, match="1 images have a class"):
         rubbish([cell([[0, 0, 0]], labels=2)])
-
-
-def test_a_difference_is_paired_by_image():
-    outputs = [
-        cell([[0, 2, 0], [0, 3, 0]], entry="softmax_top"),
-        cell([[-0.1, -9, -9], [-5, -9, -9]], entry="sigmoid_top"),
-    ]
-    rows = rubbish(outputs, own_probabilities=["sigmoid_top"], against=["softmax_top"])
-
-    (difference,) = (row for row in rows if row.metric == "rubbish_error_minus_softmax_top")
-    assert (difference.entry, difference.value, difference.n) == ("sigmoid_top", -0.5, 2)
-    with pytest.raises(ValueError, match="no outputs of maxout"):
-        rubbish(outputs, against=["maxout"])

@@ -23,45 +23,28 @@ def ask(given, **settings):
     return {row.metric: row.value for row in subset_robustness(*given, eps=0.1, resamples=20, **settings)}
 
 
-def test_where_the_orders_agree_a_subset_of_almost_all_inputs_gives_the_exact_robust_accuracy():
-    """Subset = whole set and tau = 1; a set of one input more is as near as a subset can be."""
+def test_where_the_orders_agree_a_subset_estimates_the_robust_accuracy_with_a_small_error():
     leads = np.linspace(1, 2, 300)
     right = np.arange(300) % 7 > 0
 
-    found = ask(cells(leads / 10 - 0.05, leads, right), size=299, sizes=[50])
+    found = ask(cells(leads / 10 - 0.05, leads, right), size=200)
 
-    assert found["absolute_error"] <= 1 / 299
-    assert found["absolute_error_of_50"] < 0.03
+    assert found["absolute_error"] < 0.02
     assert found["robust_accuracy"] == (right & (leads / 10 - 0.05 > 0.1)).mean()
 
 
 def test_of_a_logit_margin_that_says_nothing_the_subset_alone_is_no_worse():
     generator = np.random.default_rng(0)
 
-    found = ask(cells(generator.random(400) / 5, generator.random(400) + 1, np.ones(400, bool)), size=100, sizes=[100])
+    found = ask(cells(generator.random(400) / 5, generator.random(400) + 1, np.ones(400, bool)), size=100)
 
     assert found["absolute_error_sample"] < found["absolute_error"]
-
-
-def test_savings_are_counted_in_inputs():
-    found = ask(cells(np.linspace(0.01, 0.2, 300), np.linspace(1, 2, 300), np.ones(300, bool)), size=200, sizes=[200])
-
-    assert (found["inputs_attacked"], found["attacks_saved"]) == (200, 100)
+    assert found["signed_error"] != 0
 
 
 def test_a_set_no_larger_than_the_subset_is_refused():
-    with pytest.raises(ValueError, match="a subset of 200 inputs of digits, which has 100"):
+    with pytest.raises(ValueError, match="a subset of 500 inputs of digits, which has 100"):
         ask(cells(np.linspace(0.01, 0.2, 100), np.linspace(1, 2, 100), np.ones(100, bool)))
-
-
-def test_either_rule_is_compared_with_half_of_the_error_of_the_subset_alone():
-    generator = np.random.default_rng(0)
-
-    found = ask(cells(generator.random(400) / 5, generator.random(400) + 1, np.ones(400, bool)), size=100, sizes=[50])
-
-    for ending in ("", "_caught_95"):
-        difference = found[f"absolute_error{ending}"] - found["absolute_error_sample"] / 2
-        assert found[f"absolute_error{ending}_above_half_of_sample"] == pytest.approx(difference)
 
 
 def test_the_grid_takes_the_share_whose_estimate_for_the_subset_is_nearest_to_its_robust_accuracy():
@@ -73,11 +56,3 @@ def test_the_grid_takes_the_share_whose_estimate_for_the_subset_is_nearest_to_it
 
     # .80 and .85 of seven are six inputs: .6, which leaves .7, .8, .9 and 1.0; all others are seven: .9, which leaves 1.0.
     assert threshold == pytest.approx(0.6)  # .4 is nearer to the robust accuracy of .3 than .1
-
-
-def test_the_grid_finds_the_robust_accuracy_of_a_set_whose_orders_nearly_agree():
-    leads = np.linspace(1, 2, 300)
-    found = ask(cells(leads / 10 - 0.05, leads, np.ones(300, bool)), size=200, sizes=[100])
-
-    assert found["absolute_error_grid"] < found["absolute_error_caught_95"]
-    assert found["absolute_error_grid_of_100"] < 0.03

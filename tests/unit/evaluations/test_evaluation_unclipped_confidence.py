@@ -8,11 +8,11 @@ STEP = {"use": "fgsm_log_probability", "eps": 0.25}
 LABELS, IDS = np.zeros(2, np.int64), np.array([0, 1])
 
 
-def cell(logits, exact=None, attack="own_cost", ids=IDS):
+def cell(logits, exact=None, attack="own_cost", ids=IDS, entry="rbf"):
     exact = None if exact is None else np.array(exact, dtype=np.float32)
     noun = Outputs(np.array(logits, dtype=np.float32), LABELS, np.array(ids), unquantised_logits=exact)
-    victim, settings = ("rbf.0", STEP) if attack else ("", {})
-    return Cell(noun, f"rbf/{attack}", "rbf", 0, "digits", attack, victim, settings=settings)
+    victim, settings = (f"{entry}.0", STEP) if attack else ("", {})
+    return Cell(noun, f"{entry}/{attack}", entry, 0, "digits", attack, victim, settings=settings)
 
 
 def by_metric(rows):
@@ -43,3 +43,22 @@ def test_clean_images_are_joined_by_id_and_a_softmax_is_the_default():
 def test_images_without_their_floats_are_refused():
     with pytest.raises(ValueError, match="rbf/own_cost has no logits of the images before rounding"):
         unclipped_confidence([cell([[0, 0], [0, 0]], attack=""), cell([[0, 0], [0, 0]])])
+
+
+def test_the_difference_of_two_errors_is_paired_by_image():
+    same = [[9, 0], [9, 0]]
+    cells = [cell(same, attack="", entry=entry) for entry in ("plain", "robust")]
+    cells += [
+        cell(same, exact=[[0, 9], [0, 9]], entry="plain"),
+        cell(same, exact=[[9, 0], [0, 9]], ids=(1, 0), entry="robust"),
+    ]
+
+    rows = unclipped_confidence(cells, against=["plain"])
+
+    (difference,) = (row for row in rows if row.metric == "unclipped_error_minus_plain")
+    assert (difference.entry, difference.value, difference.n) == ("robust", -0.5, 2)
+
+
+def test_a_network_that_is_compared_with_has_to_be_there():
+    with pytest.raises(ValueError, match="no outputs of plain"):
+        unclipped_confidence([cell([[0, 0], [0, 0]], attack="")], against=["plain"])

@@ -21,11 +21,12 @@ MEAN = "_mean"  # what every evaluation appends for the mean over seeds
 # Named, but not made of the synthetic study: it has no such attack, detector, peer or check.
 RARE = {
     "attacked_detection": {"no_score_gradient"},
-    "chosen_baseline": {"auroc_minus_peers"},
     "evasion": {
         "no_score_gradient", "no_score_gradient_clean", "oblivious_only_share_at_*", "evades_less_than_oblivious", "*_passed",
     },
+    "gain_over_best": {"auroc", "auroc_of_best_of_*", "auroc_minus_best_of_*"},  # of sets, with `anomalies`
     "margins": {"kendall_tau_class_*"},
+    "paired_errors": {"worst_error", "worst_error_minus_*"},  # of defences
     "checks": {
         "change_at_eps_0", "rise_with_restarts", "worse_than_transfer",
     },

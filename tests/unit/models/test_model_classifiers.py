@@ -17,13 +17,11 @@ from touchstone.models.mlp import mlp
 from touchstone.models.preact_resnet18 import preact_resnet18
 from touchstone.models.resnet18 import resnet18
 from touchstone.models.shallow_rbf import shallow_rbf
-from touchstone.models.sigmoid_top import sigmoid_top
 from touchstone.models.small_cnn import small_cnn
 from touchstone.models.softmax_regression import softmax_regression
 from touchstone.models.standardising_wide_resnet import standardising_wide_resnet
 from touchstone.models.wide_resnet import wide_resnet
 from touchstone.numerics.tensors import RandomStreams
-from touchstone.training.one_versus_rest import one_versus_rest
 
 torch.set_num_threads(1)
 DIGIT, COLOUR = (1, 28, 28), (3, 32, 32)
@@ -130,18 +128,6 @@ def test_the_rbf_is_unsure_of_every_noise_image_when_its_precision_is_large():
     confidence = model(rubbish).exp().amax(1)
 
     assert bool((confidence < 0.5).all())
-
-
-def test_one_versus_rest_trains_a_sigmoid_top_on_the_binary_cross_entropy_of_every_class():
-    model = sigmoid_top((1, 2, 2), 3, network=softmax_regression)
-    images = torch.rand(6, 1, 2, 2, generator=torch.Generator().manual_seed(0))
-    labels = torch.tensor([0, 1, 2, 2, 1, 0])
-
-    logits, targets = model.network(images), functional.one_hot(labels, 3).float()
-
-    torch.testing.assert_close(model(images).exp(), logits.sigmoid())
-    loss = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(1).mean()
-    torch.testing.assert_close(one_versus_rest(model, images, labels, RandomStreams(0, "train", torch.arange(6))), loss)
 
 
 def test_an_ensemble_gives_the_mean_of_the_probabilities():

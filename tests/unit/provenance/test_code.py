@@ -151,7 +151,8 @@ def test_a_study_with_a_plugin_that_hides_what_it_runs_is_refused_before_any_job
     (tmp_path / "mine/detectors/sly.py").write_text(
         "from torch import Tensor\n\n\ndef sly(logits: Tensor) -> Tensor:\n    return eval('-logits.amax(1)')\n"
     )
-    text = study_text(plugins=[f"{tmp_path}/mine"], change={"detectors": {"sly": {"use": "sly"}}})
+    change = {"detectors": {"sly": {"use": "sly"}}, "evaluations": {"effort": {"detectors": ["msp", "sly"]}}}
+    text = study_text(plugins=[f"{tmp_path}/mine"], change=change)
     (tmp_path / "own.yaml").write_text(text)
     try:
         with pytest.raises(ParamsError, match=r"plugins: detectors/sly\.py: line 5: eval hides what runs"):

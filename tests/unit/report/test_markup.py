@@ -13,7 +13,7 @@ def number(value):
     return Number(value, f"{value:g}", "[<low>, high]", 7, "title")
 
 
-def shapes(part, word="confirmed"):
+def shapes(part, word="holds"):
     """{class: (left, width)} of the rectangles, and where the dot is."""
     drawn = markup.interval(part, word)
     found = re.findall(r'<rect class="(\w+)" x="([\d.-]+)" y="[\d.]+" width="([\d.]+)"', drawn)
@@ -22,7 +22,8 @@ def shapes(part, word="confirmed"):
 
 
 def test_a_claim_in_a_text_becomes_a_link_to_its_line_and_other_words_stay():
-    assert markup.linked("<S4-2> and X4-2") == '&lt;<a href="#claim-S4-2">S4-2</a>&gt; and X4-2'
+    assert markup.linked("<T1> and T12, L2", ["T1"]) == '&lt;<a href="#claim-T1">T1</a>&gt; and T12, L2'
+    assert markup.linked("T1 <b>", []) == "T1 &lt;b&gt;"
 
 
 def test_a_number_is_a_button_that_names_its_line_and_escapes_its_words():

@@ -4,15 +4,25 @@ import re
 
 import pytest
 
+from touchstone.report import packing
 from touchstone.report.claim_table import ClaimLine, ClaimNumber
 from touchstone.report.page import _environment, _tally
 from touchstone.report.systems import System
 from touchstone.report.tables import Number
 
 
-def line(claim="S4-1", kind="paper", word="confirmed", attacker="does not apply", **more):
-    facts = {"paper": "Translation", "setting": "", "criterion": "", "published": "", "numbers": (), "holm": None}
-    return ClaimLine(claim=claim, kind=kind, word=word, attacker=attacker, says="", note="", **(facts | more))
+def line(claim="T1", kind="claim", word="holds", attacker="does not apply", **more):
+    facts = {
+        "paper": "Translation",
+        "setting": "",
+        "criterion": "",
+        "origin": "",
+        "known": False,
+        "published": (),
+        "numbers": (),
+    }
+    facts |= {"holm": None, "says": "", "note": ""}
+    return ClaimLine(claim=claim, kind=kind, word=word, attacker=attacker, **(facts | more))
 
 
 def claim_number():
@@ -20,7 +30,7 @@ def claim_number():
 
 
 def system(*answers):
-    return System("translation", "Translation", "", "", [], list(answers), list(answers), None, [])
+    return System("translation", "Translation", "", "", [], [], {}, list(answers), list(answers), None, [])
 
 
 def macro(template, name):
@@ -34,10 +44,9 @@ def text(html):
 @pytest.mark.parametrize(
     ("word", "shown"),
     [
-        ("confirmed", "counter-claim holds"),
-        ("not confirmed", "counter-claim fails"),
+        ("holds", "counter-claim holds"),
+        ("fails", "counter-claim fails"),
         ("inconclusive", "counter-claim inconclusive"),
-        ("reported", "reported"),
     ],
 )
 def test_a_counter_claim_has_words_and_a_colour_of_its_own(word, shown):
@@ -50,25 +59,25 @@ def test_a_counter_claim_has_words_and_a_colour_of_its_own(word, shown):
 def test_a_claim_of_the_paper_keeps_its_words():
     html = macro("macros.html", "outcome")(line(attacker="broken"))
 
-    assert text(html) == "confirmed attacker who knows: broken"
+    assert text(html) == "holds attacker who knows: broken"
 
 
 def test_a_counter_claim_that_opens_the_page_has_the_papers_own_verdict_beside_it():
-    counter, own = line("S4-6", "counter"), line("S4-1", word="not confirmed", attacker="broken")
+    counter, own = line("T6", "counter"), line("T1", word="fails", attacker="broken")
 
     assert system(counter, own).own_claim == own
     assert system(own, counter).own_claim is None
     assert system(counter).own_claim is None
     assert text(macro("macros.html", "opening")(system(counter, own))) == (
-        "counter-claim holds The paper's claim S4-1 : not confirmed attacker who knows: broken"
+        "counter-claim holds The paper's claim T1 : fails attacker who knows: broken"
     )
 
 
 def test_an_attack_on_the_papers_claim_is_said_once():
-    counter = line("S0-6", "counter", "reported", decides=(("S0-2", "broken"),))
+    counter = line("G6", "counter", "holds", decides=(("G1", "broken"),))
 
-    assert text(macro("macros.html", "opening")(system(counter, line("S0-2", attacker="broken")))) == (
-        "The paper's claim S0-2 : confirmed attacker who knows: broken"
+    assert text(macro("macros.html", "opening")(system(counter, line("G1", attacker="broken")))) == (
+        "The paper's claim G1 : holds attacker who knows: broken"
     )
 
 
@@ -79,32 +88,39 @@ def judged(*lines, revised=()):
         study="digits",
         claims=lines,
         other_claims=[],
-        leading=list(lines),
+        ids=[one.claim for one in lines],
         revised=revised,
         checks=True,
         tally=_tally(list(lines), []),
     )
 
 
-def test_the_scorecard_says_how_many_confirmed_claims_stand_and_how_many_were_changed_late():
+def test_the_scorecard_says_how_many_claims_that_hold_stand_and_of_how_many_the_outcome_was_known():
     number = claim_number()
     lines = [
-        line("S0-1", holm=True, numbers=(number,)),
-        line("S0-2", holm=False, changed_late=True, numbers=(number,)),
-        line("S0-3", word="not confirmed", holm=False, changed_late=True, numbers=(number,)),
-        line("S0-4", "counter", changed_late=True, numbers=(number,)),
+        line("G1", holm=True, numbers=(number,)),
+        line("G2", holm=False, known=True, numbers=(number,)),
+        line("G3", word="fails", holm=False, known=True, numbers=(number,)),
+        line("G6", "counter", known=True, numbers=(number,)),
     ]
 
     html = judged(*lines)
 
     assert (
-        "2 confirmed: 1 stand if all claims are judged together (Holm), 1 had a criterion changed after an outcome was known"
+        "2 hold: 1 stand if all claims are judged together (Holm), 1 have a bound that was fixed after an outcome was known"
         in text(html)
     )
-    rows = {row[:4]: text(row) for row in html.split('<tr id="claim-')[1:]}
-    assert "Holm" not in rows["S0-1"] and "criterion changed" not in rows["S0-1"]
-    assert "not under Holm; criterion changed late" in rows["S0-2"]
+    rows = {row[:2]: text(row) for row in html.split('<tr id="claim-')[1:]}
+    assert "Holm" not in rows["G1"] and "known" not in rows["G1"]
+    assert "not under Holm; outcome known beforehand" in rows["G2"]
 
 
-def test_without_confirmed_claims_the_scorecard_has_no_such_line():
+def test_if_no_claim_holds_the_scorecard_has_no_such_line():
     assert "judged together (Holm)" not in text(judged(line(word="inconclusive", numbers=(claim_number(),))))
+
+
+def test_a_number_without_a_bound_has_no_word_in_its_line():
+    html = packing.unpacked(judged(line("G11", "number", "", "", numbers=(claim_number()._replace(required=""),))))
+
+    assert "verdict " not in html.split('<tr id="claim-G11"')[1].split("</tr>")[0]
+    assert text(macro("macros.html", "outcome")(line("G11", "number", "", ""))) == "a number without a bound"

@@ -34,12 +34,12 @@ def test_the_statistics_are_those_that_evaluations_make():
 EXAMPLE = "examples/papers/three_papers.yaml"
 DAMAGES = {  # what is left out: (study, claim, evaluation, its setting, the new value, what is said)
     "the other side of a difference": (
-        "fashion_mnist", "S0-2", "paired_detection", "against", ["softmax_network"], "no evaluation that uses paired_detection makes auroc_successes_minus_",
+        "fashion_mnist", "G5", "open_set", "detectors", [], "no evaluation that uses open_set names",
     ),
     "a statistic": (
         EXAMPLE, "Sebo-1", "energy_differences", "statistics", ["auroc"], "no evaluation that uses paired_detection measures fpr95_id",
     ),
-    "an attack": ("fashion_mnist", "S3-4", "single_step", "attacks", [], "no evaluation that uses robustness names"),
+    "an attack": ("fashion_mnist", "F3", "one_step_training", "attacks", [], "no evaluation that uses robustness names"),
     "a detector": (EXAMPLE, "Sebo-1", "energy_differences", "detectors", ["msp"], "no evaluation that uses paired_detection names energy"),
 }  # fmt: skip
 
@@ -62,4 +62,6 @@ def test_a_claim_of_a_question_that_the_study_leaves_out_says_so():
     study = copy.deepcopy(load("digits", ROOT).settings)
     study["evaluations"] = {"data_sheet": study["evaluations"]["data_sheet"]}
 
-    assert reasons(study, "S0-2", paper_files.book(study["papers"]))[0] == "no evaluation of this study uses detection"
+    assert (
+        reasons(study, "G1", paper_files.book(study["papers"]))[0] == "no evaluation of this study uses gain_over_best"
+    )

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from touchstone.numerics.tensors import RandomStreams
-from touchstone.training.contrastive import contrastive, nt_xent
+from touchstone.training.contrastive import companions, contrastive, nt_xent
 
 torch.set_num_threads(1)
 
@@ -15,9 +15,22 @@ def images(count=5):
     return torch.rand(count, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
-def loss(model, count=5, **settings):
+class Watched(nn.Module):
+    """An encoder whose features are the pixels; it remembers what it saw. Its last layer may stay untrained."""
+
+    def __init__(self, side=8):
+        super().__init__()
+        self.last, self.seen = nn.Linear(side * side, 3), []
+
+    def forward(self, view):
+        self.seen.append(view)
+        return self.last(view.flatten(1))
+
+
+def loss(model, count=5, head=None, **settings):
+    streams = RandomStreams(0, "attack", torch.arange(count))
     return contrastive(
-        model, images(count), torch.zeros(count), RandomStreams(0, "attack", torch.arange(count)), **settings
+        model, images(count), torch.zeros(count), streams, head or companions((1, 8, 8), features=64), **settings
     )
 
 
@@ -42,44 +55,75 @@ def test_pairs_that_agree_and_differ_from_all_others_cost_almost_nothing():
 
 
 def test_views_are_the_images_themselves_where_nothing_is_changed():
-    seen = []
+    model = Watched()
 
-    def remember(view):
-        seen.append(view)
-        return view.flatten(1)
+    loss(model, turn=0.0, move=0.0, resize=0.0, dim=0.0)
 
-    loss(remember, turn=0.0, move=0.0, resize=0.0, dim=0.0, noise=0.0)
-
-    for view in seen:
+    for view in model.seen:
         torch.testing.assert_close(view, images(), atol=1e-6, rtol=0)
 
 
 def test_views_are_turned_moved_and_dimmed_but_never_mirrored_or_out_of_range():
-    seen = []
+    model = Watched(16)
     wedge = torch.zeros(200, 1, 16, 16)
     wedge[:, :, 4:12, 4:7] = 1.0  # left of the middle
 
-    def remember(view):
-        seen.append(view)
-        return view.flatten(1)
+    contrastive(
+        model, wedge, torch.zeros(200), RandomStreams(0, "", torch.arange(200)), companions((1, 16, 16), features=256)
+    )
 
-    contrastive(remember, wedge, torch.zeros(200), RandomStreams(0, "", torch.arange(200)), noise=0.0)
-
-    views = torch.cat(seen)
+    views = torch.cat(model.seen)
     assert views.min() >= 0 and views.max() <= 1
-    assert not torch.equal(seen[0], seen[1])
+    assert not torch.equal(*model.seen)
     left, right = views[..., :8].sum((1, 2, 3)), views[..., 8:].sum((1, 2, 3))
     assert (left > right).float().mean() > 0.95
+
+
+def test_views_have_no_noise():
+    """A flat image that fills the frame stays flat: only its brightness changes."""
+    model = Watched()
+
+    contrastive(
+        model, torch.ones(5, 1, 8, 8), torch.zeros(5), RandomStreams(0, "", torch.arange(5)),
+        companions((1, 8, 8), features=64), turn=0.0, move=0.0, resize=0.0,
+    )  # fmt: skip
+
+    spreads = torch.cat(model.seen).flatten(1).std(1)
+    assert float(spreads.max()) < 1e-6
+
+
+def test_the_loss_is_that_of_the_projected_features_not_of_the_outputs():
+    model, head = Watched(), companions((1, 8, 8), features=64, projected=5)
+
+    found = loss(model, head=head, turn=0.0, move=0.0, resize=0.0, dim=0.0)
+
+    projected = head(images().flatten(1))
+    assert projected.shape == (5, 5)
+    torch.testing.assert_close(found, nt_xent(torch.cat([projected, projected]), 0.5))
+
+
+def test_the_projection_head_has_two_layers_with_a_relu_between_them():
+    first, between, second = companions((1, 28, 28), features=7, projected=3)
+
+    assert (first.in_features, first.out_features, second.in_features, second.out_features) == (7, 7, 7, 3)
+    assert isinstance(between, nn.ReLU)
+
+
+def test_a_head_of_another_width_is_refused():
+    with pytest.raises(ValueError, match="the encoder has 64 features, and its projection head expects 10"):
+        loss(Watched(), head=companions((1, 8, 8), features=10))
 
 
 def test_training_on_it_brings_views_of_one_image_together():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 8))
-    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
-    first = loss(model).item()
+    head = companions((1, 8, 8), features=32, projected=16)
+    optimiser = torch.optim.Adam([*model.parameters(), *head.parameters()], lr=0.01)
+    first = loss(model, head=head).item()
     for _ in range(40):
         optimiser.zero_grad()
-        loss(model).backward()
+        loss(model, head=head).backward()
         optimiser.step()
 
-    assert loss(model).item() < first - 0.2
+    assert loss(model, head=head).item() < first - 0.2
+    assert model[3].weight.grad is None  # the last layer, which detectors do not read

@@ -17,7 +17,7 @@ from rich.progress import track
 
 from touchstone.messages import unguarded
 from touchstone.pipeline.jobs import processes
-from touchstone.provenance import lookup, sidecar_files
+from touchstone.provenance import artefact_paths, sidecar_files
 from touchstone.provenance.job_folders import SIDECAR
 
 LARGE = 64e6  # bytes; fewer are digested at once
@@ -83,7 +83,7 @@ def artefacts_named(what: str) -> list[str]:
     """
     path = Path(what).parent if Path(what).name == SIDECAR else Path(what)
     page = path.parent / "report.html"
-    if found := lookup.members(path):
+    if found := artefact_paths.members(path):
         return [member.as_posix() for member in found]
     for file in (path, page):
         if sidecar_files.sidecar_path(file).is_file() and (file == path or path.exists()):
@@ -91,8 +91,8 @@ def artefacts_named(what: str) -> list[str]:
     if path.exists():
         raise ValueError(f"{what}: no job made it, or its sidecar was deleted, so there is no record of it")
     try:
-        return [lookup.find_artefact(Path(), "*", what)]
-    except lookup.Absent:
+        return [artefact_paths.find_artefact(Path(), "*", what)]
+    except artefact_paths.Absent:
         problem = f"{what}: there is no such file, and no artefact of this name"
         raise ValueError(f"{problem}; touchstone trace STUDY --number CLAIM names those behind a number") from None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from touchstone import digests
 from touchstone.audit.chain import report_tables
 from touchstone.audit.chain.findings import Finding, path_from
-from touchstone.claims.criteria import KINDS
+from touchstone.claims.criteria import CLAIM, COUNTER
 from touchstone.evaluations.statistics.wording import MOST_DIGITS, written
 from touchstone.provenance import chain, sidecar_files
 from touchstone.provenance.sidecar_files import Record
@@ -127,7 +127,7 @@ def _shown(page: str, folder: Path) -> Iterator[str]:
     Lines of metrics.csv.gz are counted from 1, the header's.
     """
     # It imports scipy, which `audit --help` does not need.
-    from touchstone.report.claim_table import AGAINST, COUNTER
+    from touchstone.report.claim_table import AGAINST
 
     rows = packing.rows_of((folder / packing.METRICS).read_bytes())
     for value, line, text in NUMBER.findall(page):
@@ -142,7 +142,7 @@ def _shown(page: str, folder: Path) -> Iterator[str]:
     for claim, word in WORD.findall(page):
         if word != (against.get(claim) or claims.get(claim)):
             yield f"says that {claim} is {word}; claims.csv says {claims.get(claim)}"
-    papers = [row for row in lines if row.get("kind", {"S": KINDS[0]}.get(row["claim"][0])) == KINDS[0]]
+    papers = [row for row in lines if row.get("kind") == CLAIM]
     counts = Counter(row["status"] for row in papers)
     counts += Counter(
         row.get("attacker", "") for row in papers if row["measured"]

@@ -16,7 +16,7 @@ from touchstone.audit.chain.findings import actual_digests, artefacts_named, in_
 from touchstone.evaluations.statistics.wording import of_line
 from touchstone.messages import nearest, say
 from touchstone.pipeline.jobs import environment
-from touchstone.provenance import chain, lookup, sidecar_files, whole_files
+from touchstone.provenance import artefact_paths, chain, sidecar_files, whole_files
 from touchstone.provenance.job_folders import RESULTS
 from touchstone.report import packing
 from touchstone.settings.files import DEFAULT_STUDY
@@ -69,7 +69,7 @@ def _run_trace(what: str | None, number: str | None, as_json: bool, picture: str
             say(f"{table}: ALTERED: it is not the table that the report's sidecar lists", stream=sys.stderr)
         if _without_data(report.as_posix() + "/"):
             return 1 if forged else _not_followed(report, names, as_json)
-        files = lookup.find_artefacts(Path(), report.name, names)
+        files = artefact_paths.find_artefacts(Path(), report.name, names)
     sidecars = chain.reached(Path, files)
     existing = [Path(name) for name in sidecars if sidecar_files.exists(Path(name))]
     digest_of = actual_digests(existing, quiet=True)

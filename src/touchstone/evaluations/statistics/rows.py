@@ -254,10 +254,33 @@ def ends_of(one: MetricRow, confidence: float) -> tuple[float, float] | None:
         return intervals.exact(round(one.value * one.n), one.n, confidence)
     if one.method not in seed_intervals.METHODS or one.images is None or one.image_variance is None:
         return None
-    seeds = max(len(one.seeds), 1)
-    spread = Spread(seeds, one.images, one.seed_variance or 0.0, one.image_variance, one.residual_variance or 0.0)
+    spread = _spread(one)
     ends = seed_intervals.ends(one.value, spread.variance, spread.df, _fewest(one, one.images), one.method, confidence)
     return _possible(*ends, one.unit)
+
+
+def ends_of_one(one: MetricRow, others: MetricRow) -> tuple[float, float] | None:
+    """Return the ends of the interval of one network's number, with the variance of seeds of several other networks.
+
+    Args:
+        one: of one network.
+        others: the mean over the others, of the same number.
+
+    Returns:
+        None if either number is no estimate.
+    """
+    if others.method not in seed_intervals.METHODS or None in (others.seed_variance, others.images, one.image_variance):
+        return None
+    own, several = _spread(one), _spread(others)
+    variance, df = seed_intervals.of_one_network(own, several)
+    ends = seed_intervals.ends(one.value, variance, df, _fewest(one, own.images), others.method)
+    return _possible(*ends, one.unit)
+
+
+def _spread(one: MetricRow) -> Spread:
+    """Return what a row's number varies by; what is not known of it is 0."""
+    variances = (each or 0.0 for each in (one.seed_variance, one.image_variance, one.residual_variance))
+    return Spread(max(len(one.seeds), 1), one.images or 0, *variances)
 
 
 def _fewest(one: MetricRow, images: int) -> int:

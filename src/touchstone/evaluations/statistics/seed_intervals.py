@@ -72,6 +72,25 @@ class Spread(NamedTuple):
         return max(self.variance**2 / error, self.seeds - 1.0) if self.variance > NOTHING else others
 
 
+def of_one_network(own: Spread, others: Spread) -> tuple[float, float]:
+    """Return the variance of the number of one network, and its degrees of freedom.
+
+    One network does not show how networks differ; others, trained in another way, stand in for that.
+
+    Args:
+        own: of the one network; its image variance holds all that resampling images shows.
+        others: of several networks, from which the variance of seeds is taken.
+
+    References:
+        Satterthwaite 1946, An approximate distribution of estimates of variance components.
+    """
+    between, residual = others.seed_variance + others.residual_variance, others.residual_variance
+    degrees, images = others.seeds - 1.0, max(others.images - 1.0, 1.0)
+    parts = ((between, degrees), (own.image_variance, max(own.images - 1.0, 1.0)), (residual, degrees * images))
+    variance, error = own.image_variance + others.seed_variance, sum(part**2 / df for part, df in parts)
+    return variance, max(variance**2 / error, degrees) if variance > NOTHING else degrees
+
+
 def spread(values: Array, samples: Array, images: int, *, aligned: bool = True) -> Spread:
     """Return what a mean over seeds varies by.
 

@@ -15,7 +15,7 @@ import numpy as np
 from touchstone.evaluations.statistics import intervals, seed_intervals
 from touchstone.evaluations.statistics.estimators import Array
 from touchstone.evaluations.statistics.intervals import CHUNK, Interval, Resampled
-from touchstone.evaluations.statistics.seed_intervals import PLAIN, SCORE, SIGNED
+from touchstone.evaluations.statistics.seed_intervals import PLAIN, SCORE
 from touchstone.evaluations.statistics.thresholds import threshold_at
 from touchstone.records.nouns import Detector, Scores
 
@@ -143,23 +143,6 @@ def less_threshold(threshold: Threshold, scores: Array, *, unit: float, seed: in
     times = intervals.multiplicities(len(scores), len(threshold.samples), seed)
     samples = intervals.resampled_sums(times, above) / len(scores) - (threshold.samples - threshold.value) / unit
     return _interval(float(above.mean()), samples, (len(scores), threshold.images), PLAIN, len(scores))
-
-
-def difference(value: float, first: Interval, second: Interval, counted: int) -> Interval:
-    """Return the difference of two shares at one threshold with its interval, paired: both are about the same images.
-
-    Args:
-        value: the first share minus the second.
-        first, second: by `share_at`.
-        counted: how many images count.
-
-    Raises:
-        ValueError: the shares are about different numbers of images.
-    """
-    one, other = first.resampled, second.resampled
-    if one is None or other is None or one.drawn_from != other.drawn_from:
-        raise ValueError("a paired difference needs the same images on both sides")
-    return _interval(value, one.samples - other.samples, one.drawn_from, SIGNED, counted)
 
 
 def _interval(value: float, samples: Array, drawn_from: tuple[int, ...], method: str, counted: int) -> Interval:

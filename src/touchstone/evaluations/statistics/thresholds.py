@@ -33,19 +33,3 @@ def catching_threshold(proxies: Array, brittle: Array, share: float) -> float:
         The threshold; -inf if no input is brittle, so that nothing is flagged.
     """
     return float(np.quantile(proxies[brittle], share, method="inverted_cdf")) if brittle.any() else -np.inf
-
-
-def matching_threshold(proxies: Array, right: Array, count: int) -> float:
-    """Return the proxy that exactly `count` of the right inputs exceed, half way between two of them.
-
-    Args:
-        proxies: what stands in for the input margin, (N,).
-        right: which inputs are classified correctly, (N,) bool.
-
-    Returns:
-        The threshold; -inf if `count` is all of the right inputs or more.
-    """
-    descending = np.sort(proxies[right])[::-1]
-    if count >= len(descending):
-        return -np.inf
-    return float(descending[count] if count == 0 else (descending[count - 1] + descending[count]) / 2)

@@ -73,20 +73,27 @@ def _log_of_the_others(logits: Tensor, log_probabilities: Tensor) -> Tensor:
     return torch.where(top, others[:, None], rest)
 
 
+def predicted_loss(logits: Tensor, *, variant: Variant) -> Tensor:
+    """Return `confounding_loss` with the class that each row predicts as its only one, (N,): an ordinary label."""
+    return confounding_loss(logits, functional.one_hot(logits.argmax(1), logits.shape[1]), variant=variant)
+
+
 def confounding_norms(
-    model: nn.Module, images: Tensor, labels: Tensor, *, variant: Variant, create_graph: bool = False
+    model: nn.Module, images: Tensor, labels: Tensor | None, *, variant: Variant, create_graph: bool = False
 ) -> Tensor:
     """Return the gradient norms of the confounding loss, averaged over the labels.
 
     Args:
         model: images in [0, 1] to logits (N, K).
         images: (N, C, H, W) in [0, 1].
-        labels: (D, K) of zeros and ones.
+        labels: (D, K) of zeros and ones; None for the class that the network predicts, as a control.
         variant: of `confounding_loss`.
         create_graph: make the result differentiable in `images`.
 
     Returns:
         (N, P), at least 0, with the columns of `gradient_norms.parameter_names`.
     """
+    if labels is None:
+        return gradient_norms(model, images, partial(predicted_loss, variant=variant), create_graph=create_graph)
     losses = [partial(confounding_loss, label=label, variant=variant) for label in labels]
     return torch.stack([gradient_norms(model, images, loss, create_graph=create_graph) for loss in losses]).mean(0)

@@ -55,7 +55,8 @@ def read_out(
     read["features"] = recorded[0]
     for name, label in confounding.items():
         if f"gradient_norms.{name}" in names:
-            targets = confounding_labels(read["logits"].shape[1], label["ones"], label["draws"])
+            classes, ones = read["logits"].shape[1], label["ones"]
+            targets = None if ones == 1 else confounding_labels(classes, ones, label["draws"])
             read[f"gradient_norms.{name}"] = confounding_norms(
                 model, images, targets, variant=label["variant"], create_graph=differentiable
             )

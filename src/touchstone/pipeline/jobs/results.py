@@ -19,6 +19,7 @@ ROLES = {
     "detectors": "Detector",
     "outputs": "Outputs",
     "scores": "Scores",
+    "crossed_scores": "Scores",
     "margins": "Margins",
     "examples": "ExampleSet",
     "fit_outputs": "Outputs",

@@ -179,6 +179,25 @@ class Layout:
         entry = self.study["defences"][defence.entry]
         return self.partner("classifiers", entry["encoder"] or entry["classifier"], defence.seed)
 
+    def same_split(self, net: Net, examples: str | None) -> bool:
+        """Return whether a network may meet a set: not if both belong to random splits of the classes, to different ones.
+
+        Args:
+            net: a network or a defence.
+            examples: a set to test on or to fit a detector on; None for no set.
+        """
+        defence = self.study["defences"].get(net.entry)
+        train = self.study["classifiers"][defence["classifier"] if defence else net.entry].get("train")
+        splits = [self._split(name) for name in (train, examples)]
+        return None in splits or splits[0] == splits[1]
+
+    def _split(self, examples: str | None) -> int | None:
+        """Return the number of the random split of the classes that a set is a part of; None if it is of none."""
+        if examples is None:
+            return None
+        entry: dict[str, Any] = self.study["examples"][examples]
+        return entry["split"] if entry["use"] == "data/class_split" else self._split(entry["of"])
+
     def calibration(self, net: Net, detector: str = "") -> str:
         """Return the set of clean images that calibrates a network's detectors, or one of them."""
         own: str | None = self.study["detectors"][detector]["calibration"] if detector else None

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from touchstone import registry
-from touchstone.claims.paper_scales import measured_figures
 from touchstone.pipeline.planning.layout import Layout
 from touchstone.pipeline.planning.parts import CellPlan, Net, Set, Task
 from touchstone.pipeline.planning.tasks import Tasks
@@ -27,8 +26,9 @@ class Questions:
         These are the clean and the attacked sets, and the translations of both.
         """
         victims = [self._paired(name, net.seed) for name in question["victims"]] or [net]
-        sets = [Set(name) for name in question["examples"]]
-        attacked = question["attacked"] or question["examples"]
+        tested = [name for name in question["examples"] if self.layout.same_split(net, name)]
+        sets = [Set(name) for name in tested]
+        attacked = question["attacked"] or tested
         whole = {attack for attack in question["attacks"] if on_pipelines(self.study["attacks"][attack])}
         direct = whole | set(question["direct_attacks"])
         plain = [attack for attack in question["attacks"] if not self.layout.adaptive(attack)]
@@ -45,11 +45,16 @@ class Questions:
         yield from sets
         for translator in translators:
             yield from (replace(examples, translator=str(translator)) for examples in sets)
-        for detector in question["detectors"]:
+        for detector in self._detectors(question, net):
             adaptive = [attack for attack in question["attacks"] if self.layout.adaptive(attack)]
             yield from (
                 Set(name, self.layout.guarded(net, detector), attack) for name in attacked for attack in adaptive
             )
+
+    def _detectors(self, question: dict[str, Any], net: Net) -> list[str]:
+        """Return the detectors of an evaluation that are for a network."""
+        fitted = self.study["detectors"]
+        return [name for name in question["detectors"] if self.layout.same_split(net, fitted[name]["fit"])]
 
     def _calibration(self, net: Net, detector: str) -> tuple[str, Set]:
         """Return the scores of the images that gave a detector's thresholds, and these images."""
@@ -98,12 +103,13 @@ class Questions:
                     add("calibration_scores", *self._calibration(read, router), **network, detector=router)
             elif "checkpoints" in roles:
                 add("checkpoints", self.layout.network(net), Set(""), **network)
-            for detector in question["detectors"] if "detectors" in roles else []:
+            detectors = self._detectors(question, net)
+            for detector in detectors if "detectors" in roles else []:
                 # A detector's name need not show on which anomalous data it was fitted.
                 trained = {"anomalous": self.study["detectors"][detector]["anomalous"]}
                 file = self.layout.detector_of(net, detector)
                 add("detectors", file, Set(""), detector=detector, **network | {"settings": trained})
-            for detector in question["detectors"] if "calibration_scores" in roles else []:
+            for detector in detectors if "calibration_scores" in roles else []:
                 add("calibration_scores", *self._calibration(net, detector), **network, detector=detector)
             if question["fit"]:  # clean data for a fit or a threshold, disjoint from the examples
                 held_out = Set(question["fit"])
@@ -118,11 +124,14 @@ class Questions:
                 if "outputs" in roles:
                     add("outputs", self.layout.outputs_of(net, examples), examples, **network)
                 clean = examples.kind == "examples"  # certificates and margins are computed on clean sets only
-                scorers = [*question["detectors"], *(_certificates(question, examples.examples) if clean else [])]
+                scorers = [*detectors, *(_certificates(question, examples.examples) if clean else [])]
                 for detector in scorers if "scores" in roles else []:
                     if examples.victim_detector[0] in ("", detector):
                         file = self.layout.scores_of(net, detector, examples)
                         add("scores", file, examples, detector=detector, **network)
+                for detector in detectors if "crossed_scores" in roles else []:  # also where another one was attacked
+                    file = self.layout.scores_of(net, detector, examples)
+                    add("crossed_scores", file, examples, detector=detector, **network)
                 for margin in question["margins"] if "margins" in roles and clean else []:
                     add("margins", self.layout.margins_of(net, margin, examples), examples, margin=margin, **network)
         for net in self._nets(question, "rivals"):
@@ -130,7 +139,7 @@ class Questions:
             for examples in self._sets(question | {"victims": [], "translators": []}, net):
                 if "rival_outputs" in roles and not examples.victim_detector[0]:
                     add("rival_outputs", self.layout.outputs_of(net, examples), examples, **network)
-                for detector in question["detectors"] if "rival_scores" in roles else []:
+                for detector in self._detectors(question, net) if "rival_scores" in roles else []:
                     if examples.victim_detector[0] in ("", detector):
                         file = self.layout.scores_of(net, detector, examples)
                         add("rival_scores", file, examples, detector=detector, **network)
@@ -189,17 +198,10 @@ class Questions:
         return {use: registry.used(use).call.summary for use in dict.fromkeys(uses)}
 
     def claims(self) -> dict[str, Any]:
-        """Return the study's settings of the published claims.
-
-        They are the data, the components of the evaluations, the entry for each role, and the published
-        figures that the study measures itself.
-        """
-        calibration = self.study["examples"][self.study["study"]["calibration"]]
+        """Return what the study says of the claims: components of its evaluations, the entry for each role, and variants."""
         components = {name: entry["use"].split("/")[1] for name, entry in self.study["evaluations"].items()}
-        data = calibration["use"].split("/")[1]
-        settings = {"data": data, "components": components, "claims": self.study["claims"]}
-        at_scale = measured_figures(self.study["papers"], self.study["claims"], data, self.study.settings)
-        return settings | ({"at_paper_scale": at_scale} if at_scale else {})
+        tried = self.study.settings.get("variants")
+        return {"components": components, "claims": self.study["claims"]} | ({"variants": tried} if tried else {})
 
 
 def _certificates(question: dict[str, Any], examples: str) -> list[str]:

@@ -262,11 +262,14 @@ def watched_attacks(objective: dict[str, Any]) -> dict[str, Any]:
     """Return the attacks under which a training's accuracy is measured after each epoch; none if it attacks no image.
 
     They are the attack of the training and, with its eps, PGD of 20 steps. An objective without an attack of its own, such
-    as `trades`, has PGD of as many steps as its inner loop.
+    as `trades` or `mma`, has PGD of as many steps as its inner loop.
     """
     own = objective.get("attack")
     if own is None and objective.get("steps") and objective.get("attack_inliers", True):
-        own = {"use": "attacks/pgd", **{key: objective[key] for key in ("eps", "steps", "step_size")}}
+        own = {
+            "use": "attacks/pgd",
+            **{key: objective[key] for key in ("eps", "steps", "step_size") if key in objective},
+        }
     if own is None or "eps" not in own:
         return {}
     return {"training_attack": own, "pgd": {"use": "attacks/pgd", "eps": own["eps"], "steps": 20}}

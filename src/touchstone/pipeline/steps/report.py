@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 from touchstone.claims import paper_files
 from touchstone.claims.contrasts import Contrast, contrasts
 from touchstone.claims.judging import StudyClaims, judge
+from touchstone.claims.verdicts import Verdict
 from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.metric_tables import Metrics, encode, left_out
 from touchstone.records.nouns import ContractError
-from touchstone.report import overview, packing
+from touchstone.report import overview, packing, variant_grid
 from touchstone.report.attack_checks import grid
 from touchstone.report.chapters import Question, chapters
 from touchstone.report.claim_files import claim_rows, claims_csv, claims_json, claims_tex
@@ -73,6 +75,7 @@ def report(
     judged = claim_rows(verdicts, FIRST_LINE + len(rows))
     doubts = Doubts(rows)
     opposed = contrasts(papers, claims, rows)
+    figures = {**_grids(verdicts, evaluations), **figures}
     if opposed:
         figures = {overview.NAME: _overview(opposed)} | figures
     drawn, styles = pictures(figures, rows, doubts, settings["study"].get("pdf", True))
@@ -107,6 +110,23 @@ def report(
         "claims.tex": claims_tex(book, verdicts),
         **{name: data for picture in drawn for name, data in picture.files.items()},
     }
+
+
+def _grids(verdicts: list[Verdict], evaluations: Collection[str]) -> dict[str, Drawing]:
+    """Return the picture of each claim that was tried in variants, which opens the chapter of its paper."""
+    grids: dict[str, Drawing] = {}
+    for verdict in verdicts:
+        parts = [*verdict.parts, *(one.part for one in verdict.variants if one.part)]
+        rows = [part.quantity.row for part in parts if part.quantity.row.evaluation in evaluations]
+        if verdict.variants and rows:
+            grids[variant_grid.NAME.format(verdict.claim.id.lower().replace("-", "_"))] = {
+                "draw": partial(variant_grid.variant_grid, verdict),
+                "caption": variant_grid.caption(verdict),
+                "evaluation": rows[0].evaluation,
+                "files": list(dict.fromkeys(table_of(row.evaluation) for row in rows)),
+                "component": "report/variant_grid",
+            }
+    return grids
 
 
 def _overview(opposed: list[Contrast]) -> Drawing:

@@ -7,7 +7,7 @@ const shownText = (line) => all("th, summary, .judged, .words", line).map(textOf
 {# The scorecard counts only claims of the papers, so a verdict leaves only these. #}
 const matches = (line) =>
   (!state.paper || line.dataset.paper === state.paper) &&
-  (!state.word || (line.dataset.kind === "paper" && line.dataset.words.split("|").includes(state.word))) &&
+  (!state.word || (line.dataset.kind === "claim" && line.dataset.words.split("|").includes(state.word))) &&
   wordsOf(state.text).every((word) => shownText(line).includes(word));
 {# A heading filters by a paper or by a verdict, a count by both. #}
 const filtersOf = (chip) => ["paper", "word"].filter((name) => name in chip.dataset);

@@ -22,6 +22,7 @@ SECTIONS = {
 
 # Keys of a study and of an experiment that are no sections.
 KEYS = {
+    "base": "A study whose data, scale, machine and changes this one has; beside it stand only a title and papers.",
     "title": "Heading of the report.",
     "pdf": "Also write each figure as PDF, which takes half of the report's time.",
     "data": "The sets that play each data role; a set may be defined or changed where it is named. `sources` has more raw "
@@ -38,7 +39,21 @@ SCALE = {
     "seeds": "networks of each kind: 3 is the seeds 0, 1 and 2; or a list of seeds",
     "classifiers": "settings of every network that writes none",
     "translators": "settings of every translator that writes none",
-    "claims": "seeds of every network that a claim is about, such as S0-2: 5",
+    "claims": "seeds of every network that a claim is about, such as G1: 10",
+}
+
+# Of the grade multiverse, and of a variant.
+TRIED = {
+    "claim": "The claim that is tried in variants.",
+    "gate": "What shows that a variant learned at all; `within: 0.05` compares with the claim itself.",
+    "variants": "The same claim with other entries in its roles, one change at a time.",
+}
+VARIANT = {
+    "changed": "Its one change, in a few words.",
+    "reason": "Why it is tried.",
+    "roles": "Who plays the roles that differ.",
+    "kind": "Who plays these roles where the gate compares with the claim itself, if that is another entry.",
+    "eps": "Of the attacks, if it differs from the claim's.",
 }
 
 ENTRIES = {
@@ -173,7 +188,7 @@ SETTINGS = {
     },
     "confounding": {
         "variant": "the loss: softmax or sigmoid",
-        "ones": "number of ones in the label; null means all",
+        "ones": "number of ones in the label; null means all, 1 the class that the network predicts",
         "draws": "labels to draw, if not all entries are ones",
     },
 }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from touchstone.claims.condition_files import THREAT
-from touchstone.claims.criteria import COMPARISONS, KINDS, MANY, MARKS, MET
-from touchstone.claims.paper_files import SECTIONS
+from touchstone.claims.criteria import COMPARISONS, KINDS, MANY, MARKS, ORIGINS
+from touchstone.claims.paper_files import COMMIT, SECTIONS
 from touchstone.settings.schemas.values import CRITERION_ID, DRAFT, NAME, PUBLISHED_ID, Schema, ref
 
 TEXT: Schema = {"type": "string", "minLength": 1}
@@ -36,6 +36,12 @@ def paper_schema() -> Schema:
         "change": TEXT | _says("Which result would change the answer."),
         "limits": {"type": "array", "items": TEXT}
         | _says("What a reviewer may still dispute, whatever the data: one sentence each, for the chapter."),
+        "unfair": {"type": "array", "items": TEXT, "minItems": 1}
+        | _says("What the paper's authors would still call unfair about this test: a sentence each, for the chapter."),
+        "fixed": _block(
+            {"commit": TEXT | {"pattern": f"^{COMMIT.pattern}$"}, "date": TEXT}, required=("commit", "date")
+        )
+        | _says("The commit that fixed the bounds, and its date (YYYY-MM-DD)."),
         "contrast": _contrast()
         | _says("One share, without an attack or against a weaker one, and against the strongest."),
         "distance": {"type": "number", "exclusiveMinimum": 0}
@@ -43,7 +49,8 @@ def paper_schema() -> Schema:
             "How far beyond its bound a truth has to be for a claim to be worth settling; a number may give its own."
         ),
         "published": figures | _says("The figures that the paper states, by id: P, a label, -, a number: P1-1."),
-        "criteria": criteria | _says("What is tested instead at this scale, by id: S, a label, -, a number: S1-1."),
+        "criteria": criteria
+        | _says("What is tested here, by id: a capital letter, a label if you like, a number: G1."),
     }
     definitions = {
         "published": _published(),
@@ -52,13 +59,11 @@ def paper_schema() -> Schema:
             _columns() | _judged(), "What all tests have in common; needs and breaks inherit no comparison."
         ),
         "condition": _block({"name": TEXT | _says("What the number is called.")} | _columns() | _judged()),
-        "bound": _bound(NUMBER),
-        "bounds-of-between": _bound(PAIR),
     }
     return {
         "$schema": DRAFT,
-        "description": "A paper: its published figures, and criteria fixed before any run.",
-        **_block(properties, required=("name", "cite", "url", "published", "criteria")),
+        "description": "A paper: its published figures, and the claims and numbers fixed before any run.",
+        **_block(properties, required=("name", "cite", "url", "unfair", "published", "criteria")),
         "definitions": definitions,
     }
 
@@ -94,7 +99,8 @@ def _criterion() -> Schema:
     properties = {
         "setting": TEXT | _says("What is measured."),
         "criterion": TEXT | _says("The criterion in words."),
-        "scales": _ids(PUBLISHED_ID) | _says("The published figures whose status follows from this criterion."),
+        "scales": _ids(PUBLISHED_ID)
+        | _says("The published figures that it is about; the report shows them beside it."),
         "roles": {"type": "object"}
         | role_names
         | _says(
@@ -109,32 +115,27 @@ def _criterion() -> Schema:
         "seeds": {"enum": ["each"]} | _says("Judge every seed; without it, the mean over seeds."),
         "together": {"type": "array", "items": TEXT, "minItems": 2}
         | _says("`each` roles whose entries go in pairs: the first with the first."),
-        "met": {"enum": [*MET], "default": MET[0]} | _says("The status word if the tests are met."),
-        "otherwise": TEXT | _says("The label if they are not met."),
+        "bound": _origin() | _says("Where the bound of its tests comes from; a number has none."),
+        "survives_if": conditions
+        | _says("Unless all are met, the best word for the attacker who knows is `upper bound only`."),
         "says": TEXT
         | _says("The result as a sentence; {0} is the number of the first test, {breaks} that of `breaks`."),
         "kind": {"enum": list(KINDS), "default": KINDS[0]}
-        | _says("Whose claim it is: the paper's, the opposite of it, a check of our attacks, or context."),
-        "paper_scale": {"type": "object", "additionalProperties": _paper_scale()}
-        | {"propertyNames": {"pattern": PUBLISHED_ID}}
-        | _says("The published figures that it measures themselves, by their id. Only this confirms them."),
+        | _says("A claim of the paper, the opposite of it, which we claim, or numbers without bound and verdict."),
         "revised": {"type": "array", "items": _revision()}
         | _says("What the criterion said before, each time it changed."),
     }
     return _block(properties, required=("setting", "criterion", "tests"))
 
 
-def _paper_scale() -> Schema:
+def _origin() -> Schema:
     properties = {
-        "data": TEXT | _says("The paper's data, by the component of a study's images, such as cifar10."),
-        "settings": {"type": "object", "additionalProperties": {"type": "object"}}
-        | _says(
-            "What the entry of each role must have to be the paper's: {net: {model: {component: maxout, units: 240}}}."
-        ),
-        "tests": {"type": "array", "items": {"type": "integer", "minimum": 0}}
-        | _says("The places of the tests that the figure is about, from 0; without it, all."),
+        "from": {"enum": [*ORIGINS], "enumDescriptions": [*ORIGINS.values()]} | _says("What it was taken from."),
+        "source": TEXT | _says("The paper's figure with its place; of `ours`, the reason."),
+        "known": {"type": "boolean", "default": False}
+        | _says("Whether the outcome was known when it was fixed, from an earlier edition or a pilot."),
     }
-    return _block(properties, required=("data",))
+    return _block(properties, required=("from", "source"))
 
 
 def _revision() -> Schema:
@@ -152,7 +153,7 @@ def _columns() -> dict[str, Schema]:
         "evaluation": TEXT | _says("The component that computes the number, such as detection."),
         "metric": TEXT | _says("Its metric; `1 - robust_accuracy` is the error." + PATTERN),
         "entry": TEXT | _says("The network, and its detector if it has one: {net}+{detector}." + PATTERN),
-        "examples": TEXT | _says("The images: {ood}, or {ood}/{attack} if they are attacked." + PATTERN),
+        "examples": {"type": "string"} | _says("The images: {ood}, or {ood}/{attack} if they are attacked." + PATTERN),
         "threat": _block(dict.fromkeys(THREAT, NUMBER)) | _says("The budget of the attack, such as {eps: 0.1}."),
     }
 
@@ -161,24 +162,18 @@ def _judged() -> dict[str, Schema]:
     stuck = _columns() | _comparisons()
     return _comparisons() | {
         "tolerance": {"type": "number", "minimum": 0} | _says("Of `equals`."),
-        "no_effect": NUMBER
-        | _says("Where the paper's direction ends; without it, 0 for differences, none for others."),
         "distance": {"type": "number", "exclusiveMinimum": 0}
         | _says("How far beyond its bound the truth has to be for the claim to be worth settling."),
         "optional": {"type": "boolean"} | _says("Skip the condition if its rows are missing."),
         "consequence": TEXT | _says("What follows if this condition breaks its claim, in words."),
-        "stuck": _block(stuck, "The share of inputs without a gradient; outside its bound, the attack was stuck."),
-        "certified": _block(_columns(), "What bounds on the networks prove; it counts if the attack was stuck."),
+        "stuck": _block(
+            stuck, "The share of inputs without a gradient; outside its bound, the number is only an upper bound."
+        ),
     }
 
 
 def _comparisons() -> dict[str, Schema]:
-    named = {name: "bounds-of-between" if name == "between" else "bound" for name in COMPARISONS}
-    return {name: {"allOf": [ref(named[name])]} | _says(COMPARED[name]) for name in COMPARISONS}
-
-
-def _bound(value: Schema) -> Schema:
-    return {"anyOf": [value, {"type": "object", "additionalProperties": value}]}
+    return {name: (PAIR if name == "between" else NUMBER) | _says(COMPARED[name]) for name in COMPARISONS}
 
 
 def _ids(pattern: str) -> Schema:

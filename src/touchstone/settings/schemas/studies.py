@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from touchstone import registry
+from touchstone.claims.variant_files import LABEL, MOST
 from touchstone.settings.limits import LETTERS
 from touchstone.settings.papers import shipped
 from touchstone.settings.patterns import EACH
@@ -15,10 +16,10 @@ from touchstone.settings.schemas.blocks import (
     has_families,
     nested_definitions,
 )
-from touchstone.settings.schemas.descriptions import ENTRIES, KEYS, SCALE, SECTIONS, SETTINGS
+from touchstone.settings.schemas.descriptions import ENTRIES, KEYS, SCALE, SECTIONS, SETTINGS, TRIED, VARIANT
 from touchstone.settings.schemas.values import CRITERION_ID, DRAFT, NAME, Schema, ref, setting_schema, word_definitions
 from touchstone.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, Section, sections
-from touchstone.settings.study_models import GRADES, Compute, Scale, StudyFile
+from touchstone.settings.study_models import GRADES, MULTIVERSE, Compute, Scale, StudyFile
 from touchstone.signatures import NESTED, Setting
 
 NOISE = ("title", "default", "description")  # what pydantic writes and editors need not show
@@ -56,12 +57,33 @@ def experiment_schema() -> Schema:
     names = {"type": "array", "items": {"type": "string", "pattern": f"^{NAME}$"}}
     grade = {"evaluations": names, "figures": names, "groups": _named(_players("player")), "change": _beside("change")}
     block = {"type": "object", "properties": grade, "additionalProperties": False}
+    grades = dict.fromkeys(GRADES, block) | {MULTIVERSE: block | {"properties": grade | _tried()}}
     schema["properties"] = _described(
         {"data_roles": _named({"type": "string", "minLength": 1}), "groups": _named(_players("player"))}
         | schema["definitions"]["change"]["properties"]
-        | {"grades": {"type": "object", "properties": dict.fromkeys(GRADES, block), "additionalProperties": False}}
+        | {"grades": {"type": "object", "properties": grades, "additionalProperties": False}}
     )
     return schema
+
+
+def _tried() -> Schema:
+    """Return what a grade says of the claim that it tries in variants."""
+    text: Schema = {"type": "string", "minLength": 1}
+    cast = {"type": "object", "propertyNames": {"pattern": f"^{NAME}$"}, "additionalProperties": _players("entry")}
+    keys: dict[str, Schema] = {
+        "changed": text | {"maxLength": LABEL}, "reason": text, "roles": cast, "kind": cast, "eps": {"type": "number"},
+    }  # fmt: skip
+    variant = {"type": "object", "properties": keys, "required": ["changed", "reason"], "additionalProperties": False}
+    number = {"type": "object", "required": ["name"]}
+    blocks: dict[str, Schema] = {
+        "claim": {"type": "string", "pattern": CRITERION_ID},
+        "gate": {"type": "array", "items": number, "minItems": 1},
+        "variants": _named(variant) | {"minProperties": 1, "maxProperties": MOST},
+    }
+    for texts, properties in ((TRIED, blocks), (VARIANT, keys)):
+        for name, each in texts.items():
+            properties[name] = properties[name] | {"description": each}
+    return blocks
 
 
 def _beside(definition: str) -> Schema:

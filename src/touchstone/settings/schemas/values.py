@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from touchstone.claims.paper_files import CLAIM
+from touchstone.claims.paper_files import IDS
 from touchstone.settings import files
 from touchstone.settings.sections import Reference
 from touchstone.signatures import Setting, Signature, Type
@@ -21,7 +21,7 @@ Schema = dict[str, Any]
 DRAFT = "http://json-schema.org/draft-07/schema#"
 NAME = files.NAME.pattern
 ENTRY = f"^\\$?{NAME}$"  # the name of an entry, or a role
-PUBLISHED_ID, CRITERION_ID = (f"^{CLAIM[part].pattern}$" for part in ("published", "criteria"))
+PUBLISHED_ID, CRITERION_ID = (f"^{IDS[part].pattern}$" for part in ("published", "criteria"))
 BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 PLAIN = {
     "int": ["integer"],

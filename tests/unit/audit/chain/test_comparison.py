@@ -97,7 +97,7 @@ def test_every_column_of_a_number_counts(column):
 
 @pytest.mark.parametrize("column", [name for name in CLAIM_COLUMNS if name != FILES])
 def test_every_column_of_a_claim_counts(column):
-    row = claim("S1-1", "confirmed", measured="0.5", note="as it was")
+    row = claim("S1-1", "holds", measured="0.5", note="as it was")
 
     assert comparison.compare(report(claims=[row]), report(claims=[row | {column: "0.6"}])).claims.any
 
@@ -134,13 +134,11 @@ def test_of_equal_rows_one_that_is_missing_is_listed():
 
 def test_verdicts_that_turned_and_claims_that_came_and_went_are_listed():
     found = comparison.compare(
-        report(claims=[claim("S2-1", "confirmed"), claim("S2-2", "confirmed"), claim("S2-3", "not run")]),
-        report(claims=[claim("S2-1", "not confirmed"), claim("S2-2", "confirmed"), claim("S2-4", "not run")]),
+        report(claims=[claim("S2-1", "holds"), claim("S2-2", "holds"), claim("S2-3", "not run")]),
+        report(claims=[claim("S2-1", "fails"), claim("S2-2", "holds"), claim("S2-4", "not run")]),
     ).claims
 
-    assert [(change.about, change.columns) for change in found.changed] == [
-        ("S2-1", {"status": ("confirmed", "not confirmed")})
-    ]
+    assert [(change.about, change.columns) for change in found.changed] == [("S2-1", {"status": ("holds", "fails")})]
     assert (found.only_first, found.only_second) == (["S2-3"], ["S2-4"])
 
 
@@ -165,7 +163,7 @@ def write(folder, value):
         writer = csv.DictWriter(stream, METRIC_COLUMNS)
         writer.writeheader()
         writer.writerow(metric(value))
-    (folder / "claims.csv").write_text("claim,status\nS2-1,confirmed\n")
+    (folder / "claims.csv").write_text("claim,status\nS2-1,holds\n")
 
 
 @pytest.fixture
@@ -208,12 +206,12 @@ def test_a_number_that_differs_by_rounding_is_counted_and_the_reports_are_equal(
 
 def test_what_differs_is_shown_with_its_columns(project, capsys):
     write(project / "reports/digits", 0.5)
-    (project / "reports/digits/claims.csv").write_text("claim,status\nS2-1,not confirmed\nS2-2,not run\n")
+    (project / "reports/digits/claims.csv").write_text("claim,status\nS2-1,fails\nS2-2,not run\n")
 
     assert comparison.run_compare("HEAD", "digits", 20, False) == 1
 
     said = capsys.readouterr().out
-    assert "not confirmed" in said
+    assert "fails" in said
     assert "only in digits: S2-2" in said
     assert "0 claims are equal; 1 differs (1 in status); 0 only in HEAD, 1 only in digits." in said
 
@@ -229,8 +227,8 @@ def test_a_report_that_is_not_there_is_told(project, name, told):
 
 
 def test_a_column_that_only_one_report_has_is_named_and_the_others_are_compared():
-    older = {key: value for key, value in claim("S1-1", "confirmed").items() if key != "kind"}
-    found = comparison.compare(report(claims=[older]), report(claims=[claim("S1-1", "confirmed", kind="check")])).claims
+    older = {key: value for key, value in claim("S1-1", "holds").items() if key != "kind"}
+    found = comparison.compare(report(claims=[older]), report(claims=[claim("S1-1", "holds", kind="check")])).claims
 
     assert (counts(found), found.columns, found.any) == ((1, 0, 0, 0, 0), ["kind"], True)
 
@@ -301,9 +299,9 @@ def test_a_removed_row_that_is_still_there_is_told(names):
 
 
 def test_claims_are_renamed_and_removed_too(names):
-    first = report(claims=[claim("S1-1", "confirmed"), claim("S9-2", "not run")])
+    first = report(claims=[claim("S1-1", "holds"), claim("S9-2", "not run")])
 
-    found = comparison.compare(first, report(claims=[claim("A1", "confirmed")]), names).claims
+    found = comparison.compare(first, report(claims=[claim("A1", "holds")]), names).claims
 
     assert (found.same, found.renamed, found.removed, found.any) == (1, 1, 1, False)
 

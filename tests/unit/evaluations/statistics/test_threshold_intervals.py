@@ -1,7 +1,5 @@
 """Intervals at a threshold that other images gave: by the delta method, and against intervals at a fixed threshold."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,7 +7,6 @@ from scipy import stats
 from touchstone.evaluations.statistics import intervals, rows, seed_intervals
 from touchstone.evaluations.statistics.threshold_intervals import (
     Threshold,
-    difference,
     less_threshold,
     of_detector,
     resampled_threshold,
@@ -139,15 +136,3 @@ def test_a_mean_less_its_threshold_varies_by_both():
     expected = (SCORES.var() / 400 + threshold.samples.var()) / 4
     assert np.var(found.resampled.samples) == pytest.approx(expected, rel=0.15)
     assert found.method == seed_intervals.PLAIN
-
-
-def test_a_paired_difference_at_one_threshold_knows_that_both_move_together():
-    threshold = five_percent()
-    first, second = (share_at(threshold, scores, below=True, above=False) for scores in (SCORES, SCORES + 0.01))
-
-    found = difference(0.0, first, second, 400)
-
-    assert np.var(found.resampled.samples) < 0.1 * np.var(first.resampled.samples)
-    assert (found.method, found.resampled.drawn_from) == (seed_intervals.SIGNED, (400, 200))
-    with pytest.raises(ValueError, match="needs the same images"):
-        difference(0.0, first, share_at(replace(threshold, images=7), SCORES, below=True, above=False), 400)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from touchstone.evaluations.statistics.thresholds import catching_threshold, matching_threshold, threshold_at
+from touchstone.evaluations.statistics.thresholds import catching_threshold, threshold_at
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(0.05, 95), (0.01, 99), (0.5, 50), (1.0, 1), (0.42, 58)])
@@ -19,14 +19,6 @@ def test_the_share_flagged_is_within_one_row_of_the_rate(count, rate):
 
     assert flagged <= rate + 1e-9
     assert flagged > rate - 1 / count + 1e-9
-
-
-def test_a_matching_threshold_leaves_as_many_right_inputs_above_it_as_asked():
-    proxies, right = np.array([1.0, 2.0, 3.0, 4.0]), np.array([True, True, False, True])
-
-    assert matching_threshold(proxies, right, 2) == 1.5  # 2 and 4 lie above; 3 is wrong
-    assert matching_threshold(proxies, right, 3) == -np.inf
-    assert matching_threshold(proxies, right, 0) == 4
 
 
 def test_a_catching_threshold_has_95_percent_of_the_brittle_inputs_at_or_below_it():

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from touchstone.attacks.adversary.losses import outlier_exposure
 from touchstone.models.networks.confounding import confounding_labels, confounding_loss, confounding_norms
+from touchstone.models.networks.readouts import read_out
 from touchstone.numerics.gradient_norms import gradient_norms
 
 CLASSES = 5
@@ -191,3 +192,18 @@ def test_norms_agree_with_pytorch_ood_up_to_its_sign():
     ours = confounding_norms(model, images, confounding_labels(CLASSES), variant="softmax").sum(1)
 
     torch.testing.assert_close(ours, -detector.GradUncertainty(model).predict(images), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("variant", ["softmax", "sigmoid"])
+def test_without_a_label_the_class_that_each_image_predicts_is_the_label(variant):
+    model = nn.Linear(7, CLASSES).double()
+    images = torch.rand(6, 7, dtype=torch.float64)
+    predicted = functional.one_hot(model(images).argmax(1), CLASSES)
+
+    norms = confounding_norms(model, images, None, variant=variant)
+
+    expected = gradient_norms(model, images, lambda z: confounding_loss(z, predicted, variant=variant))
+    torch.testing.assert_close(norms, expected)
+    label = {"variant": variant, "ones": 1, "draws": None}
+    read = read_out(model, images, {"predicted": label}, names=["gradient_norms.predicted"])
+    torch.testing.assert_close(read["gradient_norms.predicted"].detach(), expected)

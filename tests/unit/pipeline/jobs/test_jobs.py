@@ -107,7 +107,7 @@ def test_code_that_is_edited_while_a_report_is_drawn_leaves_the_report_before_as
     monkeypatch.setattr(job.code, "code_of", lambda *task: code.Code(today["report/page.py"], dict(today), {}))
     monkeypatch.setattr(report, "report", draw)
     settings = {key: {} for key in ("papers", "evaluations", "figures", "components")}
-    settings |= {"study": "made", "claims": {"data": "digits", "components": {}, "claims": {}}}
+    settings |= {"study": "made", "claims": {"components": {}, "claims": {}}}
     settings |= {"settings": {key: {} for key in ("classifiers", "defences", "detectors", "evaluations")}}
     task = Task("report", {"metrics": [], "cells": []}, "reports/made/report.html", settings)
 

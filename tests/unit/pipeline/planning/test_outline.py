@@ -151,7 +151,7 @@ def test_jobs_are_told_of_plug_ins_by_an_outline_that_is_read_again(planned):
     folder.mkdir(parents=True)
     (folder / "spread.py").write_text(DETECTOR)
     study = Path("workflow/studies/tiny.yaml")
-    detector = "\n  detectors: {spread: {use: spread}}\n"
+    detector = "\n  detectors: {spread: {use: spread}}\n  evaluations: {effort: {detectors: [msp, spread]}}\n"
     study.write_text(study.read_text().replace("\nchange:\n", f"\nplugins: [mine/]\nchange:{detector}"))
     try:
         planned()

@@ -41,11 +41,10 @@ QUESTIONS = {
     "detectors": {"question": "Which detector is best?", "system": "gradient_detection"},
     "sheet": {"question": "What do the sets look like?", "system": "shared"},
 }
-ROLES = {"nets": ["cnn", "cnn_pgd"], "pgd": ["pgd"], "fgsm": ["fgsm"], "examples": "digits_test"}
-CLAIMS = StudyClaims(
-    "digits", {"main": "robustness", "pairs": "paired_errors"}, {"S3-12": ROLES, "S3-13": "Not <measured>."}
-)
+ROLES = {"plain": "cnn", "robust": "cnn_pgd", "step": "fgsm", "suite": "pgd", "examples": "digits_test"}
+CLAIMS = StudyClaims({"main": "robustness", "pairs": "paired_errors"}, {"F3": ROLES, "F4": "Not <measured>."})
 FACTS = {name: papers.shipped_facts()[name] for name in load("digits", Path(__file__).parents[4])["papers"]}
+CRITERIA = {name: block for facts in FACTS.values() for name, block in facts["criteria"].items()}
 VOID = {"meta", "input", "img", "link", "br", "wbr", "path", "use", "rect"}
 
 
@@ -136,7 +135,7 @@ def elements(page):
 def test_the_report_is_a_page_its_tables_and_its_figures(files):
     assert sorted(files) == [
         "claims.csv", "claims.tex", "figures/curve.pdf", "figures/curve.svg", "figures/images.pdf", "figures/images.png", "figures/images.svg",
-        "figures/scores.pdf", "figures/scores.svg",
+        "figures/overview.pdf", "figures/overview.svg", "figures/scores.pdf", "figures/scores.svg",
         "metrics.csv.gz", "metrics.json", "report.html",
     ]  # fmt: skip
 
@@ -146,7 +145,7 @@ def test_without_pdf_the_report_has_neither_the_files_nor_links_to_them(files):
 
     others = report(**arguments() | {"settings": settings | {"study": settings["study"] | {"pdf": False}}})
 
-    assert files.keys() - others.keys() == {"figures/curve.pdf", "figures/images.pdf", "figures/scores.pdf"}
+    assert files.keys() - others.keys() == {f"figures/{name}.pdf" for name in ("curve", "images", "overview", "scores")}
     assert "curve.pdf" in packing.unpacked(files["report.html"].decode())
     page = packing.unpacked(others["report.html"].decode())
     assert ".pdf" not in page and "figures/curve.svg" in page
@@ -162,8 +161,10 @@ def test_metrics_csv_holds_every_row_in_order_and_then_those_of_the_claims(files
 
     assert rows[: len(measured)] == measured
     assert [(row.evaluation, row.entry, row.metric) for row in rows[len(measured) :]] == [
-        ("claims", "S3-12", "PGD error minus FGSM error")
-    ] * 2
+        ("claims", "F3", "accuracy under one step minus that under the suite"),
+        ("claims", "F3", "accuracy under one step"),
+        ("claims", "F3", "accuracy under a suite of attacks"),
+    ]
 
 
 def test_what_was_judged_stands_first_with_numbers_that_name_their_rows(page, files):
@@ -173,15 +174,15 @@ def test_what_was_judged_stands_first_with_numbers_that_name_their_rows(page, fi
     numbers = re.findall(r'<data value="([^"]*)" data-row="(\d+)">', claims)
 
     assert page.index('id="claims"') < page.index('id="system-gradient_detection"')
-    assert len(set(numbers)) == 2
+    assert len(set(numbers)) == 3
     assert all(lines[int(line) - 1][4] == value for value, line in numbers)
     assert "Not &lt;measured&gt;." in claims
 
 
 def test_a_claim_that_another_line_names_can_be_followed(page):
-    line = page[page.index('<tr id="claim-P4-1"') :].split("</tr>")[0]
+    section = page[page.index('<section id="claims">') :].split("</section>")[0]
 
-    assert 'that of <a href="#claim-S4-2">S4-2</a>, <a href="#claim-S4-3">S4-3</a>' in line
+    assert 'id="claim-F3"' in section and 'href="#claim-F3"' in page
 
 
 def unpacked_rows(data):
@@ -201,11 +202,13 @@ def test_a_number_of_a_claim_names_the_rows_that_it_is_of(page):
     data = json.loads(packing.unpacked_text(packed))
     rows = unpacked_rows(data)
 
-    assert len(data["of"]) == 2
+    assert len(data["of"]) == 3
     for line, of in data["of"].items():
         assert rows[int(line)]["evaluation"] == "claims"
         mean, *seeds = (rows[other]["metric"] for other in of)
-        assert mean == "error_minus_fgsm_mean" and set(seeds) == {"error_minus_fgsm"}
+        assert (
+            mean == f"{seeds[0]}_mean" and len(set(seeds)) == 1 and seeds[0] in ("error_minus_fgsm", "robust_accuracy")
+        )
 
 
 def test_a_number_of_a_claim_says_how_it_came_about_and_which_code_judged_it():
@@ -238,21 +241,20 @@ def test_claims_that_no_number_judges_are_counted_and_linked_beside_the_tally(pa
     unjudged = re.search(r"(\d+) could not be tested in this study", page)
 
     counted = [int(count) for word, count in tally(page) if word not in ATTACKERS]
-    criteria = [block for facts in FACTS.values() for block in facts["criteria"].values()]
-    assert sum(counted) == sum("kind" not in block for block in criteria) == 46
+    assert sum(counted) == sum(block.get("kind", "claim") == "claim" for block in CRITERIA.values()) == 23
     listed = page[page.index("<h3>Not tested in this study</h3>") :].split("</ul>")[0]
     assert listed.count('href="#claim-') == int(unjudged[1])
 
 
 def test_both_axes_are_counted_of_the_papers_own_claims_that_numbers_judge():
-    roles = {"plain": ["cnn"], "robust": ["cnn_pgd"], "attack": "pgd", "examples": "digits_test"}
-    claims = CLAIMS._replace(claims={**CLAIMS.claims, "S3-4": roles})
+    roles = {"plain": "cnn", "sign": "cnn_pgd", "uniform": "cnn_pgd", "attack": "pgd", "examples": "digits_test"}
+    claims = CLAIMS._replace(claims={**CLAIMS.claims, "F4": roles})
 
     page = packing.unpacked(report(**arguments(claims=claims, figures={}))["report.html"].decode())
 
-    assert dict(tally(page)) == {"not run": "45", "inconclusive": "1", "survives": "1"}
-    line = page[page.index('<tr id="claim-S3-4"') :].split("</tr>")[0]
-    assert line.index(">inconclusive<") < line.index("attacker who knows: ") < line.index(">survives<")
+    assert dict(tally(page)) == {"not run": "22", "fails": "1", "upper bound only": "1"}
+    line = page[page.index('<tr id="claim-F4"') :].split("</tr>")[0]
+    assert line.index(">fails<") < line.index("attacker who knows: ") < line.index(">upper bound only<")
 
 
 def tally(page):
@@ -261,29 +263,25 @@ def tally(page):
 
 
 def test_every_criterion_that_was_changed_is_listed_with_what_it_said_and_why(page):
-    table = page[page.index('aria-label="Criteria that were changed">\n<thead>') :].split("</table>")[0]
-    criteria = {name: block for facts in FACTS.values() for name, block in facts["criteria"].items()}
-    changed = {name for name, block in criteria.items() if block.get("revised")}
+    table = page[page.index('aria-label="Criteria that replace an earlier one">\n<thead>') :].split("</table>")[0]
+    changed = {name for name, block in CRITERIA.items() if block.get("revised")}
 
-    assert set(re.findall(r'<th scope="row">(S\d-\d+)</th>', table)) == changed
-    line = table[table.index(">S3-15<") :].split("</tr>")[0]
-    assert [re.sub("<.*?>", "", cell) for cell in re.findall(r"<td.*?</td>", line)] == [
-        "2026-11-21",
-        "no criterion bore on P3-18",
-        "the most frequent class takes ≥ 30% of the errors of the MLP (chance about 10%)",
-        "a published figure needs a criterion or a reason",
-        "yes",
-    ]
+    assert set(re.findall(r'<th scope="row">(\w\d+)</th>', table)) == changed
+    (line,) = [line for line in table.split("<tr>") if ">F3<" in line]
+    date, was, then, why, known = (re.sub("<.*?>", "", cell) for cell in re.findall(r"<td.*?</td>", line))
+    (change,) = CRITERIA["F3"]["revised"]
+    assert (date, known) == (str(change["date"]), "yes")
+    assert was.startswith("training on FGSM lowers the error") and then.startswith("accuracy under that step minus")
+    assert html.unescape(why) == change["why"]
 
 
 def test_what_a_criterion_said_after_a_change_is_what_it_said_before_the_next_one(page):
-    table = page[page.index('aria-label="Criteria that were changed">\n<thead>') :].split("</table>")[0]
-    lines = [line for line in table.split("<tr>") if ">S3-11<" in line]
+    table = page[page.index('aria-label="Criteria that replace an earlier one">\n<thead>') :].split("</table>")[0]
+    lines = [line for line in table.split("<tr>") if ">G5<" in line]
     first, second = ([re.sub("<.*?>", "", cell) for cell in re.findall(r"<td.*?</td>", line)] for line in lines)
 
-    assert (first[0], second[0]) == ("2026-11-22", "2026-11-25")
-    assert first[2] == second[1]
-    assert second[2].startswith(html.escape(FACTS["fgsm"]["criteria"]["S3-11"]["criterion"][:10]))
+    assert first[2] == second[1] and first[0] <= second[0]
+    assert second[2].startswith(html.escape(CRITERIA["G5"]["criterion"][:10]))
 
 
 def test_a_chapter_tells_what_its_metrics_mean():
@@ -298,7 +296,7 @@ def test_a_chapter_tells_what_its_metrics_mean():
 def test_claims_csv_has_a_line_for_every_claim(files):
     lines = list(csv.DictReader(files["claims.csv"].decode().splitlines()))
 
-    assert len(lines) == len({line["claim"] for line in lines}) == 124
+    assert len(lines) == len({line["claim"] for line in lines}) == len(CRITERIA)
 
 
 def test_metrics_json_holds_the_number_that_judged_each_criterion(files):
@@ -348,8 +346,8 @@ def test_nothing_is_fetched_from_elsewhere(page, elements):
 def test_every_figure_has_words_for_those_who_cannot_see_it(elements):
     pictures = [a["aria-label"] for a in elements.all("svg")] + [a["alt"] for a in elements.all("img")]
 
-    # Three figures, the interval of the claim that a number judges, and the steps of the study.
-    assert len(pictures) == 5
+    # Three figures, the opening picture, the interval of the claim that a number judges, and the steps of the study.
+    assert len(pictures) == 6
     assert all(len(words) > 30 for words in pictures)
 
 

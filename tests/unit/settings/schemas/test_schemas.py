@@ -105,7 +105,7 @@ def test_a_shipped_file_fits_its_schema(file, kind, mistakes):
         ("defences.routed", {"defences": {"routed": {"classifier": "cnn", "translater": "unet"}}}),
         ("confounding.ones.variant", {"confounding": {"ones": {"variant": "tanh"}}}),
         ("claims", {"claims": {"S1_1": {"net": "cnn"}}}),
-        ("claims.S1-1.net", {"claims": {"S1-1": {"net": 3}}}),
+        ("claims.A1.net", {"claims": {"A1": {"net": 3}}}),
         ("groups.test", {"groups": {"test": {"of": "digits"}}}),
     ],
     ids=str,
@@ -155,7 +155,7 @@ def test_a_mistake_in_a_study_is_refused_where_it_is(place, content, mistakes):
         },
         {"evaluations": {"a": {"use": "paired_detection", "id_examples": "$id/pgd", "against": "$rivals"}}},
         {"figures": {"a": {"evaluation": "detection", "caption": "Scores"}}},
-        {"groups": {"test": "digits_test", "ood": ["faces", "$test"]}, "claims": {"S3-1": {"net": ["$test"]}}},
+        {"groups": {"test": "digits_test", "ood": ["faces", "$test"]}, "claims": {"F1": {"net": ["$test"]}}},
         {"claims": {"shared": {"examples": "$test"}, "Strades-2": "needs days"}},
         {"attacks": {"a": {"use": "my_attack", "strength": 3}}},
         {"classifiers": {"a": {"use": "clean", "model": {"use": "my_network", "width": 3}}}},
@@ -176,7 +176,7 @@ def test_a_whole_study_is_accepted(mistakes):
             "ood_far": ["faces", "textures"],
             "sets": {"blobs": {"count": 60}},
         },
-        "scale": {"seeds": [0, 1], "epochs": 3, "translators": {"epochs": 2}, "claims": {"S0-2": 5}},
+        "scale": {"seeds": [0, 1], "epochs": 3, "translators": {"epochs": 2}, "claims": {"G1": 5}},
         "compute": {"device": "cuda"},
         "papers": {"aloe": "quick", "./mine": "full", "/elsewhere/yours": "full"},
         "plugins": ["mine/"],
@@ -209,12 +209,14 @@ def paper(**changes):
     criterion = {
         "setting": "under PGD",
         "criterion": "error <= .2",
+        "bound": {"from": "half", "source": "40 %, Table 1"},
         "scales": ["Pmine-1"],
         "roles": {"net": "each classifiers", "test": "examples"},
         "rows": rows,
         "tests": [{"name": "error", "metric": "1 - robust_accuracy", "at_most": 0.2}],
     }
-    content = {"name": "Mine", "cite": "Me 2026", "url": "https://example.org", "published": {"Pmine-1": published}}
+    content = {"name": "Mine", "cite": "Me 2026", "url": "https://example.org", "unfair": ["It is small."]}
+    content |= {"published": {"Pmine-1": published}}
     return content | {"criteria": {"Smine-1": criterion | changes}}
 
 
@@ -223,15 +225,10 @@ def paper(**changes):
     [
         {},
         {"tests": [{"name": "error", "metric": "error", "between": [0.1, 0.2]}]},
-        {"tests": [{"name": "error", "metric": "error", "at_least": {"digits": 0.1, "mnist": 0.2}}]},
+        {"kind": "counter", "bound": {"from": "ours", "source": "why", "known": True}},
+        {"survives_if": [{"name": "taken by twice the steps", "metric": "taken", "at_most": 0.005}]},
         {"needs": [{"name": "n", "metric": "n", "above": 0}], "seeds": "each"},
-        {"tests": [{"name": "error", "metric": "error", "at_least": 0.1, "no_effect": 0, "distance": 0.01}]},
-        {
-            "scales": ["Pmine-1"],
-            "paper_scale": {
-                "Pmine-1": {"data": "mnist", "settings": {"net": {"model": {"component": "maxout"}}}, "tests": [0]}
-            },
-        },
+        {"tests": [{"name": "error", "metric": "error", "at_least": 0.1, "distance": 0.01}]},
         {"revised": [{"date": "2026-11-21", "was": "<= .3", "why": "wrong", "known": False}]},
         {"breaks": {"name": "b", "metric": "m", "equals": 1, "tolerance": 0.1}, "broken_by": ["Smine-2"]},
     ],
@@ -249,10 +246,14 @@ def test_what_a_paper_may_write_is_accepted(changes, mistakes):
         ("tests.0.between", {"tests": [{"name": "error", "metric": "error", "between": [0.1]}]}),
         ("tests.0.stuck", {"tests": [{"name": "error", "metric": "error", "stuck": {"at_mots": 0.1}}]}),
         ("tests.0", {"tests": [{"name": "error", "metric": "error", "minus": {"metric": "other"}}]}),
-        ("tests.0.no_effect", {"tests": [{"name": "error", "metric": "error", "no_effect": "half"}]}),
+        ("tests.0", {"tests": [{"name": "error", "metric": "error", "no_effect": 0.5}]}),
+        ("tests.0.at_least", {"tests": [{"name": "error", "metric": "error", "at_least": {"digits": 0.1}}]}),
         ("tests.0.distance", {"tests": [{"name": "error", "metric": "error", "distance": 0}]}),
-        ("paper_scale", {"paper_scale": True}),
-        ("paper_scale.Pmine-1", {"paper_scale": {"Pmine-1": {"settings": {}}}}),
+        ("", {"paper_scale": {}}),
+        ("kind", {"kind": "check"}),
+        ("bound", {"bound": {"from": "half"}}),
+        ("bound.from", {"bound": {"from": "guess", "source": "s"}}),
+        ("bound.known", {"bound": {"from": "half", "source": "s", "known": "yes"}}),
         ("revised.0", {"revised": [{"date": "2026-11-21", "was": "<= .3", "why": "wrong"}]}),
         ("revised.0.known", {"revised": [{"date": "2026-11-21", "was": "<= .3", "why": "wrong", "known": "yes"}]}),
         ("", {"fixed": "not run"}),
@@ -277,6 +278,16 @@ def test_a_paper_without_url_and_a_figure_without_source_are_refused(mistakes):
     assert mistakes("claims", content) == {"", "published", "published.Pmine-1"}
 
 
+def test_a_paper_says_what_its_authors_would_call_unfair_and_may_name_the_commit_that_fixed_its_bounds(mistakes):
+    content = paper()
+    assert mistakes("claims", content | {"fixed": {"commit": "a0c52627", "date": "2026-11-29"}}) == set()
+    assert mistakes("claims", content | {"fixed": {"commit": "latest", "date": "2026-11-29"}}) == {"fixed.commit"}
+    assert mistakes("claims", content | {"unfair": []}) == {"unfair"}
+
+    del content["unfair"]
+    assert mistakes("claims", content) == {""}
+
+
 def test_a_criterion_without_tests_is_refused_and_a_figure_may_say_why_nothing_measures_it(mistakes):
     content = paper()
     del content["criteria"]["Smine-1"]["tests"]
@@ -291,7 +302,7 @@ def test_a_criterion_has_the_keys_that_the_reader_of_papers_accepts(schemas):
     assert set(schemas["claims"]["properties"]) == set(paper_files.PAPER)
     assert set(definitions["published"]["properties"]) == {*paper_files.FIGURE, paper_files.UNMEASURED}
     assert set(definitions["criterion"]["properties"]) == set(paper_files.CRITERION)
-    assert set(definitions["condition"]["properties"]) == set(condition_files.NUMBER)
+    assert set(definitions["condition"]["properties"]) == set(condition_files.CONDITION)
 
 
 # --- experiments --------------------------------------------------------------------------------------------------
