@@ -6,7 +6,7 @@ What a row is, and how to read one: records/metric_rows.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -167,15 +167,13 @@ def means_over_sets(of_sets: list[list[MetricRow]]) -> list[MetricRow]:
     Args:
         of_sets: the rows of each set, the same metrics in the same order, about the same ID images.
     """
-    return [mean_over_sets(rows) for rows in zip(*of_sets, strict=True) if len(rows) > 1]
+    return [_over_sets(rows) for rows in zip(*of_sets, strict=True) if len(rows) > 1]
 
 
-def mean_over_sets(rows: Sequence[MetricRow]) -> MetricRow:
-    """Return the mean of one metric over several sets, on mean_of_sets. A set that is paired draws no images of its own."""
-    parts = [one.resampled for one in rows if one.resampled is not None]
+def _over_sets(rows: tuple[MetricRow, ...]) -> MetricRow:
+    parts = [one.resampled for one in rows]
     value, samples = float(np.mean([one.value for one in rows])), np.mean([part.samples for part in parts], axis=0)
-    others = sum(size for part in parts for size in part.drawn_from[1:])
-    drawn_from = (parts[0].drawn_from[0], others) if others else parts[0].drawn_from
+    drawn_from = (parts[0].drawn_from[0], sum(size for part in parts for size in part.drawn_from[1:]))
     interval = intervals.from_samples(value, samples, drawn_from, parts[0].method)
     rates = [one.base_rate for one in rows if one.base_rate is not None]
     return replace(
