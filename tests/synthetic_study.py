@@ -517,7 +517,7 @@ DEFENCES["calibration_scores"] = calibration_cells(DEFENCES["detectors"])
 OWN_NOUNS = {
     "binarisation": {"examples": planted_cells()},
     "robustness": {"outputs": [*NOUNS["outputs"], *free_cells()]},
-    "agreement": {"outputs": transfer_cells()},
+    "agreement": {"outputs": three_classifiers_on_one()},
     "chance_agreement": {"outputs": three_classifiers_on_one()},
     "paired_errors": {
         "outputs": [*output_cells(), *(c for c in transfer_cells() if c.victim != f"{c.entry}.{c.seed}")]
@@ -546,7 +546,7 @@ OWN_SETTINGS = {
     "paired_detection": {"against": ["msp"]},
     "translation": {"against": ["denoiser"]},
     "linear_probe": {"against": ["cnn"]},
-    "agreement": {"against": ["cnn"]},
+    "agreement": {"against": ["mlp"]},
     "chance_agreement": {"against": ["mlp"]},
     "unclipped_confidence": {"against": ["cnn"]},
     "certified_detection": {"high": ["msp_high"], "low": ["msp_low"], "eps": [0.05]},

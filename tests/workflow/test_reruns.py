@@ -162,7 +162,8 @@ def test_the_default_profile_is_picked_up_by_a_plain_snakemake(tiny):
 
 def test_a_rule_can_be_the_last_and_its_resources_can_be_set(copied):
     shutil.rmtree(copied.root / "results")
-    expected = {"Prepare the example sets", "Train cnn.0", "Attack cnn.0"}
+    networks = {f"{verb} {network}" for verb in ("Train", "Attack") for network in ("cnn.0", "cnn_aloe.0", "cnn_aloe.1")}
+    expected = {"Prepare the example sets", *networks}
 
     assert set(copied.planned("--until", "attack", "--set-resources", "attack:runtime=8")) == expected
 

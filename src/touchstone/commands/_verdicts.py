@@ -73,7 +73,7 @@ def print_verdicts(study: str, paper: str | None = None) -> int:
     judged = [line for line in lines if line["status"] not in (NO_VERDICT, NOT_RUN)]
     missing = [line["claim"] for line in lines if line["note"].startswith(MISSING)]
     without = f"; asked but without numbers: {', '.join(missing)}" if missing else ""
-    say(f"{len(lines)} claims, {len(judged)} with a verdict{without}. The table: {path}")
+    say(f"With a verdict: {len(judged)} of {len(lines)}{without}. The table: {path}")
     if judged:
         say(f"What a verdict rests on: touchstone show {study} --number {judged[0]['claim']}")
     return 1 if missing else 0

@@ -46,7 +46,7 @@ def test_the_verdicts_are_printed_and_the_command_ends_well_whatever_they_are(pr
 
     assert main(["show"]) == 0
 
-    assert "2 claims, 1 with a verdict. The table: reports/digits/claims.csv" in capsys.readouterr().out
+    assert "With a verdict: 1 of 2. The table: reports/digits/claims.csv" in capsys.readouterr().out
 
 
 def test_each_claim_is_a_line_with_a_word_for_each_axis(project, capsys):
