@@ -58,7 +58,7 @@ def seconds_of_tasks(
         for task in jobs[key]:
             counts[place, kinds.index(_kind(task))] += 1
     each = dict(zip(kinds, nnls(counts, np.array([took[key] for key in measured]))[0], strict=True))
-    found = {}
+    found: dict[str, float] = {}
     for key in measured:
         weights = [each[_kind(task)] for task in jobs[key]]
         weights = weights if sum(weights) > 0 else [1.0] * len(weights)
