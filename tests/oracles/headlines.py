@@ -8,6 +8,7 @@ reports/STUDY/claims.csv. Exits with 1 if one of them differs by more than 1e-9,
 
 import argparse
 import csv
+import re
 import sys
 from pathlib import Path
 
@@ -18,6 +19,11 @@ from sklearn.metrics import roc_auc_score
 
 ATTACKS = ("pgd_10", "fgsm", "bim", "least_likely", "cw")  # each with a detector that was fitted on it
 BASELINES = ("msp", "odin_on_{}", "lid_on_{}", "mahalanobis_on_{}")
+BEFORE, ALOE = ("cnn_original", "cnn_oe"), "cnn_aloe"  # kinds; a number at the end is a split of the classes
+POINTS = ("deployed_05", "doubled_05", "square_05", "transfer_05")
+# Sets by use, as far as a study has them: known images, sets on which the score of a kind is chosen, sets that judge.
+KNOWN, KNOWN_AT_CHOICE = ("eight_test", "few_digits", "digits_test"), ("eight_choice", "choice_known")
+CHOICE, FAR = ("few_photographs", "few_textures", "few_gaussian"), ("digits", "faces", "few_faces", "uniform")
 
 
 class Results:
@@ -49,6 +55,19 @@ class Results:
         """Return the scores of a detector, (N,)."""
         scores = self.read(f"detect/{network}/scores/{network}/{detector}/{images}.safetensors")
         return None if scores is None else scores["scores"]
+
+    def of_kind(self, kind):
+        """Return the networks of a kind: cnn_aloe -> cnn_aloe.0, or cnn_aloe_0.20, cnn_aloe_1.21, ..."""
+        found = (path.name for path in self.root.glob("detect/*"))
+        return sorted(name for name in found if re.fullmatch(rf"{kind}(_\d+)?\.\d+", name))
+
+    def worst(self, network, detector, images, side):
+        """Return the worst score of each image, clean or at any point of any attack, by its id: max of known, min of others."""
+        start = f"detect/{network}/scores/{network}/{detector}"
+        found = [self.root / start / f"{images}.safetensors"]
+        found += [path for name in POINTS for path in self.root.glob(f"{start}/{images}/*/{name}.safetensors")]
+        scores = [load_file(path) for path in found]
+        return side([one["scores"][np.argsort(one["example_ids"])] for one in scores], axis=0)
 
     def attacked(self, network, attack):
         """Return the name of the set that an attack on a network started from."""
@@ -110,7 +129,74 @@ def one_step_minus_suite(results):
     return np.mean(gaps) if gaps else None
 
 
-HEADLINES = {"G1": gain_of_gradients, "M1": rank_correlation, "F3": one_step_minus_suite}
+def best_of_aloe_minus_best_before(results):
+    """Least over far sets of the mean over networks: AUROC of ALOE's best score minus that of the best kind before it."""
+    before = [kind for kind in BEFORE if results.of_kind(kind)] or ["cnn"]
+    tables = {kind: _attacked_aurocs(results, kind) for kind in (*before, ALOE)}
+    if not all(tables.values()):
+        return None
+
+    def choice(kind, detector):
+        return np.mean([table[detector][name] for table in tables[kind] for name in CHOICE if name in table[detector]])
+
+    def best(kinds):
+        pairs = [(kind, detector) for kind in kinds for detector in tables[kind][0]]
+        return max(pairs, key=lambda pair: choice(*pair))
+
+    (_, own), (kind, other) = best([ALOE]), best(before)
+    judged = [name for name in FAR if name in tables[ALOE][0][own]]
+    pairs = list(zip(tables[ALOE], tables[kind], strict=False))  # tiny has one network before, and two of ALOE
+    return min(np.mean([first[own][name] - second[other][name] for first, second in pairs]) for name in judged)
+
+
+def _attacked_aurocs(results, kind):
+    """Return {detector: {set: AUROC if every image faces all points}} of each network of a kind, by seed."""
+    tables = []
+    for network in results.of_kind(kind):
+        table = {}
+        for folder in sorted(results.root.glob(f"detect/{network}/scores/{network}/*")):
+            there = {
+                path.name for path in folder.iterdir() if path.is_dir() and any(path.glob("*/deployed_05.safetensors"))
+            }
+            known, at_choice = ({name for name in there if name.startswith(use)} for use in (KNOWN, KNOWN_AT_CHOICE))
+            if len(known) != 1 or len(at_choice) != 1:
+                continue  # a detector that is not compared
+            table[folder.name.rstrip("_0123456789")] = {
+                name: _auroc(results, network, folder.name, at_choice if name in CHOICE else known, name)
+                for name in (*CHOICE, *FAR)
+                if name in there
+            }
+        tables.append(table)
+    return [table for table in tables if table]
+
+
+def _auroc(results, network, detector, known, anomalies):
+    below = results.worst(network, detector, *known, np.max)
+    above = results.worst(network, detector, anomalies, np.min)
+    return roc_auc_score([0] * len(below) + [1] * len(above), [*below, *above])
+
+
+def translation_minus_adversarial_training(results):
+    """Mean over networks: error behind the translator under PGD on the network, minus error of adversarial training under PGD."""
+    differences = []
+    for network in results.seeds("cnn"):
+        seed = network.rpartition(".")[2]
+        defence, robust = f"translated.{seed}", f"cnn_pgd.{seed}"
+        found = results.root.glob(f"defend/{defence}/outputs/{defence}/*/{network}/pgd_10.safetensors")
+        sets = [path.parents[1].name for path in found]
+        both = {name: results.right(robust, f"{name}/{robust}/pgd_10") for name in sets}
+        both = {name: right for name, right in both.items() if right is not None}
+        if both:
+            images = max(both, key=lambda name: len(both[name]))  # the set of the comparison is the largest
+            translated = results.right(defence, f"{images}/{network}/pgd_10")
+            differences.append((~translated).mean() - (~both[images]).mean())
+    return np.mean(differences) if differences else None
+
+
+HEADLINES = {
+    "G1": gain_of_gradients, "A1": best_of_aloe_minus_best_before, "M1": rank_correlation, "F3": one_step_minus_suite,
+    "T3": translation_minus_adversarial_training,
+}  # fmt: skip
 
 
 def compared(project, study):
