@@ -81,8 +81,8 @@ def gain_of_gradients(results):
     for network in results.seeds("cnn"):
         for attack in ATTACKS:
             images = results.attacked(network, attack)
-            if images is None:
-                return None
+            if images is None or results.scores(network, f"gradients_on_{attack}", images) is None:
+                continue  # digits has no detector for one of them; a mean over others would not be that of claims.csv
             before, after = (results.right(network, name) for name in (images, f"{images}/{network}/{attack}"))
             fooled = before & ~after
 
@@ -94,8 +94,7 @@ def gain_of_gradients(results):
                 return roc_auc_score([0] * len(normal) + [1] * fooled.sum(), [*normal, *anomalous[fooled]])
 
             values = [auroc(name.format(attack)) for name in (f"gradients_on_{attack}", *BASELINES)]
-            if None in values:
-                return None
+            assert None not in values, f"{network}, {attack}: scores are missing"
             gains.append(values[0] - max(values[1:]))
     return np.mean(gains) if gains else None
 
