@@ -20,8 +20,8 @@ NAMED = {name for text in PAGES.values() for name in re.findall(r"`([a-z_]+/[a-z
 BUILT = ("attacks", "adaptive", "margins", "training", "detectors", "models", "data")
 THE_USERS_OWN = "reads what the user brings, no paper's method"
 EXCEPTIONS = {
-    "attacks/torchattacks": "another library's classes, by name: own_detector.md",
-    "detectors/pytorch_ood": "another library's classes, by name: own_detector.md",
+    "attacks/torchattacks": "another library's classes, by name: own_components.md",
+    "detectors/pytorch_ood": "another library's classes, by name: own_components.md",
     "data/own_images": THE_USERS_OWN,
     "models/program_file": THE_USERS_OWN,
 }
