@@ -134,7 +134,8 @@ def elements(page):
 
 def test_the_report_is_a_page_its_tables_and_its_figures(files):
     assert sorted(files) == [
-        "claims.csv", "claims.tex", "figures/curve.pdf", "figures/curve.svg", "figures/images.pdf", "figures/images.png", "figures/images.svg",
+        "README.md", "claims.csv", "claims.tex",
+        "figures/curve.pdf", "figures/curve.svg", "figures/images.pdf", "figures/images.png", "figures/images.svg",
         "figures/overview.pdf", "figures/overview.svg", "figures/scores.pdf", "figures/scores.svg",
         "metrics.csv.gz", "metrics.json", "report.html",
     ]  # fmt: skip
