@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from touchstone.api.components import components as components
     from touchstone.api.detector_scores import detector_scores as detector_scores
     from touchstone.api.detector_scores import evaluate_scores as evaluate_scores
+    from touchstone.api.evaluation_result import EvaluationResult as EvaluationResult
     from touchstone.api.gradient_norms import gradient_norms as gradient_norms
-    from touchstone.api.robust_accuracy import EvaluationResult as EvaluationResult
     from touchstone.api.robust_accuracy import evaluate as evaluate
     from touchstone.api.studies import load_study as load_study
     from touchstone.numerics.tensors import RandomStreams as RandomStreams
@@ -36,7 +36,7 @@ __version__ = "0.1.0"
 _ORIGINS = {  # each public name: the module that defines it, and its name there
     "BoundComponent": ("api.components", "BoundComponent"),
     "BrittleInput": ("api.brittle_inputs", "BrittleInput"),
-    "EvaluationResult": ("api.robust_accuracy", "EvaluationResult"),
+    "EvaluationResult": ("api.evaluation_result", "EvaluationResult"),
     "RandomStreams": ("numerics.tensors", "RandomStreams"),
     "brittle_inputs": ("api.brittle_inputs", "brittle_inputs"),
     "brittle_threshold": ("api.brittle_inputs", "brittle_threshold"),

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from touchstone import registry
-from touchstone.api import gate
+from touchstone.api import gate, inputs
 from touchstone.api.arguments import check_alike, check_images, check_labels, check_whole, scores
 from touchstone.api.components import component
+from touchstone.api.inputs import Images, Labels
 from touchstone.api.model_guard import with_layers
 from touchstone.contracts import Model
 from touchstone.evaluations.statistics import rank_intervals
@@ -63,11 +64,11 @@ def evaluate_scores(
 def detector_scores(
     detector: str,
     model: Model,
-    images: Tensor,
+    images: Images,
     *,
-    fit_images: Tensor | None = None,
-    fit_labels: Tensor | None = None,
-    anomalous_images: Tensor | None = None,
+    fit_images: Images | None = None,
+    fit_labels: Labels | None = None,
+    anomalous_images: Images | None = None,
     batch_size: int = 256,
     seed: int = 0,
     **settings: Any,
@@ -80,31 +81,36 @@ def detector_scores(
         detector: a name that `touchstone list detectors` prints.
         model: a classifier, with its normalisation inside. A function or a program of torch.export works only with
             detectors that read logits or images.
-        images: (N, C, H, W), floats in [0, 1].
+        images: (N, C, H, W), floats in [0, 1]; a tensor, an array, or a loader of batches, whose labels are not read.
         fit_images: in-distribution images to fit a fitted detector on. The model must not have been trained on them.
-        fit_labels: their classes, (M,) int64, for a detector that needs them.
+        fit_labels: their classes, (M,) int64, for a detector that needs them; omitted if `fit_images` is a loader of
+            batches (images, labels).
         anomalous_images: for a supervised detector.
         batch_size: images per forward pass.
         seed: of the fit.
         settings: of the detector.
 
     Raises:
-        TypeError: If images or labels are not tensors, or if the detector reads more of the model than it shows.
+        TypeError: If images or labels are of another type, or if the detector reads more of the model than it shows.
         ValueError: If there is no such detector or setting, if there are no images, if the model does not take them, if
             something that the fit needs is missing, if the detector cannot be fitted, or if a score is NaN or infinite.
     """
-    sets = {"images": images, "fit_images": fit_images, "anomalous_images": anomalous_images}
+    bound = component(f"detectors/{detector}", **settings)
+    signature = registry.component("detectors", detector)
+    reads_labels = signature.fit is not None and "fit_labels" in signature.fit.data
+    if reads_labels or not inputs.is_loader(fit_images):
+        fit_images, fit_labels = inputs.pair("fit_images", fit_images, fit_labels, model)
+    given = {"images": images, "fit_images": fit_images, "anomalous_images": anomalous_images}
+    sets = {name: inputs.as_images(name, values, model) for name, values in given.items()}
     for name, values in sets.items():
         if values is not None or name == "images":
             check_images(name, values)
     if fit_labels is not None:
         if fit_images is None:
             raise ValueError("fit_labels are given without fit_images: give both")
-        check_labels("fit_labels", fit_labels, "fit_images", fit_images)
+        check_labels("fit_labels", fit_labels, "fit_images", sets["fit_images"])
     check_alike(**sets)
     check_whole(1, batch_size=batch_size)
-    bound = component(f"detectors/{detector}", **settings)
-    signature = registry.component("detectors", detector)
     defaults = {name: setting.default for name, setting in signature.settings.items()}
     label = str((defaults | bound.settings).get("label", "softmax_all"))
     if label not in LABELS:
@@ -112,9 +118,9 @@ def detector_scores(
     data = signature.call.data + (signature.fit.data if signature.fit is not None else ())
     reads = [kind for kind in ("features", "gradient_norms") if any(name.endswith(kind) for name in data)]
     network = with_layers(f"detectors/{detector}", model, " and ".join(reads)) if reads else model
-    with gate.entered(network, images, batch_size=batch_size, full_precision=bool(reads)) as door:
-        if fit_labels is not None and fit_images is not None:
-            check_labels("fit_labels", fit_labels, "fit_images", fit_images, door.logits.shape[1])
+    with gate.entered(network, sets["images"], batch_size=batch_size, full_precision=bool(reads)) as door:
+        if fit_labels is not None:
+            check_labels("fit_labels", fit_labels, "fit_images", sets["fit_images"], door.logits.shape[1])
         gate.check_steady(door.model, door.images)
         rows = {name: None if values is None else gate.usable(values) for name, values in sets.items()}
         read = partial(_read, door.model, label=label, batch_size=batch_size)
@@ -158,10 +164,11 @@ def _named(what: str) -> Iterator[None]:
         raise ValueError(f"{what}: {first_line(error)}") from error
 
 
-def _required(value: Tensor | None, detector: str, name: str) -> Tensor:
+def _required(value: Any, detector: str, name: str) -> Tensor:
     if value is None:
         raise ValueError(f"detectors/{detector}: {name}: required, because this detector is fitted")
-    return value
+    given: Tensor = value
+    return given
 
 
 def _check_features(model: nn.Module, images: Tensor) -> None:
