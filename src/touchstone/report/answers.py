@@ -24,19 +24,22 @@ class Answer(NamedTuple):
 
 
 def answers(papers: Mapping[str, Mapping[str, Any]], lines: Iterable[Line]) -> list[Answer]:
-    """Return the answer of each paper that has one, in the order of the papers.
+    """Return the answer of each paper that has one, in the order in which the table names the papers.
 
     Args:
         papers: {paper: the content of its claims.yaml}.
         lines: of the table of claims.
     """
-    measured = {line["claim"]: line for line in lines if line["says"] and line["status"] != NOT_RUN}
+    by_name = {facts["name"]: facts for facts in papers.values()}
+    measured: dict[str, dict[str, Line]] = {}
+    for line in lines:
+        if line["says"] and line["status"] != NOT_RUN:
+            measured.setdefault(line["paper"], {})[line["claim"]] = line
     found = []
-    for facts in papers.values():
-        own = {name: line["kind"] for name, line in measured.items() if line["paper"] == facts["name"]}
-        if opening := opening_claims(facts, own):
-            title = facts.get("title", facts["name"])
-            found.append(Answer(title, [measured[name] for name in opening]))
+    for name, own in measured.items():
+        facts = by_name.get(name, {"name": name})
+        if opening := opening_claims(facts, {claim: line["kind"] for claim, line in own.items()}):
+            found.append(Answer(facts.get("title", name), [own[claim] for claim in opening]))
     return found
 
 
