@@ -1,0 +1,80 @@
+"""Kernel density and dropout: features far from those of their class, or predictions that vary under dropout.
+
+A logistic regression on both was shown on attacks that do not know it. Carlini & Wagner put both into their loss.
+"""
+
+from __future__ import annotations
+
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+
+from fallen_defences.attacks import both, climb, deepfool, lead, past
+from fallen_defences.defence import Defence, Paper
+from fallen_defences.lab import Base, mean_cross_entropy
+from touchstone.models.small_cnn import small_cnn
+
+PAPER = Paper(
+    mechanism="density detectors",
+    defence="Feinman et al. 2017 (1703.00410)",
+    felled="Carlini & Wagner 2017 (1705.07263), sections 5.1 and 5.2",
+    deviates="20 dropout masks that are drawn once; the width of the kernel is the median distance in a class over 4",
+)
+MASKS, DROPPED = 20, 0.5
+
+
+def architecture(input_shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """Return the study's small CNN with dropout before its last layer."""
+    *first, last = small_cnn(input_shape, classes)  # type: ignore[misc]
+    return nn.Sequential(*first, nn.Dropout(DROPPED), last)
+
+
+class Doubt(nn.Module):
+    """Minus the log density in the predicted class, and the variance under dropout, weighed by a logistic regression."""
+
+    def __init__(self, network: nn.Module, base: Base) -> None:
+        super().__init__()
+        self.network, self.weights = network, torch.ones(2)
+        self.masks = (torch.rand(MASKS, 1, 128, generator=torch.Generator().manual_seed(0)) > DROPPED) / (1 - DROPPED)
+        known, self.classes, _ = base.lab.fitted
+        self.known = self.features(known)
+        within = torch.cdist(self.known, self.known)[self.classes[:, None] == self.classes]
+        self.width = float(within[within > 0].median()) / 4
+        attacked = deepfool(network, known, self.classes, PAPER.eps)
+        read = torch.cat([self.read(known), self.read(attacked)]).detach()
+        self.mean, self.scale = read.mean(0), read.std(0).clamp_min(1e-9)
+        kind = torch.arange(len(read)) >= len(known)
+        self.weights = torch.from_numpy(
+            LogisticRegression().fit((read - self.mean) / self.scale, kind).coef_[0]
+        ).float()
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the input of the last layer, (N, 128)."""
+        return self.network[1][:-2](self.network[0](images))  # type: ignore[index]
+
+    def read(self, images: Tensor) -> Tensor:
+        """Return both scores, (N, 2)."""
+        features, last = self.features(images), self.network[1][-1]  # type: ignore[index]
+        predicted = last(features).argmax(1)
+        apart = torch.cdist(features, self.known).square() / self.width**2
+        density = (-apart).masked_fill(predicted[:, None] != self.classes, -torch.inf).logsumexp(1)
+        varied = last(features * self.masks).softmax(2).var(0).mean(1)
+        return torch.stack([-density.clamp_min(-1e4), varied], 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return scores, (N,)."""
+        return ((self.read(images) - self.mean) / self.scale) @ self.weights
+
+
+def build(base: Base) -> Defence:
+    """Return the classifier beside its detector."""
+    model = base.trained("dropout", architecture, mean_cross_entropy, source=architecture)
+    score = Doubt(model, base).eval()
+    threshold = base.lab.threshold(score)
+
+    def felling(images: Tensor, labels: Tensor, eps: float) -> Tensor:
+        fooled = past(model, labels, score, threshold)
+        value = both(lead(model, labels), score, threshold)
+        return climb(value, images, eps, steps=200, restarts=3, fooled=fooled)
+
+    return Defence(model, deepfool, felling, score=score, threshold=threshold)
