@@ -18,6 +18,11 @@ from typed_words import parsed
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OTHERS = [
+    *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "config/README.md", "data/README.md")),
+    *sorted((ROOT / "examples").rglob("*.md")),
+    *sorted((ROOT / "benchmarks").rglob("*.md")),
+]
 ARCHIVE = ROOT / "docs/second_edition.md"  # claims of an earlier edition: no page to read
 MOST_PAGES, MOST_WORDS = 20, 25_000
 BLOCK = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
@@ -31,18 +36,44 @@ def test_the_examples_of_the_python_api_give_what_they_say():
     assert done.attempted > 20 and done.failed == 0
 
 
+def headings(page):
+    """Return the headings of a page, as links name them."""
+    lines = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text()), re.MULTILINE)
+    words = [re.sub(r"[^\w\s-]", "", re.sub(r"\]\([^)]*\)", "", line)).strip().lower() for line in lines]
+    return {re.sub(r"\s+", "-", each) for each in words}
+
+
 def broken(text, page):
-    links = re.findall(r"\]\(([^)#\s]+)", text)
-    return [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    """Return the links of a text that lead to no file, or to no heading of it."""
+    lost = []
+    for link, heading in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", BLOCK.sub("", text)):
+        target = page.parent / link if link else page
+        if "://" not in link and not (target.exists() and (not heading or heading in headings(target))):
+            lost.append(f"{link}#{heading}".removesuffix("#"))
+    return lost
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_to_a_file(page):
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda page: f"{page.parent.name}/{page.name}")
+def test_every_link_leads_to_a_file_and_a_heading(page):
     assert broken(page.read_text(), page) == []
 
 
-def test_a_broken_link_is_seen():
-    assert broken("[here](nowhere.md)", PAGES[0]) == ["nowhere.md"]
+@pytest.mark.parametrize("link", ["nowhere.md", "docs/verdicts.md#nothing", "#nothing"])
+def test_a_broken_link_is_seen(link):
+    assert broken(f"[here]({link}), [there](docs/verdicts.md#intervals)", PAGES[0]) == [link]
+
+
+def test_every_heading_that_the_code_names_is_on_its_page():
+    named = re.compile(r'docs/(\w+\.md), "([^"\n]+)"')
+    texts = [path.read_text() for path in (ROOT / "src").rglob("*.py")]
+    found = {each for text in texts for each in named.findall(text)}
+
+    assert len(found) >= 3
+    assert [
+        f"{page}, {title}"
+        for page, title in sorted(found)
+        if f"\n## {title}\n" not in (ROOT / "docs" / page).read_text()
+    ] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
