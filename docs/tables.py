@@ -4,6 +4,7 @@ A table is between `<!-- COMMAND -->` and `<!-- end -->`; a test fails if it dif
 command is `touchstone ...`, `table STUDY EVALUATION METRIC [--entries ...] [--examples ...]` for numbers of a report, or
 `sentences STUDY CLAIM ...` for what claims found. In docs/papers, `<!-- published of PAPER -->` and
 `<!-- criteria of PAPER -->` come from the papers' claims.yaml.
+reports/README.md is made from those of the reports in git.
 `<!-- five ideas: CLAIM ... -->` takes each paper's sentence from docs/papers/index.md, the rest from its claims.yaml.
 """
 
@@ -20,10 +21,12 @@ from pathlib import Path
 from touchstone.__main__ import main
 from touchstone.commands._number_table import number_table
 from touchstone.commands._verdicts import read_lines, verdict_text, wanted_lines
+from touchstone.report.readme import index
 from touchstone.settings import papers
 from touchstone.settings.files import read_yaml
 
 ROOT = Path(__file__).parents[1]
+REPORTS = ("fashion_mnist", "digits")  # in git, the most important first
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TABLE = re.compile(
     r"<!-- (?P<command>(?:touchstone|table|sentences) [^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
@@ -132,7 +135,16 @@ def rewritten(text: str) -> str:
     return TABLE.sub(lambda match: f"<!-- {match['command']} -->\n\n{printed(match['command'])}\n<!-- end -->", text)
 
 
+def reports_page() -> str:
+    """Return what reports/README.md should hold; "" if no report in git has a README."""
+    files = {study: ROOT / "reports" / study / "README.md" for study in REPORTS}
+    readmes = {study: file.read_text() for study, file in files.items() if file.is_file()}
+    return index(readmes) if readmes else ""
+
+
 if __name__ == "__main__":
+    if page := reports_page():
+        (ROOT / "reports/README.md").write_text(page)
     for page in PAGES:
         text = page.read_text()
         if (new := rewritten(text)) != text:

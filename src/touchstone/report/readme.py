@@ -65,6 +65,22 @@ def readme(
     return "\n\n".join(parts) + "\n"
 
 
+def index(readmes: Mapping[str, str]) -> str:
+    """Return the README of a folder of reports: of each study the answers and the picture, and links to the rest.
+
+    Args:
+        readmes: {study: its `readme`}, in the order to be shown.
+    """
+    parts = ["# Reports", "What each study found when it last ran. To read on, nothing has to be installed."]
+    for study, text in readmes.items():
+        title, *opening = text.partition("\n\n## Claims\n")[0].split("\n\n")
+        parts.append(f"## [{title.removeprefix('# ')}]({study}/{NAME})")
+        parts += [one.replace("](figures/", f"]({study}/figures/") for one in opening if one[:1] not in "#|"]
+        page = f"[the page]({study}/report.html) with every number and figure, to download and open in a browser"
+        parts.append(f"[Every claim with a sentence]({study}/{NAME}#claims); {page}.")
+    return "\n\n".join(parts) + "\n"
+
+
 def _answer(answer: Answer) -> str:
     sentences = (f"  - {_plain(line['says'])}. **{line['claim']}: {outcome(line)}**" for line in answer.lines)
     return "\n".join([f"- **{_plain(answer.title)}**", *sentences])
@@ -126,7 +142,9 @@ def _behind(study: str, lines: Sequence[Line]) -> str:
         files.append(
             "- [claims.csv](claims.csv): every claim, with its criterion, its bound and the numbers that decided"
         )
-    files.append("- `report.html`: the page, on which each number opens the files, settings and code behind it")
+    files.append(
+        "- [report.html](report.html): the page, on which each number opens the files, settings and code behind it"
+    )
     judged = next((line["claim"] for line in lines if line["status"] not in ("", NOT_RUN)), None)
     commands = [f"touchstone run {study}", f"touchstone audit {study}"]
     if judged:

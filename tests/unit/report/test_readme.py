@@ -9,7 +9,7 @@ import synthetic_study
 from touchstone.claims.contrasts import Contrast
 from touchstone.claims.measurements import Quantity
 from touchstone.report.answers import answers, opening_claims, outcome
-from touchstone.report.readme import readme
+from touchstone.report.readme import index, readme
 from touchstone.report.tables import Line, Number, Table
 
 FACTS = {
@@ -113,4 +113,20 @@ def test_a_study_without_claims_shows_what_it_measured():
 def test_its_links_are_files_of_the_report(lines):
     links = re.findall(r"\]\(([^)]+)\)", made(lines=lines, contrasts=[contrast()]))
 
-    assert set(links) <= {"metrics.csv.gz", "claims.csv", "figures/overview.svg", "https://example.org"}
+    assert set(links) <= {"report.html", "metrics.csv.gz", "claims.csv", "figures/overview.svg", "https://example.org"}
+
+
+def test_the_index_has_the_answers_and_the_picture_of_each_study_with_links_into_their_folders():
+    text = index({"big": made(title="Big", contrasts=[contrast()]), "small": made(title="Small")})
+
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## [Big](big/README.md)",
+        "## [Small](small/README.md)",
+    ]
+    assert text.count("What N2 found. **N2: holds; attacker who knows: broken**") == 2
+    links = set(re.findall(r"\]\(([^)]+)\)", text))
+    assert links == {
+        *("big/README.md", "big/README.md#claims", "big/report.html", "big/figures/overview.svg"),
+        *("small/README.md", "small/README.md#claims", "small/report.html"),
+    }
+    assert "N1 found" not in text and "| " not in text
