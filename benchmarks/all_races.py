@@ -47,7 +47,7 @@ def page(results: Path) -> str:
 
 
 def picture(results: Path) -> Figure:
-    """Return the goals that are missed, the farthest first, then those met by most; what is 0 or less has no place on its axis."""
+    """Return the goals that are missed, the farthest first, then those met by most; what is at most 0 is off the axis."""
     every = [(name, goal, goal.distance) for name, _, goals in races(results) for goal in goals]
     shown = sorted(((name, goal, far) for name, goal, far in every if far and far > 0), key=lambda one: one[2])
     missed = [one for one in reversed(shown) if not one[1].met]
