@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "house.svg"
 COLOURS = {"Components": "#e8f1e4", "Pipeline": "#e3ecf7", "Shared code": "#f7efdc", "Entry points": "#f3e3ea"}
-ENTRY_POINTS = ("__main__", "api", "assay", "audit", "commands")
+ENTRY_POINTS = ("__main__", "api", "assay", "audit", "commands", "testing")
 PIPELINE = ("pipeline", "provenance", "settings")
 WIDTH, GAP, LEFT, PER_LINE = 1200, 8, 70, 6  # pixels, and boxes in a line
 LINE, PADDING = 14, 10
