@@ -180,6 +180,14 @@ def test_what_was_judged_stands_first_with_numbers_that_name_their_rows(page, fi
     assert "Not &lt;measured&gt;." in claims
 
 
+def test_a_claim_has_the_same_sentence_on_the_page_in_the_readme_and_in_the_table(page, files):
+    says = {line["claim"]: line["says"] for line in csv.DictReader(files["claims.csv"].decode().splitlines())}["F3"]
+    opening = html.unescape(re.sub("<[^>]+>", "", page[page.index('<section id="plain">') :].split("</section>")[0]))
+
+    assert says and f"| F3 | {says}. |" in files["README.md"].decode()
+    assert f"{says}. " in " ".join(opening.split())
+
+
 def test_a_claim_that_another_line_names_can_be_followed(page):
     section = page[page.index('<section id="claims">') :].split("</section>")[0]
 
