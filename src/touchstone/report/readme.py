@@ -23,6 +23,10 @@ WORDS = (
     "is *inconclusive*. An attacker who knows the defence has *broken* it, or what is left is an *upper bound only*. A "
     "counter-claim is ours against a paper."
 )
+TERMS = (
+    "AUROC says how well a score separates two sets of images: 1 is perfectly, .5 is chance. An attack changes no pixel by "
+    "more than eps, a share of the range of pixels; FGSM does so in one step, PGD in many."
+)
 MARKS = re.compile(r"([\\|*_<`])")  # what Markdown would not show as it stands
 
 
@@ -50,7 +54,7 @@ def readme(
     parts = [f"# {_plain(title)}", f"{studied} Brackets are 95 % intervals."]
     found = answers(papers, lines)
     if found:
-        parts += ["## In short", "\n".join(map(_answer, found))]
+        parts += ["## In short", "\n".join(map(_answer, found)), TERMS]
     if contrasts:
         alt = f"{overview.takeaway(list(contrasts))}."
         parts += [f"![{_plain(alt)}](figures/{overview.NAME}.svg)", _marks(contrasts)]
@@ -71,11 +75,12 @@ def index(readmes: Mapping[str, str]) -> str:
     Args:
         readmes: {study: its `readme`}, in the order to be shown.
     """
-    parts = ["# Reports", "What each study found when it last ran. To read on, nothing has to be installed."]
+    parts = ["# Reports", f"What each study found when it last ran. Nothing has to be installed. {TERMS}"]
     for study, text in readmes.items():
         title, *opening = text.partition("\n\n## Claims\n")[0].split("\n\n")
         parts.append(f"## [{title.removeprefix('# ')}]({study}/{NAME})")
-        parts += [one.replace("](figures/", f"]({study}/figures/") for one in opening if one[:1] not in "#|"]
+        shown = (one for one in opening if one[:1] not in "#|" and one != TERMS)
+        parts += [one.replace("](figures/", f"]({study}/figures/") for one in shown]
         page = f"[the page]({study}/report.html) with every number and figure, to download and open in a browser"
         parts.append(f"[Every claim with a sentence]({study}/{NAME}#claims); {page}.")
     return "\n\n".join(parts) + "\n"

@@ -70,6 +70,7 @@ def test_it_opens_with_the_sentences_of_the_answer_and_their_verdicts():
     first, second = re.findall("  - (.*)", head)
     assert first == "What N2 found. **N2: holds; attacker who knows: broken**"
     assert second == "What N6 found. **N6: counter-claim holds**"
+    assert "AUROC says how well" in head and "AUROC says" not in made(papers={}, lines=[])
 
 
 def test_every_claim_has_its_sentence_and_both_words_and_numbers_are_folded():
