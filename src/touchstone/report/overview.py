@@ -17,7 +17,7 @@ from touchstone.report import drawing, marks, palette
 
 NAME = "overview"
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
-TESTED, STRONGEST, WITHOUT = "as the paper tests it", "the strongest attacker", "without the method"
+TESTED, STRONGEST, WITHOUT = "as the paper tests it", "the strongest attacker tried", "without the method"
 LINE = 13  # points from one line of words to the next
 CHANCE = "chance"
 WIDTH = 4.4  # inches: a phone shows it without scrolling, with text of 11 pixels
@@ -47,7 +47,7 @@ def takeaway(contrasts: list[Contrast]) -> str:
     ]
     if unknown := _named(contrasts, UNKNOWN):
         words.append(f"of {listed(unknown)} only an upper bound is known")
-    return f"Under the strongest attack, {'; '.join(words)}"
+    return f"Under the strongest attack tried, {'; '.join(words)}"
 
 
 def _named(contrasts: list[Contrast], fate: str) -> list[str]:

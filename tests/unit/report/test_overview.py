@@ -33,10 +33,10 @@ def test_the_headline_names_what_falls_and_what_holds():
     kept = "Training keeps half or more of its gain"
     assert (
         takeaway(contrasts)
-        == f"Under the strongest attack, Worst and Detector lose more than half of their gain; {kept}"
+        == f"Under the strongest attack tried, Worst and Detector lose more than half of their gain; {kept}"
     )
-    assert takeaway(contrasts[2:]) == f"Under the strongest attack, {kept}"
-    assert takeaway(contrasts[:1]) == "Under the strongest attack, Worst loses more than half of its gain"
+    assert takeaway(contrasts[2:]) == f"Under the strongest attack tried, {kept}"
+    assert takeaway(contrasts[:1]) == "Under the strongest attack tried, Worst loses more than half of its gain"
 
 
 def test_the_gain_is_counted_from_the_mark_without_the_method():
@@ -54,7 +54,7 @@ def test_the_headline_names_systems_of_one_paper_whose_fates_differ():
     kept = contrast("FGSM", 0.9, 0.8, "robust_accuracy", system="FGSM training of an MLP")
 
     assert takeaway([fallen, kept]) == (
-        "Under the strongest attack, FGSM training of a CNN loses more than half of its gain; "
+        "Under the strongest attack tried, FGSM training of a CNN loses more than half of its gain; "
         "FGSM training of an MLP keeps half or more of its gain"
     )
     assert takeaway([fallen, fallen]).endswith("FGSM loses more than half of its gain")
@@ -68,7 +68,7 @@ def test_the_headline_says_of_no_upper_bound_that_it_is_kept():
     bound = stuck._replace(upper_bound=True)
     fallen = contrast("Worst", 0.99, 0.2, "auroc_both_mean")._replace(upper_bound=True)
 
-    start, unknown = "Under the strongest attack, ", "of ALOE only an upper bound is known"
+    start, unknown = "Under the strongest attack tried, ", "of ALOE only an upper bound is known"
     assert takeaway([kept, bound]) == f"{start}Training keeps half or more of its gain; {unknown}"
     assert takeaway([bound]) == start + unknown
     assert takeaway([fallen]) == f"{start}Worst loses more than half of its gain"  # the truth is lower still

@@ -97,7 +97,7 @@ def contrast():
 def test_the_picture_has_its_finding_as_words_and_its_numbers_as_a_table():
     text = made(contrasts=[contrast()])
 
-    assert "![Under the strongest attack, Nine loses more than half of its gain.](figures/overview.svg)" in text
+    assert "![Under the strongest attack tried, Nine loses more than half of its gain.](figures/overview.svg)" in text
     assert "| Nine on a CNN: accuracy | 90 % (one step) | 10 % (a suite) | – |" in text
     assert "figures/" not in made()
 
