@@ -23,6 +23,11 @@ def is_installed(extra: str) -> bool:
     return all(find_spec(module) is not None for module in PACKAGES[extra])
 
 
+def install(extra: str) -> str:
+    """Return how to install an extra, as the end of a message."""
+    return f"pip install 'touchstone-robustness[{extra}]', or in a clone pip install '.[{extra}]'"
+
+
 @contextmanager
 def explained(what: str) -> Iterator[None]:
     """Turn a failed import of an optional package inside the block into a message that names its extra.
@@ -40,6 +45,5 @@ def explained(what: str) -> Iterator[None]:
         if module not in EXTRAS:
             raise
         raise MissingPackage(
-            f"{what} needs the package {module}, which is not installed: pip install '.[{EXTRAS[module]}]'"
-            " in the clone of touchstone"
+            f"{what} needs the package {module}, which is not installed: {install(EXTRAS[module])}"
         ) from error
