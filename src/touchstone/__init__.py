@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from touchstone.api.components import BoundComponent as BoundComponent
     from touchstone.api.components import component as component
     from touchstone.api.components import components as components
+    from touchstone.api.defence_result import DefenceResult as DefenceResult
+    from touchstone.api.defences import evaluate_defence as evaluate_defence
     from touchstone.api.detector_scores import detector_scores as detector_scores
     from touchstone.api.detector_scores import evaluate_scores as evaluate_scores
     from touchstone.api.evaluation_result import EvaluationResult as EvaluationResult
@@ -31,11 +33,12 @@ if TYPE_CHECKING:
     from touchstone.api.studies import load_study as load_study
     from touchstone.numerics.tensors import RandomStreams as RandomStreams
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _ORIGINS = {  # each public name: the module that defines it, and its name there
     "BoundComponent": ("api.components", "BoundComponent"),
     "BrittleInput": ("api.brittle_inputs", "BrittleInput"),
+    "DefenceResult": ("api.defence_result", "DefenceResult"),
     "EvaluationResult": ("api.evaluation_result", "EvaluationResult"),
     "RandomStreams": ("numerics.tensors", "RandomStreams"),
     "brittle_inputs": ("api.brittle_inputs", "brittle_inputs"),
@@ -44,6 +47,7 @@ _ORIGINS = {  # each public name: the module that defines it, and its name there
     "components": ("api.components", "components"),
     "detector_scores": ("api.detector_scores", "detector_scores"),
     "evaluate": ("api.robust_accuracy", "evaluate"),
+    "evaluate_defence": ("api.defences", "evaluate_defence"),
     "evaluate_scores": ("api.detector_scores", "evaluate_scores"),
     "gradient_norms": ("api.gradient_norms", "gradient_norms"),
     "load_study": ("api.studies", "load_study"),
@@ -52,6 +56,7 @@ _ORIGINS = {  # each public name: the module that defines it, and its name there
 __all__ = [
     "BoundComponent",
     "BrittleInput",
+    "DefenceResult",
     "EvaluationResult",
     "RandomStreams",
     "__version__",
@@ -61,6 +66,7 @@ __all__ = [
     "components",
     "detector_scores",
     "evaluate",
+    "evaluate_defence",
     "evaluate_scores",
     "gradient_norms",
     "load_study",
