@@ -94,7 +94,7 @@ def measured(lab: Lab, kinds: list[str], names: list[str], chosen: list[str]) ->
             print(
                 f"{kind} {name} {judge}: {'no number' if left is None else f'{sum(left) / len(left):.1%}'}", flush=True
             )
-        if {"touchstone", "felling" if kind != "honest" else "touchstone"} <= set(cells):
+        if table.complete(kind, cells):
             lines.append(table.line(name, kind, cells))
     return {
         "command": f"python benchmarks/fallen_defences {' '.join(sys.argv[1:])}".strip(),

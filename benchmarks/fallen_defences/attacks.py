@@ -146,6 +146,6 @@ def both(value: Value, score: Value, threshold: float, *, sure: float = 1.0, wei
     """Return a value to be wrong by a lead and to have a score below the threshold, in one loss.
 
     References:
-        Carlini & Wagner 2017 (1705.07263), section 3: the detector's loss is added to the classifier's.
+        Carlini & Wagner 2017 (1705.07263): the detector's loss is added to the classifier's.
     """
     return lambda points: value(points).clamp(max=sure) - weight * (score(points) - threshold).clamp_min(-0.1)

@@ -57,13 +57,13 @@ def _smooth_labels(model: nn.Module, images: Tensor, labels: Tensor, generator: 
 NETWORKS: dict[str, Callable[[Base], nn.Module]] = {
     "plain": lambda base: base.network,
     "pgd": lambda base: Base(base.lab, adversarial=True).network,
-    "trades": lambda base: base.lab.trained("trades", small_cnn, _trades, small_cnn),
+    "trades": lambda base: base.lab.trained("trades", small_cnn, _trades, [_trades]),
     "linear": lambda base: Base(base.lab, adversarial=True).trained(
         "linear", softmax_regression, mean_cross_entropy, softmax_regression
     ),
     "smoothed": lambda base: Smoothed(base.trained("noisy", small_cnn, _noisy, small_cnn)).eval(),
-    "fgsm": lambda base: base.lab.trained("fgsm", small_cnn, _fgsm, small_cnn),
-    "label_smoothed": lambda base: base.lab.trained("label_smoothed", small_cnn, _smooth_labels, small_cnn),
+    "fgsm": lambda base: base.lab.trained("fgsm", small_cnn, _fgsm, [_fgsm]),
+    "label_smoothed": lambda base: base.lab.trained("label_smoothed", small_cnn, _smooth_labels, [_smooth_labels]),
 }
 
 
@@ -74,4 +74,4 @@ def build(base: Base, name: str) -> Defence:
     def none(images: Tensor, labels: Tensor, eps: float) -> Tensor:
         return images
 
-    return Defence(model, textbook_pgd, none, drawn=name == "smoothed")
+    return Defence(model, textbook_pgd, none, drawn=name == "smoothed", share=10 if name == "smoothed" else 1)

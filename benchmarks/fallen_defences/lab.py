@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from touchstone.attacks.adversary.losses import cross_entropy
 from touchstone.attacks.pgd import pgd
 from touchstone.data.fashion_mnist import fashion_mnist
 from touchstone.data.sources.fashion_mnist import fashion_mnist as fetch
+from touchstone.digests import sha256
 from touchstone.models.networks import checkpoints
 from touchstone.models.small_cnn import small_cnn
 from touchstone.numerics.tensors import RandomStreams, frozen
@@ -94,14 +94,15 @@ class Lab:
         name: str,
         architecture: Callable[..., nn.Module],
         objective: Callable[..., Tensor],
-        source: object,
+        sources: Sequence[object],
         *,
         epochs: int | None = None,
         rate: float = 0.002,
     ) -> nn.Module:
-        """Return a network, from the folder if its training has been run; `source` is the code that it depends on."""
+        """Return a network, from the folder if the modules that define what is in `sources` have trained it before."""
         epochs = epochs or self.epochs
-        code = hashlib.sha256(inspect.getsource(source).encode()).hexdigest()[:8]  # type: ignore[arg-type]
+        modules = sorted({inspect.getsourcefile(source) for source in sources})  # type: ignore[arg-type,type-var]
+        code = sha256(b"".join(Path(module).read_bytes() for module in modules))[-8:]  # type: ignore[arg-type]
         file = self.folder / "weights" / f"{name}_{self.training}_{epochs}_{code}.safetensors"
         if not file.is_file():
             validation = self.part("validation", min(500, self.training))
@@ -165,4 +166,6 @@ class Base:
                     images = pgd(model, images, labels, generator, **settings)  # type: ignore[arg-type]
             return loss(model, images, labels)
 
-        return self.lab.trained(f"{name}_{self.kind}", architecture, objective, source, epochs=epochs, rate=rate)
+        return self.lab.trained(
+            f"{name}_{self.kind}", architecture, objective, (source, loss), epochs=epochs, rate=rate
+        )

@@ -47,6 +47,12 @@ def difference(first: Sequence[int], second: Sequence[int]) -> tuple[float, floa
     return (more - less) / count, middle - 1.96 * spread, middle + 1.96 * spread
 
 
+def complete(kind: str, cells: Cells) -> bool:
+    """Return whether enough judges have been asked for a line of the table."""
+    needed = {"fallen": {"weak", "plain", "touchstone", "felling"}, "twin": {"touchstone", "felling"}}
+    return needed.get(kind, {"touchstone"}) <= set(cells) and any(judged(cells, name) for name in BEST)
+
+
 def counts(cells: Cells) -> bool:
     """Return whether a rebuild is one: its weak evaluation shows a gap, and the felling attack halves it."""
     gain, left = (share(cells[name]) - share(cells["plain"]) for name in ("weak", "felling"))

@@ -17,7 +17,7 @@ from touchstone.models.small_cnn import small_cnn
 PAPER = Paper(
     mechanism="ensembles",
     defence="Pang et al. 2019 (1901.08846)",
-    felled="Tramer et al. 2020 (2002.08347), section 10",
+    felled="Tramer et al. 2020 (2002.08347)",
     deviates="three small CNNs; the paper has ResNet-20s",
 )
 MEMBERS, ENTROPY, DIVERSITY = 3, 2.0, 0.5

@@ -16,7 +16,7 @@ from fallen_defences.lab import Base
 PAPER = Paper(
     mechanism="supervised detectors",
     defence="Xu, Evans & Qi 2018 (1704.01155)",
-    felled="He et al. 2017 (1706.04701), section 4",
+    felled="He et al. 2017 (1706.04701)",
     deviates="8 grey levels, as clothes have shades; the paper takes 2 on MNIST. Minimal attacks are L-inf",
 )
 LEVELS = 8

@@ -18,7 +18,7 @@ from touchstone.models.small_cnn import small_cnn
 PAPER = Paper(
     mechanism="ensembles",
     defence="Guo et al. 2018 (1711.00117)",
-    felled="Athalye et al. 2018 (1802.00420), section 5.2.1",
+    felled="Athalye et al. 2018 (1802.00420)",
     deviates="8 grey levels and 10 crops of 24 pixels; the paper has 30 crops, and also JPEG, total variation and quilting",
 )
 LEVELS, CROPS, SIDE = 8, 10, 24
@@ -70,4 +70,4 @@ def build(base: Base) -> Defence:
     def felling(images: Tensor, labels: Tensor, eps: float) -> Tensor:
         return climb(lead(model, labels, DRAWS), images, eps, steps=STEPS)
 
-    return Defence(model, deepfool, felling, seen=base.network, drawn=True, share=2)
+    return Defence(model, deepfool, felling, seen=base.network, drawn=True, share=10)

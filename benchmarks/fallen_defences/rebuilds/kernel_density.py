@@ -9,7 +9,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from fallen_defences.attacks import both, climb, deepfool, lead, past
+from fallen_defences.attacks import both, climb, lead, past, textbook_pgd
 from fallen_defences.defence import Defence, Paper
 from fallen_defences.lab import Base, mean_cross_entropy
 from touchstone.models.small_cnn import small_cnn
@@ -17,7 +17,7 @@ from touchstone.models.small_cnn import small_cnn
 PAPER = Paper(
     mechanism="density detectors",
     defence="Feinman et al. 2017 (1703.00410)",
-    felled="Carlini & Wagner 2017 (1705.07263), sections 5.1 and 5.2",
+    felled="Carlini & Wagner 2017 (1705.07263)",
     deviates="20 dropout masks that are drawn once; the width of the kernel is the median distance in a class over 4",
 )
 MASKS, DROPPED = 20, 0.5
@@ -36,17 +36,17 @@ class Doubt(nn.Module):
         super().__init__()
         self.network, self.weights = network, torch.ones(2)
         self.masks = (torch.rand(MASKS, 1, 128, generator=torch.Generator().manual_seed(0)) > DROPPED) / (1 - DROPPED)
-        known, self.classes, _ = base.lab.fitted
-        self.known = self.features(known)
+        images, labels, _ = base.lab.fitted
+        half = len(images) // 2  # an image that the density was fitted on lies in its own kernel
+        self.known, self.classes, clean = self.features(images[:half]), labels[:half], images[half:]
         within = torch.cdist(self.known, self.known)[self.classes[:, None] == self.classes]
         self.width = float(within[within > 0].median()) / 4
-        attacked = deepfool(network, known, self.classes, PAPER.eps)
-        read = torch.cat([self.read(known), self.read(attacked)]).detach()
+        attacked = textbook_pgd(network, clean, labels[half:], PAPER.eps)
+        read = torch.cat([self.read(clean), self.read(attacked)]).detach()
         self.mean, self.scale = read.mean(0), read.std(0).clamp_min(1e-9)
-        kind = torch.arange(len(read)) >= len(known)
-        self.weights = torch.from_numpy(
-            LogisticRegression().fit((read - self.mean) / self.scale, kind).coef_[0]
-        ).float()
+        kind = torch.arange(len(read)) >= len(clean)
+        fitted = LogisticRegression().fit((read - self.mean) / self.scale, kind)
+        self.weights = torch.from_numpy(fitted.coef_[0]).float()
 
     def features(self, images: Tensor) -> Tensor:
         """Return the input of the last layer, (N, 128)."""
@@ -77,4 +77,4 @@ def build(base: Base) -> Defence:
         value = both(lead(model, labels), score, threshold)
         return climb(value, images, eps, steps=200, restarts=3, fooled=fooled)
 
-    return Defence(model, deepfool, felling, score=score, threshold=threshold)
+    return Defence(model, textbook_pgd, felling, score=score, threshold=threshold)

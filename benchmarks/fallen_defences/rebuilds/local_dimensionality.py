@@ -1,7 +1,7 @@
 """Local intrinsic dimensionality (LID) of every layer, by a logistic regression: it is higher around attacked images.
 
-It was shown on attacks that stop at the boundary. Athalye et al. ignore the detector and take images of which the network
-is very sure.
+It was shown on attacks of one kind at a time, that do not know it. Athalye et al. ignore the detector and take images of
+which the network is very sure; where that is not enough, the score goes into the loss.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from fallen_defences.attacks import both, climb, deepfool, lead, past
+from fallen_defences.attacks import both, climb, fgsm, lead, past
 from fallen_defences.defence import Defence, Paper
 from fallen_defences.lab import Base
 
 PAPER = Paper(
     mechanism="density detectors",
     defence="Ma et al. 2018 (1801.02613)",
-    felled="Athalye et al. 2018 (1802.00420), section 5.2.2",
+    felled="Athalye et al. 2018 (1802.00420)",
     deviates="distances to 100 fixed clean images; in the paper to the batch of each image",
 )
 NEIGHBOURS, REFERENCES = 20, 100
@@ -33,7 +33,7 @@ class Dimensionality(nn.Module):
         self.references = [part.detach() for part in self.layers(images[:REFERENCES])]
         clean, clean_labels = images[REFERENCES:], labels[REFERENCES:]
         noisy = (clean + PAPER.eps / 4 * torch.randn_like(clean)).clamp(0, 1)
-        attacked = deepfool(network, clean, clean_labels, PAPER.eps)
+        attacked = fgsm(network, clean, clean_labels, PAPER.eps)
         read = torch.cat([self.read(part) for part in (clean, noisy, attacked)]).detach()
         self.mean, self.scale = read.mean(0), read.std(0).clamp_min(1e-9)
         kind = torch.arange(len(read)) >= 2 * len(clean)
@@ -74,4 +74,4 @@ def build(base: Base) -> Defence:
         with_score = climb(both(lead(model, labels), score, threshold), images, eps, fooled=fooled)
         return torch.where(fooled(sure)[:, None, None, None], sure, with_score)
 
-    return Defence(model, deepfool, felling, score=score, threshold=threshold)
+    return Defence(model, fgsm, felling, score=score, threshold=threshold)

@@ -18,7 +18,7 @@ from touchstone.models.small_cnn import small_cnn
 PAPER = Paper(
     mechanism="misleads the loss",
     defence="Pang et al. 2020 (1905.10626)",
-    felled="Tramer et al. 2020 (2002.08347), section 8",
+    felled="Tramer et al. 2020 (2002.08347)",
     deviates="a small CNN; the paper has a ResNet-32",
 )
 FEATURES, RADIUS = 64, 10.0

@@ -1,8 +1,8 @@
 """The odds are odd: under noise, the logits of attacked images move back towards the true class.
 
 For each predicted and each other class, the mean move of their difference is compared with that of clean images; an image
-is rejected if one of them is too large. Tramer et al. make attacked images whose logits are those of a clean image of
-another class, noise included.
+is rejected if one of them is too large. Tramer et al. copy the logits of a clean image of another class, noise included;
+here after an attack on class and score at once.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fallen_defences.attacks import climb, past, textbook_pgd
+from fallen_defences.attacks import both, climb, lead, past, textbook_pgd
 from fallen_defences.defence import Defence, Paper
 from fallen_defences.lab import Base
 
 PAPER = Paper(
     mechanism="abstention",
     defence="Roth, Kilcher & Hofmann 2019 (1902.04818)",
-    felled="Tramer et al. 2020 (2002.08347), section 6; Hosseini et al. 2019 (1907.12138)",
+    felled="Tramer et al. 2020 (2002.08347); Hosseini et al. 2019 (1907.12138)",
     deviates="16 noises that are drawn once; it rejects, and does not correct predictions",
 )
 NOISES, SPREAD = 16, 0.1
@@ -65,7 +65,7 @@ def build(base: Base) -> Defence:
     def felling(images: Tensor, labels: Tensor, eps: float) -> Tensor:
         fooled = past(model, labels, score, threshold)
         likeliest = model(images).scatter(1, labels[:, None], -torch.inf).argsort(1, descending=True)
-        best = images
+        best = climb(both(lead(model, labels), score, threshold), images, eps, fooled=fooled)
         for target in likeliest[:, :2].unbind(1):
             rows = torch.stack([torch.nonzero(source_labels == label)[0, 0] for label in target])
             wanted, wanted_noisy = model(sources[rows]), score.noisy(sources[rows])
@@ -77,4 +77,4 @@ def build(base: Base) -> Defence:
             best = torch.where(fooled(found)[:, None, None, None], found, best)
         return best
 
-    return Defence(model, textbook_pgd, felling, score=score, threshold=threshold, share=2)
+    return Defence(model, textbook_pgd, felling, score=score, threshold=threshold, share=5)

@@ -1,6 +1,6 @@
 """SOAP: before an image is classified, gradient steps lower the error with which the network reconstructs it.
 
-It was shown against attacks that do not know of the steps. Croce et al. follow the gradient through them: the identity's.
+It was shown against attacks that do not know of the steps. Croce et al. follow gradients through them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from torch.nn import functional
 from fallen_defences.attacks import climb, lead, textbook_pgd, wrong
 from fallen_defences.defence import Defence, Paper
 from fallen_defences.lab import Base
+from touchstone.models.small_cnn import small_cnn
 
 PAPER = Paper(
     mechanism="unrolled",
@@ -28,53 +29,50 @@ class Reconstructing(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.encode = nn.Sequential(
-            nn.Conv2d(1, 16, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),
-            nn.Flatten(), nn.Linear(32 * 49, 128), nn.ReLU(),
-        )  # fmt: skip
-        self.head = nn.Linear(128, classes)
+        *first, self.head = small_cnn((1, 28, 28), classes)  # type: ignore[misc]
+        self.encode = nn.Sequential(*first)
         self.decode = nn.Sequential(nn.Linear(128, 784), nn.Sigmoid(), nn.Unflatten(1, (1, 28, 28)))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits, without purification."""
         return self.head(self.encode(images))
 
-    def error(self, images: Tensor) -> Tensor:
-        """Return the mean squared error of reconstruction, (N,)."""
-        return (self.decode(self.encode(images)) - images).square().flatten(1).mean(1)
+    def error(self, noisy: Tensor, images: Tensor) -> Tensor:
+        """Return the mean squared error of reconstruction."""
+        return (self.decode(self.encode(noisy)) - images).square().mean()
 
 
 class Purified(nn.Module):
-    """The network behind its purifier."""
+    """The network behind its purifier, whose steps are signs, or smooth so that gradients can be followed through them."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, smooth: bool = False) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.smooth = network, smooth
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits of the purified images."""
+        """Return the logits after steps down the error."""
         change = torch.zeros_like(images)
         for _ in range(STEPS):
             with torch.enable_grad():
-                moved = (images + change).detach().requires_grad_()
-                (gradient,) = torch.autograd.grad(self.network[1].error(moved).sum(), moved)
-            change = (change - 2 * PURIFIED_BY / STEPS * gradient.sign()).clamp(-PURIFIED_BY, PURIFIED_BY)
+                moved = images + change if self.smooth else (images + change).detach().requires_grad_()
+                (gradient,) = torch.autograd.grad(self.network[1].error(moved, moved), moved, create_graph=self.smooth)
+            step = gradient / (gradient.abs() + self.smooth * gradient.abs().mean()).clamp_min(1e-20)
+            change = (change - 2 * PURIFIED_BY / STEPS * step).clamp(-PURIFIED_BY, PURIFIED_BY)
         return self.network((images + change).clamp(0, 1))
 
 
 def joint_loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """Return cross-entropy and the error with which noisy images are reconstructed."""
-    noisy = images + NOISE * torch.randn_like(images)
-    wrong = (model[1].decode(model[1].encode(noisy)) - images).square().mean()  # type: ignore[index]
-    return functional.cross_entropy(model(images), labels) + WEIGHT * wrong
+    error = model[1].error(images + NOISE * torch.randn_like(images), images)  # type: ignore[index,operator]
+    return functional.cross_entropy(model(images), labels) + WEIGHT * error
 
 
 def build(base: Base) -> Defence:
     """Return the defence."""
     network = base.trained("soap", lambda input_shape, classes: Reconstructing(classes), joint_loss, Reconstructing)
-    model = Purified(network).eval()
+    model, smooth = Purified(network).eval(), Purified(network, smooth=True).eval()
 
     def felling(images: Tensor, labels: Tensor, eps: float) -> Tensor:
-        return climb(lead(model, labels), images, eps, restarts=2, fooled=wrong(model, labels))
+        return climb(lead(smooth, labels), images, eps, restarts=2, fooled=wrong(model, labels))
 
-    return Defence(model, textbook_pgd, felling, seen=network, share=2)
+    return Defence(model, textbook_pgd, felling, seen=network, share=5)

@@ -16,7 +16,7 @@ from fallen_defences.lab import Base
 PAPER = Paper(
     mechanism="unrolled",
     defence="Samangouei, Kabkab & Chellappa 2018 (1805.06605)",
-    felled="Athalye et al. 2018 (1802.00420), section 5.4.2",
+    felled="Athalye et al. 2018 (1802.00420)",
     deviates="the decoder of a small variational autoencoder, no GAN; 25 steps from 2 fixed starts, not 200 from 10",
 )
 CODE, STEPS, STARTS, RATE, MOMENTUM = 24, 25, 2, 0.02, 0.7

@@ -17,10 +17,10 @@ from fallen_defences.lab import Base
 PAPER = Paper(
     mechanism="random",
     defence="Xie et al. 2018 (1711.01991)",
-    felled="Athalye et al. 2018 (1802.00420), section 5.3.2",
-    deviates="the network takes 28 pixels, so images shrink to between 24 and 28 before they are padded; the paper enlarges",
+    felled="Athalye et al. 2018 (1802.00420)",
+    deviates="the network takes 28 pixels, so images shrink to between 26 and 28 before they are padded; the paper enlarges",
 )
-SMALLEST = 24 / 28
+SMALLEST = 26 / 28
 DRAWS, STEPS = 30, 50  # of EOT
 
 

@@ -18,7 +18,7 @@ from touchstone.attacks.adversary.losses import cross_entropy
 PAPER = Paper(
     mechanism="supervised detectors",
     defence="Metzen et al. 2017 (1702.04267)",
-    felled="Carlini & Wagner 2017 (1705.07263), section 3.3",
+    felled="Carlini & Wagner 2017 (1705.07263)",
     deviates="trained on images of a fixed attacker; the paper also has a dynamic one",
 )
 DEPTH = 4  # layers of the classifier before the detector

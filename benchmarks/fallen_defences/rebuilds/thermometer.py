@@ -17,7 +17,7 @@ from touchstone.models.small_cnn import small_cnn
 PAPER = Paper(
     mechanism="shattered gradients",
     defence="Buckman et al. 2018 (ICLR, OpenReview S18Su--CW)",
-    felled="Athalye et al. 2018 (1802.00420), section 5.1.1",
+    felled="Athalye et al. 2018 (1802.00420)",
     deviates="a plain training; the paper also trains on LS-PGA images, which the twin replaces by PGD past the ramps",
 )
 LEVELS = 16
