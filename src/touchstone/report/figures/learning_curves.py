@@ -20,6 +20,7 @@ ACCURACIES = {
     ATTACKED: "under the training's attack",
     PGD: "under 20 steps of PGD",
 }
+HEIGHT = 1.6  # inches of a panel; they are above each other, so that an epoch is at one place in all
 LOSSES = {"train_loss": "in training", "validation_loss": "in validation"}
 
 
@@ -43,22 +44,23 @@ def learning_curves(checkpoints: list[Cell], *, networks: list[str] | None = Non
     measured = {name for cell in shown for name in cell.noun.history}
     panels = ACCURACIES if measured & set(ACCURACIES) else LOSSES
     curves = [name for name in panels if name in measured]
-    figure, grid = drawing.panels(len(curves), columns=3, height=2.7, sharey=True)
+    figure, grid = drawing.panels(len(curves), columns=1, height=HEIGHT, sharex=True, sharey=True)
     groups = grouped(shown, _name)
     for axes, curve in zip(grid, curves, strict=True):
         for name, cells in groups.items():
             values = [cell.noun.history[curve] for cell in cells if curve in cell.noun.history]
             if values:
                 _draw(axes, name, np.stack(values), groups)
-        axes.set(title=panels[curve], xlabel="epoch")
+        axes.set(title=panels[curve])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if panels is ACCURACIES:
         grid[0].set_ylim(-0.02, 1.02)
         grid[0].yaxis.set_major_formatter(PercentFormatter(1))
     else:
         grid[0].set_yscale("log")
+    figure.supxlabel("epoch", fontsize=9)
     figure.supylabel("accuracy" if panels is ACCURACIES else "loss (nats)", fontsize=9)
-    legend_below(figure, grid, ncols=4)
+    legend_below(figure, grid, ncols=2)
     drawing.headline(figure, _takeaway(groups, curves))
     return drawing.described(figure, _words(groups, curves))
 
