@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,22 +110,28 @@ def _guarded(subject: Subject) -> Cell:
         spread = float(torch.cat([defence.score(part) for (part,) in batches(BATCH, rows.images)]).std())  # type: ignore[misc]
     guard = Guarded(defence.model, defence.score, ("images",), {}, defence.threshold, max(spread, 1e-6), {})  # type: ignore[arg-type]
     with counted(defence.model) as effort:
-        adaptive = subject.survivors(_each(evasion_suite, guard, subject))
+        adaptive = subject.survivors(_each(evasion_suite, guard, rows, subject.eps))
         passes = _passes(effort, rows)
-    oblivious = subject.survivors(_each(attack_suite, defence.model, subject))
+    oblivious = subject.survivors(_each(attack_suite, defence.model, rows, subject.eps))
     check, value = CHECKS["evades_less_than_oblivious"], float((adaptive.double() - oblivious.double()).mean())
     says = [] if check.passed(value) else [f"{check.in_words(value)}, asked {check.asked}"]
     return Cell(adaptive & oblivious, says, passes, bool(says))
 
 
-def _each(attack: Callable[..., Tensor], target: object, subject: Subject, **settings: Any) -> Tensor:
+def _each(attack: Callable[..., Tensor], target: object, rows: Rows, eps: float, **settings: Any) -> Tensor:
     """Return the images of one of our attacks."""
     return torch.cat(
         [
-            attack(target, images, labels, RandomStreams(0, "attack", ids), eps=subject.eps, **settings)
-            for images, labels, ids in batches(BATCH, *subject.rows)
+            attack(target, images, labels, RandomStreams(0, "attack", ids), eps=eps, **settings)
+            for images, labels, ids in batches(BATCH, *rows)
         ]
     )
+
+
+@cache
+def _transferred(base: Base, eps: float) -> Tensor:
+    """Return the images that our suite makes on an undefended network; every defence is shown the same."""
+    return _each(attack_suite, base.network, base.lab.rows, eps)
 
 
 def by_autoattack(subject: Subject, version: str = "standard") -> Cell:
@@ -174,7 +181,7 @@ def by_tenfold(subject: Subject) -> Cell:
     if defence.score is not None:
         guard = Guarded(defence.model, defence.score, ("images",), {}, defence.threshold, 1.0, {})  # type: ignore[arg-type]
         with counted(defence.model) as effort:
-            images = _each(evasion_suite, guard, subject, steps=200, restarts=10, queries=2000)
+            images = _each(evasion_suite, guard, rows, subject.eps, steps=200, restarts=10, queries=2000)
         return Cell(subject.survivors(images), [], _passes(effort, rows))
     settings = {"draws": DRAWS, "steps": 200} if defence.drawn else TENFOLD
     cell, attacked = _evaluated(subject, **settings)
@@ -183,7 +190,8 @@ def by_tenfold(subject: Subject) -> Cell:
 
 def by_transfer(subject: Subject) -> Cell:
     """Judge by images that our suite made on the plain and on the adversarially trained network."""
-    left = [subject.survivors(_each(attack_suite, base.network, subject)) for base in subject.bases]
+    images = [_transferred(base, subject.eps)[:: subject.defence.share] for base in subject.bases]
+    left = [subject.survivors(made) for made in images]
     return Cell(min(left, key=lambda rows: int(rows.sum())), [], 0.0)
 
 
@@ -193,7 +201,8 @@ def by_square(subject: Subject) -> Cell:
     if defence.drawn:  # a lucky draw would end the search
         return Cell(None, ["not for defences that draw random numbers"], 0.0)
     with counted(defence.model) as effort:
-        images = _each(square, _Refusing(defence) if defence.score else defence.model, subject, queries=SQUARE_QUERIES)
+        model = _Refusing(defence) if defence.score else defence.model
+        images = _each(square, model, subject.rows, subject.eps, queries=SQUARE_QUERIES)
     return Cell(subject.survivors(images), [], _passes(effort, subject.rows))
 
 
