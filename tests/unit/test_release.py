@@ -11,8 +11,7 @@ import pytest
 import yaml
 
 import touchstone
-from touchstone import plugins, registry
-from touchstone.pipeline.orchestration import shipped_studies
+from touchstone import extras, plugins, registry
 
 ROOT = Path(__file__).parents[2]
 RELEASE = runpy.run_path(str(ROOT / "docs/release.py"))
@@ -98,7 +97,7 @@ def test_the_citation_files_agree_with_the_package():
     assert citation["license"] == PROJECT["license"] and codemeta["license"].endswith(f"/{PROJECT['license']}")
     assert citation["keywords"] == codemeta["keywords"] == PROJECT["keywords"]
     assert citation["authors"] == PROJECT["authors"]
-    assert codemeta["identifier"] == PROJECT["name"] == shipped_studies.DISTRIBUTION
+    assert codemeta["identifier"] == PROJECT["name"] == extras.DISTRIBUTION
     assert "version" not in PROJECT and PROJECT["dynamic"] == ["version"]
 
 

@@ -7,9 +7,9 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 from touchstone import plugins
+from touchstone.extras import DISTRIBUTION
 from touchstone.settings.files import read_yaml
 
-DISTRIBUTION = "touchstone-robustness"  # on package indexes, where another project is called touchstone
 PARAMS, STUDIES = Path("params.yaml"), Path("workflow/studies")
 
 
