@@ -19,7 +19,7 @@ import yaml
 
 import touchstone
 from touchstone import registry, testing
-from touchstone.__main__ import COMMANDS, command_line
+from touchstone.__main__ import COMMANDS, command_line, main
 from touchstone.provenance import archive
 from touchstone.records.metric_tables import METRIC_COLUMNS
 from touchstone.report.claim_files import COLUMNS
@@ -69,6 +69,7 @@ def commands() -> Iterator[str]:
         command = command_line.get_command(context, name)
         assert command is not None
         yield line(f"touchstone {name}", map(typed, command.params))
+    yield line("exit codes", " ".join(inspect.getdoc(main).split("\n\n")[1].rstrip(".").split()).split(", "))
 
 
 def typed(one: click.Parameter) -> str:
