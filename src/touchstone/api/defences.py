@@ -28,6 +28,7 @@ from touchstone.evaluations.statistics.thresholds import threshold_at
 from touchstone.numerics.tensors import RandomStreams, batches, seeded
 
 ANSWERS, CLASSIFIER = "only its answers", "the classifier, not the rejection"
+MOST_STARTS = 5  # of the evasion; its default
 UNSEEN = 0.02  # share of images that queries may find beyond gradients before a check fails
 
 
@@ -40,8 +41,8 @@ def evaluate_defence(
     false_positive_rate: float = 0.05,
     eps: float = 8 / 255,
     steps: int = 20,
-    restarts: int = 5,
-    queries: int = 500,
+    restarts: int = 20,
+    queries: int = 1500,
     draws: int = 1,
     backward: Callable[[Tensor], Any] | None = None,
     batch_size: int = 256,
@@ -65,7 +66,7 @@ def evaluate_defence(
         false_positive_rate: share of the calibration images that is rejected.
         eps: radius of the attacks, as a share of the pixel range; above 0 and below 0.5.
         steps: of each gradient attack.
-        restarts: of the attack suite and of the evasion.
+        restarts: of the attack suite; the evasion has at most five.
         queries: of the searches with squares.
         draws: calls of the defence per pass of an attack, if it draws random numbers; 20 or more then.
         backward: what attacks differentiate in place of the defence: the same without its purifier, or with a
@@ -193,7 +194,9 @@ def _attacked(
         if len(rows):
             target = Whole(whole.model, whole.threshold, whole.spread, whole.draws, other)
             part = (images[rows], labels[rows], streams.take(rows))
-            starts = restarts if other is None else 1  # a stand-in's own gradient is the same from near starts
+            starts = (
+                min(restarts, MOST_STARTS) if other is None else 1
+            )  # a stand-in's own gradient is the same from near starts
             evading = partial(evasion_suite, eps=eps, steps=steps, restarts=starts, queries=0)
             better = lowest_of(whole, *part[:2], [found["gradients"][rows], evading(cast(Guarded, target), *part)])
             found["gradients"] = found["gradients"].index_copy(0, rows, better)

@@ -33,9 +33,18 @@ def run_assay(options: SimpleNamespace) -> int:
     """Inspect the model, write its study and run it; return the exit code."""
     if not options.dry_run and devices.missing(options.device):
         raise ValueError(devices.NO_GPU)
+    direct = options.against is not None or arguments.is_code(options.model)
+    if direct:
+        arguments.check_unused(options)
     arguments.parsed(SimpleNamespace(**vars(options) | {"data": "."}))  # so that a mistake costs no download
     options.data = str(named_data.located(options.data))
     typed = arguments.parsed(options)
+    if direct:
+        from touchstone.assay.direct import run_direct  # it imports torch, which takes seconds
+
+        found = run_direct(typed, options)
+        say(*found.lines())
+        return written(found, options)
     place = study_file.choose(typed.target, typed.subject, named=typed.named, force=typed.force)
     if not options.dry_run:
         try:

@@ -14,7 +14,9 @@ RESULTS = ("--json", "--markdown", "--fail-under")
 
 
 @click.command("assay", cls=Command, options_metavar="--data PATH [OPTIONS]")
-@click.argument("model", type=FILE, help="a .pt2, .onnx or weights file, a torchvision name, or robustbench:NAME")
+@click.argument(
+    "model", type=FILE, help="a .pt2, .onnx or weights file, module:function, a torchvision name, robustbench:NAME"
+)
 @click.option(
     "--data", type=FILE, required=True, metavar="PATH", help="a folder per class, .npz, .safetensors, or cifar10"
 )
@@ -24,6 +26,7 @@ RESULTS = ("--json", "--markdown", "--fail-under")
 @click.option("--eps", metavar="EPS", help="L-inf budget, of the pixel range (default: the zoo's, or 8/255)")
 @click.option("--quick", is_flag=True, help="minutes: 100 images, few steps")
 @click.option("--full", is_flag=True, help="up to 1,000 images, many steps")
+@click.option("--against", type=FILE, metavar="MODEL", help="a second model: compare both, image by image")
 @click.option("--architecture", metavar="M:F", help="module:function; returns the network of the weights")
 @click.option("--weights", type=FILE, metavar="FILE", help="of a torchvision network (default: published)")
 @click.option("--key", metavar="NAME", help="of the weights, in a file that holds several: ema")
@@ -63,6 +66,8 @@ def main(quick: bool, full: bool, **options: Any) -> int:
     Examples:
       touchstone assay model.pt2 --data pictures/ --trust-code
       touchstone assay resnet18 --data pictures/ --quick
+      touchstone assay defence:defend --data pictures/ --trust-code
+      touchstone assay new.pt2 --against old.pt2 --data pictures/ --trust-code
       touchstone assay resnet18 --data pictures/ --json out.json --fail-under 0.4
       touchstone assay robustbench:Carmon2019Unlabeled --data cifar10 --dry-run
     """
