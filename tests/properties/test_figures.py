@@ -90,7 +90,8 @@ def check_axes_have_words(function):
         return
     for axes in figure.axes:
         assert axes.get_title(loc="left") or axes.get_title() or len(figure.axes) == 1  # several panels each need one
-        assert axes.get_xlabel() or figure.get_supxlabel()
+        below = figure.axes[-1] if axes.get_shared_x_axes().joined(axes, figure.axes[-1]) else axes
+        assert axes.get_xlabel() or below.get_xlabel() or figure.get_supxlabel()
         assert axes.get_ylabel() or figure.get_supylabel()
 
 

@@ -11,7 +11,7 @@ from touchstone.contracts import PositiveFloat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 from touchstone.report.figures._curves import Curve, draw, label_ends, legend_below, means_first
-from touchstone.report.figures._words import attack_name
+from touchstone.report.figures._words import attack_name, in_sentence
 
 Panels = dict[tuple[str, str], dict[str, Curve]]  # (clean set, family of attacks) -> classifier -> curve
 
@@ -150,7 +150,7 @@ def _fall(curves: Panels, about: list[str] | None, training_eps: float | None) -
     if not both:
         return ""
     entry, eps = max(both, key=lambda place: both[place][0].value - both[place][1].value)
-    kept = ", on ".join(f"{row.value:.0%} under {attack_name([row.threat])}" for row in both[entry, eps])
+    kept = ", on ".join(f"{row.value:.0%} under {in_sentence(attack_name([row.threat]))}" for row in both[entry, eps])
     return f"At {'the training ' if trained else ''}eps {eps:g}, {entry} is right on {kept}"
 
 

@@ -77,8 +77,10 @@ def _missed(others: Array, brittle: Array) -> float:
 
 
 def _takeaway(missed: dict[float, dict[str, float]]) -> str:
-    """Return how many brittle inputs the logit margin misses, at the first eps that most classifiers have a curve of."""
-    eps = max(missed, key=lambda eps: len(missed[eps]))
+    """Return how many brittle inputs the logit margin misses, at the middle one of the eps with the most curves."""
+    most = max(map(len, missed.values()))
+    drawn = [eps for eps in sorted(missed) if len(missed[eps]) == most]
+    eps = drawn[len(drawn) // 2]
     first, *others = missed[eps].items()
     words = f"With {FLAGGED:.0%} of the others flagged, the logit margin misses {first[1]:.0%} of the brittle inputs"
     return ", ".join([f"{words} (eps {eps:g}) of {first[0]}", *(f"{share:.0%} of {name}" for name, share in others)])

@@ -10,6 +10,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.report.figures import _heat_maps
+from touchstone.report.figures._words import auroc_words
 
 
 def detector_matrix(
@@ -72,7 +73,7 @@ def _where(by: str) -> str:
 
 
 def _sentence(detector: str, value: float, kind: str) -> str:
-    return f"the best detector {kind.split(' (')[0]} is {detector} (AUROC {value:.2f})"
+    return f"the best detector {kind.split(' (')[0]} is {detector} (AUROC {auroc_words(value)})"
 
 
 def _shown(metrics: list[MetricRow], entry: str) -> dict[tuple[str, str], MetricRow]:

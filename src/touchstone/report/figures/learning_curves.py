@@ -58,7 +58,7 @@ def learning_curves(checkpoints: list[Cell], *, networks: list[str] | None = Non
         grid[0].yaxis.set_major_formatter(PercentFormatter(1))
     else:
         grid[0].set_yscale("log")
-    figure.supxlabel("epoch", fontsize=9)
+    grid[-1].set_xlabel("epoch")
     figure.supylabel("accuracy" if panels is ACCURACIES else "loss (nats)", fontsize=9)
     legend_below(figure, grid, ncols=2)
     drawing.headline(figure, _takeaway(groups, curves))

@@ -10,8 +10,9 @@ from touchstone.evaluations.statistics.rows import grouped, only, place
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing, palette
 from touchstone.report.figures._roc_lines import roc_line
+from touchstone.report.figures._words import auroc_words
 
-LINE = 0.165  # inches of a line below a panel
+LINE = 0.2  # inches of a line below a panel
 
 
 def roc_curves(
@@ -43,7 +44,7 @@ def roc_curves(
     if not id_cells or not groups:
         raise ValueError(f"no scores of {entry}.{seed} on {id_examples} and another set")
     detectors = sorted({cell.detector for cell in shown})
-    figure, panels = drawing.panels(len(groups), columns=3, height=2.4 + LINE * len(detectors))
+    figure, panels = drawing.panels(len(groups), columns=3, height=2.5 + LINE * len(detectors))
     areas = {name: _areas(id_cells, cells) for name, cells in groups.items()}
     for axes, (name, cells) in zip(panels, groups.items(), strict=True):
         for detector in sorted(areas[name], key=lambda detector: -areas[name][detector]):
@@ -82,4 +83,4 @@ def _takeaway(areas: dict[str, dict[str, float]]) -> str:
     name = min(best, key=lambda name: best[name][1])
     detector, value = best[name]
     where = f"Hardest to detect is {name}: there" if len(best) > 1 else f"On {name}"
-    return f"{where} the best detector, {detector}, has AUROC {value:.2f}"
+    return f"{where} the best detector, {detector}, has AUROC {auroc_words(value)}"

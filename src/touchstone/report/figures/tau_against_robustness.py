@@ -84,12 +84,16 @@ def _takeaway(whole: dict[str, dict[str, MetricRow]]) -> str:
     """Return where the logit margin ranks best, and how it ranks in the most robust network."""
     robust, ranked = (max(whole, key=lambda entry: whole[entry][name].value) for name in ("robust", "tau"))
 
-    def words(entry: str) -> str:
-        return f"{entry} (robust accuracy {whole[entry]['robust'].value:.0%}), with tau {whole[entry]['tau'].value:.2f}"
-
+    tau, accuracy = ({entry: rows[name].value for entry, rows in whole.items()} for name in ("tau", "robust"))
     if robust == ranked:
-        return f"The logit margin ranks best in the most robust network, {words(robust)}"
-    return f"The logit margin ranks best in {words(ranked)}; the most robust network is {words(robust)}"
+        return (
+            f"The logit margin ranks best in the most robust network, {robust}"
+            f" (robust accuracy {accuracy[robust]:.0%}): tau {tau[robust]:.2f}"
+        )
+    return (
+        f"The logit margin ranks best in {ranked}: tau {tau[ranked]:.2f} (robust accuracy {accuracy[ranked]:.0%});"
+        f" the most robust, {robust} ({accuracy[robust]:.0%}), has {tau[robust]:.2f}"
+    )
 
 
 def _bars(rows: dict[str, MetricRow]) -> tuple[Box, Box]:

@@ -75,8 +75,7 @@ def test_the_title_has_the_best_ranked_and_the_most_robust_network():
     figure = tau_against_robustness(rows)
 
     assert drawing.takeaway(figure) == (
-        "The logit margin ranks best in plain (robust accuracy 2%), with tau 0.90;"
-        " the most robust network is robust (robust accuracy 74%), with tau 0.59"
+        "The logit margin ranks best in plain: tau 0.90 (robust accuracy 2%); the most robust, robust (74%), has 0.59"
     )
     assert figure.axes[0].get_ylim()[0] == pytest.approx(0.55)
     assert all(text.arrow_patch for text in figure.axes[0].texts)
