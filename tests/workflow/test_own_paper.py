@@ -75,7 +75,7 @@ def test_a_paper_outside_the_repository_is_checked_run_judged_and_traced(clone, 
     assert "With a verdict: 1 of 1. The table: " in checked
     assert "The report: reports/own/report.html" in ran
     assert "Sspread-1  spread of the logits" in claims
-    assert "  detect cnn, seed 0: " in traced and "fetch sklearn_digits: 1 raw folder" in traced
+    assert "  detect cnn, seeds 0 to 4: " in traced and "fetch sklearn_digits: 1 raw folder" in traced
     assert "results/own/detect/cnn.0/scores/cnn.0/" in files and "data/raw/sklearn_digits" in files
     answer, lines = listed.split("\n\n")
     assert "[Sspread-1: " in answer and "may call unfair: A small network" in answer
