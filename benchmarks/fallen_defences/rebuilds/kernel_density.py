@@ -6,7 +6,6 @@ A logistic regression on both was shown on attacks that do not know it. Carlini 
 from __future__ import annotations
 
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from fallen_defences.attacks import both, climb, lead, past, textbook_pgd
@@ -34,7 +33,9 @@ class Doubt(nn.Module):
 
     def __init__(self, network: nn.Module, base: Base) -> None:
         super().__init__()
-        self.network, self.weights = network, torch.ones(2)
+        from sklearn.linear_model import LogisticRegression  # importing it sets variables that `racing.begin` clears
+
+        self.network = network
         self.masks = (torch.rand(MASKS, 1, 128, generator=torch.Generator().manual_seed(0)) > DROPPED) / (1 - DROPPED)
         images, labels, _ = base.lab.fitted
         half = len(images) // 2  # an image that the density was fitted on lies in its own kernel
@@ -44,8 +45,7 @@ class Doubt(nn.Module):
         attacked = textbook_pgd(network, clean, labels[half:], PAPER.eps)
         read = torch.cat([self.read(clean), self.read(attacked)]).detach()
         self.mean, self.scale = read.mean(0), read.std(0).clamp_min(1e-9)
-        kind = torch.arange(len(read)) >= len(clean)
-        fitted = LogisticRegression().fit((read - self.mean) / self.scale, kind)
+        fitted = LogisticRegression().fit((read - self.mean) / self.scale, torch.arange(len(read)) >= len(clean))
         self.weights = torch.from_numpy(fitted.coef_[0]).float()
 
     def features(self, images: Tensor) -> Tensor:

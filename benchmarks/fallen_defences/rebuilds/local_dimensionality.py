@@ -7,7 +7,6 @@ which the network is very sure; where that is not enough, the score goes into th
 from __future__ import annotations
 
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from fallen_defences.attacks import both, climb, fgsm, lead, past
@@ -28,6 +27,8 @@ class Dimensionality(nn.Module):
 
     def __init__(self, network: nn.Module, base: Base) -> None:
         super().__init__()
+        from sklearn.linear_model import LogisticRegression  # importing it sets variables that `racing.begin` clears
+
         self.network = network
         images, labels, _ = base.lab.fitted
         self.references = [part.detach() for part in self.layers(images[:REFERENCES])]

@@ -1,6 +1,8 @@
 """Fallen defences: rebuilds that keep their budget, stand-ins that change no answer, and verdicts as section 6 asks."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -259,12 +261,17 @@ def test_a_cell_holds_no_number_if_a_judge_refuses():
     assert not table.judged({"touchstone": Cell(None, ["why"], 0.0)._asdict()}, "touchstone")
 
 
-def test_the_command_runs_as_a_folder():
-    import subprocess
-    import sys
+def test_the_command_starts_once_in_the_environment_of_jobs():
+    """`racing.begin` restarts a command until no import changes the environment any more."""
+    folder = Path(command.__file__).parent
+    lines = (
+        "import runpy",
+        "from touchstone.pipeline.jobs import environment",
+        "environment.set_environment(1)",
+        f"runpy.run_path({str(folder)!r}, run_name='imported')",
+        "print(environment.set_environment(1))",
+    )
 
-    folder = Path(__file__).parents[3] / "benchmarks" / "fallen_defences"
-    done = subprocess.run([sys.executable, str(folder), "--help"], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", "; ".join(lines)], capture_output=True, text=True, check=False)
 
-    assert done.returncode == 0, done.stderr
-    assert "--keep" in done.stdout
+    assert done.stdout.strip() == "False", done.stderr
