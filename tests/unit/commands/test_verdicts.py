@@ -88,7 +88,22 @@ def test_the_claims_of_one_paper_are_printed(project, capsys):
 
 def finished(project, *, kinds=("claim", "counter", "number")):
     """Write the tables and the sidecar of a finished study: one paper with a claim of each kind."""
-    fields = ["claim", "paper", "kind", "setting", "criterion", "number", "measured", "unit", "low", "high", "status", "attacker", "says", "note"]
+    fields = [
+        "claim",
+        "paper",
+        "kind",
+        "setting",
+        "criterion",
+        "number",
+        "measured",
+        "unit",
+        "low",
+        "high",
+        "status",
+        "attacker",
+        "says",
+        "note",
+    ]
     words = {"claim": "holds,broken", "counter": "holds,does not apply", "number": ","}
     lines = [
         f"N{place},Nine,{kind},any,any,x,0.9,fraction,0.8,1.0,{words[kind]},What N{place} found is 90 %,"
