@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from touchstone.api.detector_scores import evaluate_scores as evaluate_scores
     from touchstone.api.evaluation_result import EvaluationResult as EvaluationResult
     from touchstone.api.gradient_norms import gradient_norms as gradient_norms
+    from touchstone.api.pairs import PairResult as PairResult
+    from touchstone.api.pairs import evaluate_pair as evaluate_pair
     from touchstone.api.robust_accuracy import evaluate as evaluate
     from touchstone.api.studies import load_study as load_study
     from touchstone.numerics.tensors import RandomStreams as RandomStreams
@@ -40,6 +42,7 @@ _ORIGINS = {  # each public name: the module that defines it, and its name there
     "BrittleInput": ("api.brittle_inputs", "BrittleInput"),
     "DefenceResult": ("api.defence_result", "DefenceResult"),
     "EvaluationResult": ("api.evaluation_result", "EvaluationResult"),
+    "PairResult": ("api.pairs", "PairResult"),
     "RandomStreams": ("numerics.tensors", "RandomStreams"),
     "brittle_inputs": ("api.brittle_inputs", "brittle_inputs"),
     "brittle_threshold": ("api.brittle_inputs", "brittle_threshold"),
@@ -48,6 +51,7 @@ _ORIGINS = {  # each public name: the module that defines it, and its name there
     "detector_scores": ("api.detector_scores", "detector_scores"),
     "evaluate": ("api.robust_accuracy", "evaluate"),
     "evaluate_defence": ("api.defences", "evaluate_defence"),
+    "evaluate_pair": ("api.pairs", "evaluate_pair"),
     "evaluate_scores": ("api.detector_scores", "evaluate_scores"),
     "gradient_norms": ("api.gradient_norms", "gradient_norms"),
     "load_study": ("api.studies", "load_study"),
@@ -58,6 +62,7 @@ __all__ = [
     "BrittleInput",
     "DefenceResult",
     "EvaluationResult",
+    "PairResult",
     "RandomStreams",
     "__version__",
     "brittle_inputs",
@@ -67,6 +72,7 @@ __all__ = [
     "detector_scores",
     "evaluate",
     "evaluate_defence",
+    "evaluate_pair",
     "evaluate_scores",
     "gradient_norms",
     "load_study",

@@ -106,8 +106,16 @@ LABELLED = [evaluate, scores_of_fit, attack, margin]
 DOORS = [
     *LABELLED, brittle_inputs, brittle_threshold, scores, scores_inside, scores_of_anomalous, gradient_norms, reader_of_images,
 ]  # fmt: skip
-CHECKED_ELSEWHERE = {"evaluate_scores", "evaluate_defence"}
-WITHOUT_TENSORS = {"BrittleInput", "DefenceResult", "EvaluationResult", "__version__", "components", "load_study"}
+CHECKED_ELSEWHERE = {"evaluate_scores", "evaluate_defence", "evaluate_pair"}
+WITHOUT_TENSORS = {
+    "BrittleInput",
+    "DefenceResult",
+    "EvaluationResult",
+    "PairResult",
+    "__version__",
+    "components",
+    "load_study",
+}
 
 
 def test_every_public_name_is_a_door_here_or_takes_no_tensors():
