@@ -14,7 +14,7 @@ from torch import nn
 
 import attack_strength
 from fallen_defences import __main__ as command
-from fallen_defences import attacks, judges, rebuilds, table
+from fallen_defences import attacks, honest, judges, rebuilds, table
 from fallen_defences.defence import Defence, Hidden, stand_ins
 from fallen_defences.judges import Cell, Subject
 from fallen_defences.lab import Base, Lab
@@ -107,6 +107,17 @@ def test_each_rebuild_is_attacked_within_its_budget(lab, name, monkeypatch):
         assert float(attacked.min()) >= 0 and float(attacked.max()) <= 1
         assert defence.right(attacked, labels).shape == (COUNT,)
     assert len(list((lab.folder / "weights").glob("*.safetensors"))) > 0
+
+
+@pytest.mark.parametrize("name", honest.NETWORKS)
+def test_each_honest_network_classifies_and_rejects_nothing(lab, name):
+    network = honest.build(Base(lab), name)
+    images, labels, _ = lab.rows
+
+    with torch.no_grad():
+        assert network.model(images).shape == (COUNT, 10)
+    assert network.score is None
+    assert torch.equal(network.felling(images, labels, 0.1), images)
 
 
 def test_weights_are_trained_once(lab, monkeypatch):
