@@ -85,6 +85,7 @@ bench: .venv/development                ## run every benchmark at a small size, 
 	@$(BENCH)/pgd_speed.py --images 128 --rounds 3 --out build/bench
 	@$(BENCH)/attack_strength.py --images 64 --networks plain --norms linf --out build/bench
 	@$(BENCH)/newer_attacks.py --images 32 --networks plain --eps 0.15 --out build/bench
+	@$(BENCH)/fallen_defences --rebuilds distillation --kinds fallen --images 20 --training 500 --epochs 1 --keep build/bench/fallen_defences --out build/bench
 	@$(BENCH)/evaluate_call.py --images 20 --rounds 1 --out build/bench
 	@$(BENCH)/margin_excess.py --images 64 --rounds 1 --out build/bench
 	@$(BENCH)/stored_detectors.py --rows 2000 --width 128 --rounds 3 --out build/bench
@@ -124,9 +125,10 @@ docs: .venv/development                 ## write the site of docs/ to build/docs
 
 ci: check test                          ## run what .ci/run runs first; it then runs test-faults and test-cluster
 
-tables: .venv/development               ## rewrite the tables and pictures of README and docs
+tables: .venv/development               ## rewrite the tables and pictures of README and docs, and what API.md and the files of a citation say
 	@$(BIN)/python docs/tables.py
 	@$(BIN)/python docs/house.py
+	@$(BIN)/python docs/release.py
 
 locks: .venv/development                ## resolve the locks again from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml $(RUN_TIME) --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock

@@ -1,6 +1,6 @@
-"""Draw the packages of touchstone by floor, and list them in docs/architecture.md: make tables.
+"""Draw the packages of touchstone by floor, for docs/architecture.md: make tables.
 
-The floors are those that tests/unit/test_imports.py enforces; imports and charters are read from the source.
+The floors are those that tests/unit/test_imports.py enforces; charters are read from the source.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PICTURE, PAGE = ROOT / "docs" / "house.svg", ROOT / "docs" / "architecture.md"
-TABLE = re.compile(r"<!-- packages -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
+PICTURE = ROOT / "docs" / "house.svg"
 COLOURS = {"Components": "#e8f1e4", "Pipeline": "#e3ecf7", "Shared code": "#f7efdc", "Entry points": "#f3e3ea"}
-ENTRY_POINTS = ("__main__", "api", "assay", "audit", "commands")
+ENTRY_POINTS = ("__main__", "api", "assay", "audit", "commands", "testing")
 PIPELINE = ("pipeline", "provenance", "settings")
 WIDTH, GAP, LEFT, PER_LINE = 1200, 8, 70, 6  # pixels, and boxes in a line
 LINE, PADDING = 14, 10
@@ -29,12 +27,11 @@ LETTER = 5.8  # pixels: the mean width of a letter of 11 px
 
 @dataclass(frozen=True)
 class Room:
-    """A package or a root module: its floor, its charter, and the rooms that it imports from."""
+    """A package or a root module: its floor and its charter."""
 
     name: str
     floor: int
     charter: str
-    imports: tuple[str, ...]
     components: bool
 
     @property
@@ -52,33 +49,17 @@ class Room:
         text = re.sub(r"^(Components of the section )?`[^`]*`: ", "", _sentences(self.charter)[0])
         return text if text.startswith("params.yaml") else text[0].upper() + text[1:]
 
-    @property
-    def must_not(self) -> str:
-        """What the second sentence of the charter forbids, if it does."""
-        return next((text.split("must not ", 1)[1] for text in _sentences(self.charter) if "must not " in text), "")
-
 
 def rooms() -> list[Room]:
     """Return every room of the package, lowest floor first."""
     sys.path.insert(0, str(ROOT / "tests"))
     checks = runpy.run_path(str(ROOT / "tests" / "unit" / "test_imports.py"))
-    imports: dict[str, set[str]] = {}
-    for path in checks["modules"]():
-        room = checks["room"](checks["named"](path))
-        imports.setdefault(room, set()).update(map(checks["room"], checks["own"](path)))
     package = checks["PACKAGE"]
     return [
-        Room(name, floor, _charter(package, name), tuple(sorted(imports[name] - {name})), name in checks["COMPONENTS"])
+        Room(name, floor, _charter(package, name), name in checks["COMPONENTS"])
         for floor, names in enumerate(checks["FLOORS"], 1)
         for name in sorted(names)
     ]
-
-
-def parts() -> dict[str, str]:
-    """Return the charter of every part of a room that is a package of its own: attacks/margins."""
-    checks = runpy.run_path(str(ROOT / "tests" / "unit" / "test_imports.py"))
-    names = [f"{room}/{part}" for room, inner in sorted(checks["INNER"].items()) for part in inner if part]
-    return {name: _charter(checks["PACKAGE"], name) for name in names}
 
 
 def _sentences(text: str) -> list[str]:
@@ -148,32 +129,8 @@ def _box(room: Room, text: list[str], left: float, top: float, width: float, hei
     return "\n".join([box, *lines])
 
 
-def table(shown: Iterable[Room]) -> str:
-    """Return the rooms as a Markdown table, the highest floor first."""
-    lines = [
-        "| floor | package | what lives there | what it must not do | imports from |",
-        "| --: | --- | --- | --- | --- |",
-    ]
-    for room in sorted(shown, key=lambda room: -room.floor):
-        cells = [str(room.floor), f"`{room.name}`", room.holds, room.must_not, ", ".join(room.imports)]
-        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
-    lines += ["", "| part of a room | what lives there |", "| --- | --- |"]
-    lines += [f"| `{name}` | {_sentences(charter)[0]} |" for name, charter in parts().items()]
-    return "\n".join(lines) + "\n"
-
-
-def rewritten(text: str, shown: Iterable[Room]) -> str:
-    """Return the page with the table of packages as the source has it now."""
-    return TABLE.sub(lambda _: f"<!-- packages -->\n\n{table(shown)}\n<!-- end -->", text)
-
-
-def _write(path: Path, text: Any) -> None:
-    if not path.is_file() or path.read_text() != text:
-        path.write_text(text)
-        print(f"{path.relative_to(ROOT)} rewritten")
-
-
 if __name__ == "__main__":
-    house = rooms()
-    _write(PICTURE, picture(house))
-    _write(PAGE, rewritten(PAGE.read_text(), house))
+    drawn = picture(rooms())
+    if not PICTURE.is_file() or PICTURE.read_text() != drawn:
+        PICTURE.write_text(drawn)
+        print(f"{PICTURE.relative_to(ROOT)} rewritten")

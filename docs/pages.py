@@ -29,6 +29,7 @@ OUTSIDE = {
     "contributing.md": ROOT / "CONTRIBUTING.md",
     "changelog.md": ROOT / "CHANGELOG.md",
     "security.md": ROOT / "SECURITY.md",
+    "api.md": ROOT / "API.md",
 }
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 

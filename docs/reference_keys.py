@@ -10,6 +10,8 @@ import re
 from functools import cache
 from typing import Any
 
+from touchstone.settings import papers
+from touchstone.settings.files import read_yaml
 from touchstone.settings.schemas import files
 
 Schema = dict[str, Any]
@@ -62,6 +64,8 @@ def study() -> str:
     ]
     for key, block in schema["properties"].items():
         parts.append(f"## {key}\n\n{block['description']}\n\n```yaml\n{EXAMPLES[key]}\n```\n")
+        if key == "data":
+            parts.append(data_roles())
         if key in ("scale", "compute"):
             parts.append(_table(block["properties"], []))
     parts.append(
@@ -73,6 +77,19 @@ def study() -> str:
         parts.append(f"## {key}\n\n{block['description']}\n\n```yaml\n{EXAMPLES[key]}\n```\n")
         parts.append(_settings_of(key, block, schema["definitions"]))
     return "\n".join(parts)
+
+
+def data_roles() -> str:
+    """Return the data roles as a table: what plays each, and which other one stands for it."""
+    common = read_yaml(papers.SHIPPED / "common.yaml")
+    experiments = [common, *(read_yaml(papers.SHIPPED / paper / "experiment.yaml") for paper in papers.shipped())]
+    instead = {role: other for each in experiments for role, other in each.get("groups", {}).items()}
+    rows = ["| role | what plays it | if left out |\n| --- | --- | --- |\n"]
+    for role, sentence in common["data_roles"].items():
+        other = instead.get(role, [])
+        names = ", ".join(f"`{name.removeprefix('$')}`" for name in ([other] if isinstance(other, str) else other))
+        rows.append(f"| `{role}` | {_cell(sentence)} | {names} |\n")
+    return "".join(rows)
 
 
 def paper() -> str:

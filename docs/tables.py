@@ -3,8 +3,8 @@
 A table is between `<!-- COMMAND -->` and `<!-- end -->`; a test fails if it differs from the output of the command. The
 command is `touchstone ...`, `table STUDY EVALUATION METRIC [--entries ...] [--examples ...]` for numbers of a report, or
 `sentences STUDY CLAIM ...` for what claims found. In docs/papers, `<!-- published of PAPER -->` and
-`<!-- criteria of PAPER -->` come from the papers' claims.yaml, `<!-- data roles -->` from their common.yaml,
-and `<!-- keys of scale -->` from the schema of a study.
+`<!-- criteria of PAPER -->` come from the papers' claims.yaml.
+reports/README.md is made from those of the reports in git.
 `<!-- five ideas: CLAIM ... -->` takes each paper's sentence from docs/papers/index.md, the rest from its claims.yaml.
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import re
 import shlex
 import sys
@@ -22,11 +21,12 @@ from pathlib import Path
 from touchstone.__main__ import main
 from touchstone.commands._number_table import number_table
 from touchstone.commands._verdicts import read_lines, verdict_text, wanted_lines
+from touchstone.report.readme import index
 from touchstone.settings import papers
 from touchstone.settings.files import read_yaml
-from touchstone.settings.schemas import files
 
 ROOT = Path(__file__).parents[1]
+REPORTS = ("fashion_mnist", "digits")  # in git, the most important first
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TABLE = re.compile(
     r"<!-- (?P<command>(?:touchstone|table|sentences) [^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
@@ -35,8 +35,6 @@ CLAIMS = re.compile(
     r"<!-- (?P<part>published|criteria) of (?P<paper>\w+) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
 )
 IDEAS = re.compile(r"<!-- five ideas: (?P<claims>[^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
-ROLES = re.compile(r"<!-- data roles -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
-KEYS = re.compile(r"<!-- keys of (?P<block>\w+) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
 IDEA = re.compile(
     r"^\| \[(?P<name>[^\]]+)\]\((?P<page>[\w.]+)\), (?P<link>\[[^|]+\)) \| (?P<sentence>[^|]+?) \|", re.MULTILINE
 )
@@ -79,40 +77,28 @@ def sentences(study: str, wanted: list[str]) -> str:
 
 
 def claims_of(part: str, paper: str) -> str:
-    """Return the published figures or the criteria of one paper as a table, from its claims.yaml."""
+    """Return the published figures that a study measures, or the claims of one paper, as a table, from its claims.yaml."""
     claims = read_yaml(papers.SHIPPED / paper / "claims.yaml")[part]
     rows: list[tuple[str, ...]]
     if part == "published":
-        rows = [("id", "setting", "figure", "source", "read in")]
+        rows = [("id", "setting", "figure", "read in")]
         rows += [
-            (name, c["setting"], str(c["figure"]), c["source"], ", ".join(READ[mark] for mark in c["marks"]))
+            (name, c["setting"], str(c["figure"]), _place(c["source"], c["marks"]))
             for name, c in claims.items()
+            if "unmeasured" not in c
         ]
     else:
         rows = [("id", "what is measured", "criterion")]
-        rows += [(name, c["setting"], c["criterion"]) for name, c in claims.items()]
+        rows += [(name, c["setting"], c["criterion"]) for name, c in claims.items() if c.get("kind") != "number"]
     lines = [[re.sub(r"([|*\[\]_])", r"\\\1", cell).replace("<", "&lt;") for cell in row] for row in rows]
     lines.insert(1, ["---"] * len(rows[0]))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def data_roles() -> str:
-    """Return the data roles as a table: what plays each, and which other one stands for it."""
-    common = read_yaml(papers.SHIPPED / "common.yaml")
-    experiments = [common, *(read_yaml(papers.SHIPPED / paper / "experiment.yaml") for paper in papers.shipped())]
-    instead = {role: other for each in experiments for role, other in each.get("groups", {}).items()}
-    rows = ["| role | what plays it | if left out |\n| --- | --- | --- |\n"]
-    for role, sentence in common["data_roles"].items():
-        other = str(instead.get(role, "")).removeprefix("$")
-        rows.append(f"| `{role}` | {sentence} | {f'`{other}`' if other else ''} |\n")
-    return "".join(rows)
-
-
-def keys_of(block: str) -> str:
-    """Return the keys of a block of a study as a table: what each means."""
-    properties = json.loads(files.texts()["study.json"])["properties"][block]["properties"]
-    rows = [f"| `{key}` | {one['description'].partition(' (')[0]} |\n" for key, one in properties.items()]
-    return "".join(["| key | meaning |\n| --- | --- |\n", *rows])
+def _place(source: str, marks: list[str]) -> str:
+    """Return where a figure was read; what it was read in only if that is not the published text or named already."""
+    read = [READ[mark] for mark in marks if mark != "P" and READ[mark] not in source]
+    return f"{source} ({', '.join(read)})" if read else source
 
 
 def five_ideas(wanted: list[str]) -> str:
@@ -146,12 +132,19 @@ def rewritten(text: str) -> str:
         ),
         text,
     )
-    text = ROLES.sub(lambda _: f"<!-- data roles -->\n\n{data_roles()}\n<!-- end -->", text)
-    text = KEYS.sub(lambda match: f"<!-- keys of {match['block']} -->\n\n{keys_of(match['block'])}\n<!-- end -->", text)
     return TABLE.sub(lambda match: f"<!-- {match['command']} -->\n\n{printed(match['command'])}\n<!-- end -->", text)
 
 
+def reports_page() -> str:
+    """Return what reports/README.md should hold; "" if no report in git has a README."""
+    files = {study: ROOT / "reports" / study / "README.md" for study in REPORTS}
+    readmes = {study: file.read_text() for study, file in files.items() if file.is_file()}
+    return index(readmes) if readmes else ""
+
+
 if __name__ == "__main__":
+    if page := reports_page():
+        (ROOT / "reports/README.md").write_text(page)
     for page in PAGES:
         text = page.read_text()
         if (new := rewritten(text)) != text:

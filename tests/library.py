@@ -90,8 +90,10 @@ def environment(version: str, folder: Path) -> Path:
         (folder / "installed").write_bytes(LOCK.read_bytes())
     shutil.rmtree(folder / "wheel", ignore_errors=True)
     with tempfile.TemporaryDirectory() as copy:  # setuptools leaves its own files where it builds
-        shutil.copytree(ROOT / "src", Path(copy) / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        for name in ("pyproject.toml", "README.md", "LICENSE"):
+        for name in ("src", "workflow", "profiles"):
+            ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(ROOT / name, Path(copy) / name, ignore=ignored)
+        for name in ("pyproject.toml", "README.md", "LICENSE", "params.yaml", "requirements.lock"):
             shutil.copy(ROOT / name, copy)
         run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", folder / "wheel", copy)
     (wheel,) = (folder / "wheel").glob("*.whl")

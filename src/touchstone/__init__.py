@@ -23,20 +23,26 @@ if TYPE_CHECKING:
     from touchstone.api.components import BoundComponent as BoundComponent
     from touchstone.api.components import component as component
     from touchstone.api.components import components as components
+    from touchstone.api.defence_result import DefenceResult as DefenceResult
+    from touchstone.api.defences import evaluate_defence as evaluate_defence
     from touchstone.api.detector_scores import detector_scores as detector_scores
     from touchstone.api.detector_scores import evaluate_scores as evaluate_scores
+    from touchstone.api.evaluation_result import EvaluationResult as EvaluationResult
     from touchstone.api.gradient_norms import gradient_norms as gradient_norms
-    from touchstone.api.robust_accuracy import EvaluationResult as EvaluationResult
+    from touchstone.api.pairs import PairResult as PairResult
+    from touchstone.api.pairs import evaluate_pair as evaluate_pair
     from touchstone.api.robust_accuracy import evaluate as evaluate
     from touchstone.api.studies import load_study as load_study
     from touchstone.numerics.tensors import RandomStreams as RandomStreams
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _ORIGINS = {  # each public name: the module that defines it, and its name there
     "BoundComponent": ("api.components", "BoundComponent"),
     "BrittleInput": ("api.brittle_inputs", "BrittleInput"),
-    "EvaluationResult": ("api.robust_accuracy", "EvaluationResult"),
+    "DefenceResult": ("api.defence_result", "DefenceResult"),
+    "EvaluationResult": ("api.evaluation_result", "EvaluationResult"),
+    "PairResult": ("api.pairs", "PairResult"),
     "RandomStreams": ("numerics.tensors", "RandomStreams"),
     "brittle_inputs": ("api.brittle_inputs", "brittle_inputs"),
     "brittle_threshold": ("api.brittle_inputs", "brittle_threshold"),
@@ -44,6 +50,8 @@ _ORIGINS = {  # each public name: the module that defines it, and its name there
     "components": ("api.components", "components"),
     "detector_scores": ("api.detector_scores", "detector_scores"),
     "evaluate": ("api.robust_accuracy", "evaluate"),
+    "evaluate_defence": ("api.defences", "evaluate_defence"),
+    "evaluate_pair": ("api.pairs", "evaluate_pair"),
     "evaluate_scores": ("api.detector_scores", "evaluate_scores"),
     "gradient_norms": ("api.gradient_norms", "gradient_norms"),
     "load_study": ("api.studies", "load_study"),
@@ -52,7 +60,9 @@ _ORIGINS = {  # each public name: the module that defines it, and its name there
 __all__ = [
     "BoundComponent",
     "BrittleInput",
+    "DefenceResult",
     "EvaluationResult",
+    "PairResult",
     "RandomStreams",
     "__version__",
     "brittle_inputs",
@@ -61,6 +71,8 @@ __all__ = [
     "components",
     "detector_scores",
     "evaluate",
+    "evaluate_defence",
+    "evaluate_pair",
     "evaluate_scores",
     "gradient_norms",
     "load_study",

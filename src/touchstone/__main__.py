@@ -118,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     0 done, 1 failed, 2 wrong arguments, 3 another run works in this folder, 4 nothing wrong but not everything checked,
-    130 interrupted.
+    5 less robust than asked, 130 interrupted.
 
     Nothing that a file holds reaches the terminal as a control character: stdout and stderr escape them.
     """

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
+DISTRIBUTION = "touchstone-robustness"  # on package indexes, where another project is called touchstone
 PACKAGES = {  # the extra of pyproject.toml: the modules that it adds
     "workflow": ("snakemake", "snakemake_interface_logger_plugins", "dvc", "rich", "rocrate"),
     "data": ("sklearn", "skimage", "torchvision", "pooch", "requests"),
@@ -21,6 +22,11 @@ class MissingPackage(ImportError, ValueError):
 def is_installed(extra: str) -> bool:
     """Return whether every package of an extra is installed."""
     return all(find_spec(module) is not None for module in PACKAGES[extra])
+
+
+def install(extra: str) -> str:
+    """Return how to install an extra, as the end of a message."""
+    return f"pip install '{DISTRIBUTION}[{extra}]', or in a clone pip install '.[{extra}]'"
 
 
 @contextmanager
@@ -40,6 +46,5 @@ def explained(what: str) -> Iterator[None]:
         if module not in EXTRAS:
             raise
         raise MissingPackage(
-            f"{what} needs the package {module}, which is not installed: pip install '.[{EXTRAS[module]}]'"
-            " in the clone of touchstone"
+            f"{what} needs the package {module}, which is not installed: {install(EXTRAS[module])}"
         ) from error

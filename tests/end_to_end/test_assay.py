@@ -215,9 +215,3 @@ def test_an_assay_of_another_model_is_named_by_whoever_has_the_model(assayed, ev
 
     assert {problem.check for problem in result.problems} == {"recomputation"}
     assert all("is not what" in problem.message for problem in result.problems)
-
-
-def test_the_page_of_forgeries_lists_them():
-    page = (Path(__file__).parents[2] / "docs" / "forgeries.md").read_text()
-
-    assert [name for name, _, check, _ in FORGERIES if f"| {name} | {check} |" not in page] == []

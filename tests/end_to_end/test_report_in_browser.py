@@ -234,6 +234,10 @@ def test_a_measured_number_opens_where_it_comes_from(page, tiny):
     page.execute_script("arguments[0].click()", number)
 
     shown = dialog_is(page, True).text
+    _, _, value, command, *rest = shown.splitlines()  # below the button that closes it and the title
+    assert re.fullmatch(r"[-\d.]+ \[[-\d.]+, [-\d.]+\], n = \d+", value)
+    assert command.startswith("Compute it again: snakemake ")
+    assert rest[0] == "Training" and rest[1].startswith("cnn.0: clean; small_cnn (")
     assert f"line {line} of metrics.csv.gz" in shown
     assert "outputs/cnn" in shown or "scores/cnn" in shown
     assert "sha256:" in shown and "snakemake --cores all --config study=tiny recompute=evaluate --force" in shown
@@ -270,6 +274,7 @@ def test_a_number_of_a_claim_opens_the_rows_and_files_that_it_is_of(page):
     shown = dialog_is(page, True).text
     assert shown.splitlines()[0].startswith(("×", "F3: accuracy under one step minus that"))
     assert "Computed from" in shown and "of cnn on digits_test/pgd, seed 0" in shown
+    assert shown.index("Attack") < shown.index("pgd on cnn.0: pgd (") < shown.index("Computed from")
     assert "outputs/cnn.0/digits_test/cnn.0/pgd" in shown
 
 

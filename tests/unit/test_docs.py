@@ -2,7 +2,6 @@
 
 import doctest
 import re
-import runpy
 import shlex
 from pathlib import Path
 
@@ -19,6 +18,13 @@ from typed_words import parsed
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OTHERS = [
+    *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "config/README.md", "data/README.md")),
+    *sorted((ROOT / "examples").rglob("*.md")),
+    *sorted((ROOT / "benchmarks").rglob("*.md")),
+]
+ARCHIVE = ROOT / "docs/second_edition.md"  # claims of an earlier edition: no page to read
+MOST_PAGES, MOST_WORDS = 20, 25_000
 BLOCK = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 
@@ -30,18 +36,44 @@ def test_the_examples_of_the_python_api_give_what_they_say():
     assert done.attempted > 20 and done.failed == 0
 
 
+def headings(page):
+    """Return the headings of a page, as links name them."""
+    lines = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text()), re.MULTILINE)
+    words = [re.sub(r"[^\w\s-]", "", re.sub(r"\]\([^)]*\)", "", line)).strip().lower() for line in lines]
+    return {re.sub(r"\s+", "-", each) for each in words}
+
+
 def broken(text, page):
-    links = re.findall(r"\]\(([^)#\s]+)", text)
-    return [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    """Return the links of a text that lead to no file, or to no heading of it."""
+    lost = []
+    for link, heading in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", BLOCK.sub("", text)):
+        target = page.parent / link if link else page
+        if "://" not in link and not (target.exists() and (not heading or heading in headings(target))):
+            lost.append(f"{link}#{heading}".removesuffix("#"))
+    return lost
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_to_a_file(page):
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda page: f"{page.parent.name}/{page.name}")
+def test_every_link_leads_to_a_file_and_a_heading(page):
     assert broken(page.read_text(), page) == []
 
 
-def test_a_broken_link_is_seen():
-    assert broken("[here](nowhere.md)", PAGES[0]) == ["nowhere.md"]
+@pytest.mark.parametrize("link", ["nowhere.md", "docs/verdicts.md#nothing", "#nothing"])
+def test_a_broken_link_is_seen(link):
+    assert broken(f"[here]({link}), [there](docs/verdicts.md#intervals)", PAGES[0]) == [link]
+
+
+def test_every_heading_that_the_code_names_is_on_its_page():
+    named = re.compile(r'docs/(\w+\.md), "([^"\n]+)"')
+    texts = [path.read_text() for path in (ROOT / "src").rglob("*.py")]
+    found = {each for text in texts for each in named.findall(text)}
+
+    assert len(found) >= 3
+    assert [
+        f"{page}, {title}"
+        for page, title in sorted(found)
+        if f"\n## {title}\n" not in (ROOT / "docs" / page).read_text()
+    ] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -106,7 +138,7 @@ def test_a_command_that_does_not_exist_is_seen(tmp_path, capsys):
         test_every_command_in_a_block_is_one_that_touchstone_or_make_accepts(page)
 
 
-@pytest.mark.parametrize("page", ["own_data.md", "studies.md"])
+@pytest.mark.parametrize("page", ["own_components.md", "studies.md"])
 def test_the_study_on_a_page_can_be_planned(page, tmp_path, monkeypatch):
     studies = written(page)
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
@@ -135,14 +167,6 @@ def test_the_lines_that_settle_a_claim_give_it_the_networks_and_images_that_the_
     assert study["examples"]["digits_attacked"]["count"] == 309
 
 
-def test_the_tables_of_roles_and_keys_are_those_of_the_code():
-    page = (ROOT / "docs/studies.md").read_text()
-    tables = runpy.run_path(str(ROOT / "docs/tables.py"))
-
-    assert all(mark in page for mark in ("<!-- data roles -->", "<!-- keys of scale -->", "<!-- keys of compute -->"))
-    assert tables["rewritten"](page) == page, "run `make tables`"
-
-
 def test_every_page_is_reached_from_the_index():
     index = (ROOT / "docs/README.md").read_text()
 
@@ -150,3 +174,13 @@ def test_every_page_is_reached_from_the_index():
         page for page in PAGES[1:] if f"({page.relative_to(ROOT / 'docs')})" not in index and page.name != "README.md"
     ] == []
     assert "docs/README.md" in (ROOT / "README.md").read_text()
+
+
+def test_the_pages_are_few_and_short_and_the_archive_is_none_of_them():
+    pages = [page for page in PAGES[1:] if page != ARCHIVE]
+    words = {str(page.relative_to(ROOT)): len(page.read_text().split()) for page in pages}
+    navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
+
+    assert len(words) <= MOST_PAGES, sorted(words)
+    assert sum(words.values()) <= MOST_WORDS, words
+    assert ARCHIVE.name not in navigation

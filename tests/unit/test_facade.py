@@ -5,7 +5,6 @@ import importlib
 import inspect
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -79,10 +78,6 @@ def test_submodules_are_still_imported_by_name():
     from touchstone import registry
 
     assert inspect.ismodule(registry)
-
-
-def test_the_version_is_that_of_the_project():
-    assert touchstone.__version__ == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
 def test_no_module_or_package_has_a_name_that_is_offered():

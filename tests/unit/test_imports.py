@@ -19,7 +19,7 @@ FLOORS = [  # lowest first
     {"claims", "models"},
     {"attacks", "report", "settings"},
     {"api", "detectors", "training"},
-    {"pipeline"},
+    {"pipeline", "testing"},
     {"assay"},
     {"audit"},
     {"commands"},

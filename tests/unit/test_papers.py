@@ -20,12 +20,14 @@ NAMED = {name for text in PAGES.values() for name in re.findall(r"`([a-z_]+/[a-z
 BUILT = ("attacks", "adaptive", "margins", "training", "detectors", "models", "data")
 THE_USERS_OWN = "reads what the user brings, no paper's method"
 EXCEPTIONS = {
-    "attacks/torchattacks": "another library's classes, by name: own_detector.md",
-    "detectors/pytorch_ood": "another library's classes, by name: own_detector.md",
+    "attacks/torchattacks": "another library's classes, by name: own_components.md",
+    "detectors/pytorch_ood": "another library's classes, by name: own_components.md",
     "data/own_images": THE_USERS_OWN,
     "models/program_file": THE_USERS_OWN,
 }
-CITATION = re.compile(r"docs/papers/(\w+\.md), (?=([A-Z][^.;:)]{0,60}))")
+# A page, then headings in quotes, such as "Router" and "Protocol", or one without quotes.
+CITATION = re.compile(r'docs/papers/(\w+\.md), ((?:"[^"]+"[\w ,]*)+|[A-Z][^.;:)]{0,60})')
+WORDS = 10_000  # of the seven pages: formulas, traps, deviations, settings of attacks, and what each claim measures
 
 ABSENT = re.compile(
     r"(?<![\w/*])(?:papers|design|peers|style|science|workflow|report|rooms)\.md\b"
@@ -37,9 +39,10 @@ def unresolved(text, pages):
     flat = re.sub(r"\s*\n\s*(?:# )?", " ", text)
     headings = {name: re.findall(r"^## (.+)$", page, re.MULTILINE) for name, page in pages.items()}
     return [
-        found[0] + found[2]
+        f"{found[1]}, {cited}"
         for found in CITATION.finditer(flat)
-        if not found[2].startswith(tuple(headings.get(found[1], ())))
+        for cited in (re.findall(r'"([^"]+)"', found[2]) if found[2].startswith('"') else [found[2]])
+        if not cited.startswith(tuple(headings.get(found[1], ())))
     ]
 
 
@@ -67,7 +70,7 @@ def test_every_component_on_a_page_exists():
 
 
 @pytest.mark.parametrize("paper", papers.shipped())
-def test_a_page_shows_every_figure_and_criterion_of_its_claims_file(paper):
+def test_a_page_shows_every_measured_figure_and_every_claim_of_its_claims_file(paper):
     page = PAGES[f"{paper}.md"]
     parts = {found["part"]: found["table"] for found in TABLES["CLAIMS"].finditer(page)}
 
@@ -75,13 +78,26 @@ def test_a_page_shows_every_figure_and_criterion_of_its_claims_file(paper):
     assert f"papers/{paper}.md" in (ROOT / "docs" / "README.md").read_text()
 
 
-def test_a_table_holds_every_id_with_its_words():
+def test_a_table_holds_the_figures_that_a_study_measures_with_their_words():
     table = TABLES["claims_of"]("published", "fgsm")
     book = paper_files.book(papers.shipped_facts())
     ids = re.findall(r"^\| (P\d-\d+) \|", table, re.MULTILINE)
 
-    assert ids == [f"P3-{number}" for number in range(1, 19)]
+    assert ids == [f"P3-{number}" for number in range(1, 19) if number not in (3, 5, 14, 17)]
     assert all(book.published[name].figure in table for name in ("P3-1", "P3-7", "P3-12"))
+
+
+def test_a_table_holds_the_claims_and_no_number_without_a_verdict():
+    table = TABLES["claims_of"]("criteria", "margin_consistency")
+
+    assert re.findall(r"^\| (M\d+) \|", table, re.MULTILINE) == ["M1", "M2", "M3", "M4"]
+
+
+def test_a_figure_says_what_it_was_read_in_if_that_was_not_the_text():
+    rows = {row.split(" | ")[0]: row for row in TABLES["claims_of"]("published", "margin_consistency").splitlines()}
+
+    assert rows["| P2-2"].endswith("| the same cell 66 (code) |")
+    assert rows["| P2-4"].endswith("| abstract |") and rows["| P2-5"].endswith("| review thread |")
 
 
 def test_a_table_that_no_longer_equals_the_claims_file_is_rewritten():
@@ -133,13 +149,15 @@ def test_a_citation_of_absent_notes_is_seen(text, count):
         ("docs/papers/aloe.md,\n    # Objective and more", 0),
         ("docs/papers/" + "aloe.md, Nowhere.", 1),
         ("docs/papers/" + "nobody.md, Objective.", 1),
+        ('docs/papers/aloe.md, "Objective" and "Objective", 3', 0),
+        ("docs/papers/" + 'aloe.md, "Objective" 2 to 4, and "Nowhere"; more.', 1),
     ],
 )
 def test_a_citation_that_leads_nowhere_is_seen(text, count):
     assert len(unresolved(text, {"aloe.md": "# ALOE\n\n## Objective\n"})) == count
 
 
-def test_no_page_is_longer_than_200_lines():
-    lengths = {name: text.count("\n") for name, text in PAGES.items()}
+def test_the_pages_are_short_enough_to_be_read():
+    counts = {name: len(text.split()) for name, text in PAGES.items()}
 
-    assert {name: length for name, length in lengths.items() if length >= 200} == {}
+    assert sum(counts.values()) <= WORDS, counts

@@ -22,7 +22,7 @@ SHOWN = [
     if not TABLES["reads_settings"](found["command"])
 ]
 NUMBERS = cache(report_tables.numbers)  # many commands read one table of 50,000 lines
-LARGEST_IN_GIT = 2_500_000  # bytes, for metrics.csv.gz of the largest study; pages stay out of git, DVC stores them
+LARGEST_IN_GIT = 2_500_000  # bytes, for metrics.csv.gz of the largest study
 
 
 def test_the_readme_shows_how_one_claim_of_each_of_the_five_papers_is_tested():
@@ -55,6 +55,44 @@ def test_a_table_that_is_out_of_date_is_written_anew(monkeypatch):
     assert TABLES["rewritten"](page) == ("before\n<!-- table x -->\n\nwhat table x prints\n\n<!-- end -->\nafter")
 
 
+def test_the_page_of_all_reports_is_made_from_those_in_git():
+    page = ROOT / "reports/README.md"
+
+    assert (page.read_text() if page.is_file() else "") == TABLES["reports_page"](), "run `make tables`"
+
+
+def changed_with(page, numbers, cwd=ROOT):
+    """Return whether the last commit that changed a page, if there is one, changed its numbers, too."""
+
+    def commits(file, *options):
+        command = ["git", "log", "--format=%H", *options, "--", file]
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True).stdout.split()
+
+    in_git = subprocess.run(["git", "ls-files", page], cwd=cwd, capture_output=True, text=True, check=True).stdout
+    return not in_git or commits(page, "-1")[0] in commits(numbers)
+
+
+@pytest.mark.parametrize("study", TABLES["REPORTS"])
+def test_a_page_in_git_is_renewed_only_with_its_numbers(study):
+    assert changed_with(f"reports/{study}/report.html", f"reports/{study}/metrics.csv.gz")
+
+
+def test_a_page_that_was_renewed_without_its_numbers_is_seen(tmp_path):
+    def commit(**texts):
+        for name, text in texts.items():
+            (tmp_path / name).write_text(text)
+        for command in (["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "Any"]):
+            subprocess.run(["git", *command], cwd=tmp_path, check=True)
+
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    commit(numbers="1")
+    assert changed_with("page", "numbers", tmp_path)  # it is not in git
+    commit(page="1", numbers="2")
+    assert changed_with("page", "numbers", tmp_path)
+    commit(page="2")
+    assert not changed_with("page", "numbers", tmp_path)
+
+
 def tracked(*folders):
     """Return the files that git tracks, and the folders that hold them: what a clone and the hosting site show."""
     listed = subprocess.run(["git", "ls-files", "-z", *folders], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -73,9 +111,9 @@ def test_every_link_of_a_page_leads_to_a_tracked_file(page):
 
 
 def test_a_link_to_a_file_that_git_ignores_is_seen():
-    text = "[the page](reports/digits/report.html), [its claims](reports/digits/claims.csv)"
+    text = "[the page](reports/tiny/report.html), [its claims](reports/digits/claims.csv)"
 
-    assert untracked(ROOT / "README.md", text, tracked()) == ["reports/digits/report.html"]
+    assert untracked(ROOT / "README.md", text, tracked()) == ["reports/tiny/report.html"]
 
 
 def test_no_tracked_file_of_a_report_is_above_the_limit():

@@ -80,7 +80,7 @@ def test_the_readme_and_the_reports_are_reached_within_the_site(site):
 def test_a_page_in_a_folder_leads_out_of_it_and_to_its_neighbours(site):
     page = (site / "papers" / "shared.html").read_text()
 
-    assert 'href="../verdicts.html#intervals"' in page and 'href="../threats.html"' in page
+    assert 'href="../verdicts.html#intervals"' in page and 'href="../verdicts.html#threat-models"' in page
     assert 'href="shared.html#adaptive-attacks"' in (site / "papers" / "gradient_detection.html").read_text()
 
 
@@ -107,6 +107,8 @@ def test_the_reference_has_every_key_of_a_study_and_of_a_paper(site):
         assert f"<code>{key}</code>" in study["scale"], key
     for key in schemas["study"]["definitions"]["every-classifiers"]["properties"]:
         assert f"<code>{key}</code>" in study["classifiers"], key
+    for role in ("attacked_test", "ood_noise"):
+        assert f"<code>{role}</code>" in study["data"], role
     for title, block in (
         ("a-published-figure", "published"),
         ("a-criterion", "criterion"),

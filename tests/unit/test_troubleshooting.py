@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md and the README: each error is printed as the page shows it."""
+"""docs/install.md and the README: each error is printed as the page shows it."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from torch import nn
 from touchstone.__main__ import main
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/troubleshooting.md").read_text()
+PAGE = (ROOT / "docs/install.md").read_text()
 SHOWN = re.findall(
     r"^\$ touchstone ([^\n]*)\n(.*?)(?=^\$ |\Z)",
     "".join(re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)),

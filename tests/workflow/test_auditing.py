@@ -258,6 +258,7 @@ def test_forged_words_tables_and_figures_are_found_by_building_the_report_again(
         "Each claim has a criterion with a bound",
         "Each claim was proven by a criterion",
     )
+    forge(copied, "README.md", "## In short", "## Proven")
     forge(copied, "metrics.csv.gz", r"(?m)^(margins,.*,)(\d+),((?:[^,]*,){9}[^,]*)$", r"\g<1>99999,\3")
     forge(copied, "claims.csv", "not run", "not at all run")
     forge(copied, "metrics.json", r"(?<=: )0\.[0-8]", "0.9")
@@ -271,7 +272,7 @@ def test_forged_words_tables_and_figures_are_found_by_building_the_report_again(
     folder = "reports/tiny"
     assert [it for it in known if "not at all run" not in it.problem and "counts" not in it.problem] == []
     assert {file.removeprefix(f"{folder}/") for file in found} == {
-        "report.html", "metrics.csv.gz", "claims.csv", "metrics.json", "figures/roc.svg",
+        "README.md", "report.html", "metrics.csv.gz", "claims.csv", "metrics.json", "figures/roc.svg",
     }  # fmt: skip
     assert not any(it.unchecked for it in found.values())
     told = found[f"{folder}/report.html"].problem
@@ -397,7 +398,9 @@ def test_a_clone_without_data_gets_one_sentence_and_an_exit_code_of_its_own(copi
     assert len(lines) == 2
 
 
-@pytest.mark.parametrize("file", ["report.html", "ROOT", "claims.csv", "figures/roc.svg", "report.html.prov.json"])
+@pytest.mark.parametrize(
+    "file", ["report.html", "README.md", "ROOT", "claims.csv", "figures/roc.svg", "report.html.prov.json"]
+)
 def test_without_data_a_changed_page_is_still_named(copied, file):
     without_data(copied)
     flip(copied.root / "reports/tiny" / file, place=20)

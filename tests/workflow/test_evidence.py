@@ -315,14 +315,6 @@ def test_a_forgery_that_leaves_a_digest_behind_is_caught_by_it(honest, tmp_path,
     assert caught(result := verify(forger.packed(), Options(challenge=0)), check, named), result.problems
 
 
-def test_the_page_of_forgeries_lists_them():
-    page = (Path(__file__).parents[2] / "docs" / "forgeries.md").read_text()
-    listed = [(name, check) for name, _, check, _ in (*CONSISTENT, *LEFT_BEHIND)]
-    listed += [(name, "refused") for name, _, _ in HOSTILE]
-
-    assert [row for row in listed if f"| {row[0]} | {row[1]} |" not in page] == []
-
-
 def forged_note(honest, tmp_path):
     """Evidence that says its attack took more passes. No computation but the attack's own could tell."""
     forger = Forger(honest, tmp_path / "forged")

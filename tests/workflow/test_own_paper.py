@@ -68,14 +68,18 @@ def test_a_paper_outside_the_repository_is_checked_run_judged_and_traced(clone, 
     ran = clone.forked_touchstone("run", "own", "--cores", "2").stdout
     claims = clone.forked_touchstone("show", "own", "--number", "Sspread-1").stdout
     traced = clone.forked_touchstone("trace", "own", "--number", "Sspread-1").stdout
+    files = clone.forked_touchstone("trace", "own", "--number", "Sspread-1", "--all").stdout
     listed = clone.forked_touchstone("show", "own", "--paper", "spread").stdout
 
     assert "spread: no mistakes; published 1, criteria 1, evaluations 1" in checked
     assert "With a verdict: 1 of 1. The table: " in checked
     assert "The report: reports/own/report.html" in ran
     assert "Sspread-1  spread of the logits" in claims
-    assert "results/own/detect/cnn.0/scores/cnn.0/" in traced and "data/raw/sklearn_digits" in traced
-    assert listed.splitlines()[1].startswith("Sspread-1") and "may call unfair: A small network" in listed
+    assert "  detect cnn, seeds 0 to 4: " in traced and "fetch sklearn_digits: 1 raw folder" in traced
+    assert "results/own/detect/cnn.0/scores/cnn.0/" in files and "data/raw/sklearn_digits" in files
+    answer, lines = listed.split("\n\n")
+    assert "[Sspread-1: " in answer and "may call unfair: A small network" in answer
+    assert lines.splitlines()[1].startswith("Sspread-1")
     page = (clone.root / "reports/own/report.html").read_text()
     assert "The spread of logits" in page and "Sspread-1" in page
 

@@ -64,7 +64,7 @@ def snippets(page):
 
 @pytest.mark.parametrize("fitted", [False, True])
 def test_what_the_how_to_page_says_to_merge_into_a_copy_of_tiny_is_a_study(project, fitted):
-    page = (ROOT / "docs/own_detector.md").read_text()
+    page = (ROOT / "docs/own_components.md").read_text()
     snippet = snippets(page)[0]
     if fitted:
         (entry,) = re.findall(r"# with --fitted: (.*)", snippet)
@@ -296,7 +296,7 @@ def test_an_attack_without_a_gradient_under_no_grad_is_told_what_helps(contract,
 
 @pytest.mark.parametrize(("kind", "name"), [("detector", "spread"), ("attack", "nudge")])
 def test_the_code_on_the_how_to_page_is_what_new_writes(project, kind, name):
-    blocks = re.findall(r"```\n(.*?)```", (ROOT / "docs/own_detector.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```\n(.*?)```", (ROOT / "docs/own_components.md").read_text(), re.DOTALL)
     (shown,) = (block for block in blocks if block.startswith(f"def {name}("))
 
     main(["new", kind, name])
@@ -311,7 +311,7 @@ def test_every_beginning_runs_in_an_evaluation_as_the_how_to_page_shows_it(bare,
     project = type(bare)(tmp_path / "clone")
     for kind, name, *flags in (("detector", "spread"), ("detector", "scatter", "--fitted"), ("attack", "nudge")):
         project.forked_touchstone("new", kind, name, *flags)
-    first, second = (yaml.safe_load(each)["change"] for each in snippets((ROOT / "docs/own_detector.md").read_text()))
+    first, second = (yaml.safe_load(each)["change"] for each in snippets((ROOT / "docs/own_components.md").read_text()))
     change = {section: first.get(section, {}) | second.get(section, {}) for section in {**first, **second}}
     change["detectors"]["scatter"] = {"use": "scatter", "fit": "digits_train"}
     change["evaluations"]["spread_seen"]["detectors"] += ["energy", "scatter"]

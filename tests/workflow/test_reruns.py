@@ -124,7 +124,7 @@ def test_how_often_static_networks_are_drawn_is_asked_of_one_training_alone(copi
 
 
 @pytest.mark.parametrize(
-    "part", ["metrics.csv.gz", "report.html", "claims.csv", "ROOT", "figures", "report.html.prov.json"]
+    "part", ["README.md", "metrics.csv.gz", "report.html", "claims.csv", "ROOT", "figures", "report.html.prov.json"]
 )
 def test_a_missing_part_of_the_report_is_written_again(copied, part):
     path = copied.root / "reports/tiny" / part
@@ -162,7 +162,9 @@ def test_the_default_profile_is_picked_up_by_a_plain_snakemake(tiny):
 
 def test_a_rule_can_be_the_last_and_its_resources_can_be_set(copied):
     shutil.rmtree(copied.root / "results")
-    networks = {f"{verb} {network}" for verb in ("Train", "Attack") for network in ("cnn.0", "cnn_aloe.0", "cnn_aloe.1")}
+    networks = {
+        f"{verb} {network}" for verb in ("Train", "Attack") for network in ("cnn.0", "cnn_aloe.0", "cnn_aloe.1")
+    }
     expected = {"Prepare the example sets", *networks}
 
     assert set(copied.planned("--until", "attack", "--set-resources", "attack:runtime=8")) == expected

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from touchstone.api import gate
+from touchstone.api import gate, inputs
 from touchstone.api import progress as progress_line
 from touchstone.api.arguments import check_share, check_whole
+from touchstone.api.inputs import Images
 from touchstone.attacks.margins.nearest_classes import nearest_classes
 from touchstone.contracts import Model
 from touchstone.evaluations.statistics.thresholds import catching_threshold
@@ -29,7 +30,7 @@ class BrittleInput(NamedTuple):
 
 def brittle_inputs(
     model: Model,
-    images: Tensor,
+    images: Images,
     *,
     eps: float = 8 / 255,
     threshold: float | None = None,
@@ -45,7 +46,7 @@ def brittle_inputs(
     Args:
         model: images to logits (N, K), a module, a function or a program (`torch.export.load(file).module()`), with its
             normalisation inside.
-        images: (N, C, H, W), floats in [0, 1].
+        images: (N, C, H, W), floats in [0, 1]; a tensor, an array, or a loader of batches, whose labels are not read.
         eps: largest perturbation, as a share of the pixel range; above 0, at most 1.
         threshold: search only among inputs whose logit margin is at most this, which is faster: see `brittle_threshold`.
         batch_size: images per forward pass; it changes no result.
@@ -53,7 +54,7 @@ def brittle_inputs(
         progress: whether a call that takes longer than a few seconds shows its progress on stderr. None: on a terminal.
 
     Raises:
-        TypeError: If images are not a tensor, or if the model returns none.
+        TypeError: If images are of another type, or if the model returns none.
         ValueError: If `eps` or `batch_size` is out of range, if there are no images or they are out of range, if the model
             does not take them, or if it returns anything but finite logits with a gradient.
 
@@ -71,11 +72,12 @@ def brittle_inputs(
         raise ValueError(f"eps must be above 0 and at most 1, got {eps:g}: it is a share of the pixel range")
     check_whole(1, batch_size=batch_size)
     brittle: list[BrittleInput] = []
-    with gate.entered(model, images, batch_size=batch_size) as door:
+    pixels = inputs.as_images("images", images, model)
+    with gate.entered(model, pixels, batch_size=batch_size) as door:
         gate.check_followed(door.model, door.images)
         gate.check_steady(door.model, door.images)
-        ids = torch.arange(len(images), device=images.device)
-        count = math.ceil(len(images) / batch_size)
+        ids = torch.arange(len(door.images), device=door.images.device)
+        count = math.ceil(len(door.images) / batch_size)
         with torch.no_grad(), progress_line.counted("brittle_inputs", count, progress) as step:
             for batch, rows in batches(batch_size, door.images, ids):
                 predictions, leads = _decided(door.model, batch)
@@ -94,7 +96,7 @@ def brittle_inputs(
 
 def brittle_threshold(
     model: Model,
-    images: Tensor,
+    images: Images,
     *,
     eps: float = 8 / 255,
     caught: float = 0.95,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from touchstone.api import gate, torch_state
+from touchstone.api import gate, inputs, torch_state
 from touchstone.api.arguments import check_images, check_labels, check_rows, check_streams
 from touchstone.api.model_guard import as_module
 
@@ -30,6 +30,7 @@ def passed(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
         ValueError: If images, labels, rows or random streams break their rules, or if the model does not take the images,
             returns anything but finite logits, or has no gradient that the component follows.
     """
+    given = {name: _as_tensor(name, value, given.get("model")) for name, value in given.items()}
     _check(given)
     with torch_state.defaults() as caller, ExitStack() as stack:
         data = {name: value.clone() if _made_in_inference(value) else value for name, value in given.items()}
@@ -47,6 +48,16 @@ def passed(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
             if "model" in data and isinstance(images, Tensor) and len(images):
                 gate.check_followed(data["model"], images)
             raise
+
+
+def _as_tensor(name: str, value: Any, model: object) -> Any:
+    """Return one of the data as a tensor if it is an array."""
+    kind = name.removeprefix("fit_").removeprefix("anomalous_")
+    if kind == "images" and not inputs.is_loader(value):
+        return inputs.as_images(name, value, model)
+    if kind == "labels":
+        return inputs.as_labels(name, value, model)
+    return inputs.as_rows(name, value) if kind in ROWS else value
 
 
 def _check(given: dict[str, Any]) -> None:

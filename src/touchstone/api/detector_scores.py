@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from touchstone import registry
-from touchstone.api import gate
+from touchstone.api import gate, inputs
 from touchstone.api.arguments import check_alike, check_images, check_labels, check_whole, scores
 from touchstone.api.components import component
+from touchstone.api.inputs import Images, Labels
 from touchstone.api.model_guard import with_layers
 from touchstone.contracts import Model
 from touchstone.evaluations.statistics import rank_intervals
@@ -63,11 +64,12 @@ def evaluate_scores(
 def detector_scores(
     detector: str,
     model: Model,
-    images: Tensor,
+    images: Images,
     *,
-    fit_images: Tensor | None = None,
-    fit_labels: Tensor | None = None,
-    anomalous_images: Tensor | None = None,
+    fit_images: Images | None = None,
+    fit_labels: Labels | None = None,
+    anomalous_images: Images | None = None,
+    features: str | None = None,
     batch_size: int = 256,
     seed: int = 0,
     **settings: Any,
@@ -80,44 +82,53 @@ def detector_scores(
         detector: a name that `touchstone list detectors` prints.
         model: a classifier, with its normalisation inside. A function or a program of torch.export works only with
             detectors that read logits or images.
-        images: (N, C, H, W), floats in [0, 1].
+        images: (N, C, H, W), floats in [0, 1]; a tensor, an array, or a loader of batches, whose labels are not read.
         fit_images: in-distribution images to fit a fitted detector on. The model must not have been trained on them.
-        fit_labels: their classes, (M,) int64, for a detector that needs them.
+        fit_labels: their classes, (M,) int64, for a detector that needs them; omitted if `fit_images` is a loader of
+            batches (images, labels).
         anomalous_images: for a supervised detector.
+        features: the module whose output is read as the features, by its name in the network, such as "layer4" or
+            "module.backbone". Maps (N, C, H, W) are averaged over their pixels. None: the input of the last nn.Linear.
         batch_size: images per forward pass.
         seed: of the fit.
         settings: of the detector.
 
     Raises:
-        TypeError: If images or labels are not tensors, or if the detector reads more of the model than it shows.
+        TypeError: If images or labels are of another type, or if the detector reads more of the model than it shows.
         ValueError: If there is no such detector or setting, if there are no images, if the model does not take them, if
             something that the fit needs is missing, if the detector cannot be fitted, or if a score is NaN or infinite.
     """
-    sets = {"images": images, "fit_images": fit_images, "anomalous_images": anomalous_images}
+    bound = component(f"detectors/{detector}", **settings)
+    signature = registry.component("detectors", detector)
+    reads_labels = signature.fit is not None and "fit_labels" in signature.fit.data
+    if reads_labels or not inputs.is_loader(fit_images):
+        fit_images, fit_labels = inputs.pair("fit_images", fit_images, fit_labels, model)
+    given = {"images": images, "fit_images": fit_images, "anomalous_images": anomalous_images}
+    sets = {name: inputs.as_images(name, values, model) for name, values in given.items()}
     for name, values in sets.items():
         if values is not None or name == "images":
             check_images(name, values)
     if fit_labels is not None:
         if fit_images is None:
             raise ValueError("fit_labels are given without fit_images: give both")
-        check_labels("fit_labels", fit_labels, "fit_images", fit_images)
+        check_labels("fit_labels", fit_labels, "fit_images", sets["fit_images"])
     check_alike(**sets)
     check_whole(1, batch_size=batch_size)
-    bound = component(f"detectors/{detector}", **settings)
-    signature = registry.component("detectors", detector)
     defaults = {name: setting.default for name, setting in signature.settings.items()}
     label = str((defaults | bound.settings).get("label", "softmax_all"))
     if label not in LABELS:
         raise ValueError(f"detectors/{detector}: label: expected one of {', '.join(LABELS)}.{nearest(label, LABELS)}")
     data = signature.call.data + (signature.fit.data if signature.fit is not None else ())
     reads = [kind for kind in ("features", "gradient_norms") if any(name.endswith(kind) for name in data)]
+    if features is not None and "features" not in reads:
+        raise ValueError(f"features: detectors/{detector} reads none, so this has no effect; omit it")
     network = with_layers(f"detectors/{detector}", model, " and ".join(reads)) if reads else model
-    with gate.entered(network, images, batch_size=batch_size, full_precision=bool(reads)) as door:
-        if fit_labels is not None and fit_images is not None:
-            check_labels("fit_labels", fit_labels, "fit_images", fit_images, door.logits.shape[1])
+    with gate.entered(network, sets["images"], batch_size=batch_size, full_precision=bool(reads)) as door:
+        if fit_labels is not None:
+            check_labels("fit_labels", fit_labels, "fit_images", sets["fit_images"], door.logits.shape[1])
         gate.check_steady(door.model, door.images)
         rows = {name: None if values is None else gate.usable(values) for name, values in sets.items()}
-        read = partial(_read, door.model, label=label, batch_size=batch_size)
+        read = partial(_read, door.model, label=label, batch_size=batch_size, layer=_layer(door.model, features))
         state = {}
         if bound.fit is not None and signature.fit is not None:
             arguments: list[Any] = []
@@ -158,10 +169,11 @@ def _named(what: str) -> Iterator[None]:
         raise ValueError(f"{what}: {first_line(error)}") from error
 
 
-def _required(value: Tensor | None, detector: str, name: str) -> Tensor:
+def _required(value: Any, detector: str, name: str) -> Tensor:
     if value is None:
         raise ValueError(f"detectors/{detector}: {name}: required, because this detector is fitted")
-    return value
+    given: Tensor = value
+    return given
 
 
 def _check_features(model: nn.Module, images: Tensor) -> None:
@@ -170,9 +182,34 @@ def _check_features(model: nn.Module, images: Tensor) -> None:
         penultimate.features_of(model, images, model(images))
     except ValueError as error:
         raise ValueError(
-            f"the detector reads penultimate features, and {error}. Use a detector of logits, images or gradients, or build"
-            " the model so that its nn.Linear for the logits comes last"
+            f"the detector reads penultimate features, and {error}. Name the module that makes them, such as"
+            " features='layer4', or use a detector of logits, images or gradients"
         ) from error
+
+
+def _layer(model: nn.Module, name: str | None) -> nn.Module | None:
+    """Return the module of a name; ValueError with the nearest name if there is none."""
+    if name is None:
+        return None
+    names = [known for known, _ in model.named_modules() if known]
+    if name not in names:
+        raise ValueError(f"features: the network has no module {name!r}.{nearest(name, names)}")
+    return model.get_submodule(name)
+
+
+def _at_layer(model: nn.Module, layer: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    """Return the logits, and what a module of the network returns as features, (N, D)."""
+    passed: list[Tensor] = []
+    hook = layer.register_forward_hook(lambda _, inputs, output: passed.append(output))
+    try:
+        with torch.no_grad():
+            logits = model(images)
+    finally:
+        hook.remove()
+    if not passed or not isinstance(passed[-1], Tensor) or len(passed[-1]) != len(images):
+        raise ValueError("features: the module returns no tensor with one row for each image; name another one")
+    maps = passed[-1]
+    return {"logits": logits, "features": maps.flatten(2).mean(2) if maps.dim() > 2 else maps.view(len(images), -1)}
 
 
 def _gradient_norms(model: nn.Module, images: Tensor, classes: int, label: str) -> dict[str, Tensor]:
@@ -183,17 +220,28 @@ def _gradient_norms(model: nn.Module, images: Tensor, classes: int, label: str) 
 
 
 def _read(
-    model: nn.Module, images: Tensor, images_name: str, names: Sequence[str], *, label: str, batch_size: int
+    model: nn.Module,
+    images: Tensor,
+    images_name: str,
+    names: Sequence[str],
+    *,
+    label: str,
+    batch_size: int,
+    layer: nn.Module | None,
 ) -> dict[str, Tensor]:
     """Return what a detector reads of all images, by name: one row per image, (N, ...)."""
     keys = {name: f"gradient_norms.{label}" if name == "gradient_norms" else name for name in names}
     computed = [key for key in keys.values() if key != "images"]
     parts: dict[str, list[Tensor]] = {name: [] for name in names}
-    if "features" in computed:
+    if "features" in computed and layer is None:
         _check_features(model, images[:2])
     for (batch,) in batches(batch_size, images):
         read: dict[str, Tensor] = {}
-        if "features" in computed:
+        if layer is not None and "features" in computed:
+            read = _at_layer(model, layer, batch)
+            if "gradient_norms" in names:
+                read |= _gradient_norms(model, batch, read["logits"].shape[1], label)
+        elif "features" in computed:
             read = read_out(model, batch, {label: LABELS[label]}, names={*computed, "logits"})
         elif computed:  # of any network, whatever its layers
             with torch.no_grad():

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from touchstone import registry
 from touchstone.api.arguments import kind_of
-from touchstone.api.components import BoundComponent
+from touchstone.api.components import BoundComponent, component
 from touchstone.api.gate import FAULTS
 from touchstone.api.torch_state import State
 from touchstone.contracts import Attack
@@ -24,15 +25,21 @@ WRAPPERS = {  # libraries, and the function that calls an attack of each
 }
 
 
-def checked(attacks: Any) -> list[Attack]:
-    """Return further attacks as a list.
+def checked(attacks: Any, eps: float) -> list[Attack]:
+    """Return further attacks as a list of functions.
+
+    Args:
+        attacks: names of components, or functions.
+        eps: of the attacks that are given by their names.
 
     Raises:
         TypeError: If one cannot be called as attack(model, images, labels, generator); the message says what to write.
+        ValueError: If there is no attack of a name.
     """
-    if not isinstance(attacks, Iterable):
-        raise TypeError(f"attacks: expected a list of functions, got {kind_of(attacks)}: attacks=[...]")
-    given = list(attacks)
+    if isinstance(attacks, str) or not isinstance(attacks, Iterable):
+        got = f"the text {attacks!r}" if isinstance(attacks, str) else kind_of(attacks)
+        raise TypeError(f"attacks: expected a list of names or functions, got {got}: attacks=[...]")
+    given = [_named(attack, eps) if isinstance(attack, str) else attack for attack in attacks]
     for number, attack in enumerate(given):
         library = type(attack).__module__.partition(".")[0]
         if library in WRAPPERS:
@@ -46,6 +53,13 @@ def checked(attacks: Any) -> list[Attack]:
                 " eps=8 / 255) returns one"
             )
     return [attack.function if isinstance(attack, BoundComponent) else attack for attack in given]
+
+
+def _named(name: str, eps: float) -> BoundComponent:
+    """Return the attack of a name, within eps if it has such a setting."""
+    short = name.removeprefix("attacks/")
+    known = short in registry.names("attacks") and "eps" in registry.component("attacks", short).call.settings
+    return component(f"attacks/{short}", **({"eps": eps} if known else {}))
 
 
 def attacked(

@@ -9,66 +9,40 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from touchstone.api import evaluation_evidence, foreign_attacks, gate
+from touchstone.api import evaluation_evidence, foreign_attacks, gate, inputs
 from touchstone.api import progress as progress_line
 from touchstone.api.arguments import check_share, check_whole
 from touchstone.api.attacked_rows import CHECKED, LARGE_EPS, STREAM, Effort, attack_rows
 from touchstone.api.evaluation_checks import failed
+from touchstone.api.evaluation_result import EvaluationResult
+from touchstone.api.inputs import Images, Labels
 from touchstone.attacks.adversary.expectation import Expected
 from touchstone.attacks.adversary.losses import margin_loss
 from touchstone.attacks.pgd import pgd
 from touchstone.contracts import Attack, Model
 from touchstone.evaluations.statistics import intervals
 from touchstone.evaluations.statistics.intervals import Interval
-from touchstone.evaluations.statistics.wording import bracketed, more_digits, written
 from touchstone.numerics.tensors import RandomStreams, batches
 
 ATTACKS = 5  # that `evaluate` always runs
 
 
-@dataclass(frozen=True)
-class EvaluationResult:
-    """Accuracies of a model with exact 95 % intervals, the attacked images, and the checks that failed.
-
-    Attributes:
-        clean_accuracy: share of images that are classified correctly; its `value`, `low` and `high`.
-        robust_accuracy: share that are also classified correctly under every attack.
-        attacked: the worst image found for each row, (N, C, H, W).
-        failed_checks: signs that the attacks were too weak, most often because the model hides its gradients. If there
-            are any, do not trust a robust accuracy above 0. If there are none, it is still an upper bound: a better
-            attack can only lower it.
-    """
-
-    clean_accuracy: Interval
-    robust_accuracy: Interval
-    attacked: Tensor
-    failed_checks: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        accuracies = f"clean accuracy {_shown(self.clean_accuracy)}, robust accuracy {_shown(self.robust_accuracy)}"
-        checks = "; ".join(self.failed_checks) or "no failed checks"
-        if self.failed_checks:  # an accuracy of 0 is exact, however weak the gradients: no attack can lower it
-            checks = f"{'do not trust it' if self.robust_accuracy.value > 0 else 'failed checks'}: {checks}"
-        return f"EvaluationResult({accuracies}, {len(self.attacked)} images, {checks})"
-
-
 def evaluate(
     model: Model,
-    images: Tensor,
-    labels: Tensor,
+    images: Images,
+    labels: Labels | None = None,
     *,
     eps: float = 8 / 255,
     steps: int = 20,
     restarts: int = 20,
     queries: int = 1500,
-    attacks: Sequence[Attack] = (),
+    attacks: Sequence[Attack | str] = (),
     draws: int = 1,
     backward: Model | None = None,
     batch_size: int = 256,
@@ -86,14 +60,15 @@ def evaluate(
     Args:
         model: images to logits (N, K), a module, a function or a program (`torch.export.load(file).module()`), with its
             normalisation inside.
-        images: (N, C, H, W), floats in [0, 1].
-        labels: (N,), int64.
+        images: (N, C, H, W), floats in [0, 1]; a tensor, an array, or a loader of batches (images, labels).
+        labels: (N,), int64, a tensor or an array; omitted with a loader.
         eps: radius of the attacks, as a share of the pixel range; above 0 and below 0.5.
         steps: of Auto-PGD on the cross-entropy.
         restarts: of Auto-PGD on margins; images far from the boundary get three.
         queries: of Square, for images that resist the rest; those near the boundary get a third.
-        attacks: further attacks, called as attack(model, images, labels, generator). Each has to stay within `eps`, and
-            returns images as a tensor or an array.
+        attacks: further attacks. A name, such as "spsa", is one that `touchstone list attacks` prints, within `eps`
+            and otherwise with its defaults. A function is called as attack(model, images, labels, generator). It has to
+            stay within `eps`, and returns images as a tensor or an array.
         draws: calls of the model per forward pass of an attack, for a model that draws random numbers: attacks follow the
             expectation of its probabilities. Both accuracies are then those of one fresh draw per image, and the checks
             allow for the noise of the draws.
@@ -105,16 +80,16 @@ def evaluate(
         evidence: a file to write. Others check the result with `touchstone verify FILE --model MODEL --data IMAGES`.
 
     Raises:
-        TypeError: If images or labels are not tensors, if the model returns none, or if an attack is no function or returns
-            no images.
+        TypeError: If images or labels are of another type, if the model returns no tensor, or if an attack is no function or
+            returns no images.
         ValueError: If a number is out of range, if there are no images, if images, labels or `backward` do not fit the
             model, if it returns anything but finite logits with a gradient, or if one of `attacks` fails, or leaves the
             budget or the pixel range.
     """
-    further = foreign_attacks.checked(attacks)
     check_share("eps", eps, "8 / 255")
     if not 0 < eps < LARGE_EPS:
         raise ValueError(f"eps must be above 0 and below {LARGE_EPS}, got {eps:g}: it is a share of the pixel range")
+    further = foreign_attacks.checked(attacks, eps)
     check_whole(1, draws=draws, batch_size=batch_size)
     check_whole(0, steps=steps, restarts=restarts, queries=queries)
     effort = Effort(steps, restarts, queries)
@@ -122,7 +97,8 @@ def evaluate(
         raise ValueError(
             "a random model gives others other predictions, so there is no evidence to write: omit evidence"
         )
-    with gate.entered(model, images, labels, batch_size=batch_size) as door, ExitStack() as stack:
+    pixels, classes = inputs.pair("images", images, labels, model)
+    with gate.entered(model, pixels, classes, batch_size=batch_size) as door, ExitStack() as stack:
         stand_in = None if backward is None else stack.enter_context(gate.stand_in(door, backward))
         gate.check_followed(door.model if stand_in is None else stand_in, door.images)
         if draws == 1:
@@ -136,10 +112,10 @@ def evaluate(
             f"attacks[{number}]": partial(foreign_attacks.attacked, f"attacks[{number}]", attack, caller=door.caller)
             for number, attack in enumerate(further)
         }
-        count = (ATTACKS + len(further)) * math.ceil(len(images) / batch_size)
+        count = (ATTACKS + len(further)) * math.ceil(len(door.images) / batch_size)
         counting = progress_line.counted("evaluate", count, progress)
         with torch.no_grad(), _seeded(seed, draws), counting as step:
-            ids = torch.arange(len(images), device=images.device)
+            ids = torch.arange(len(door.images), device=door.images.device)
             hits: dict[str, list[Tensor]] = {}
             worst = []
             for part, part_labels, rows in batches(batch_size, door.images, door.labels, ids):
@@ -167,8 +143,9 @@ def evaluate(
             attacked=torch.cat(worst),
             failed_checks=failed(
                 {name: float(values.double().mean()) for name, values in rows_hit.items()},
-                noise=0.0 if draws == 1 else 3 * math.sqrt(0.5 / len(images)),
+                noise=0.0 if draws == 1 else 3 * math.sqrt(0.5 / len(door.images)),
             ),
+            eps=float(eps),
         )
         if evidence is not None:
             evaluation_evidence.write(
@@ -208,12 +185,6 @@ def _seeded(seed: int, draws: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
-
-
-def _shown(rate: Interval) -> str:
-    """Return a share with its interval; one that is not 0 or 1 is not rounded to it."""
-    more = more_digits([rate.value], [0, 1], "")
-    return f"{written(rate.value, '', more)} {bracketed(rate.low, rate.high, '', more)}"
 
 
 def _rate(hits: Tensor) -> Interval:

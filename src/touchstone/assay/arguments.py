@@ -17,6 +17,7 @@ from touchstone.settings.files import DEFAULT_STUDY, NAME
 from touchstone.signatures import fold
 
 STUDIES = Path("workflow/studies")
+CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")  # module:function
 ROUNDING = 1e-4  # of a level: where `tensors.to_grid_towards` still takes a value as whole
 
 
@@ -215,6 +216,25 @@ def _numbers(flag: str, text: str | None) -> tuple[float, ...]:
         raise ValueError(f"{flag} {text}: expected numbers with commas between them, such as 0.5,0.5,0.5") from None
 
 
+def is_code(model: str) -> bool:
+    """Return whether a typed model is "module:function", which runs in this process."""
+    return bool(CODE.fullmatch(model)) and not model.startswith(model_zoo.PREFIX) and not Path(model).is_file()
+
+
+def check_unused(options: SimpleNamespace) -> None:
+    """Raise ValueError for an option that only a study has a use for."""
+    against = options.against is not None
+    given = {
+        "--weights": options.weights, "--ood": options.ood, "--name": options.study, "--out": options.out,
+        "--force": options.force, "--dry-run": options.dry_run, "--device": options.device != "cpu",
+        "--draws": against and options.draws > 1, "--backward": against and options.backward,
+    }  # fmt: skip
+    unused = next((flag for flag, value in given.items() if value), None)
+    if unused is not None:
+        kind = "two models are compared" if against else f"{options.model} is a function"
+        raise ValueError(f"{unused}: {kind}, so no study is written, and this option has no effect; omit it")
+
+
 def missing_model(model: str) -> FileNotFoundError:
     """Return the error about a model file that does not exist, with the nearest name beside it."""
     folder = Path(model).expanduser().parent
@@ -227,11 +247,10 @@ def missing_model(model: str) -> FileNotFoundError:
 
 def _check_files(options: SimpleNamespace) -> None:
     """Raise FileNotFoundError for the first file that is missing."""
-    is_path = bool(Path(options.model).suffix or "/" in options.model) and not options.model.startswith(
-        model_zoo.PREFIX
-    )
-    if is_path and not Path(options.model).expanduser().is_file():
-        raise missing_model(options.model)
+    for model in filter(None, (options.model, options.against)):
+        is_path = bool(Path(model).suffix or "/" in model) and not model.startswith(model_zoo.PREFIX)
+        if is_path and not is_code(model) and not Path(model).expanduser().is_file():
+            raise missing_model(model)
     for flag, place in [("--data", options.data), *(("--ood", place) for place in options.ood or [])]:
         if not Path(place).expanduser().exists():
             folder = Path(place).expanduser().parent
@@ -239,7 +258,7 @@ def _check_files(options: SimpleNamespace) -> None:
             raise FileNotFoundError(
                 f"{flag} {place}: there is no such folder or file.{nearest(Path(place).name, beside)}"
             )
-    if options.backward and not Path(options.backward).expanduser().is_file():
+    if options.backward and not is_code(options.backward) and not Path(options.backward).expanduser().is_file():
         raise FileNotFoundError(f"--backward {options.backward}: there is no such file")
     if options.weights and not Path(options.weights).expanduser().is_file():
         raise FileNotFoundError(f"--weights {options.weights}: there is no such file")

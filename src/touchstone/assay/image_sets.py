@@ -39,8 +39,8 @@ class LabelledImages:
     contents: frozenset[bytes]  # digests of every image
 
 
-def labelled_images(arguments: Arguments) -> LabelledImages:
-    """Read every image of --data once; ValueError if a study could not use them."""
+def labelled_images(arguments: Arguments, most: int = PROBED) -> LabelledImages:
+    """Read every image of --data once, and return at most `most`; ValueError if a study could not use them."""
     place, order = arguments.data, arguments.classes
     stored = own_images(place, order)
     if order and stored.arrays is not None:
@@ -65,7 +65,7 @@ def labelled_images(arguments: Arguments) -> LabelledImages:
             f"{copies} images are exact copies of others; if the copies are in different parts, fitted detectors look"
             " better than they are"
         )
-    rows = stratified_order(stored.labels[good], 0)[:PROBED]
+    rows = stratified_order(stored.labels[good], 0)[:most]
     return LabelledImages(
         images=images[rows],
         labels=stored.labels[good][rows],

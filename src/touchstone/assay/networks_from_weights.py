@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import inspect
 import io
 import re
 import sys
@@ -116,10 +117,35 @@ def _download(name: str) -> Path:
     return file
 
 
-def _built_by(architecture: str) -> object:
+def built_or_itself(named: str) -> object:
+    """Return what the function builds that "module:function" names, or what it names if that takes images itself.
+
+    Raises:
+        ValueError: there is no such function, or its code fails; the message has the error's own first line.
+    """
+    return _built_by(named, or_itself=True)
+
+
+def _takes_images(named: object) -> bool:
+    """Return whether a function needs an argument, so that it builds nothing; a network takes images, too."""
+    if isinstance(named, type) or not callable(named):
+        return False
+    parameters = inspect.signature(named).parameters.values()
+    return isinstance(named, nn.Module) or any(
+        parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        for parameter in parameters
+    )
+
+
+def _built_by(architecture: str, or_itself: bool = False) -> object:
     """Return what the function returns that "module:function" names, in the current folder or an installed package.
 
     The current folder stays the last place to import from, because a network may import more when it runs.
+
+    Args:
+        architecture: "module:function".
+        or_itself: return the function uncalled if it needs an argument.
 
     Raises:
         ValueError: there is no such function, or its code fails; the message has the error's own first line.
@@ -133,7 +159,7 @@ def _built_by(architecture: str) -> object:
             raise ValueError("that is a path")
         with contextlib.redirect_stderr(said):  # argparse prints its usage before it exits
             build: Callable[[], object] = getattr(importlib.import_module(module), function)
-            return build()
+            return build if or_itself and _takes_images(build) else build()
     except SystemExit as error:
         last = (said.getvalue().strip().splitlines() or [f"exit code {error.code}"])[-1]
         raise ValueError(

@@ -108,18 +108,7 @@ def probe(
     findings.accuracy = float((predictions == labels).float().mean())
     right = f"right on {findings.accuracy:.0%} of {len(images)} of your images"
     advice, share = _other_normalisation(network, mean, std, images, labels, findings)
-    order = right_order(labels.numpy(), predictions.numpy(), findings.classes)
-    if order is not None and order.accuracy > share:
-        raise ValueError(
-            f"{right}, but on {order.accuracy:.0%} in another order: its classes are not in the order of yours."
-            f" {numbering.in_order(order.outputs, findings.classes)}"
-        )
-    if _below_guessing(predictions == labels, findings.classes):
-        hint = f" {advice[0].upper()}{advice[1:]}." if advice else ""
-        raise ValueError(
-            f"{right}, so there is nothing to attack, and no other order of the classes was found that makes most of them"
-            f" right. Is this the model that was trained on these classes?{hint}"
-        )
+    _refuse_other_classes(right, predictions, labels, findings.classes, numbering, advice, share)
     findings.notes.append(right)
     if advice:
         findings.notes.append(f"{advice}: was it trained on such images?")
@@ -129,6 +118,42 @@ def probe(
         )
     findings.seconds = _seconds(seen, images[:64]) / draws
     return findings
+
+
+def check_right(model: nn.Module, images: Tensor, labels: Tensor, numbering: Numbering) -> None:
+    """Raise ValueError if the classes of a model are not those of the images, or if it is worse than guessing."""
+    classes = _logits(model, images[:8]).shape[1]
+    numbering.fit(classes, labels.numpy(), lambda: _predictions(model, images).numpy())
+    predictions = _predictions(model, images)
+    right = f"right on {float((predictions == labels).float().mean()):.0%} of {len(images)} of your images"
+    _refuse_other_classes(right, predictions, labels, classes, numbering)
+
+
+def _refuse_other_classes(
+    right: str,
+    predictions: Tensor,
+    labels: Tensor,
+    classes: int,
+    numbering: Numbering,
+    advice: str = "",
+    share: float = 0,
+) -> None:
+    """Raise ValueError if another order of the classes makes a model right, or if it is worse than guessing.
+
+    With another normalisation, of which `advice` speaks, it is right on `share` of the images.
+    """
+    order = right_order(labels.numpy(), predictions.numpy(), classes)
+    if order is not None and order.accuracy > share:
+        raise ValueError(
+            f"{right}, but on {order.accuracy:.0%} in another order: its classes are not in the order of yours."
+            f" {numbering.in_order(order.outputs, classes)}"
+        )
+    if _below_guessing(predictions == labels, classes):
+        hint = f" {advice[0].upper()}{advice[1:]}." if advice else ""
+        raise ValueError(
+            f"{right}, so there is nothing to attack, and no other order of the classes was found that makes most of them"
+            f" right. Is this the model that was trained on these classes?{hint}"
+        )
 
 
 def _logits(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
-from touchstone.assay import arguments, named_data, study_file
+from touchstone.assay import arguments, named_data, outcome, study_file
 from touchstone.assay.facts import Facts
 from touchstone.assay.study import Study, write
 from touchstone.assay.study_file import Place
@@ -18,11 +19,13 @@ from touchstone.pipeline.orchestration import locks, snakemake_run
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import whole_files
 from touchstone.records import metric_tables
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report.summary import summary
 from touchstone.report.tables import numbered
 from touchstone.settings.study import load
 
 JOB_SECONDS = 3.2  # of one job besides its attacks: Python, torch, reading and writing
+TOO_LOW = 5  # the exit code if --fail-under asks for more
 OVERHEAD = 2.0  # the time of an attack's step, relative to one forward and one backward pass
 
 
@@ -30,9 +33,18 @@ def run_assay(options: SimpleNamespace) -> int:
     """Inspect the model, write its study and run it; return the exit code."""
     if not options.dry_run and devices.missing(options.device):
         raise ValueError(devices.NO_GPU)
+    direct = options.against is not None or arguments.is_code(options.model)
+    if direct:
+        arguments.check_unused(options)
     arguments.parsed(SimpleNamespace(**vars(options) | {"data": "."}))  # so that a mistake costs no download
     options.data = str(named_data.located(options.data))
     typed = arguments.parsed(options)
+    if direct:
+        from touchstone.assay.direct import run_direct  # it imports torch, which takes seconds
+
+        found = run_direct(typed, options)
+        say(*found.lines())
+        return written(found, options)
     place = study_file.choose(typed.target, typed.subject, named=typed.named, force=typed.force)
     if not options.dry_run:
         try:
@@ -53,10 +65,36 @@ def run_assay(options: SimpleNamespace) -> int:
         return 0
     code = snakemake_run.run(name, options.cores)
     if code == 0:
-        _print_summary(name)
+        rows = _print_summary(name)
         if facts.published:
             say(f"{facts.published.sentence()}.")
+        found = outcome.of_rows(rows, facts.eps, _about(facts, name, place), study.left_out)
+        code = written(found, options)
     return code
+
+
+def written(found: outcome.Outcome, options: SimpleNamespace) -> int:
+    """Write an outcome to the files that were asked for; return the exit code, 5 if the model is worse than asked."""
+    found.write(*(path and Path(path) for path in (options.json, options.markdown)))
+    if options.fail_under is not None and (problem := found.shortfall(options.fail_under)):
+        say(f"touchstone: {problem}.", stream=sys.stderr)
+        return TOO_LOW
+    return 0
+
+
+def _about(facts: Facts, name: str, place: Place) -> dict[str, Any]:
+    """Return what was assayed, for an outcome."""
+    report = Path("reports") / place.target.stem / "report.html"
+    return {
+        "model": Path(facts.model.file).name if facts.model.file else name,
+        "sha256": facts.model.digest,
+        "data": Path(facts.images.place).name,
+        "eps": facts.eps_written,
+        "norm": "linf",
+        "effort": facts.effort,
+        "study": str(place.target),
+        "report": str(report) if report.is_file() else None,
+    }
 
 
 def _announce(facts: Facts, study: Study, name: str, place: Place, cores: str) -> None:
@@ -73,8 +111,8 @@ def _announce(facts: Facts, study: Study, name: str, place: Place, cores: str) -
     )
 
 
-def _print_summary(name: str) -> None:
-    """Print the first screen of a study's report: the same words and numbers."""
+def _print_summary(name: str) -> list[MetricRow]:
+    """Print the first screen of a study's report, the same words and numbers; return the rows of the whole study."""
     plan = Plan(load(name))
     files = {evaluation: Path(plan.layout.metrics(evaluation)) for evaluation in plan.study["evaluations"]}
     metrics = {evaluation: metric_tables.decode(file.read_bytes()) for evaluation, file in files.items()}
@@ -82,9 +120,9 @@ def _print_summary(name: str) -> None:
         print(f"Left out: {reason}")
     rows = numbered(metrics)
     first_screen = summary(rows, Doubts(rows))
-    if first_screen is None:
-        return
-    for line in first_screen.table.lines:
-        for number in filter(None, line.numbers):
-            say(f"{line.words[0]}: {number.text} {number.interval}")
-    say(first_screen.checks)
+    if first_screen is not None:
+        for line in first_screen.table.lines:
+            for number in filter(None, line.numbers):
+                say(f"{line.words[0]}: {number.text} {number.interval}")
+        say(first_screen.checks)
+    return rows

@@ -1,6 +1,6 @@
 """Whether an artefact equals its recomputation: exactly, or within what another processor changes.
 
-No bound depends on what the artefact's author says of a processor. docs/audit.md has the bounds and their measurement.
+No bound depends on what the artefact's author says of a processor. docs/verify.md has the bounds and their measurement.
 """
 
 from __future__ import annotations

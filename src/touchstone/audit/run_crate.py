@@ -18,7 +18,7 @@ from rocrate.rocrate import ROCrate
 
 from touchstone.digests import file_digest
 from touchstone.pipeline.jobs import run_records
-from touchstone.pipeline.orchestration import snakemake_run
+from touchstone.pipeline.orchestration import shipped_studies
 from touchstone.pipeline.planning.parts import RULES
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import chain, job_folders, sidecar_files
@@ -62,7 +62,7 @@ def describe(plan: Plan, records: Mapping[str, Record], files: Mapping[str, Path
 
 def workflow_files() -> dict[str, Path]:
     """Return the files of the workflow: their names in the crate, and their paths."""
-    folder = snakemake_run.workflow_folder()
+    folder = shipped_studies.workflow_folder()
     files = [folder / "Snakefile", *sorted((folder / "rules").glob("*.smk"))]
     return {f"workflow/{file.relative_to(folder).as_posix()}": file for file in files}
 

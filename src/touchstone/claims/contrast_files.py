@@ -1,9 +1,9 @@
-"""The contrast of a claims.yaml, read and checked: numbers that use the roles of one of its criteria."""
+"""The contrasts of a claims.yaml, read and checked: numbers that use the roles of its criteria."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from touchstone.claims import paper_files
 from touchstone.claims.criteria import NUMBER, Criterion
@@ -11,38 +11,73 @@ from touchstone.claims.file_checks import ClaimError, Place
 
 PLACE: Place = ("contrast",)
 NUMBERS = ("unaware", "aware", "reference")
-KEYS = ("of", "shows", *NUMBERS)
+REQUIRED = ("of", "shows", "unaware", "aware")
+KEYS = ("name", *REQUIRED, "reference")
+
+
+class Written(NamedTuple):
+    """One contrast as a claims.yaml writes it.
+
+    Attributes:
+        name: of the system.
+        shows: what the numbers are.
+        of: the criteria whose roles the numbers use; if two have a role of one name, the first counts.
+        criterion: its numbers, as a criterion that asks for no bound.
+    """
+
+    name: str
+    shows: str
+    of: tuple[str, ...]
+    criterion: Criterion
 
 
 def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
-    """Yield what is wrong with the contrast of a claims.yaml."""
-    if "contrast" in facts:
-        try:
-            criterion("contrast", facts)
-        except ClaimError as error:
-            yield error
+    """Yield what is wrong with the first wrong contrast of a claims.yaml."""
+    try:
+        read(facts)
+    except ClaimError as error:
+        yield error
 
 
-def criterion(name: str, facts: Mapping[str, Any]) -> Criterion:
-    """Return the contrast as a criterion of this name that asks for no bound.
+def read(facts: Mapping[str, Any]) -> list[Written]:
+    """Return the contrasts of a claims.yaml, which has one block or a list of them.
 
     Raises:
-        ClaimError: it is wrong.
+        ClaimError: one is wrong.
     """
-    block = facts["contrast"]
+    blocks = facts.get("contrast", [])
+    if not isinstance(blocks, list):
+        return [_read(PLACE, facts, blocks)]
+    return [_read((*PLACE, str(index)), facts, block) for index, block in enumerate(blocks)]
+
+
+def _read(place: Place, facts: Mapping[str, Any], block: Any) -> Written:
     if not isinstance(block, dict):
-        raise ClaimError(PLACE, "expected a block of keys")
+        raise ClaimError(place, "expected a block of keys")
     for key in block:
         if key not in KEYS:
-            raise ClaimError(PLACE, f"no such key: {key}. Keys are {', '.join(KEYS)}")
-    for key in KEYS[:-1]:
+            raise ClaimError(place, f"no such key: {key}. Keys are {', '.join(KEYS)}")
+    for key in REQUIRED:
         if key not in block:
-            raise ClaimError(PLACE, f"{key} is missing; add it")
+            raise ClaimError(place, f"{key} is missing; add it")
     criteria = facts.get("criteria") or {}
-    judged = criteria.get(block["of"]) if isinstance(block["of"], str) and isinstance(criteria, dict) else None
-    if not isinstance(judged, dict):
-        raise ClaimError((*PLACE, "of"), f"{block['of']} is no criterion of this paper")
-    same = {key: judged[key] for key in ("roles", "together") if key in judged}
+    of = block["of"] if isinstance(block["of"], list) else [block["of"]]
+    judged = []
+    for name in of:
+        found = criteria.get(name) if isinstance(name, str) and isinstance(criteria, dict) else None
+        if not isinstance(found, dict):
+            raise ClaimError((*place, "of"), f"{name} is no criterion of this paper")
+        judged.append(found)
+    roles = {role: words for one in reversed(judged) for role, words in one.get("roles", {}).items()}
+    together = {"together": judged[0]["together"]} if judged and "together" in judged[0] else {}
     tests = [block[key] for key in NUMBERS if key in block]
-    own = {"kind": NUMBER, "setting": block["shows"], "criterion": "no bound", "tests": tests, **same}
-    return paper_files.criterion(name, facts, own)
+    own = {
+        "kind": NUMBER,
+        "setting": block["shows"],
+        "criterion": "no bound",
+        "tests": tests,
+        "roles": roles,
+        **together,
+    }
+    criterion = paper_files.criterion("-".join(map(str, place)), facts, own)
+    return Written(str(block.get("name", facts.get("name", ""))), block["shows"], tuple(of), criterion)

@@ -1,16 +1,18 @@
-"""Per paper, one share against two attackers: the second knows the system, or is stronger than the first.
+"""Per system, one share or AUROC as the paper tests it, and under the strongest attacker.
 
 No verdict follows from it: it is the picture at the head of the report. A claims.yaml writes it under `contrast:`, as
-numbers that use the roles of one of its criteria.
+numbers that use the roles of its criteria.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from touchstone.claims import contrast_files
-from touchstone.claims.criteria import Book, Criterion
+from touchstone.claims.contrast_files import Written
+from touchstone.claims.criteria import Book, Chosen
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import Part
 from touchstone.records.metric_tables import MetricRow
@@ -21,14 +23,16 @@ class Contrast(NamedTuple):
 
     Attributes:
         paper: its short name.
-        shows: what the numbers are shares of.
-        unaware: against the first attacker, who may not attack at all; its name says what the attacker does.
-        aware: against the second.
+        system: what is attacked, such as the training of one kind of network; the paper's name if it has only one.
+        shows: what the numbers are.
+        unaware: as the paper tests it; its name says what the attacker does, if there is one.
+        aware: against the strongest attacker.
         reference: without the system, or None.
-        upper_bound: whether the second attacker found no gradient too often, so the truth may be lower.
+        upper_bound: whether the strongest attacker found no gradient too often, so the truth may be lower.
     """
 
     paper: str
+    system: str
     shows: str
     unaware: Part
     aware: Part
@@ -37,31 +41,38 @@ class Contrast(NamedTuple):
 
 
 def contrasts(papers: Mapping[str, Mapping[str, Any]], study: StudyClaims, rows: Iterable[MetricRow]) -> list[Contrast]:
-    """Return the contrast of each paper whose numbers the study has, in the order of the papers.
+    """Return the contrasts of the papers whose numbers the study has, in the order of the papers.
 
     Args:
         papers: {paper: the content of its claims.yaml}.
         study: what it says of the claims.
         rows: of the whole study.
     """
-    blocks = {name: facts for name, facts in papers.items() if "contrast" in facts}
-    criteria = {name: contrast_files.criterion(name, facts) for name, facts in blocks.items()}
-    of = {name: facts["contrast"]["of"] for name, facts in blocks.items()}
-    claims = {name: study.claims[claim] for name, claim in of.items() if claim in study.claims}
-    question = study._replace(claims=claims)
-    verdicts = judge(Book({}, criteria), question, rows)
-    made = zip(blocks.values(), criteria.values(), verdicts, strict=True)
+    written = [(facts["name"], one) for facts in papers.values() for one in contrast_files.read(facts)]
+    named = {str(place): one for place, (_, one) in enumerate(written)}
+    book = Book({}, {name: replace(one.criterion, id=name) for name, one in named.items()})
+    claims = {name: chosen for name, one in named.items() if (chosen := _chosen(one, study)) is not None}
+    verdicts = judge(book, study._replace(claims=claims), rows)
     return [
-        Contrast(facts["name"], facts["contrast"]["shows"], unaware, aware, reference, aware.stuck is not None)
-        for facts, criterion, verdict in made
-        for unaware, aware, reference in _first(criterion, verdict.parts)
+        Contrast(paper, one.name, one.shows, unaware, aware, reference, aware.stuck is not None)
+        for (paper, one), verdict in zip(written, verdicts, strict=True)
+        for unaware, aware, reference in _first(one, verdict.parts)
     ]
 
 
-def _first(criterion: Criterion, parts: Iterable[Part]) -> Iterator[tuple[Part, Part, Part | None]]:
+def _chosen(one: Written, study: StudyClaims) -> Chosen | None:
+    """Return the entries that play the roles of a contrast's criteria; None if the study asks not all of these."""
+    chosen = [study.claims.get(claim, "") for claim in one.of]
+    filled = [each for each in chosen if not isinstance(each, str)]
+    return (
+        {role: who for each in reversed(filled) for role, who in each.items()} if len(filled) == len(chosen) else None
+    )
+
+
+def _first(one: Written, parts: Iterable[Part]) -> Iterator[tuple[Part, Part, Part | None]]:
     """Yield the numbers of the first network that has them; nothing if one is missing."""
     parts = list(parts)
-    first = [next((part for part in parts if part.condition is test), None) for test in criterion.tests]
+    first = [next((part for part in parts if part.condition is test), None) for test in one.criterion.tests]
     unaware, aware, reference = (*first, None)[:3]
     if unaware and aware:
         yield unaware, aware, reference

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from touchstone.audit.chain import report_tables
 from touchstone.messages import nearest, printable, say
-from touchstone.provenance import sidecar_files
 
 Lines = list[dict[str, str]]  # of claims.csv
 HEADS = ("claim", "holds?", "attacker", "measured")
+OURS = "*"  # behind the id of a counter-claim
 INDENT = "    "
 WIDTH = 80  # letters of a line
 
@@ -53,47 +53,45 @@ def print_verdicts(study: str, paper: str | None = None) -> int:
 
     Args:
         study: Its name.
-        paper: Print only the claims of the paper of this title.
+        paper: Print only the claims of the paper of this title, and its numbers without a bound.
     """
+    from touchstone.claims.criteria import NUMBER
     from touchstone.claims.verdicts import MISSING, NO_VERDICT, NOT_RUN
 
     path, lines = read_lines(study)
     lines = [line for line in lines if paper in (None, line["paper"])]
-    rows = [HEADS, *map(_cells, lines)]
+    shown = [line for line in lines if paper or line["kind"] != NUMBER]
+    rows = [HEADS, *map(_cells, shown)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
+    titles = ["", *(line["paper"] for line in shown)]
+    for place, row in enumerate(rows):
+        if paper is None and place and titles[place] != titles[place - 1]:
+            say(titles[place])
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    if any(row[0].endswith(OURS) for row in rows):
+        say(f"{OURS} a counter-claim: ours, against the paper")
     for line in lines:
         if line.get("variants"):
             say(f"{line['claim']} in variants of the experiment: {line['variants']}")
-    for name, sentences in _unfair(study).items():
-        if paper in (None, name):
-            for text in textwrap.wrap(f"{name}, what its authors may call unfair: {' '.join(sentences)}", WIDTH):
-                say(text)
     judged = [line for line in lines if line["status"] not in (NO_VERDICT, NOT_RUN)]
     missing = [line["claim"] for line in lines if line["note"].startswith(MISSING)]
     without = f"; asked but without numbers: {', '.join(missing)}" if missing else ""
-    say(f"With a verdict: {len(judged)} of {len(lines)}{without}. The table: {path}")
+    say(f"With a verdict: {len(judged)} of {len(shown)}{without}. The table: {path}")
+    if hidden := len(lines) - len(shown):
+        say(f"{hidden} numbers have no verdict; those of one paper: touchstone show {study} --paper PAPER")
     if judged:
         say(f"What a verdict rests on: touchstone show {study} --number {judged[0]['claim']}")
     return 1 if missing else 0
 
 
-def _unfair(study: str) -> dict[str, list[str]]:
-    """Return {paper: what its authors would still call unfair}, as it was when the report was made."""
-    page = Path("reports") / study / "report.html"
-    if not sidecar_files.sidecar_path(page).is_file():
-        return {}
-    papers = sidecar_files.read_sidecar(page)["settings"]["papers"]
-    return {facts["name"]: facts["unfair"] for facts in papers.values() if "unfair" in facts}
-
-
 def _cells(line: dict[str, str]) -> tuple[str, ...]:
+    from touchstone.claims.criteria import COUNTER
     from touchstone.claims.verdicts import DOES_NOT_APPLY
     from touchstone.evaluations.statistics.wording import of_line
 
+    name = line["claim"] + OURS * (line["kind"] == COUNTER)
     attacker = "" if line["attacker"] == DOES_NOT_APPLY else line["attacker"]
-    return line["claim"], line["status"], attacker, of_line(line, "measured")
+    return name, line["status"], attacker, of_line(line, "measured")
 
 
 def print_in_full(study: str, wanted: list[str]) -> None:

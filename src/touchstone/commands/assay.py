@@ -7,12 +7,16 @@ from typing import Any
 
 import click
 
-from touchstone.commands._command_line import FILE, Command, refuse_together
+from touchstone.commands._command_line import FILE, Command, refuse_together, refuse_unused
 from touchstone.commands._shared_arguments import cores_option, device_option
+
+RESULTS = ("--json", "--markdown", "--fail-under")
 
 
 @click.command("assay", cls=Command, options_metavar="--data PATH [OPTIONS]")
-@click.argument("model", type=FILE, help="a .pt2, .onnx or weights file, a torchvision name, or robustbench:NAME")
+@click.argument(
+    "model", type=FILE, help="a .pt2, .onnx or weights file, module:function, a torchvision name, robustbench:NAME"
+)
 @click.option(
     "--data", type=FILE, required=True, metavar="PATH", help="a folder per class, .npz, .safetensors, or cifar10"
 )
@@ -22,6 +26,7 @@ from touchstone.commands._shared_arguments import cores_option, device_option
 @click.option("--eps", metavar="EPS", help="L-inf budget, of the pixel range (default: the zoo's, or 8/255)")
 @click.option("--quick", is_flag=True, help="minutes: 100 images, few steps")
 @click.option("--full", is_flag=True, help="up to 1,000 images, many steps")
+@click.option("--against", type=FILE, metavar="MODEL", help="a second model: compare both, image by image")
 @click.option("--architecture", metavar="M:F", help="module:function; returns the network of the weights")
 @click.option("--weights", type=FILE, metavar="FILE", help="of a torchvision network (default: published)")
 @click.option("--key", metavar="NAME", help="of the weights, in a file that holds several: ema")
@@ -45,19 +50,32 @@ from touchstone.commands._shared_arguments import cores_option, device_option
 @click.option("--name", "study", metavar="NAME", help="of the study (default: from the model's)")
 @click.option("--out", type=FILE, metavar="FILE.yaml", help="the study (default: workflow/studies/NAME.yaml)")
 @click.option("--force", is_flag=True, help="replace a study that was edited or has another model")
+@click.option("--json", type=FILE, metavar="FILE", help="write the numbers to a JSON file, for programs")
+@click.option("--markdown", type=FILE, metavar="FILE", help="write a table, for a pull request or a model card")
+@click.option(
+    "--fail-under", type=click.FloatRange(0, 1, min_open=True), metavar="SHARE",
+    help="exit code 5 if robust accuracy is lower, or cannot be known",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="write the study, estimate its time, run nothing")
 def main(quick: bool, full: bool, **options: Any) -> int:
     """Measure how robust a model of your own is: write a study for it, and run it.
 
-    The exit code is Snakemake's, or 3 if another run works in this folder.
+    The exit code is Snakemake's, 3 if another run works in this folder, or 5 if --fail-under asks for more.
 
     \b
     Examples:
       touchstone assay model.pt2 --data pictures/ --trust-code
       touchstone assay resnet18 --data pictures/ --quick
+      touchstone assay defence:defend --data pictures/ --trust-code
+      touchstone assay new.pt2 --against old.pt2 --data pictures/ --trust-code
+      touchstone assay resnet18 --data pictures/ --json out.json --fail-under 0.4
       touchstone assay robustbench:Carmon2019Unlabeled --data cifar10 --dry-run
     """
     refuse_together({"--quick": quick, "--full": full})
+    unused = {name: options[name.strip("-").replace("-", "_")] is not None for name in RESULTS}
+    refuse_unused(
+        unused if options["dry_run"] else {}, "needs a result, and --dry-run measures nothing; omit one of them"
+    )
     refuse_together({"--gray": options["gray"], "--rgb": options["rgb"]})
     # It imports scipy, which --help does not need.
     from touchstone.assay.run_assay import run_assay

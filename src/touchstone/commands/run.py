@@ -1,4 +1,4 @@
-"""`touchstone run STUDY`: run a study and show its progress."""
+"""`touchstone run STUDY`: run a study, show its progress, and end with what its report answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from touchstone.commands._shared_arguments import cores_option, study_argument
 @cores_option()
 @click.option("--prune", is_flag=True, help="then delete the results of other settings and code; they stay otherwise")
 def main(study: str, cores: str, prune: bool) -> int:
-    """Run a study with Snakemake and show its progress.
+    """Run a study with Snakemake, show its progress, and print what the claims of each paper found.
 
     What an earlier run has made stays, and an interrupted run goes on where it stopped. The exit code is Snakemake's, or 3
     if another run works in this folder.
@@ -25,14 +25,19 @@ def main(study: str, cores: str, prune: bool) -> int:
       touchstone run mine.yaml --prune
     """
     # They take half a second, which --help and a shell that completes words do without.
+    from touchstone.commands import _answers
     from touchstone.pipeline.orchestration import pruning, snakemake_run
     from touchstone.pipeline.planning.plan import Plan
     from touchstone.provenance.store import Store
     from touchstone.settings.study import load
 
     exit_code = snakemake_run.run(study, cores)
-    if exit_code == 0 and prune:
-        settings = load(study)
+    if exit_code:
+        return exit_code
+    settings = load(study)
+    if _answers.print_answers(settings.name):
+        print(f"More: touchstone show {settings.name}")
+    if prune:
         count = pruning.prune(Plan(settings), Store(settings.name))
         print(f"Deleted {count} results that today's settings and code do not make.")
-    return exit_code
+    return 0

@@ -1,4 +1,4 @@
-"""`touchstone show WHAT`: print the verdicts of a finished study, or check an artefact and print what it holds."""
+"""`touchstone show WHAT`: print what a finished study found, or check an artefact and print what it holds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 from safetensors import deserialize
 
 from touchstone.audit.chain.findings import altered_bytes, artefacts_named, is_artefact
-from touchstone.commands import _number_table, _verdicts
+from touchstone.commands import _answers, _number_table, _verdicts
 from touchstone.commands._command_line import Command, Several, refuse_together, refuse_unused
 from touchstone.commands._shared_arguments import claims, papers, study_argument
 from touchstone.messages import nearest, say
@@ -24,15 +24,15 @@ from touchstone.settings.study import Study, load
     "--number", "numbers", cls=Several, multiple=True, metavar="CLAIM...", shell_complete=claims,
     help="of a study: what the verdicts on these claims rest on",
 )  # fmt: skip
-@click.option("--paper", metavar="PAPER", shell_complete=papers, help="of a study: only the claims of this paper")
+@click.option("--paper", metavar="PAPER", shell_complete=papers, help="of a study: only this paper, with its numbers")
 @click.option(
     "--table", nargs=2, metavar="EVALUATION METRIC", help="of a study: one metric as a table, such as: detection auroc"
 )
 def main(what: str, numbers: tuple[str, ...], paper: str | None, table: tuple[str, str] | None) -> int:
-    """Print the verdicts of a finished study, or check an artefact and print what it holds.
+    """Print what a finished study found, or check an artefact and print what it holds.
 
-    The exit code is 1 if a claim that the study asks for has no figures. Whether the figures agree with the claims does not
-    change it.
+    Of a study it prints what each paper's idea is worth, then every claim with its verdict. The exit code is 1 if a claim
+    that the study asks for has no figures. Whether the figures agree with the claims does not change it.
 
     \b
     Examples:
@@ -55,7 +55,10 @@ def main(what: str, numbers: tuple[str, ...], paper: str | None, table: tuple[st
     if table:
         print(_number_table.number_table(name, *table), end="")
         return 0
-    return _verdicts.print_verdicts(name, paper and _title(load(what), paper))
+    title = paper and _title(load(what), paper)
+    if _answers.print_answers(name, title):
+        print()
+    return _verdicts.print_verdicts(name, title)
 
 
 def _title(study: Study, paper: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from touchstone import parsed_files
-from touchstone.commands._command_line import COUNT, FILE, Command, refuse_together
+from touchstone.commands._command_line import COUNT, FILE, Command, refuse_together, refuse_unused
 from touchstone.commands._shared_arguments import claims, studies
 
 
@@ -21,11 +21,15 @@ from touchstone.commands._shared_arguments import claims, studies
 )
 @click.option("--picture", type=FILE, metavar="SVG", help="also draw the chain into this file")
 @click.option("--depth", type=COUNT, metavar="N", help="how many links back from the file or the number (default: all)")
+@click.option("--all", "whole", is_flag=True, help="of a number: every file by itself, not folded by network")
 @click.option("--json", "as_json", is_flag=True, help="print the sidecars as JSON")
-def main(file: str | None, number: str | None, picture: str | None, depth: int | None, as_json: bool) -> int:
+def main(
+    file: str | None, number: str | None, picture: str | None, depth: int | None, whole: bool, as_json: bool
+) -> int:
     """Print what a file or a number was made from, back to raw data.
 
-    The exit code is 1 if bytes were altered, and 4 if the data is not here.
+    Of a number it prints a line for each network and rule, and with --all or --depth each file. The exit code is 1 if bytes
+    were altered, and 4 if the data is not here.
 
     \b
     Examples:
@@ -35,6 +39,8 @@ def main(file: str | None, number: str | None, picture: str | None, depth: int |
     """
     from touchstone.audit.chain.trace import run_trace
 
-    refuse_together({"--depth": depth is not None, "--json": as_json})
+    refuse_together({"--depth": depth is not None, "--all": whole, "--json": as_json})
+    if number is None:
+        refuse_unused({"--all": whole}, "is only for a number; a file is always shown file by file")
     parsed_files.disable_cache()
-    return run_trace(file, number, as_json, picture, depth)
+    return run_trace(file, number, as_json, picture, depth, folded=number is not None and depth is None and not whole)

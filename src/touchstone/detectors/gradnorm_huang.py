@@ -21,6 +21,9 @@ def gradnorm_huang(logits: Tensor, features: Tensor, *, temperature: PositiveFlo
     Returns:
         (N,), at most 0; higher is more anomalous.
 
+    pytorch-ood's GradNorm takes the gradients of all parameters by default, so it ranks images differently. With only the
+    weight of the last layer, as in the paper, both rank images alike.
+
     References:
         Huang et al. 2021, eq. 4 and 7; their larger norm is our lower score.
     """

@@ -19,7 +19,7 @@ def speed_up(model: nn.Module) -> list[RemovableHandle]:
 
     Outputs stay the same bit for bit. Gradients equal torch's up to rounding, and have a second derivative. Only layers
     whose weights need no gradient change, only on a CPU, and only where it pays: 1.4 to 3 times for a first convolution of
-    grey images, half of an attack's pass through a small network (docs/speed.md).
+    grey images, half of an attack's pass through a small network (docs/cluster.md).
 
     Returns:
         The handles of the hooks; call `remove` on each.

@@ -73,4 +73,4 @@ def absent(root: Path, folder: str) -> bool:
 
 def how_to_get(study: str) -> str:
     """Return advice for a user without the study's data."""
-    return f"`make run STUDY={study}` computes the data, and takes from the store what `dvc pull` has downloaded"
+    return f"`make run STUDY={study}` computes the data; if you have a DVC remote that holds it, type `dvc pull` before"

@@ -221,7 +221,7 @@ def _band(part: Part) -> tuple[float, float] | None:
 
 
 def _answer(criterion: Criterion, parts: tuple[Part, ...], shown: list[ClaimNumber]) -> Markup:
-    """Return the criterion's sentence with each number as a button."""
+    """Return the criterion's sentence, with its full stop, and with each number as a button."""
 
     def button(place: str) -> Markup:
         part = shown_at(place, criterion, parts)
@@ -234,7 +234,7 @@ def _answer(criterion: Criterion, parts: tuple[Part, ...], shown: list[ClaimNumb
 
     numbers = [button(str(place)) for place in range(len(criterion.tests))]
     breaking = button("breaks") if criterion.breaks else Markup()
-    sentence = PUNCTUATED.sub(r'<span class="kept">\g<0></span>', str(escape(criterion.says)))
+    sentence = PUNCTUATED.sub(r'<span class="kept">\g<0></span>', str(escape(f"{criterion.says}.")))
     return Markup(sentence).format(*numbers, breaks=breaking)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.transforms import offset_copy
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -57,7 +58,9 @@ PLACE = re.compile(r'( [xy]=)"(-?[\d.]+)"')
 STEP = re.compile(r"([MLQCz])([^MLQCz]*)")  # of a path
 NO_CLOCK: Any = {"CreationDate": None, "Creator": None, "Producer": None}
 WIDTH = 7.2  # inches of a figure as wide as the page
-HEADLINE = 82  # characters of a line of bold text as wide as the page
+PHONE = 4.4  # inches of a figure that a phone shows whole, with text of 10 pixels
+LETTERS = 11.4  # of bold text, in an inch
+BELOW = 17  # points from the axis of a panel to the legend below its numbers
 
 
 @contextmanager
@@ -80,7 +83,7 @@ def panels(count: int, *, columns: int = 3, height: float = 2.4, **shared: Any) 
     """
     columns = min(columns, count)
     rows = -(-count // columns)
-    width = WIDTH if columns > 1 else WIDTH * 0.7
+    width = WIDTH if columns > 1 else PHONE
     figure = Figure(figsize=(width, height * rows))
     axes = list(figure.subplots(rows, columns, squeeze=False, **shared).flat)
     for spare in axes[count:]:
@@ -88,9 +91,10 @@ def panels(count: int, *, columns: int = 3, height: float = 2.4, **shared: Any) 
     return figure, axes[:count]
 
 
-def headline(figure: Figure, text: str, letters: int = HEADLINE) -> None:
-    """Write what the figure shows above it, in bold and by default as wide as the page."""
-    figure.suptitle(textwrap.fill(text, letters), x=0.01, ha="left", fontsize=10, fontweight="bold")
+def headline(figure: Figure, text: str, letters: int | None = None) -> None:
+    """Write what the figure shows above it, in bold and by default as wide as the figure is now."""
+    text = textwrap.fill(text, letters or int(figure.get_figwidth() * LETTERS))
+    figure.suptitle(text, x=0.01, ha="left", fontsize=10, fontweight="bold")
 
 
 def described(figure: Figure, text: str) -> Figure:
@@ -133,10 +137,12 @@ def thinned(across: NDArray[Any], up: NDArray[Any], grid: int = 50) -> tuple[NDA
 def roc_axes(axes: Axes, title: str) -> None:
     """Finish a panel of ROC curves: the line of chance, the unit square, and the areas in a legend below it."""
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8)
+    axes.text(0.72, 0.66, "chance", fontsize=8, rotation=45, rotation_mode="anchor", ha="center", va="top")
     axes.set(title=title, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    axes.set(xticks=[0, 0.25, 0.5, 0.75, 1], yticks=[0, 0.25, 0.5, 0.75, 1])
-    axes.legend(title="AUROC", title_fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3,
-                handlelength=1.4, columnspacing=0.9, fontsize=7.5, borderaxespad=0)  # fmt: skip
+    axes.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+    below = offset_copy(axes.transAxes, axes.get_figure(root=True), y=-BELOW, units="points")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, handlelength=2, fontsize=8,
+                borderaxespad=0)  # fmt: skip
 
 
 def is_raster(figure: Figure) -> bool:

@@ -1,4 +1,4 @@
-"""The picture at the head of the report: what each system withstands, and what is left under the strongest attack."""
+"""The picture at the head of the report: each system as its paper tests it, and under the strongest attacker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from touchstone.claims.contrasts import Contrast
 from touchstone.claims.measurements import Quantity
@@ -18,46 +17,64 @@ from touchstone.report import drawing, marks, palette
 
 NAME = "overview"
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
-WEAKER, STRONGEST, WITHOUT = "no attack, or a weaker one", "the strongest one tried", "without the system"
+TESTED, STRONGEST, WITHOUT = "as the paper tests it", "the strongest attacker tried", "without the method"
 LINE = 13  # points from one line of words to the next
-CHANCE = "chance, of an AUROC"
+CHANCE = "chance"
 WIDTH = 4.4  # inches: a phone shows it without scrolling, with text of 11 pixels
-ROW, TOP = 1.15, 1.7  # inches of one system, and of the rest
+ROW, PANEL, REST = 1.3, 0.75, 1.15  # inches of one system, of a panel's axis, and of title and legend
 TEXT, LETTERS = 10, 52  # points of the text, and letters of a line
 ARROW = {"arrowstyle": "-|>", "color": drawing.FAINT, "shrinkA": 5, "shrinkB": 5}
 LEAST = 0.001  # what is nearer to 0 or to 1 is shown as a bound
 APART = 0.1  # of a row: how far a dot is above or below its middle
 LEFT = -0.02  # of the words, in shares of the axis
+LOSE, NOTHING, KEEP, UNKNOWN = "lose", "nothing", "keep", "unknown"
 
 
 def takeaway(contrasts: list[Contrast]) -> str:
-    """Return in one sentence which systems lose more than half under the strongest attack, and which do not.
+    """Return in one sentence which methods keep half of their gain under the strongest attack, and which do not.
 
-    An AUROC counts from chance on: half of 0.9 is lost at 0.7. An upper bound says nothing of what is kept.
+    The gain is counted from the mark without the method; without such a mark an AUROC is counted from chance. An upper
+    bound says nothing of what is kept.
     """
-    fallen = [each.paper for each in contrasts if not _keeps_half(each)]
-    kept = [each.paper for each in contrasts if _keeps_half(each) and not each.upper_bound]
-    unknown = [each.paper for each in contrasts if _keeps_half(each) and each.upper_bound]
-    parts = (
-        (fallen, f"{listed(fallen)} lose{'s' * (len(fallen) == 1)} more than half"),
-        (kept, f"{listed(kept)} keep{'s' * (len(kept) == 1)} half or more"),
-        (unknown, f"of {listed(unknown)} only an upper bound is known"),
-    )
-    first, *others = (words for papers, words in parts if papers)
-    return "; ".join([f"{first[0].upper()}{first[1:]} under the strongest attack", *others])
+    words = [
+        f"{listed(names)} {verb}{'s' * (len(names) == 1)} {what.format('its' if len(names) == 1 else 'their')}"
+        for fate, verb, what in (
+            (LOSE, "lose", "more than half of {} gain"),
+            (KEEP, "keep", "half or more of {} gain"),
+            (NOTHING, "gain", "nothing even as the paper tests it"),
+        )
+        if (names := _named(contrasts, fate))
+    ]
+    if unknown := _named(contrasts, UNKNOWN):
+        words.append(f"of {listed(unknown)} only an upper bound is known")
+    return f"Under the strongest attack tried, {'; '.join(words)}"
 
 
-def _keeps_half(contrast: Contrast) -> bool:
+def _named(contrasts: list[Contrast], fate: str) -> list[str]:
+    """Return the papers all of whose systems share a fate, and else those of their systems that do."""
+    fates: dict[str, set[str]] = {}
+    for each in contrasts:
+        fates.setdefault(each.paper, set()).add(_fate(each))
+    named = (each.paper if fates[each.paper] == {fate} else each.system for each in contrasts if _fate(each) == fate)
+    return list(dict.fromkeys(named))
+
+
+def _fate(contrast: Contrast) -> str:
     chance = 0.5 if _is_auroc(contrast.unaware.quantity) else 0.0
-    before, after = (part.quantity.value - chance for part in (contrast.unaware, contrast.aware))
-    return after >= before / 2
+    without = contrast.reference.quantity.value if contrast.reference else chance
+    before, after = (part.quantity.value - without for part in (contrast.unaware, contrast.aware))
+    if before <= 0:
+        return NOTHING
+    if after < before / 2:
+        return LOSE
+    return UNKNOWN if contrast.upper_bound else KEEP
 
 
 def _is_auroc(quantity: Quantity) -> bool:
     return "auroc" in quantity.row.measured
 
 
-def _shown(quantity: Quantity) -> str:
+def shown(quantity: Quantity) -> str:
     """Return a number as its measure is written: an AUROC of .79, a share of 79 %.
 
     It has more digits if it would be rounded to 0, to 1 or to the AUROC of chance. Beyond 0.001 or 0.999 it is a bound.
@@ -65,56 +82,75 @@ def _shown(quantity: Quantity) -> str:
     value, is_auroc = quantity.value, _is_auroc(quantity)
     if 0 < value < LEAST or 1 - LEAST < value < 1:
         sign, bound = ("<", LEAST) if value < LEAST else (">", 1 - LEAST)
-        return f"{sign} {bound:.3f}" if is_auroc else f"{sign} {bound:.1%}".replace("%", " %")
+        return f"{sign} {bound:.3f}".replace("0.", ".") if is_auroc else f"{sign} {bound:.1%}".replace("%", " %")
     scale, digits, limits = (1, 2, (0.0, 0.5, 1.0)) if is_auroc else (100, 0, (0.0, 1.0))
     others = [limit for limit in limits if not math.isclose(value, limit, abs_tol=1e-9)]
     while any(round(scale * value, digits) == scale * limit for limit in others):
         digits += 1
-    return f"{scale * value:.{digits}f}" + ("" if is_auroc else " %")
+    return _plain(value, digits) if is_auroc else f"{scale * value:.{digits}f} %"
+
+
+def _plain(value: float, digits: int) -> str:
+    """Return an AUROC without the zero before its point."""
+    return f"{value:.{digits}f}".removeprefix("0") if 0 < value < 1 else f"{value:.0f}"
 
 
 def overview(contrasts: list[Contrast]) -> Figure:
-    """Return one row per system: two dots with 95 % intervals, an arrow between them, and a tick without the system.
+    """Return one row per system, shares and AUROCs in panels of their own.
 
-    Below each row stands what either attacker does.
+    A row has two dots with 95 % intervals, an arrow between them, and a tick without the method. The words below it say what
+    each mark is.
 
     Args:
         contrasts: at least one.
     """
-    figure = Figure(figsize=(WIDTH, TOP + ROW * len(contrasts)))
-    axes = figure.subplots()
-    for height, contrast in enumerate(reversed(contrasts)):
-        _row(axes, height, contrast)
-        label = f"{contrast.paper}: {contrast.shows}"
-        axes.text(LEFT, height + 0.19, textwrap.fill(label, LETTERS), fontsize=TEXT, va="bottom", linespacing=1.1)
-    axes.set(xlim=(-0.03, 1.03), ylim=(-0.6, len(contrasts) - 0.5))
-    axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_yticks([])
-    axes.tick_params(axis="x", labelsize=TEXT)
-    axes.spines["left"].set_visible(False)
+    groups = [[each for each in contrasts if _is_auroc(each.unaware.quantity) is auroc] for auroc in (False, True)]
+    groups = [group for group in groups if group]
+    heights = [PANEL + ROW * len(group) for group in groups]
+    figure = Figure(figsize=(WIDTH, REST + sum(heights)))
+    panels = figure.subplots(len(groups), squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+    for axes, group in zip(panels, groups, strict=True):
+        _panel(axes, group)
     drawing.headline(figure, takeaway(contrasts), LETTERS - 8)
-    for mark, colour, words in (("o", UNAWARE, WEAKER), ("o", AWARE, STRONGEST), ("|", drawing.INK, WITHOUT)):
+    axes = panels[0]
+    for mark, colour, words in (("o", UNAWARE, TESTED), ("o", AWARE, STRONGEST), ("|", drawing.INK, WITHOUT)):
         axes.plot([], [], marker=mark, color=colour, linestyle="none", markersize=8, label=words)
-    if any(_is_auroc(contrast.unaware.quantity) for contrast in contrasts):
-        axes.plot([], [], ":", color=drawing.FAINT, linewidth=2.2, label=CHANCE)
     if any(contrast.upper_bound for contrast in contrasts):
         axes.plot([], [], marker="o", color=AWARE, markerfacecolor="none", linestyle="none", label="upper bound only")
     figure.legend(loc="outside lower center", ncols=2, fontsize=TEXT, handletextpad=0.2, columnspacing=1.2)
     return drawing.described(figure, _words(contrasts))
 
 
+def _panel(axes: Axes, group: list[Contrast]) -> None:
+    """Draw the systems of one measure, the first at the top."""
+    for height, contrast in enumerate(reversed(group)):
+        _row(axes, height, contrast)
+        label = f"{contrast.system}: {contrast.shows}"
+        axes.text(LEFT, height + 0.19, textwrap.fill(label, LETTERS), fontsize=TEXT, va="bottom", linespacing=1.1)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.65, len(group) - 0.55), yticks=[], xticks=[0, 0.25, 0.5, 0.75, 1])
+    if _is_auroc(group[0].unaware.quantity):
+        for height in range(len(group)):
+            axes.plot([0.5] * 2, [height - 0.2, height + 0.2], ":", color=drawing.FAINT, linewidth=2.2)
+        labels = ["0", ".25", f".5 {CHANCE}", ".75", "1"]
+        axes.set_xlabel("AUROC", fontsize=TEXT)
+    else:
+        labels = [f"{share} %" for share in (0, 25, 50, 75, 100)]
+        axes.set_xlabel("share of attacked images", fontsize=TEXT)
+    axes.set_xticks(axes.get_xticks(), labels)
+    axes.tick_params(axis="x", labelsize=TEXT)
+    axes.spines["left"].set_visible(False)
+
+
 def _row(axes: Axes, height: int, contrast: Contrast) -> None:
     before, after = (part.quantity.value for part in (contrast.unaware, contrast.aware))
-    if _is_auroc(contrast.unaware.quantity):
-        axes.plot([0.5] * 2, [height - 0.2, height + 0.2], ":", color=drawing.FAINT, linewidth=2.2, label=f"_{CHANCE}")
     axes.annotate("", (after, height - APART), (before, height + APART), arrowprops=ARROW)
     for part, words, colour, shift in (
-        (contrast.unaware, WEAKER, UNAWARE, APART),
+        (contrast.unaware, TESTED, UNAWARE, APART),
         (contrast.aware, STRONGEST, AWARE, -APART),
     ):
         low, high = max(part.quantity.low, 0), min(part.quantity.high, 1)
         axes.plot([low, high], [height + shift] * 2, color=colour, linewidth=1.4, label=f"_{words}")
-    (unaware,) = axes.plot([before], [height + APART], "o", color=UNAWARE, markersize=8, label=f"_{WEAKER}")
+    (unaware,) = axes.plot([before], [height + APART], "o", color=UNAWARE, markersize=8, label=f"_{TESTED}")
     marks.shows(unaware, contrast.unaware.quantity.row)
     face = drawing.BACKDROP if contrast.upper_bound else AWARE
     look: Any = {"color": AWARE, "markersize": 8, "markeredgewidth": 1.6, "markerfacecolor": face}
@@ -128,12 +164,20 @@ def _row(axes: Axes, height: int, contrast: Contrast) -> None:
 
 
 def _attackers(axes: Axes, height: int, contrast: Contrast) -> None:
-    """Write below the dots, each after a dot of its colour, both values and what either attacker does."""
+    """Write below the dots, each after a mark of its colour, the values and what they are under."""
     place = 0
-    for part, colour in ((contrast.unaware, UNAWARE), (contrast.aware, AWARE)):
-        words = f"{_shown(part.quantity)}: {part.name.split(':')[0]}"
+    for part, colour, mark in (
+        (contrast.unaware, UNAWARE, "\N{BLACK CIRCLE}"),
+        (contrast.aware, AWARE, "\N{BLACK CIRCLE}"),
+        (contrast.reference, drawing.INK, "|"),
+    ):
+        words = f"{shown(part.quantity)}: {part.name.split(':')[0]}" if part else ""
         for turn, line in enumerate(textwrap.wrap(words, LETTERS - 2)):
-            texts = ((line, 12, drawing.INK),) if turn else (("\N{BLACK CIRCLE}", 0, colour), (line, 12, drawing.INK))
+            texts = (
+                ((line, 12, drawing.INK),)
+                if turn
+                else ((mark, 0 if mark != "|" else 3, colour), (line, 12, drawing.INK))
+            )
             for text, across, ink in texts:
                 axes.annotate(text, (LEFT, height - 0.19), (across, -place * LINE), textcoords="offset points",
                               va="top", fontsize=TEXT, color=ink)  # fmt: skip
@@ -142,13 +186,11 @@ def _attackers(axes: Axes, height: int, contrast: Contrast) -> None:
 
 def _words(contrasts: list[Contrast]) -> str:
     def one(part: Part) -> str:
-        return f"{number(part)} if the attacker {part.name.split(':')[0]}"
-
-    def without(part: Part | None) -> str:
-        return f", {number(part)} {part.name.split(':')[0]}" if part else ""
+        return f"{number(part)} ({part.name.split(':')[0]})"
 
     rows = (
-        f"{each.paper}, {each.shows}: {one(each.unaware)}, {one(each.aware)}{without(each.reference)}"
+        f"{each.system}, {each.shows}: {one(each.unaware)} {TESTED}, {one(each.aware)} against {STRONGEST}"
+        + (f", {one(each.reference)} {WITHOUT}" if each.reference else "")
         for each in contrasts
     )
     return f"{takeaway(contrasts)}. {'; '.join(rows)}."

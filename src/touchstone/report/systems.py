@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from touchstone.claims.criteria import CLAIM, COUNTER, SHARED
+from touchstone.claims.criteria import SHARED
+from touchstone.report.answers import opening_claims
 from touchstone.report.chapters import Chapter
 from touchstone.report.claim_table import ClaimLine
 from touchstone.report.pictures import Picture
@@ -22,6 +23,7 @@ class System:
     Attributes:
         limits: what a reviewer may still dispute. unfair: what the paper's authors would still call unfair.
         about: {published figure: the criteria that are about it}.
+        opening: the paper's first claim and the first counter-claim against it, whose sentences open the page.
         answers: claims whose sentences answer the paper's question, the most important first.
         hero: the picture that opens the chapter, the first of the paper's figures.
         folded: whether the chapter is closed when the page is opened.
@@ -34,18 +36,12 @@ class System:
     limits: list[str]
     unfair: list[str]
     about: dict[str, list[str]]
+    opening: list[ClaimLine]
     answers: list[ClaimLine]
     claims: list[ClaimLine]
     hero: Picture | None
     chapters: list[Chapter]
     folded: bool = False
-
-    @property
-    def own_claim(self) -> ClaimLine | None:
-        """The paper's claim to show beside a first answer that is a counter-claim."""
-        if not self.answers or self.answers[0].kind != COUNTER:
-            return None
-        return next((line for line in self.answers if line.kind == CLAIM), None)
 
     @property
     def anchors(self) -> str:
@@ -90,6 +86,7 @@ def _system(
             figure: [name for name, block in facts["criteria"].items() if figure in block.get("scales", ())]
             for figure in facts.get("published", {})
         },
+        opening=[by_id[claim] for claim in opening_claims(facts, {name: line.kind for name, line in by_id.items()})],
         answers=[by_id[claim] for claim in chosen if claim in by_id],
         claims=claims,
         hero=next((picture for picture in pictures if picture.evaluation in evaluations), None),

@@ -55,7 +55,7 @@ def variant_grid(verdict: Verdict) -> Figure:
     axes.set(ylim=(-0.6, len(rows) - 0.4), xlabel=" ".join(filter(None, (shown[0].title, f"({unit})" if unit else ""))))
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
-    drawing.headline(figure, f"{verdict.claim.id} in variants: {counts(verdict.variants)}")
+    drawing.headline(figure, f"In variants of the experiment, one change each: {counts(verdict.variants)}")
     return drawing.described(figure, _words(verdict, itself))
 
 

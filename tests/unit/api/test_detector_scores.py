@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 
+import touchstone
 from touchstone import registry
 from touchstone.api.detector_scores import detector_scores, evaluate_scores
 
@@ -105,3 +107,41 @@ def test_metrics_of_scores_print_in_a_few_lines():
     metrics = evaluate_scores(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0, 5.0]))
 
     assert len(repr(metrics)) < 1000
+
+
+class FunctionalHead(nn.Module):
+    """A network whose logits are made by a 1 x 1 convolution, without any nn.Linear."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Conv2d(1, 6, 3, padding=1), nn.Conv2d(6, 3, 1)
+
+    def forward(self, images):
+        return self.head(self.body(images).relu()).mean((2, 3))
+
+
+def test_features_are_read_at_the_module_that_the_user_names():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = FunctionalHead().eval()
+    images = torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    means = network.body(images).mean((2, 3)).detach()
+    component = touchstone.component("detectors/knn", k=3)
+
+    found = touchstone.detector_scores("knn", network, images[20:], fit_images=images[:20], k=3, features="body")
+
+    assert torch.allclose(found, component(means[20:], component.fit(means[:20])))
+
+
+@pytest.mark.parametrize(
+    ("detector", "name", "words"),
+    [
+        ("knn", "bodi", r"the network has no module 'bodi'. Did you mean body"),
+        ("msp", "body", "detectors/msp reads none"),
+    ],
+)
+def test_a_name_that_is_no_module_or_has_no_effect_is_refused(detector, name, words):
+    images = torch.rand(20, 1, 4, 4)
+
+    with pytest.raises(ValueError, match=words):
+        touchstone.detector_scores(detector, FunctionalHead().eval(), images, fit_images=images, features=name)

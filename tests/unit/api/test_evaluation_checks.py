@@ -129,7 +129,7 @@ def test_an_accuracy_of_0_is_not_doubted_though_a_gradient_is_hidden():
     zero, one = intervals.binomial(0, 60), intervals.binomial(60, 60)
     checks = ("leaves more than a black-box attack does, by +40.0 points, asked ≤ 0.5 points",)
 
-    surely, doubted = (EvaluationResult(one, rate, torch.zeros(60, 1, 2, 2), checks) for rate in (zero, one))
+    surely, doubted = (EvaluationResult(one, rate, torch.zeros(60, 1, 2, 2), checks, 0.1) for rate in (zero, one))
 
     assert "do not trust" not in repr(surely) and "failed checks: leaves more" in repr(surely)
     assert "do not trust it: leaves more" in repr(doubted)

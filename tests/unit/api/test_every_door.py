@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import touchstone
 from touchstone.numerics.tensors import RandomStreams, seeded
@@ -105,8 +106,16 @@ LABELLED = [evaluate, scores_of_fit, attack, margin]
 DOORS = [
     *LABELLED, brittle_inputs, brittle_threshold, scores, scores_inside, scores_of_anomalous, gradient_norms, reader_of_images,
 ]  # fmt: skip
-CHECKED_ELSEWHERE = {"evaluate_scores"}
-WITHOUT_TENSORS = {"BrittleInput", "EvaluationResult", "__version__", "components", "load_study"}
+CHECKED_ELSEWHERE = {"evaluate_scores", "evaluate_defence", "evaluate_pair"}
+WITHOUT_TENSORS = {
+    "BrittleInput",
+    "DefenceResult",
+    "EvaluationResult",
+    "PairResult",
+    "__version__",
+    "components",
+    "load_study",
+}
 
 
 def test_every_public_name_is_a_door_here_or_takes_no_tensors():
@@ -123,7 +132,8 @@ def with_value(value):
 
 
 WRONG_IMAGES = {
-    "array": (IMAGES.numpy(), TypeError, r"images: expected a torch.Tensor, got numpy.ndarray: torch.as_tensor\("),
+    "array of bytes": ((IMAGES.numpy() * 255).astype("uint8"), ValueError, r"images are uint8, .*: \w+.astype\('float32'\) / 255"),
+    "array of text": (np.array(["a"] * COUNT), TypeError, r"images: expected numbers, got an array of <U1"),
     "list": (IMAGES.tolist(), TypeError, r"images: expected a torch.Tensor, got list"),
     "loader": ([(IMAGES, LABELS)], TypeError, r"images: expected a torch.Tensor, got list"),
     "none": (None, (TypeError, ValueError), "images: expected a torch.Tensor, got NoneType|_images: required|give both"),
@@ -147,6 +157,58 @@ def test_wrong_images_are_refused(door, wrong):
 
     with pytest.raises(error, match=words):
         door(MODEL, images, LABELS)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_arrays_of_any_precision_give_what_tensors_give(door):
+    images, labels = IMAGES.numpy().astype("float64"), LABELS.numpy().astype("uint8")
+
+    assert torch.equal(door(MODEL, images, labels), door(MODEL, IMAGES, LABELS))
+
+
+def loaded(**settings):
+    return DataLoader(TensorDataset(IMAGES, LABELS), batch_size=5, **settings)
+
+
+@pytest.mark.parametrize(
+    "door", [door for door in DOORS if door not in (attack, margin, reader_of_images, scores_of_fit)]
+)
+@pytest.mark.parametrize(
+    "loader",
+    [loaded, lambda: TensorDataset(IMAGES, LABELS), lambda: ((some.numpy(), own.numpy()) for some, own in loaded())],
+)
+def test_loaders_data_sets_and_generators_give_what_tensors_give(door, loader):
+    assert torch.equal(door(MODEL, loader(), None), door(MODEL, IMAGES, LABELS))
+
+
+def test_a_detector_is_fitted_on_a_loader():
+    found, expected = (
+        touchstone.detector_scores("mahalanobis", MODEL, IMAGES, **fitted)
+        for fitted in ({"fit_images": loaded()}, {"fit_images": IMAGES, "fit_labels": LABELS})
+    )
+
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("loader", "labels", "words"),
+    [
+        (loaded, LABELS, "images is a loader, and labels come from it: omit labels"),
+        (lambda: DataLoader(TensorDataset(IMAGES)), None, "images is a loader of images without labels"),
+        (lambda: iter(()), None, "images yields no batches; a generator can be used only once"),
+        (lambda: iter([{"pixels": IMAGES}]), None, "images yields dictionaries with 'pixels', expected batches"),
+        (lambda: iter([("a.png", 0)]), None, "images yields str, int, expected batches"),
+        (
+            lambda: iter([(IMAGES, LABELS), (IMAGES[:, :, :2], LABELS)]),
+            None,
+            "images yields batches that do not fit together",
+        ),
+    ],
+    ids=["labels twice", "no labels", "used up", "dictionaries", "names", "sizes"],
+)
+def test_a_loader_of_other_things_is_refused(loader, labels, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        touchstone.evaluate(MODEL, loader(), labels, eps=EPS)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +235,7 @@ def test_an_attack_on_no_images_has_no_result(door):
 
 
 WRONG_LABELS = {
-    "array": (LABELS.numpy(), TypeError, r"labels: expected a torch.Tensor, got numpy.ndarray"),
+    "array of floats": (LABELS.numpy() / 2, ValueError, r"labels are torch.float64 .*with fractions"),
     "list": (LABELS.tolist(), TypeError, r"labels: expected a torch.Tensor, got list"),
     "none": (None, (TypeError, ValueError), r"labels: expected a torch.Tensor, got NoneType|fit_labels: required"),
     "int32": (LABELS.int(), ValueError, r"labels are torch.int32, expected int64: (fit_)?labels.long\(\)"),
@@ -355,7 +417,8 @@ def test_scores_may_be_of_any_numbers(form):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ((GOOD.numpy(),), r"logits: expected a torch.Tensor, got numpy.ndarray"),
+        ((GOOD.tolist(),), r"logits: expected a torch.Tensor, got list"),
+        ((GOOD.numpy(),), r"logits are torch.float32 \(6,\), expected floats \(N, D\)"),
         ((GOOD,), r"logits are torch.float32 \(6,\), expected floats \(N, D\)"),
         ((GOOD.view(2, 3) / 0,), r"logits contain NaN or infinity in 2 of 2 rows"),
         ((GOOD.view(2, 3).long(),), r"logits are torch.int64 \(2, 3\), expected floats"),

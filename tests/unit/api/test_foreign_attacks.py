@@ -10,6 +10,7 @@ import torchattacks
 from torch import nn
 
 import touchstone
+from touchstone.api import foreign_attacks
 from touchstone.attacks.fgsm import fgsm
 from touchstone.numerics.tensors import seeded
 
@@ -153,10 +154,18 @@ def test_an_attack_that_fails_is_named_with_how_it_was_called(attack):
         evaluate(told, attack)
 
 
-@pytest.mark.parametrize("attacks", [told, touchstone.component("attacks/pgd"), 3, None])
+@pytest.mark.parametrize("attacks", [told, touchstone.component("attacks/pgd"), 3, None, "pgd"])
 def test_attacks_are_a_list(attacks):
-    with pytest.raises(TypeError, match=r"attacks: expected a list of functions, got .*: attacks=\[\.\.\.\]"):
+    with pytest.raises(TypeError, match=r"attacks: expected a list of names or functions, got .*: attacks=\[\.\.\.\]"):
         touchstone.evaluate(MODEL, IMAGES, LABELS, attacks=attacks)
+
+
+@pytest.mark.parametrize("name", ["bim", "attacks/bim"])
+def test_an_attack_by_its_name_has_the_eps_of_the_call(name):
+    (attack,) = foreign_attacks.checked([name], eps=0.07)
+
+    assert attack.keywords == {"eps": 0.07}
+    assert touchstone.evaluate(MODEL, IMAGES, LABELS, eps=EPS, steps=1, restarts=0, queries=0, attacks=[name])
 
 
 def test_attacks_may_come_from_a_generator():

@@ -37,9 +37,7 @@ MODEL = network()
     lambda images: detector_scores("msp", MODEL, images),
     lambda images: detector_scores("knn", MODEL, IMAGES, fit_images=images, k=3),
 ])  # fmt: skip
-def test_arrays_are_answered_with_what_to_write(call):
-    with pytest.raises(TypeError, match=r"images: expected a torch.Tensor, got numpy.ndarray: torch.as_tensor\("):
-        call(IMAGES.numpy())
+def test_lists_and_bytes_are_answered_with_what_to_write(call):
     with pytest.raises(TypeError, match=r"got list"):
         call(IMAGES.tolist())
     with pytest.raises(
@@ -50,8 +48,6 @@ def test_arrays_are_answered_with_what_to_write(call):
 
 
 def test_labels_are_answered_with_what_to_write():
-    with pytest.raises(TypeError, match=r"labels: expected a torch.Tensor, got numpy.ndarray: torch.as_tensor\("):
-        evaluate(MODEL, IMAGES, LABELS.numpy(), **FEW)
     with pytest.raises(ValueError, match=r"labels are torch.int32, expected int64: labels.long\(\)"):
         evaluate(MODEL, IMAGES, LABELS.int(), **FEW)
 
@@ -184,15 +180,15 @@ def test_eps_as_text_is_answered_with_what_to_write(call):
         call(MODEL, IMAGES, eps="8/255")
 
 
-def test_an_attack_by_name_is_refused_before_any_attack_runs():
+def test_an_attack_of_an_unknown_name_is_refused_before_any_attack_runs():
     calls_of_the_model = []
 
     def counted_model(images):
         calls_of_the_model.append(len(images))
         return MODEL(images)
 
-    with pytest.raises(TypeError, match=r"attacks\[0\]: expected a function, got str: touchstone.component\("):
-        evaluate(counted_model, IMAGES, LABELS, attacks=["pgd"], **FEW)
+    with pytest.raises(ValueError, match=r"attacks/pgdd: no such component; .* Did you mean pgd\?"):
+        evaluate(counted_model, IMAGES, LABELS, attacks=["pgdd"], **FEW)
     assert calls_of_the_model == []
 
 

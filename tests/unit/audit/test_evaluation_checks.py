@@ -391,16 +391,6 @@ def test_evaluate_writes_no_evidence_of_copies(honest, tmp_path):
         )
 
 
-# --- the page --------------------------------------------------------------------------------------------------------------
-
-
-def test_the_page_of_forgeries_lists_them():
-    page = (ROOT / "docs" / "forgeries.md").read_text()
-    missing = [line for name, _, _, check, _ in FORGED if (line := f"| {name} | {check}") not in page]
-
-    assert missing == []
-
-
 def test_json_has_what_was_challenged(honest, capsys):
     main(["verify", str(honest.folder / "plain.evidence"), "--challenge", "0", "--json"])
 

@@ -99,6 +99,21 @@ def test_one_page_tells_the_goals_of_all_races(tmp_path):
     assert "1 of 2 goals met" in page and "| fast | 2 | at most 1 | **no** |" in page
 
 
+def test_the_picture_has_the_misses_and_the_ten_goals_that_are_met_by_most(tmp_path):
+    goals = [racing.Goal(f"goal {place}", place / 100, 1.0) for place in range(1, 15)]
+    goals += [racing.Goal("missed", 3.0, 1.0), racing.Goal("missed by more", 6.0, 1.0)]
+    document = {"command": "c", "machine": {}, "goals": [goal.as_json() for goal in goals]}
+    (tmp_path / "race.json").write_text(json.dumps(document))
+
+    figure = all_races.picture(tmp_path)
+
+    (axes,) = figure.axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["race: missed by more", "race: missed", *(f"race: goal {place}" for place in range(1, 11))]
+    title = figure.get_suptitle().replace("\n", " ")
+    assert title == "14 of 16 goals are met; the farthest from its goal is one of race, at 6 times what was asked"
+
+
 # --- the races ----------------------------------------------------------------------------------------------------
 
 

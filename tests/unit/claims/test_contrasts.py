@@ -57,6 +57,21 @@ def test_a_mistake_in_a_contrast_is_told_by_its_place(more, message):
     assert isinstance(error, ClaimError) and message in str(error)
 
 
+def test_a_paper_may_have_several_contrasts_whose_numbers_use_the_roles_of_several_criteria():
+    other = CRITERION | {"roles": {"plain": "classifiers", "net": "classifiers"}}
+    reference = NUMBER | {"name": "without", "entry": "{plain}", "examples": "{examples}/fgsm"}
+    several = CONTRAST | {"name": "Several", "of": ["S9-1", "S9-2"], "reference": reference}
+    facts = {"name": "Nine", "criteria": {"S9-1": CRITERION, "S9-2": other}, "contrast": [CONTRAST, several]}
+    claims = {"S9-1": {"net": ["cnn"], "examples": "test"}, "S9-2": {"plain": "other", "net": "mlp"}}
+    made = rows(fgsm=0.8, pgd=0.1)
+
+    one, two = contrasts.contrasts({"nine": facts}, StudyClaims({"main": "robustness"}, claims), made)
+
+    assert (one.system, two.system, two.paper) == ("Nine", "Several", "Nine")
+    assert two.unaware.quantity.row.entry == "cnn" and two.reference.quantity.row.entry == "other"
+    assert len(contrasts.contrasts({"nine": facts}, ASKED, made)) == 1  # the study does not ask S9-2
+
+
 def test_every_shipped_paper_opens_with_sentences_and_a_contrast():
     for facts in papers.shipped_facts().values():
         assert list(contrast_files.mistakes(facts)) == []

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from touchstone.claims import contrast_files
 from touchstone.claims.criteria import CLAIM, COUNTER
 
 ROOT = Path(__file__).parents[3]
@@ -36,6 +37,18 @@ def test_every_criterion_has_a_sentence_with_a_number(block):
 def test_a_sentence_names_the_direction_and_no_id(block):
     assert EMPTY.findall(block["says"]) == []
     assert [word for word in IDS.findall(block["says"]) if word not in ("L1", "L2", "L8", "PGD40")] == []
+
+
+@CRITERIA
+def test_a_sentence_names_no_entry(block):
+    assert re.findall(r"\w+_\w+", re.sub(r"\{\w*\}", "", block["says"])) == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
+def test_the_opening_picture_names_no_entry_and_no_id(file):
+    for one in contrast_files.read(yaml.safe_load(file.read_text())):
+        words = [one.name, one.shows, *(test.name for test in one.criterion.tests)]
+        assert [word for word in words if re.search(r"\w_\w", word) or IDS.search(word)] == []
 
 
 @CRITERIA

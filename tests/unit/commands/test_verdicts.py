@@ -1,5 +1,6 @@
 """`touchstone show STUDY`: both words of every claim, what a verdict rests on, and what it ends with."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -7,11 +8,13 @@ import pytest
 from hand_made_claims import ASKED, asks, book, networks
 from hand_made_variants import CLAIM, flagship, judged, tried, variant
 
+from job_files import FACTS
 from projects import write_study
 from touchstone.__main__ import main
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.commands import _verdicts
+from touchstone.commands import _answers, _verdicts
 from touchstone.commands._verdicts import read_lines
+from touchstone.provenance import sidecar_files
 from touchstone.report import packing
 from touchstone.report.claim_files import claims_csv
 
@@ -54,9 +57,9 @@ def test_each_claim_is_a_line_with_a_word_for_each_axis(project, capsys):
 
     assert main(["show"]) == 0
 
-    heads, *lines = capsys.readouterr().out.splitlines()[:3]
+    heads, title, *lines = capsys.readouterr().out.split("\n\n")[1].splitlines()[:4]
     assert heads.split() == ["claim", "holds?", "attacker", "measured"]
-    assert [line.split()[0] for line in lines] == ["S9-1", "S9-2"]
+    assert title == "Paper" and [line.split()[0] for line in lines] == ["S9-1", "S9-2"]
     assert lines[0].index("holds") == heads.index("holds?")
     assert lines[0].index("broken") == heads.index("attacker")
     assert lines[0].endswith("90.0 % [88.0, 92.0]")
@@ -78,9 +81,91 @@ def test_the_claims_of_one_paper_are_printed(project, capsys):
 
     assert main(["show", "digits", "--paper", "fgsm"]) == 0
 
-    _, *lines = capsys.readouterr().out.splitlines()
-    assert {line[:2] for line in lines[:-2]} == {"P3", "S3"}
+    _, *lines = capsys.readouterr().out.split("\n\n")[-1].splitlines()
+    assert {line[:2] for line in lines if line[:1] in ("P", "S")} == {"P3", "S3"}
     assert "rests on: touchstone show digits --number P3-1" in lines[-1]
+
+
+def finished(project, *, kinds=("claim", "counter", "number")):
+    """Write the tables and the sidecar of a finished study: one paper with a claim of each kind."""
+    fields = [
+        "claim",
+        "paper",
+        "kind",
+        "setting",
+        "criterion",
+        "number",
+        "measured",
+        "unit",
+        "low",
+        "high",
+        "status",
+        "attacker",
+        "says",
+        "note",
+    ]
+    words = {"claim": "holds,broken", "counter": "holds,does not apply", "number": ","}
+    lines = [
+        f"N{place},Nine,{kind},any,any,x,0.9,fraction,0.8,1.0,{words[kind]},What N{place} found is 90 %,"
+        for place, kind in enumerate(kinds, 1)
+    ]
+    folder = project / "reports/digits"
+    folder.mkdir(parents=True)
+    (folder / "claims.csv").write_text("\n".join([",".join(fields), *lines]) + "\n")
+    facts = {"name": "Nine", "title": "Nine lives", "unfair": ["Nobody has nine."], "answers": ["N2", "N1"]}
+    settings = {"papers": {"nine": facts}}
+    sidecar_files.write_sidecar(folder / "report.html", "sha256:page", FACTS | {"step": "report", "settings": settings})
+
+
+def test_a_study_opens_with_the_answer_of_each_paper(project, capsys):
+    finished(project)
+
+    assert main(["show", "digits"]) == 0
+
+    answers, claims = capsys.readouterr().out.split("\n\n")
+    assert answers.splitlines() == [
+        "Nine lives",
+        "  What N1 found is 90 %. [N1: holds; attacker who knows: broken]",
+        "  What N2 found is 90 %. [N2: counter-claim holds]",
+    ]
+    assert [line.split()[0] for line in claims.splitlines()[1:4]] == ["Nine", "N1", "N2*"]
+    assert "* a counter-claim: ours, against the paper" in claims
+    assert "1 numbers have no verdict; those of one paper: touchstone show digits --paper PAPER" in claims
+
+
+def test_one_paper_has_its_numbers_and_what_its_authors_may_call_unfair(project, capsys):
+    finished(project)
+
+    assert _answers.print_answers("digits", "Nine")
+    _verdicts.print_verdicts("digits", "Nine")
+
+    said = capsys.readouterr().out
+    assert "What its authors may call unfair: Nobody has nine." in said and "\nN3 " in said
+
+
+def test_a_run_ends_with_the_answers(project, capsys, monkeypatch):
+    finished(project)
+    monkeypatch.setattr("touchstone.pipeline.orchestration.snakemake_run.run", lambda study, cores: 0)
+
+    assert main(["run", "digits"]) == 0
+
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "Nine lives" and said[-1] == "More: touchstone show digits"
+
+
+def test_a_run_that_failed_prints_no_answers_of_an_earlier_one(project, capsys, monkeypatch):
+    finished(project)
+    monkeypatch.setattr("touchstone.pipeline.orchestration.snakemake_run.run", lambda study, cores: 1)
+
+    assert main(["run", "digits"]) == 1 and capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("study", ["digits", "fashion_mnist"])
+def test_the_answers_of_a_study_fit_a_terminal_of_80_columns(capsys, study):
+    with contextlib.chdir(ROOT):
+        assert _answers.print_answers(study)
+
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
 def test_a_paper_that_the_study_does_not_list_is_answered_with_the_nearest(project, capsys):

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from pytorch_ood.detector import GradNorm
 from torch import nn
 from torch.nn import functional
 
@@ -40,3 +41,15 @@ def test_gradnorm_agrees_with_pytorch_ood(layer):
     reference = pytest.importorskip("pytorch_ood.detector").GradNorm(linear, param_filter=lambda name: name == "weight")
 
     torch.testing.assert_close(gradnorm_huang(linear(features), features), reference.predict(features))
+
+
+def test_pytorch_ood_gives_the_same_scores_if_it_takes_only_the_weight_of_the_last_layer():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3)).eval()
+        rows = torch.rand(20, 6)
+    features = network[:2](rows).detach()
+
+    expected = GradNorm(network, param_filter=lambda name: name == "2.weight").predict(rows)
+
+    assert torch.allclose(gradnorm_huang(network(rows).detach(), features), expected.detach(), atol=1e-6)

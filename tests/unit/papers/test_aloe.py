@@ -112,8 +112,8 @@ def test_every_figure_is_beside_a_criterion_or_says_why_not():
 
 
 def test_the_head_of_the_report_shows_the_papers_attack_all_attacks_and_the_plain_network():
-    tests = contrast_files.criterion("aloe", FACTS).tests
-    who = cast(FACTS["contrast"]["of"])
+    (written,) = contrast_files.read(FACTS)
+    tests, who = written.criterion.tests, cast(*written.of)
 
     assert [(test.rows.metric.format(**who), test.rows.entry.format(**who)) for test in tests] == [
         ("auroc_alone_transfer_05", "cnn_aloe_0+best"),

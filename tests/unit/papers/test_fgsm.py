@@ -129,14 +129,16 @@ def test_every_figure_is_beside_a_criterion_or_says_why_not():
     assert not beside & reasons
 
 
-def test_the_head_of_the_report_shows_one_step_a_suite_and_the_plain_network():
-    block = FACTS["contrast"]
-    facts = {"fgsm": FACTS}
-    criterion = contrast_files.criterion("fgsm", FACTS)
-    who = cast(block["of"])
+@pytest.mark.parametrize(
+    ("place", "entries"), [(0, ["cnn_fgsm", "cnn_fgsm", "cnn"]), (1, ["mlp_fgsm", "mlp_fgsm", "mlp"])]
+)
+def test_the_head_of_the_report_shows_one_step_a_suite_and_the_plain_network(place, entries):
+    written = contrast_files.read(FACTS)[place]
+    who = {name: cast(name) for name in written.of}
+    roles = {role: entry for one in reversed(who.values()) for role, entry in one.items()}
     places = [
-        {"entry": test.rows.entry.format(**who), "examples": test.rows.examples.format(**who)}
-        for test in criterion.tests
+        {"entry": test.rows.entry.format(**roles), "examples": test.rows.examples.format(**roles)}
+        for test in written.criterion.tests
     ]
     made = [
         row
@@ -146,8 +148,8 @@ def test_the_head_of_the_report_shows_one_step_a_suite_and_the_plain_network():
         )
     ]
 
-    (contrast,) = contrasts.contrasts(facts, StudyClaims(COMPONENTS, {block["of"]: who}), made)
+    (contrast,) = contrasts.contrasts({"fgsm": FACTS}, StudyClaims(COMPONENTS, who), made)
 
     parts = (contrast.unaware, contrast.aware, contrast.reference)
     assert [part.quantity.value for part in parts] == [0.9, 0.2, 0.1]
-    assert [part.quantity.row.entry for part in parts] == ["cnn_fgsm", "cnn_fgsm", "cnn"]
+    assert [part.quantity.row.entry for part in parts] == entries

@@ -138,8 +138,8 @@ def test_the_bounds_are_the_midpoints_of_the_notebooks_figures():
 
 
 def test_the_head_of_the_report_shows_the_margin_as_it_comes_under_attack_and_no_margin():
-    tests = contrast_files.criterion("margin_consistency", FACTS).tests
-    who = cast(FACTS["contrast"]["of"])
+    (written,) = contrast_files.read(FACTS)
+    tests, who = written.criterion.tests, cast(*written.of)
 
     assert [(test.rows.metric, test.rows.examples.format(**who)) for test in tests] == [
         ("1 - share_above_threshold", "all"),

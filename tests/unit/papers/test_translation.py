@@ -139,6 +139,15 @@ def test_the_two_files_have_no_mistakes():
     assert [*paper_files.mistakes(FACTS), *contrast_files.mistakes(FACTS)] == []
 
 
+def test_the_head_of_the_report_shows_translation_of_every_image_and_behind_its_router():
+    every, routed = contrast_files.read(FACTS)
+
+    for written, claim, entry in ((every, "T6", "translated"), (routed, "T2", "routed")):
+        who = cast(claim)
+        assert written.of == (claim,)
+        assert [test.rows.entry.format(**who) for test in written.criterion.tests] == [entry, entry, "cnn"]
+
+
 def test_both_trainings_with_a_discriminator_are_in_the_whole_experiment():
     trained = {entry["use"]: entry for entry in EXPERIMENT["translators"].values()}
 

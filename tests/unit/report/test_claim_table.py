@@ -39,3 +39,15 @@ def when(*changes):
 )
 def test_a_claim_says_of_each_change_when_it_was_and_whether_an_outcome_was_known(changes, words):
     assert when(*changes) == words
+
+
+def test_a_sentence_on_the_page_keeps_its_full_stop_with_its_last_number():
+    block = asks(at_least=0.8) | {"says": "The network is right on {0}"}
+    judged = list(verdicts(networks(0.9), S9_1=block).values())
+
+    ((line,), _) = page_lines(hand_made(S9_1=block), judged, claim_rows(judged, 20))
+
+    assert line.answer.startswith('The network is right on <span class="kept"><button') and line.answer.endswith(
+        ".</span>"
+    )
+    assert line.says == "The network is right on 90.0 % [88.0, 92.0]".replace(" %", "\u202f%")

@@ -12,13 +12,15 @@ from touchstone.report.overview import AWARE, UNAWARE, overview, takeaway
 STUDY = vars(synthetic_study)
 
 
-def contrast(paper, unaware, aware, measured, names=("does not attack", "knows all")):
+def contrast(paper, unaware, aware, measured, names=("does not attack", "knows all"), without=None, system=None):
     row = STUDY["metric_row"](measured, 0.5, 0.5, 0.5)
-    parts = (
+    values = zip((*names, "without it"), (unaware, aware, without), strict=True)
+    parts = [
         SimpleNamespace(name=name, bound=0.0, quantity=Quantity(value, value, value, row))
-        for name, value in zip(names, (unaware, aware), strict=True)
-    )
-    return Contrast(paper, "what is drawn", *parts, None, False)
+        for name, value in values
+        if value is not None
+    ]
+    return Contrast(paper, system or paper, "what is drawn", *(*parts, None)[:3], False)
 
 
 def test_the_headline_names_what_falls_and_what_holds():
@@ -28,10 +30,34 @@ def test_the_headline_names_what_falls_and_what_holds():
         contrast("Training", 0.8, 0.7, "robust_accuracy_mean"),
     ]
 
-    words = "Worst and Detector lose more than half under the strongest attack; Training keeps half or more"
-    assert takeaway(contrasts) == words
-    assert takeaway(contrasts[2:]) == "Training keeps half or more under the strongest attack"
-    assert takeaway(contrasts[:1]) == "Worst loses more than half under the strongest attack"
+    kept = "Training keeps half or more of its gain"
+    assert (
+        takeaway(contrasts)
+        == f"Under the strongest attack tried, Worst and Detector lose more than half of their gain; {kept}"
+    )
+    assert takeaway(contrasts[2:]) == f"Under the strongest attack tried, {kept}"
+    assert takeaway(contrasts[:1]) == "Under the strongest attack tried, Worst loses more than half of its gain"
+
+
+def test_the_gain_is_counted_from_the_mark_without_the_method():
+    fallen = contrast("Some", 0.9, 0.7, "robust_accuracy", without=0.6)
+    kept = contrast("ALOE", 0.9, 0.5, "auroc_union", without=0.01)
+    nothing = contrast("None", 0.6, 0.59, "robust_accuracy", without=0.6)
+
+    assert takeaway([fallen]).endswith("Some loses more than half of its gain")
+    assert takeaway([kept]).endswith("ALOE keeps half or more of its gain")
+    assert takeaway([nothing]).endswith("None gains nothing even as the paper tests it")
+
+
+def test_the_headline_names_systems_of_one_paper_whose_fates_differ():
+    fallen = contrast("FGSM", 0.9, 0.1, "robust_accuracy", system="FGSM training of a CNN")
+    kept = contrast("FGSM", 0.9, 0.8, "robust_accuracy", system="FGSM training of an MLP")
+
+    assert takeaway([fallen, kept]) == (
+        "Under the strongest attack tried, FGSM training of a CNN loses more than half of its gain; "
+        "FGSM training of an MLP keeps half or more of its gain"
+    )
+    assert takeaway([fallen, fallen]).endswith("FGSM loses more than half of its gain")
 
 
 def test_the_headline_says_of_no_upper_bound_that_it_is_kept():
@@ -42,10 +68,10 @@ def test_the_headline_says_of_no_upper_bound_that_it_is_kept():
     bound = stuck._replace(upper_bound=True)
     fallen = contrast("Worst", 0.99, 0.2, "auroc_both_mean")._replace(upper_bound=True)
 
-    words = "Training keeps half or more under the strongest attack; of ALOE only an upper bound is known"
-    assert takeaway([kept, bound]) == words
-    assert takeaway([bound]) == "Of ALOE only an upper bound is known under the strongest attack"
-    assert takeaway([fallen]) == "Worst loses more than half under the strongest attack"  # the truth is lower still
+    start, unknown = "Under the strongest attack tried, ", "of ALOE only an upper bound is known"
+    assert takeaway([kept, bound]) == f"{start}Training keeps half or more of its gain; {unknown}"
+    assert takeaway([bound]) == start + unknown
+    assert takeaway([fallen]) == f"{start}Worst loses more than half of its gain"  # the truth is lower still
 
 
 @pytest.mark.parametrize(
@@ -53,8 +79,8 @@ def test_the_headline_says_of_no_upper_bound_that_it_is_kept():
     [
         (0.996, 0.003, "robust_accuracy_mean", ["99.6 %", "0.3 %"]),
         (1.0, 0.0, "robust_accuracy_mean", ["100 %", "0 %"]),
-        (0.9964, 0.4962, "auroc_both_mean", ["0.996", "0.496"]),
-        (0.99996, 0.5, "auroc_both_mean", ["> 0.999", "0.50"]),
+        (0.9964, 0.4962, "auroc_both_mean", [".996", ".496"]),
+        (0.99996, 0.5, "auroc_both_mean", ["> .999", ".50"]),
         (0.9997, 0.0002, "robust_accuracy_mean", ["> 99.9 %", "< 0.1 %"]),
     ],
 )
@@ -78,6 +104,19 @@ def test_each_dot_has_its_attacker_below_it_in_its_colour():
     one = contrast("Some", 0.9, 0.5, "robust_accuracy", ("takes one step", "runs a suite: of attacks"))
 
     assert coloured(one) == {UNAWARE: "90 %: takes one step", AWARE: "50 %: runs a suite"}
+
+
+def test_shares_and_aurocs_have_panels_of_their_own_and_chance_is_marked():
+    shares, aurocs = overview([contrast("A", 0.9, 0.5, "auroc_union"), contrast("B", 0.9, 0.5, "robust_accuracy")]).axes
+
+    assert (shares.get_xlabel(), aurocs.get_xlabel()) == ("share of attacked images", "AUROC")
+    assert [text.get_text() for text in aurocs.get_xticklabels()] == ["0", ".25", ".5 chance", ".75", "1"]
+
+
+def test_the_mark_without_the_method_is_written_out():
+    (axes,) = overview([contrast("Some", 0.9, 0.5, "robust_accuracy", without=0.1)]).axes
+
+    assert "10 %: without it" in [text.get_text() for text in axes.texts]
 
 
 def test_dots_of_equal_values_are_apart():

@@ -45,7 +45,8 @@ def test_every_row_has_its_change_and_its_word_the_claim_itself_first():
         "did not learn",
         "> 50\u202f%",
     ]
-    assert drawing.takeaway(figure) == "S9-1 in variants: holds 1, turns 1, inconclusive 1 of 3 (1 did not learn)"
+    found = "holds 1, turns 1, inconclusive 1 of 3 (1 did not learn)"
+    assert drawing.takeaway(figure) == f"In variants of the experiment, one change each: {found}"
 
 
 def test_the_colour_says_on_which_side_a_number_is():

@@ -7,7 +7,6 @@ import pytest
 from touchstone.report import packing
 from touchstone.report.claim_table import ClaimLine, ClaimNumber
 from touchstone.report.page import _environment, _tally
-from touchstone.report.systems import System
 from touchstone.report.tables import Number
 
 
@@ -27,10 +26,6 @@ def line(claim="T1", kind="claim", word="holds", attacker="does not apply", **mo
 
 def claim_number():
     return ClaimNumber("error", Number(0.5, "50 %", "[40, 60]", 2, "n = 10"), "≤ 60 %", 0.4, 0.6, (0.0, 0.6))
-
-
-def system(*answers):
-    return System("translation", "Translation", "", "", [], [], {}, list(answers), list(answers), None, [])
 
 
 def macro(template, name):
@@ -62,23 +57,11 @@ def test_a_claim_of_the_paper_keeps_its_words():
     assert text(html) == "holds attacker who knows: broken"
 
 
-def test_a_counter_claim_that_opens_the_page_has_the_papers_own_verdict_beside_it():
-    counter, own = line("T6", "counter"), line("T1", word="fails", attacker="broken")
+def test_a_claim_that_opens_the_page_has_its_id_and_both_words_behind_its_sentence():
+    opening = macro("macros.html", "opening")
 
-    assert system(counter, own).own_claim == own
-    assert system(own, counter).own_claim is None
-    assert system(counter).own_claim is None
-    assert text(macro("macros.html", "opening")(system(counter, own))) == (
-        "counter-claim holds The paper's claim T1 : fails attacker who knows: broken"
-    )
-
-
-def test_an_attack_on_the_papers_claim_is_said_once():
-    counter = line("G6", "counter", "holds", decides=(("G1", "broken"),))
-
-    assert text(macro("macros.html", "opening")(system(counter, line("G1", attacker="broken")))) == (
-        "The paper's claim G1 : holds attacker who knows: broken"
-    )
+    assert text(opening(line("G1", attacker="broken"))) == "G1 : holds attacker who knows: broken"
+    assert text(opening(line("G6", "counter"))) == "G6 : counter-claim holds"
 
 
 def judged(*lines, revised=()):

@@ -48,7 +48,7 @@ def differences(report: Path, root: Path, expected: ExpectedRoot | None, clone: 
         report: The path of report.html.
         root: The project's folder.
         expected: The root digest that the report should have; None to compare none.
-        clone: Whether the study's data is missing. report.html, which is not in git, may then be missing too.
+        clone: Whether the study's data is missing. report.html, which git need not have, may then be missing too.
     """
     folder = report.parent
     try:

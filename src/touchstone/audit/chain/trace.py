@@ -13,6 +13,7 @@ from typing import Any
 from touchstone import digests
 from touchstone.audit.chain import other_code, report_tables
 from touchstone.audit.chain.findings import actual_digests, artefacts_named, in_short
+from touchstone.audit.chain.folded_tree import folded_tree
 from touchstone.evaluations.statistics.wording import of_line
 from touchstone.messages import nearest, say
 from touchstone.pipeline.jobs import environment
@@ -24,11 +25,18 @@ from touchstone.settings.study import load
 
 STUDY = re.compile(r"(?:results|reports)/([^/]+)/")
 Sidecars = dict[str, dict[str, Any]]
+FIRST = 8  # names of files that a folded trace prints if the files are not here
+ALL = "Each file by itself: add --all"
 DAMAGED = "Restore the sidecar from a copy, or delete the folder of its job and run the study again."
 
 
 def run_trace(
-    what: str | None, number: str | None, as_json: bool, picture: str | None, depth: int | None = None
+    what: str | None,
+    number: str | None,
+    as_json: bool,
+    picture: str | None,
+    depth: int | None = None,
+    folded: bool = False,
 ) -> int:
     """Print the chain of inputs behind a file, or behind a number of a study's report.
 
@@ -38,6 +46,7 @@ def run_trace(
         as_json: Whether to print JSON.
         picture: An SVG file to which the chain is drawn as well.
         depth: How many links back to print; None for all. Bytes are checked back to raw data in any case.
+        folded: Whether to print a line for each network and rule instead of each file.
 
     Files that were built by other code than the code here are named on stderr.
 
@@ -50,12 +59,14 @@ def run_trace(
     if number is None and what is None:
         raise ValueError("name a file, or a number with --number CLAIM (or a line of metrics.csv.gz)")
     try:
-        return _run_trace(what, number, as_json, picture, depth)
+        return _run_trace(what, number, as_json, picture, depth, folded)
     except sidecar_files.DamagedSidecar as error:
         raise ValueError(f"{error}. {DAMAGED}") from error
 
 
-def _run_trace(what: str | None, number: str | None, as_json: bool, picture: str | None, depth: int | None) -> int:
+def _run_trace(
+    what: str | None, number: str | None, as_json: bool, picture: str | None, depth: int | None, folded: bool
+) -> int:
     forged = False
     if number is None:
         if report := _without_data(str(what)):
@@ -68,7 +79,7 @@ def _run_trace(what: str | None, number: str | None, as_json: bool, picture: str
         if forged := _altered_page(table):
             say(f"{table}: ALTERED: it is not the table that the report's sidecar lists", stream=sys.stderr)
         if _without_data(report.as_posix() + "/"):
-            return 1 if forged else _not_followed(report, names, as_json)
+            return 1 if forged else _not_followed(report, names, as_json, folded)
         files = artefact_paths.find_artefacts(Path(), report.name, names)
     sidecars = chain.reached(Path, files)
     existing = [Path(name) for name in sidecars if sidecar_files.exists(Path(name))]
@@ -86,6 +97,10 @@ def _run_trace(what: str | None, number: str | None, as_json: bool, picture: str
     if as_json:
         json.dump(sidecars, sys.stdout, indent=1, sort_keys=True)
         print()
+    elif folded:
+        say(*folded_tree({file: _inputs(sidecar) for file, sidecar in sidecars.items()}))
+        say(*(f"{name}  {problem}" for name, problem in problems.items()))
+        say(ALL)
     else:
         seen: set[str] = set()
         for level, line in (each for file in files for each in _tree(file, sidecars, seen, 0)):
@@ -96,10 +111,13 @@ def _run_trace(what: str | None, number: str | None, as_json: bool, picture: str
     return 1 if altered or forged else chain.PARTLY if problems else 0
 
 
-def _not_followed(report: Path, names: list[str], as_json: bool) -> int:
-    """Print the names of artefacts whose data is not here; return the exit code."""
+def _not_followed(report: Path, names: list[str], as_json: bool, folded: bool = False) -> int:
+    """Print the names of artefacts whose data is not here, of many only the first if folded; return the exit code."""
     study = report.name
-    say(*(json.dumps(dict.fromkeys(names), indent=1).split("\n") if as_json else names))
+    shown = names[:FIRST] if folded and not as_json else names
+    say(*(json.dumps(dict.fromkeys(names), indent=1).split("\n") if as_json else shown))
+    if len(shown) < len(names):
+        say(f"and {len(names) - len(shown)} more. {ALL}")
     _print_other_code(study, [(report / "report.html").as_posix()])
     message = f"{RESULTS}/{study}: is not here, so these files can be named, but not followed to raw data"
     say(f"{message}; {chain.how_to_get(study)}", stream=sys.stderr)

@@ -2,7 +2,7 @@
 
 It rests on what a number varies by, and on how far from its bound the truth is worth finding. Both are known without
 the observed value, which is never read: a size computed from the observed effect confirms only itself. See
-docs/verdicts.md, "What would settle an open claim".
+docs/verdicts.md, "How many seeds and images a claim needs".
 """
 
 from __future__ import annotations

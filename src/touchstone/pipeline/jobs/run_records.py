@@ -18,13 +18,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import touchstone
 from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.jobs.job_plan import JobPlan
 from touchstone.provenance import git, whole_files
 
 FOLDER = "runs"
 PACKAGES = (
-    "touchstone",
     "torch",
     "numpy",
     "scipy",
@@ -110,7 +110,7 @@ def _agent(folder: Path) -> str | None:
 
 @cache
 def _versions() -> dict[str, str]:
-    versions = {}
+    versions = {"touchstone": touchstone.__version__}
     for name in PACKAGES:
         try:
             versions[name] = version(name)

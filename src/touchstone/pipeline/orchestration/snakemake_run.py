@@ -15,10 +15,10 @@ from types import FrameType
 
 import yaml
 
-from touchstone import extras, plugins
+from touchstone import extras
 from touchstone.pipeline.jobs import gpus, processes, run_records
 from touchstone.pipeline.jobs.progress import progress_folder
-from touchstone.pipeline.orchestration import display, locks, recovery, remarks
+from touchstone.pipeline.orchestration import display, locks, recovery, remarks, shipped_studies
 from touchstone.pipeline.orchestration.events import EventFile
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.settings.files import DEFAULT_STUDY
@@ -47,7 +47,9 @@ def run(study: str, cores: str) -> int:
         Snakemake's exit code; 3 if another run is active in this folder; 130 after an interrupt.
     """
     if not extras.is_installed("workflow"):
-        raise ValueError("a study needs Snakemake: pip install '.[workflow]' in the clone of touchstone")
+        raise ValueError(f"a study needs Snakemake: {extras.install('workflow')}")
+    if new := shipped_studies.copy_here(study):
+        print(f"Wrote {' and '.join(map(str, new))}: the study as touchstone ships it.")
     plan = Plan(load(study))
     name = plan.study.name
     logs = Path("logs") / name
@@ -67,15 +69,9 @@ def run(study: str, cores: str) -> int:
         return locks.report_busy(error)
 
 
-def workflow_folder() -> Path:
-    """Return the folder of the Snakefile: that of the clone, or of the installed package."""
-    clone = plugins.PACKAGE.parents[1] / "workflow"
-    return clone if clone.is_dir() else Path(sys.prefix, "share/touchstone/workflow")
-
-
 def base_command(study: str, cores: str) -> list[str]:
     """Return Snakemake's command line for a study; it has the options of the default profile in any folder."""
-    folder = workflow_folder()
+    folder = shipped_studies.workflow_folder()
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(folder / "Snakefile"), "--cores", cores]
     return [*command, "--workflow-profile", str(folder.parent / "profiles/default"), *configuration(study)]
 

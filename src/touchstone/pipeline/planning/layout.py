@@ -60,7 +60,7 @@ class Layout:
         """The files that the report step writes besides the page."""
         return [
             f"reports/{self.study.name}/{name}"
-            for name in (packing.METRICS, "metrics.json", "claims.csv", "claims.tex", "ROOT", "figures")
+            for name in ("README.md", packing.METRICS, "metrics.json", "claims.csv", "claims.tex", "ROOT", "figures")
         ]
 
     # --- artefacts: each has a path in the folder of the job that makes it ---

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
@@ -13,7 +15,7 @@ from touchstone.claims.verdicts import Verdict
 from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.metric_tables import Metrics, encode, left_out
 from touchstone.records.nouns import ContractError
-from touchstone.report import overview, packing, variant_grid
+from touchstone.report import methods, overview, packing, readme, variant_grid
 from touchstone.report.attack_checks import grid
 from touchstone.report.chapters import Question, chapters
 from touchstone.report.claim_files import claim_rows, claims_csv, claims_json, claims_tex
@@ -25,8 +27,8 @@ from touchstone.report.summary import summary
 from touchstone.report.tables import FIRST_LINE, numbered
 
 CAPTION = (
-    "Each system in the measure of its own paper: 100 % is perfect. Lines are 95 % intervals over training seeds and test "
-    "images. Attacks of one row have the same budget. Click a dot to see where its number comes from."
+    "Each method at the eps of its training, its networks after the last epoch. 100 % and an AUROC of 1 are perfect. Lines "
+    "are 95 % intervals over training seeds and test images. Click a mark to see where its number comes from."
 )
 
 
@@ -58,8 +60,9 @@ def report(
         maker: the code of this step.
 
     Returns:
-        {name: bytes}: report.html, metrics.csv.gz (the claims' numbers are its last rows), metrics.json, claims.csv,
-        claims.tex, figures/NAME.svg, .pdf unless `pdf` of the study is false, and .png of figures that show images.
+        {name: bytes}: report.html, README.md, metrics.csv.gz (the claims' numbers are its last rows), metrics.json,
+        claims.csv, claims.tex, figures/NAME.svg, .pdf unless `pdf` of the study is false, and .png of figures that show
+        images.
 
     Raises:
         ContractError: a figure belongs to no evaluation.
@@ -102,11 +105,22 @@ def report(
         table=packing.compressed(encode(Metrics(every))),
         tables=[file for name in evaluations if (file := table_of(name)) in provenance],
     )
+    table = claims_csv(book, verdicts)
+    summarised = readme.readme(
+        study=study,
+        title=settings["study"].get("title") or study,
+        studied=methods.studied(settings, len(papers), len(every)),
+        papers=papers,
+        lines=list(csv.DictReader(io.StringIO(table.decode()))) if claims.claims else [],
+        contrasts=opposed if content.overview else (),
+        measured=content.summary and content.summary.table,
+    )
     return {
         "report.html": page(content, provenance, components, maker).encode(),
+        readme.NAME: summarised.encode(),
         packing.METRICS: content.table,
         "metrics.json": claims_json(verdicts),
-        "claims.csv": claims_csv(book, verdicts),
+        "claims.csv": table,
         "claims.tex": claims_tex(book, verdicts),
         **{name: data for picture in drawn for name, data in picture.files.items()},
     }

@@ -54,8 +54,6 @@ def number(
     share: Interval,
     ink: str,
     *,
-    size: float = SIZE,
-    percent: bool = False,
     row: MetricRow | None = None,
 ) -> None:
     """Write a number into the middle of a cell, and its ends, if it has both, below it in smaller type.
@@ -65,22 +63,19 @@ def number(
         across, down: its middle.
         share: the number.
         ink: its colour.
-        size: in points.
-        percent: whether it is shown as a percentage.
         row: where it is from.
     """
 
-    def written(value: float) -> str:
-        return f"{100 * value:.0f}" if percent else f"{value:.2f}"
-
-    value, bounded = written(share.value) + ("%" if percent else ""), share.low is not None and share.high is not None
-    text = axes.annotate(value, (across, down), (0, -0.12 * size if bounded else 0), textcoords="offset points",
-                         ha="center", va="bottom" if bounded else "center", fontsize=size, color=ink)  # fmt: skip
+    bounded = share.low is not None and share.high is not None
+    text = axes.annotate(
+        f"{share.value:.2f}", (across, down), (0, -0.12 * SIZE if bounded else 0), textcoords="offset points",
+        ha="center", va="bottom" if bounded else "center", fontsize=SIZE, color=ink,
+    )  # fmt: skip
     if row:
         marks.shows(text, row)
     if share.low is not None and share.high is not None:
-        ends = f"{written(share.low)}–{written(share.high)}"
-        axes.annotate(ends, (across, down), (0, -0.22 * size), textcoords="offset points", ha="center", va="top",
+        ends = f"{share.low:.2f}–{share.high:.2f}"
+        axes.annotate(ends, (across, down), (0, -0.22 * SIZE), textcoords="offset points", ha="center", va="top",
                       fontsize=SMALL, color=ink)  # fmt: skip
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from touchstone.evaluations.statistics import rank_intervals
@@ -17,7 +16,7 @@ Array = NDArray[Any]
 
 def roc_line(
     axes: Axes, id_scores: Array, ood_scores: Array, *, label: str, look: dict[str, Any], resamples: int
-) -> Line2D:
+) -> None:
     """Draw a ROC curve in its band: the share of ID inputs flagged (across), of anomalous ones caught (up).
 
     Args:
@@ -26,11 +25,7 @@ def roc_line(
         label: its words in the legend.
         look: colour and style of the line, as `palette` gives them.
         resamples: stratified bootstrap samples of the pointwise 95 % band, always the same ones.
-
-    Returns:
-        The line, for a legend.
     """
     band = rank_intervals.roc_band(id_scores, ood_scores, resamples=resamples, seed=0)
     axes.fill_between(*band, color=look["color"], alpha=0.14, linewidth=0)
-    (line,) = axes.plot(*drawing.thinned(*roc(id_scores, ood_scores)), label=label, **look)
-    return line
+    axes.plot(*drawing.thinned(*roc(id_scores, ood_scores)), label=label, **look)

@@ -24,3 +24,13 @@ def attack_name(threats: Collection[Threat]) -> str:
     (count,) = steps if len(steps) == 1 else (None,)
     name = ATTACKS.get(use, use.replace("_", " "))
     return f"{name}, {count:g} steps" if use == "pgd" and isinstance(count, float) else name
+
+
+def in_sentence(name: str) -> str:
+    """Return a name as it stands within a sentence: "one step (FGSM)", and "PGD" as it is."""
+    return name[0].lower() + name[1:] if name[1:2].islower() else name
+
+
+def auroc_words(value: float) -> str:
+    """Return an AUROC with two digits, or with three if it would be rounded to 1."""
+    return f"{value:.3f}" if 0.995 <= value < 1 else f"{value:.2f}"

@@ -11,7 +11,7 @@ from touchstone.contracts import PositiveFloat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 from touchstone.report.figures._curves import Curve, draw, label_ends, legend_below, means_first
-from touchstone.report.figures._words import attack_name
+from touchstone.report.figures._words import attack_name, in_sentence
 
 Panels = dict[tuple[str, str], dict[str, Curve]]  # (clean set, family of attacks) -> classifier -> curve
 
@@ -104,10 +104,13 @@ def _attack(lines: dict[str, Curve]) -> str:
 
 
 def _takeaway(curves: Panels, about: list[str] | None, training_eps: float | None) -> str:
-    """Return who keeps most and who least in the last panel, and whether their intervals overlap.
+    """Return which classifier loses most from the first attack to the last; of one attack, who keeps most and who least.
 
     They are compared at the eps of training, otherwise where they differ most.
     """
+    sets = {name for name, _ in curves}
+    if len(curves) > 1 and len(sets) == 1 and (words := _fall(curves, about, training_eps)):
+        return words
     panel = list(curves.values())[-1]
     lines = {entry: curve for entry, curve in panel.items() if about is None or entry in about}
     if not lines:
@@ -131,6 +134,24 @@ def _takeaway(curves: Panels, about: list[str] | None, training_eps: float | Non
         return words
     apart = most.low is not None and least.high is not None and most.low > least.high
     return f"{words}, {worst} on {least.value:.0%}{'' if apart else '; their intervals overlap'}"
+
+
+def _fall(curves: Panels, about: list[str] | None, training_eps: float | None) -> str:
+    """Return what the classifier that loses most keeps under the first attack and under the last; "" if none has both."""
+    first, *_, last = curves.values()
+    both = {
+        (entry, eps): (first[entry][eps], row)
+        for entry, curve in last.items()
+        for eps, row in curve.items()
+        if eps > 0 and (about is None or entry in about) and eps in first.get(entry, {})
+    }
+    trained = {place: rows for place, rows in both.items() if place[1] == training_eps}
+    both = trained or both
+    if not both:
+        return ""
+    entry, eps = max(both, key=lambda place: both[place][0].value - both[place][1].value)
+    kept = ", on ".join(f"{row.value:.0%} under {in_sentence(attack_name([row.threat]))}" for row in both[entry, eps])
+    return f"At {'the training ' if trained else ''}eps {eps:g}, {entry} is right on {kept}"
 
 
 def _words(curves: Panels) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
-from touchstone.evaluations.statistics.estimators import auroc, logit_margins
+from touchstone.evaluations.statistics.estimators import Array, auroc, logit_margins, roc
 from touchstone.evaluations.statistics.margin_cells import kept
 from touchstone.evaluations.statistics.threats import network
 from touchstone.records.nouns import Cell
@@ -13,6 +13,7 @@ from touchstone.report import drawing, palette
 from touchstone.report.figures._roc_lines import roc_line
 
 RAREST = 0.05  # share of the rarer class below which no curve is drawn
+FLAGGED = 0.1  # share of the other inputs that are flagged where the title counts misses
 
 
 def brittle_roc(
@@ -24,7 +25,7 @@ def brittle_roc(
     seed: NonNegativeInt = 0,
     resamples: PositiveInt = 200,
 ) -> Figure:
-    """Return one panel per classifier, set and norm, one ROC curve per eps in its 95 % band, AUROCs in the legend.
+    """Return one panel per classifier, set and norm, one ROC curve per eps in its 95 % band, AUROCs below.
 
     Positive is brittle: an input margin of at most eps. The score is minus the logit margin. An eps at which fewer than
     5 % of the inputs are brittle, or fewer than 5 % are not, has no curve.
@@ -44,8 +45,9 @@ def brittle_roc(
     if not groups:
         raise ValueError(f"no margins of seed {seed} of {', '.join(wanted)}")
     groups.sort(key=lambda group: wanted.index(group.entry))
-    figure, panels = drawing.panels(len(groups), columns=2, height=3.1)
-    areas = []
+    figure, panels = drawing.panels(len(groups), columns=2, height=3.4)
+    areas: list[str] = []
+    missed: dict[float, dict[str, float]] = {}
     for axes, group in zip(panels, groups, strict=True):
         scores = -logit_margins(group.logits)
         for place, radius in enumerate(eps):
@@ -55,11 +57,30 @@ def brittle_roc(
             look = palette.population(place)
             populations = scores[~brittle], scores[brittle]
             area = auroc(*populations)
-            label = f"{radius:g}: {area:.3f} ({brittle.mean():.0%} brittle)"
+            label = f"eps {radius:g}: AUROC {area:.2f} ({brittle.mean():.0%} brittle)"
             roc_line(axes, *populations, label=label, look=look, resamples=resamples)
-            areas.append(f"{area:.3f} at eps {radius:g} for {network(group.outputs)}")
-        axes.plot([0, 1], [0, 1], color=drawing.FAINT, linewidth=0.8)  # chance
-        axes.set(title=network(group.outputs), xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-        axes.set(xlabel="other inputs flagged (share)", ylabel="brittle inputs caught (share)")
-        axes.legend(title="eps: AUROC", title_fontsize=7.5, fontsize=7.5, loc="lower right")
+            areas.append(f"{area:.2f} at eps {radius:g} for {network(group.outputs)}")
+            missed.setdefault(radius, {})[network(group.outputs)] = _missed(*populations)
+        axes.axvline(FLAGGED, color=drawing.FAINT, linewidth=0.9, linestyle=":")
+        drawing.roc_axes(axes, network(group.outputs))
+    figure.supxlabel("other inputs flagged (share)", fontsize=9)
+    figure.supylabel("brittle inputs caught (share)", fontsize=9)
+    if missed:
+        drawing.headline(figure, _takeaway(missed))
     return drawing.described(figure, f"ROC curves of the logit margin against brittleness. AUROC {'; '.join(areas)}.")
+
+
+def _missed(others: Array, brittle: Array) -> float:
+    """Return the share of brittle inputs that are missed if `FLAGGED` of the others may be flagged."""
+    flagged, caught = roc(others, brittle)
+    return float(1 - caught[flagged <= FLAGGED].max())
+
+
+def _takeaway(missed: dict[float, dict[str, float]]) -> str:
+    """Return how many brittle inputs the logit margin misses, at the middle one of the eps with the most curves."""
+    most = max(map(len, missed.values()))
+    drawn = [eps for eps in sorted(missed) if len(missed[eps]) == most]
+    eps = drawn[len(drawn) // 2]
+    first, *others = missed[eps].items()
+    words = f"With {FLAGGED:.0%} of the others flagged, the logit margin misses {first[1]:.0%} of the brittle inputs"
+    return ", ".join([f"{words} (eps {eps:g}) of {first[0]}", *(f"{share:.0%} of {name}" for name, share in others)])

@@ -10,6 +10,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.report.figures import _heat_maps
+from touchstone.report.figures._words import auroc_words
 
 
 def detector_matrix(
@@ -56,13 +57,23 @@ def detector_matrix(
     figure, panels = _heat_maps.figure_of(tables, sets)
     marked = {name: f"{name} (trivial)" for name in trivial}
     for axes, (title, rows) in zip(panels, tables.items(), strict=True):
-        words = (f"detector, by {by}", "anomalous set")
+        words = ("detector", f"anomalous set; rows are in the order of {by}; 0.5 is chance")
         title = f"AUROC on {entry}, {title}"
         _heat_maps.draw(axes, values, rows, sets, title=title, small=small, words=words, names=marked, sources=shown)
-    best = "; ".join(
-        f"{title}: {rows[0]} has the greatest AUROC on {by}, {rank(rows[0]):.2f}" for title, rows in tables.items()
+    best = {title: (marked.get(rows[0], rows[0]), rank(rows[0])) for title, rows in tables.items()}
+    drawing.headline(figure, f"{_where(by)}, " + " and ".join(_sentence(*one, kind) for kind, one in best.items()))
+    about = "; ".join(
+        f"{kind}: {name} has the greatest AUROC on {by}, {value:.2f}" for kind, (name, value) in best.items()
     )
-    return drawing.described(figure, f"AUROC of {len(names)} detectors on {len(sets)} anomalous sets. {best}.")
+    return drawing.described(figure, f"AUROC of {len(names)} detectors on {len(sets)} anomalous sets. {about}.")
+
+
+def _where(by: str) -> str:
+    return "On average over the sets" if by == MEAN else f"On {by}"
+
+
+def _sentence(detector: str, value: float, kind: str) -> str:
+    return f"the best detector {kind.split(' (')[0]} is {detector} (AUROC {auroc_words(value)})"
 
 
 def _shown(metrics: list[MetricRow], entry: str) -> dict[tuple[str, str], MetricRow]:

@@ -49,8 +49,7 @@ def evasion_by_knowledge(
     if not worst:
         raise ValueError("no detector with an attack that knows it and one of its budget that does not")
     order = sorted(worst, key=lambda name: worst[name][1].value)
-    figure, (axes,) = drawing.panels(1, height=1.5 + 0.34 * len(order))
-    figure.set_figwidth(drawing.WIDTH)
+    figure, (axes,) = drawing.panels(1, height=2.0 + 0.34 * len(order))
     names = {
         knows: f"{attacker}:\n{attack_name([rows[knows].threat for rows in worst.values()])}"
         for knows, attacker in ATTACKERS.items()
@@ -63,18 +62,18 @@ def evasion_by_knowledge(
     if bare is not None:
         axes.axvline(bare, color=drawing.FAINT, linestyle="--", linewidth=1)
         axes.annotate(
-            "without a detector", (bare, len(order) - 0.4), (-4, 0), textcoords="offset points", fontsize=8, ha="right"
+            "without a detector", (bare, len(order) - 0.4), (-4, 0), textcoords="offset points", fontsize=9, ha="right"
         )
     axes.set_yticks(range(len(order)), [name.replace("_", " ") for name in reversed(order)])
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.6, len(order) - 0.2))
     axes.set_ylabel("detector")
-    axes.set_xlabel(f"misclassified and not flagged, at {false_positive_rate:.0%} false alarms on calibration images")
+    alarms = f"detectors at {false_positive_rate:.0%} false alarms on calibration images"
+    axes.set_xlabel(f"images of {entry} that are misclassified and not flagged;\n{alarms}")
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     for knows, colour in ((False, UNAWARE), (True, AWARE)):
         axes.plot([], [], "o", color=colour, markersize=7, label=names[knows])
-    figure.legend(loc="outside lower center", ncols=2)
-    axes.set_title(f"classifier: {entry}", fontsize=8)
+    figure.legend(loc="outside lower center", fontsize=9)
     drawing.headline(figure, _takeaway(worst, order))
     return drawing.described(figure, _words(entry, worst, order))
 
@@ -102,15 +101,16 @@ def _row(axes: Axes, height: int, unaware: MetricRow, aware: MetricRow, names: d
         (1.02, height),
         (6, 0),
         textcoords="offset points",
-        fontsize=8,
+        fontsize=9,
         va="center",
         annotation_clip=False,
     )
 
 
 def _takeaway(worst: dict[str, tuple[MetricRow, MetricRow]], order: list[str]) -> str:
-    ends = [f"{worst[name][1].value:.0%} ({name.replace('_', ' ')})" for name in dict.fromkeys((order[0], order[-1]))]
-    return f"An attacker who knows the detector gets past it on {' to '.join(ends)}"
+    """Return what share gets past the detector that lets least through, before and after the attacker knows it."""
+    (unaware, aware), name = worst[order[0]], order[0].replace("_", " ")
+    return f"An attacker who knows {name} gets past it on {aware.value:.0%}, one who does not on {unaware.value:.0%}"
 
 
 def _words(entry: str, worst: dict[str, tuple[MetricRow, MetricRow]], order: list[str]) -> str:

@@ -15,12 +15,16 @@ from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.report.figures._words import CLEAN
 
-LETTER, GAP = 0.062, 0.05  # inches: a letter of the words beside the images, and between rows
+LETTER, GAP = 0.07, 0.05  # inches: a letter of the words beside the images, and between rows
+SIDE, HEAD = 0.75, 0.6  # inches: the most of an image, and of the words above all
+MOST = 6  # rows
+CHANGE = "change"
 
 
 class _Row(NamedTuple):
     label: str
     images: Array  # (columns, C, H, W)
+    clean: Array | None = None  # from which they were made
 
 
 def gallery(
@@ -31,10 +35,10 @@ def gallery(
     columns: PositiveInt = 10,
     amplify: PositiveFloat | None = None,
 ) -> Figure:
-    """Return rows of images: per set clean, and under it per attack attacked, perturbation, and translated.
+    """Return at most six rows of images: per set clean, then per attack attacked, perturbation, and translated.
 
     Columns are the same inputs in every row of a set: the first of each class in turn, or the first rows if there are
-    no classes.
+    no classes. Clean images that were translated are the last rows of their set.
 
     Args:
         examples: clean sets and versions of them.
@@ -54,13 +58,30 @@ def gallery(
         name = CLEAN if len(sets) == 1 else f"{CLEAN}\n{clean.examples}"
         rows.append(_Row(name, _images(clean, ids)))
         versions = [cell for cell in shown if cell.examples == clean.examples and cell is not clean]
-        # Each translated set is right below the set that it was made from.
-        for cell in sorted(versions, key=lambda cell: (cell.attack != "", cell.victim, cell.attack, cell.translator)):
-            rows += [_translated(cell, ids)] if cell.translator else _attacked(cell, clean, ids, amplify)
+        # Each translated set is below the set that it was made from.
+        for cell in sorted(versions, key=lambda cell: (cell.attack == "", cell.victim, cell.attack, cell.translator)):
+            own = [_translated(cell, ids)] if cell.translator else _attacked(cell, clean, ids, amplify)
+            rows += [row._replace(clean=_images(clean, ids)) for row in own]
     if not rows:
         raise ValueError("no clean example set to show")
+    rows = rows[:MOST]
+    figure = _draw(rows, columns)
+    drawing.headline(figure, _takeaway(rows))
     words = "; ".join(row.label.replace("\n", ", ") for row in rows)
-    return drawing.described(_draw(rows, columns), f"Images, row by row: {words}.")
+    return drawing.described(figure, f"Images, row by row: {words}.")
+
+
+def _takeaway(rows: list[_Row]) -> str:
+    """Return how far from the clean images attacked and translated ones are."""
+    away = {
+        row.label.split("\neps")[0].replace("\n", " "): float(np.abs(row.images.astype(np.float64) - row.clean).mean())
+        for row in rows
+        if row.clean is not None and not row.label.startswith(CHANGE)
+    }
+    if not away:
+        return "Clean images, on which nothing was done"
+    shares = ", ".join(f"{value:.2f} {name}" for name, value in away.items())
+    return f"A pixel is this far from its clean one (mean, of 1): {shares}"
 
 
 def _columns(labels: Array, count: int) -> Array:
@@ -85,7 +106,7 @@ def _attacked(cell: Cell, clean: Cell, ids: Array, amplify: float | None) -> lis
         name += f"\neps {cell.settings['eps']:.3g}"
     return [
         _Row(name, attacked),
-        _Row(f"change ×{factor:.3g}", (0.5 + factor * change).clip(0, 1)),
+        _Row(f"{CHANGE} ×{factor:.3g}", (0.5 + factor * change).clip(0, 1)),
     ]
 
 
@@ -97,17 +118,18 @@ def _draw(rows: list[_Row], columns: int) -> Figure:
     strips = [_strip(row.images, columns) for row in rows]
     longest = max(len(line) for row in rows for line in row.label.split("\n"))
     beside = 0.2 + longest * LETTER
-    width = drawing.WIDTH - beside
+    width = min(drawing.WIDTH - beside, SIDE * columns)
     heights = [width * strip.shape[0] / strip.shape[1] for strip in strips]
-    figure = Figure(figsize=(drawing.WIDTH, sum(heights) + GAP * len(rows)))
+    whole = sum(heights) + GAP * len(rows)
+    figure = Figure(figsize=(beside + width, whole + HEAD))
     figure.set_layout_engine("none")  # a layout engine would move images off the pixel grid
-    place = {"left": beside / drawing.WIDTH, "right": 1, "bottom": 0, "top": 1}
+    place = {"left": beside / (beside + width), "right": 1, "bottom": 0, "top": whole / (whole + HEAD)}
     space = {"hspace": GAP * len(rows) / sum(heights), "height_ratios": heights}
     grid = figure.subplots(len(rows), 1, squeeze=False, gridspec_kw=place | space)
     for axes, row, strip in zip(grid[:, 0], rows, strips, strict=True):
         axes.set_axis_off()
         axes.imshow(strip, interpolation="none")
-        axes.text(-0.012, 0.5, row.label, transform=axes.transAxes, ha="right", va="center", fontsize=7.5)
+        axes.text(-0.012, 0.5, row.label, transform=axes.transAxes, ha="right", va="center", fontsize=8.5)
     return figure
 
 

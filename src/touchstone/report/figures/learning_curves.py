@@ -1,32 +1,35 @@
-"""Figure: loss and accuracy over the epochs of training."""
+"""Figure: accuracy over the epochs of training, or the loss of networks that have none."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from touchstone.evaluations.statistics.estimators import Array
 from touchstone.evaluations.statistics.rows import grouped
 from touchstone.evaluations.statistics.threats import seedless
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing, palette
+from touchstone.report.figures._curves import legend_below
 
-PANELS = {
-    "train_loss": "loss in training",
-    "validation_loss": "loss in validation",
+ATTACKED, PGD = "training_attack_accuracy", "pgd_accuracy"
+ACCURACIES = {
     "validation_accuracy": "clean validation images",
-    "training_attack_accuracy": "under the training's attack",
-    "pgd_accuracy": "under 20 steps of PGD",
+    ATTACKED: "under the training's attack",
+    PGD: "under 20 steps of PGD",
 }
+HEIGHT = 1.6  # inches of a panel; they are above each other, so that an epoch is at one place in all
+LOSSES = {"train_loss": "in training", "validation_loss": "in validation"}
 
 
 def learning_curves(checkpoints: list[Cell], *, networks: list[str] | None = None) -> Figure:
     """Return one panel per curve of the checkpoints' histories over epochs, one line per network.
 
-    A loss is that of the network's own objective, so adversarial for adversarial training. Accuracy under attack is drawn of
-    networks that train against attacks. Lines are means over seeds, bands go from the least to the greatest.
+    Curves are of accuracy: on clean images and, of networks that train against attacks, under attack. Without any, as of
+    translators, they are of the loss of the network's own objective. Lines are means over seeds, bands go from the least to
+    the greatest.
 
     Args:
         checkpoints: of classifiers or translators.
@@ -38,21 +41,57 @@ def learning_curves(checkpoints: list[Cell], *, networks: list[str] | None = Non
     shown = [cell for cell in checkpoints if cell.noun.history and (networks is None or _name(cell) in networks)]
     if not shown:
         raise ValueError("no checkpoint with a history to draw")
-    curves = [name for name in PANELS if any(name in cell.noun.history for cell in shown)]
-    figure, panels = drawing.panels(len(curves), columns=3, height=2.7)
+    measured = {name for cell in shown for name in cell.noun.history}
+    panels = ACCURACIES if measured & set(ACCURACIES) else LOSSES
+    curves = [name for name in panels if name in measured]
+    figure, grid = drawing.panels(len(curves), columns=1, height=HEIGHT, sharex=True, sharey=True)
     groups = grouped(shown, _name)
-    for axes, curve in zip(panels, curves, strict=True):
+    for axes, curve in zip(grid, curves, strict=True):
         for name, cells in groups.items():
             values = [cell.noun.history[curve] for cell in cells if curve in cell.noun.history]
             if values:
                 _draw(axes, name, np.stack(values), groups)
-        axes.set(title=PANELS[curve], xlabel="epoch", ylabel="accuracy" if "accuracy" in curve else "loss (nats)")
-        if "accuracy" in curve:
-            axes.yaxis.set_major_formatter(PercentFormatter(1))
-        else:
-            axes.set_yscale("log")
-    panels[-1].legend()
+        axes.set(title=panels[curve])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if panels is ACCURACIES:
+        grid[0].set_ylim(-0.02, 1.02)
+        grid[0].yaxis.set_major_formatter(PercentFormatter(1))
+    else:
+        grid[0].set_yscale("log")
+    grid[-1].set_xlabel("epoch")
+    figure.supylabel("accuracy" if panels is ACCURACIES else "loss (nats)", fontsize=9)
+    legend_below(figure, grid, ncols=2)
+    drawing.headline(figure, _takeaway(groups, curves))
     return drawing.described(figure, _words(groups, curves))
+
+
+def _last(cells: list[Cell], curve: str) -> float | None:
+    """Return the mean over seeds of the last value of a curve; None if a network lacks it."""
+    values = [cell.noun.history[curve][-1] for cell in cells if curve in cell.noun.history]
+    return float(np.mean(values)) if len(values) == len(cells) else None
+
+
+def _takeaway(groups: dict[str, list[Cell]], curves: list[str]) -> str:
+    """Return which network resists the attack of its training most beyond PGD; without attacks, who ends where."""
+    ends = {name: {curve: _last(cells, curve) for curve in curves} for name, cells in groups.items()}
+    both = {
+        name: (own, pgd)
+        for name, values in ends.items()
+        if (own := values.get(ATTACKED)) is not None and (pgd := values.get(PGD)) is not None
+    }
+    if both:
+        name = max(both, key=lambda name: both[name][0] - both[name][1])
+        own, pgd = both[name]
+        return f"After the last epoch {name} is right on {own:.0%} under the attack of its training, on {pgd:.0%} under PGD"
+    curve = curves[0] if curves[0] in ACCURACIES else curves[-1]
+    last = {name: value for name, values in ends.items() if (value := values[curve]) is not None}
+    order = sorted(last, key=lambda name: -last[name])
+    named = list(dict.fromkeys((order[0], order[-1])))
+    if curve in ACCURACIES:
+        return "After the last epoch, " + ", ".join(f"{name} is right on {last[name]:.0%}" for name in named)
+    return f"After the last epoch, the loss {LOSSES[curve]} is " + ", ".join(
+        f"{last[one]:.3g} of {one}" for one in named
+    )
 
 
 def _name(cell: Cell) -> str:
@@ -61,7 +100,9 @@ def _name(cell: Cell) -> str:
 
 def _draw(axes: Axes, name: str, values: Array, shown: dict[str, list[Cell]]) -> None:
     epochs = np.arange(1, values.shape[1] + 1)
-    look = {**palette.line(name, shown), "marker": None}
+    look = palette.line(name, shown)
+    if values.shape[1] > 1:
+        look |= {"marker": None}  # of a single epoch there is no line
     axes.plot(epochs, values.mean(axis=0), label=name, **look)
     axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=look["color"], alpha=0.18, linewidth=0)
 
@@ -69,10 +110,7 @@ def _draw(axes: Axes, name: str, values: Array, shown: dict[str, list[Cell]]) ->
 def _words(groups: dict[str, list[Cell]], curves: list[str]) -> str:
     parts = []
     for name, cells in groups.items():
-        ends = [
-            f"{curve.replace('_', ' ')} {np.mean([cell.noun.history[curve][-1] for cell in cells]):.3g}"
-            for curve in curves
-            if all(curve in cell.noun.history for cell in cells)
-        ]
+        values = {curve: _last(cells, curve) for curve in curves}
+        ends = [f"{curve.replace('_', ' ')} {value:.3g}" for curve, value in values.items() if value is not None]
         parts.append(f"{name} ends with {', '.join(ends)}")
     return f"Learning curves. {'; '.join(parts)}."

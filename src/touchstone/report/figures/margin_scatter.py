@@ -36,7 +36,7 @@ def margin_scatter(
         raise ValueError(f"no margins of seed {seed} of {', '.join(wanted)}")
     groups.sort(key=lambda group: wanted.index(group.entry))
     figure, panels = drawing.panels(len(groups), columns=3 if len(groups) > 4 else 2, height=2.7)
-    taus = []
+    taus: dict[str, float] = {}
     for axes, group in zip(panels, groups, strict=True):
         logits, missing = logit_margins(group.logits), np.isinf(group.margins)
         tau = kendall_tau(group.margins, logits)
@@ -53,8 +53,20 @@ def margin_scatter(
             axes.annotate(
                 "not found", (edge, 1), xycoords=("data", "axes fraction"), ha="right", va="bottom", fontsize=7
             )
-        axes.set(xlabel=f"input margin ({group.norm}, pixels)", ylabel="logit margin", xlim=(0, edge * 1.03))
+        axes.set(xlabel=f"input margin ({group.norm}, pixels from 0 to 1)", ylabel="logit margin (logits)")
+        axes.set_xlim(0, edge * 1.03)
         axes.set_title(f"{network(group.outputs)}: tau = {tau:.2f}")
-        taus.append(f"Kendall's tau {tau:.2f} for {network(group.outputs)} on {group.examples}")
+        taus[f"{network(group.outputs)} on {group.examples}"] = tau
     panels[0].legend(title="classified", loc="upper left")
-    return drawing.described(figure, f"Input margin against logit margin, one point per input: {'; '.join(taus)}.")
+    drawing.headline(figure, _takeaway(taus))
+    words = "; ".join(f"Kendall's tau {tau:.2f} for {name}" for name, tau in taus.items())
+    return drawing.described(figure, f"Input margin against logit margin, one point per input: {words}.")
+
+
+def _takeaway(taus: dict[str, float]) -> str:
+    """Return where the logit margin orders inputs most like their distance to the boundary, and where least."""
+    best, worst = max(taus, key=lambda name: taus[name]), min(taus, key=lambda name: taus[name])
+    words = (
+        f"Kendall's tau of logit margin and distance to the boundary (1: the same order) is {taus[best]:.2f} in {best}"
+    )
+    return words if best == worst else f"{words}, {taus[worst]:.2f} in {worst}"

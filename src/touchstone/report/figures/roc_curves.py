@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations.statistics.estimators import auroc
@@ -11,6 +10,9 @@ from touchstone.evaluations.statistics.rows import grouped, only, place
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing, palette
 from touchstone.report.figures._roc_lines import roc_line
+from touchstone.report.figures._words import auroc_words
+
+LINE = 0.2  # inches of a line below a panel
 
 
 def roc_curves(
@@ -22,7 +24,7 @@ def roc_curves(
     resamples: PositiveInt = 200,
     only_detectors: list[str] | None = None,
 ) -> Figure:
-    """Return one panel per anomalous set, one line per detector in its 95 % band, AUROCs in the legend.
+    """Return one panel per anomalous set, one line per detector in its 95 % band, and below it the AUROCs, best first.
 
     Args:
         scores: of each detector on `id_examples`, which are in distribution, and on other or attacked sets.
@@ -42,24 +44,43 @@ def roc_curves(
     if not id_cells or not groups:
         raise ValueError(f"no scores of {entry}.{seed} on {id_examples} and another set")
     detectors = sorted({cell.detector for cell in shown})
-    figure, panels = drawing.panels(len(groups), columns=3, height=3.1)
-    handles: dict[str, Line2D] = {}
-    best = {}
+    figure, panels = drawing.panels(len(groups), columns=3, height=2.5 + LINE * len(detectors))
+    areas = {name: _areas(id_cells, cells) for name, cells in groups.items()}
     for axes, (name, cells) in zip(panels, groups.items(), strict=True):
-        areas: dict[str, float] = {}
-        for cell in sorted(cells, key=lambda cell: cell.detector):
-            own = only((c for c in id_cells if c.detector == cell.detector), f"{cell.detector} on {id_examples}")
-            populations = own.noun.scores, cell.noun.scores
-            areas[cell.detector] = auroc(*populations)
-            look = palette.line(cell.detector, detectors) | {"marker": ""}
-            label = f"{areas[cell.detector]:.3f}"
-            handles[cell.detector] = roc_line(axes, *populations, label=label, look=look, resamples=resamples)
+        for detector in sorted(areas[name], key=lambda detector: -areas[name][detector]):
+            populations = (
+                only((cell for cell in some if cell.detector == detector), f"{detector} on {name}").noun.scores
+                for some in (id_cells, cells)
+            )
+            label, look = f"{areas[name][detector]:.2f} {detector}", palette.line(detector, detectors) | {"marker": ""}
+            roc_line(axes, *populations, label=label, look=look, resamples=resamples)
         drawing.roc_axes(axes, name)
-        best[name] = max(areas, key=lambda detector: areas[detector])
-    figure.supxlabel("ID inputs flagged (share)", fontsize=9)
+    figure.supxlabel("in-distribution inputs flagged (share); below each panel: AUROC", fontsize=9)
     figure.supylabel("anomalous inputs caught (share)", fontsize=9)
-    figure.suptitle(f"{entry}, seed {seed}", fontsize=9, ha="left", x=0.01)
-    names = sorted(handles)
-    figure.legend([handles[name] for name in names], names, loc="outside upper right", ncols=min(4, len(names)))
-    largest = "; ".join(f"on {name} the largest area is that of {detector}" for name, detector in best.items())
-    return drawing.described(figure, f"ROC curves of {len(detectors)} detectors on {entry}, seed {seed}: {largest}.")
+    drawing.headline(figure, f"{_takeaway(areas)} ({entry}, seed {seed})")
+    largest = "; ".join(
+        f"on {name} {detector} has {value:.2f}, the most" for name, (detector, value) in _best(areas).items()
+    )
+    return drawing.described(
+        figure, f"ROC curves of {len(detectors)} detectors on {entry}, seed {seed}. AUROC: {largest}."
+    )
+
+
+def _areas(id_cells: list[Cell], cells: list[Cell]) -> dict[str, float]:
+    """Return {detector: its AUROC} of the anomalous inputs in `cells`."""
+    own = {cell.detector: cell.noun.scores for cell in id_cells}
+    return {cell.detector: auroc(own[cell.detector], cell.noun.scores) for cell in cells}
+
+
+def _best(areas: dict[str, dict[str, float]]) -> dict[str, tuple[str, float]]:
+    """Return {set: the detector with the greatest AUROC there, and that}."""
+    return {name: max(own.items(), key=lambda item: item[1]) for name, own in areas.items()}
+
+
+def _takeaway(areas: dict[str, dict[str, float]]) -> str:
+    """Return how well the best detector does on the set that is hardest to detect."""
+    best = _best(areas)
+    name = min(best, key=lambda name: best[name][1])
+    detector, value = best[name]
+    where = f"Hardest to detect is {name}: there" if len(best) > 1 else f"On {name}"
+    return f"{where} the best detector, {detector}, has AUROC {auroc_words(value)}"

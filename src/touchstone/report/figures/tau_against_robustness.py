@@ -13,7 +13,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette
 from touchstone.report.figures._curves import error_bars, means_first
 
-LETTER, LINE = 5.2, 10.0  # points of a name: the width of a letter, the height
+LETTER, LINE = 5.8, 11.0  # points of a name: the width of a letter, the height
 DISTANCES = (11, 17, 24, 32, 42, 54, 68, 84)  # points from a mark to its name
 ANGLES = tuple(
     math.radians(turn) for turn in (90, 270, 0, 180, 45, 135, 225, 315, 20, 160, 200, 340, 70, 110, 250, 290)
@@ -44,8 +44,7 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
     whole = {entry: rows for entry, rows in points.items() if len(rows) == len(wanted)}
     if not whole:
         raise ValueError(f"no classifier with both tau and robust accuracy at eps {eps:g}")
-    figure, (axes,) = drawing.panels(1, height=4.0)
-    figure.set_figwidth(drawing.WIDTH)
+    figure, (axes,) = drawing.panels(1, height=4.4)
     order = sorted(whole, key=lambda entry: whole[entry]["robust"].value)
     for entry in order:
         rows, look = whole[entry], palette.line(entry, whole)
@@ -55,9 +54,7 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
             marker=look["marker"], linestyle="none", markersize=6, capsize=2, elinewidth=0.7, alpha=0.85, label=entry,
         )  # fmt: skip
         marks.shows(drawn.lines[0], rows["tau"])
-    axes.set(
-        xlabel=f"robust accuracy at {norm} eps {eps:g} (share)", ylabel="Kendall's tau: input margins, logit margins"
-    )
+    axes.set(xlabel=f"robust accuracy at {norm} eps {eps:g} (share)", ylabel="Kendall's tau of input and logit margins")
     bars = [_bars(rows) for rows in whole.values()]
     floor = min(bottom for _, (_, bottom, _, _) in bars) - 0.04
     axes.set(xlim=(-0.03, 1.03), ylim=(floor, 1.02))
@@ -76,7 +73,7 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
         point, colour = (whole[entry]["robust"].value, whole[entry]["tau"].value), palette.line(entry, whole)["color"]
         leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
         axes.annotate(
-            entry, point, shift, textcoords="offset points", ha="center", va="center", fontsize=8, color=colour,
+            entry, point, shift, textcoords="offset points", ha="center", va="center", fontsize=9, color=colour,
             arrowprops=leader, bbox={"boxstyle": "square,pad=0.05", "fill": False, "linewidth": 0},
         )  # fmt: skip
     taus = "; ".join(f"{entry} {rows['tau'].value:.2f} at {rows['robust'].value:.0%}" for entry, rows in whole.items())
@@ -87,12 +84,16 @@ def _takeaway(whole: dict[str, dict[str, MetricRow]]) -> str:
     """Return where the logit margin ranks best, and how it ranks in the most robust network."""
     robust, ranked = (max(whole, key=lambda entry: whole[entry][name].value) for name in ("robust", "tau"))
 
-    def words(entry: str) -> str:
-        return f"{entry} (robust accuracy {whole[entry]['robust'].value:.0%}), with tau {whole[entry]['tau'].value:.2f}"
-
+    tau, accuracy = ({entry: rows[name].value for entry, rows in whole.items()} for name in ("tau", "robust"))
     if robust == ranked:
-        return f"The logit margin ranks best in the most robust network, {words(robust)}"
-    return f"The logit margin ranks best in {words(ranked)}; the most robust network is {words(robust)}"
+        return (
+            f"The logit margin ranks best in the most robust network, {robust}"
+            f" (robust accuracy {accuracy[robust]:.0%}): tau {tau[robust]:.2f}"
+        )
+    return (
+        f"The logit margin ranks best in {ranked}: tau {tau[ranked]:.2f} (robust accuracy {accuracy[ranked]:.0%});"
+        f" the most robust, {robust} ({accuracy[robust]:.0%}), has {tau[robust]:.2f}"
+    )
 
 
 def _bars(rows: dict[str, MetricRow]) -> tuple[Box, Box]:

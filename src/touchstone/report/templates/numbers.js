@@ -24,7 +24,7 @@ const rowAt = (data, line) => {
   return Object.fromEntries(Object.entries(data.columns).map(([name, column]) => [name, Array.isArray(column) ? column[place] : column.of[column.at[place]]]));
 };
 const dialog = byId("origin");
-const LABELS = { low: "low", high: "high", n: "n", base_rate: "base rate", unit: "unit", seed: "seed", seeds: "seeds", method: "interval", threat: "threat model", evaluation: "evaluation" };
+const LABELS = { base_rate: "base rate", unit: "unit", seed: "seed", seeds: "seeds", method: "interval", threat: "threat model", evaluation: "evaluation" };
 const short = (value) => (value === null ? "?" : Number(value.toPrecision(6)));
 const isMean = (row) => row.seed === null && row.metric.endsWith("_mean");
 const seedsOf = (data, mean) => {
@@ -38,7 +38,6 @@ const seedsOf = (data, mean) => {
 const describe = (data, row, line, about) => {
   const list = make("dl");
   const add = (name, value) => list.append(make("dt", name), make("dd", value));
-  add("value", short(row.value));
   for (const [name, label] of Object.entries(LABELS)) {
     const value = row[name];
     if (value === null || value === "" || value.length === 0) continue;
@@ -116,6 +115,49 @@ const filesOf = (index, places, onlyNames = false, most = MOST) => {
   return list;
 };
 
+{# What a network was trained with, and what attacked it, in the words of the settings: "adversarial (attack pgd (eps 0.1), epochs 15)". #}
+const RECIPES = { train: ["component", "architecture", "loop"], attack: ["component"] };
+const FIRST = 4; // recipes that are shown; all files and their settings are below
+const unset = (value) => value === null || value === false || value === "" || (typeof value === "object" && !Object.keys(value).length);
+const inWords = (value) => {
+  if (Array.isArray(value)) return value.map(inWords).join(" ");
+  if (typeof value !== "object") return value === true ? "yes" : String(value).split("/").pop();
+  const rest = Object.entries(value).filter(([name, part]) => name !== "use" && !unset(part)).map(([name, part]) => `${name.replaceAll("_", " ")} ${inWords(part)}`).join(", ");
+  const use = value.use ? inWords(value.use) : "";
+  return use && rest ? `${use} (${rest})` : use || rest;
+};
+const behind = (index, places) => {
+  const reached = new Set(places);
+  for (const place of reached) undo(coded(index, "inputs", place)).forEach((input) => reached.add(input)); // grows while it is read
+  return [...reached].sort((a, b) => a - b);
+};
+const recipes = (index, places, step) => {
+  const names = new Map();
+  for (const place of places.filter((one) => coded(index, "step", one) === step)) {
+    const settings = JSON.parse(coded(index, "settings", place));
+    const words = RECIPES[step].filter((part) => settings[part]).map((part) => inWords(settings[part])).join("; ");
+    const [name, network] = index.files[place].split("/").reverse();
+    names.set(words, [...(names.get(words) ?? []), step === "attack" ? `${name} on ${network}` : name]);
+  }
+  return [...names].map(([words, of]) => make("li", `${[...new Set(of)].slice(0, FIRST).join(", ")}${new Set(of).size > FIRST ? ", ..." : ""}: ${words}`));
+};
+{# The command that recomputes a number, then what its networks were trained with and what attacked them. #}
+const recomputed = (index, tables, files) => {
+  const commands = [...new Set(tables.map((place) => coded(index, "command", place)).filter(Boolean))];
+  const parts = commands.map((command) => make("p", "", { className: "recompute" }));
+  parts.forEach((part, place) => part.append("Compute it again: ", make("code", commands[place], { className: "command" })));
+  const every = behind(index, files);
+  for (const [step, title] of [["train", "Training"], ["attack", "Attack"]]) {
+    const items = recipes(index, every, step);
+    if (!items.length) continue;
+    const list = make("ul", "", { className: "recipes" });
+    list.append(...items.slice(0, FIRST));
+    if (items.length > FIRST) list.append(make("li", `and ${items.length - FIRST} more, in the files below`));
+    parts.push(make("h3", title), list);
+  }
+  return parts;
+};
+
 const present = (title, parts) => {
   byId("origin-title").textContent = title;
   byId("origin-body").replaceChildren(...parts);
@@ -126,7 +168,9 @@ const openNumber = async (line, about) => {
   const [data, index] = await Promise.all([readRows(), readIndex()]);
   const row = rowAt(data, line);
   const of = data.of[line];
-  const parts = [describe(data, row, line, about)];
+  const tables = [...new Set([line, ...(of ?? [])].map((one) => data.tables[rowAt(data, one).evaluation]))].filter((place) => place !== undefined);
+  const files = undo(row.files);
+  const parts = [make("p", `${interval(row)}, n = ${short(row.n)}`, { className: "value" }), ...recomputed(index, tables, files), make("h3", "The number"), describe(data, row, line, about)];
   if (isMean(row)) {
     const seeds = make("ul");
     seeds.append(...seedsOf(data, row).map(([single, place]) => {
@@ -139,12 +183,10 @@ const openNumber = async (line, about) => {
   }
   if (of) {
     parts.push(make("h3", "Computed from"), linesOf(data, of));
-    const between = [...new Set(of.map((one) => data.tables[rowAt(data, one).evaluation]))].filter((place) => place !== undefined);
-    if (between.length) parts.push(make("h3", "These rows are in"), filesOf(index, between));
+    if (tables.length) parts.push(make("h3", "These rows are in"), filesOf(index, tables));
     if (data.maker) parts.push(make("h3", "Judged by"), make("p", `${data.maker.files.join(", ")} of src/touchstone, a part of code ${data.maker.code}; "touchstone trace --number ${line}" prints the chain, "touchstone audit" checks it.`));
   }
   if (row.evaluation in data.tables) parts.push(make("h3", "Computed into"), filesOf(index, [data.tables[row.evaluation]]));
-  const files = undo(row.files);
   parts.push(make("h3", `Measured on ${files.length} files`), filesOf(index, files));
   present(of ? `${row.entry}: ${row.metric}` : `${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}`, parts);
   if (history.state?.origin !== undefined) return;

@@ -43,7 +43,7 @@ def paper_schema() -> Schema:
         )
         | _says("The commit that fixed the bounds, and its date (YYYY-MM-DD)."),
         "contrast": _contrast()
-        | _says("One share, without an attack or against a weaker one, and against the strongest."),
+        | _says("One number as the paper tests it, against the strongest attack, and without the method."),
         "distance": {"type": "number", "exclusiveMinimum": 0}
         | _says(
             "How far beyond its bound a truth has to be for a claim to be worth settling; a number may give its own."
@@ -69,14 +69,18 @@ def paper_schema() -> Schema:
 
 
 def _contrast() -> Schema:
+    of = {"type": "string", "pattern": CRITERION_ID}
     properties = {
-        "of": {"type": "string", "pattern": CRITERION_ID} | _says("The criterion whose roles the numbers use."),
-        "shows": TEXT | _says("What the numbers are shares of; more is better for the defender."),
+        "name": TEXT | _says("What is attacked; the paper's name by default."),
+        "of": {"anyOf": [of, {"type": "array", "items": of, "minItems": 1}]}
+        | _says("The criterion, or several, whose roles the numbers use."),
+        "shows": TEXT | _says("What the numbers are; more is better for the defender."),
         "unaware": ref("condition"),
         "aware": ref("condition"),
         "reference": ref("condition"),
     }
-    return _block(properties, required=("of", "shows", "unaware", "aware"))
+    block = _block(properties, required=("of", "shows", "unaware", "aware"))
+    return {"anyOf": [block, {"type": "array", "items": block, "minItems": 1}]}
 
 
 def _published() -> Schema:

@@ -9,6 +9,7 @@ import pytest
 from job_files import link, write_job
 from touchstone.__main__ import main
 from touchstone.provenance import chain, sidecar_files
+from touchstone.report import packing
 
 ARTEFACT = "data/raw/x"
 JOB = "results/s/prepare/s"
@@ -96,3 +97,64 @@ def test_a_deleted_sidecar_of_a_job_is_one_sentence(sidecar, capsys):
     assert main(["trace", f"{JOB}/examples/y.safetensors"]) == 1
 
     assert f"{JOB}/examples/y.safetensors: no job made it" in capsys.readouterr().err
+
+
+@pytest.fixture
+def number(sidecar):
+    """Write the table of claims of a study whose one claim rests on the set."""
+    folder = Path("reports/s")
+    folder.mkdir(parents=True)
+    fields = {
+        "claim": "N1",
+        "status": "holds",
+        "number": "accuracy",
+        "measured": "0.9",
+        "unit": "fraction",
+        "low": "0.8",
+    }
+    fields |= {"high": "1.0", "note": "", "files": "examples/y"}
+    (folder / "claims.csv").write_text(f"{','.join(fields)}\n{','.join(fields.values())}\n")
+    (folder / packing.METRICS).write_bytes(packing.compressed(b"evaluation\n"))
+
+
+def test_a_number_is_folded_unless_all_files_are_asked_for(number, capsys):
+    assert main(["trace", "s", "--number", "N1"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "  prepare s: 1 example set",
+        "    fetch x: 1 raw folder",
+        "Each file by itself: add --all",
+    ]
+
+    assert main(["trace", "s", "--number", "N1", "--all"]) == 0
+    whole = capsys.readouterr().out
+    assert whole.splitlines()[1].startswith(f"{JOB}/examples/y.safetensors  sha256:")
+
+    assert main(["trace", "s", "--number", "N1", "--depth", "9"]) == 0
+    assert capsys.readouterr().out == whole
+
+
+def test_a_folded_number_still_names_each_file_that_is_wrong(number, capsys):
+    Path(JOB, "examples/y.safetensors").write_bytes(b"z")
+
+    assert main(["trace", "s", "--number", "N1"]) == 1
+
+    assert f"{JOB}/examples/y.safetensors  ALTERED: its bytes differ from its sidecar" in capsys.readouterr().out
+
+
+def test_of_many_files_that_are_not_here_a_folded_number_names_the_first(number, capsys):
+    shutil.rmtree("results")
+    table = Path("reports/s/claims.csv")
+    table.write_text(table.read_text().replace("examples/y", " ".join(f"examples/y{place}" for place in range(10))))
+    Path("reports/s/ROOT").write_text("sha256:0\n")
+
+    assert main(["trace", "s", "--number", "N1"]) == chain.PARTLY
+    assert capsys.readouterr().out.splitlines()[-2:] == ["examples/y7", "and 2 more. Each file by itself: add --all"]
+
+    assert main(["trace", "s", "--number", "N1", "--all"]) == chain.PARTLY
+    assert capsys.readouterr().out.splitlines()[-1] == "examples/y9"
+
+
+def test_all_is_refused_of_a_file_which_is_never_folded(sidecar, capsys):
+    assert main(["trace", ARTEFACT, "--all"]) == 2
+
+    assert "--all is only for a number" in capsys.readouterr().err

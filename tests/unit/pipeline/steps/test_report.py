@@ -134,7 +134,8 @@ def elements(page):
 
 def test_the_report_is_a_page_its_tables_and_its_figures(files):
     assert sorted(files) == [
-        "claims.csv", "claims.tex", "figures/curve.pdf", "figures/curve.svg", "figures/images.pdf", "figures/images.png", "figures/images.svg",
+        "README.md", "claims.csv", "claims.tex",
+        "figures/curve.pdf", "figures/curve.svg", "figures/images.pdf", "figures/images.png", "figures/images.svg",
         "figures/overview.pdf", "figures/overview.svg", "figures/scores.pdf", "figures/scores.svg",
         "metrics.csv.gz", "metrics.json", "report.html",
     ]  # fmt: skip
@@ -177,6 +178,14 @@ def test_what_was_judged_stands_first_with_numbers_that_name_their_rows(page, fi
     assert len(set(numbers)) == 3
     assert all(lines[int(line) - 1][4] == value for value, line in numbers)
     assert "Not &lt;measured&gt;." in claims
+
+
+def test_a_claim_has_the_same_sentence_on_the_page_in_the_readme_and_in_the_table(page, files):
+    says = {line["claim"]: line["says"] for line in csv.DictReader(files["claims.csv"].decode().splitlines())}["F3"]
+    opening = html.unescape(re.sub("<[^>]+>", "", page[page.index('<section id="plain">') :].split("</section>")[0]))
+
+    assert says and f"| F3 | {says}. |" in files["README.md"].decode()
+    assert f"{says}. " in " ".join(opening.split())
 
 
 def test_a_claim_that_another_line_names_can_be_followed(page):

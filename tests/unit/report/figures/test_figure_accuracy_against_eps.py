@@ -92,6 +92,16 @@ def test_the_title_compares_at_the_eps_of_training_if_there_was_an_attack_with_i
     assert other.get_suptitle() == "PGD, 40 steps, at eps 0.2: mlp is right on 80%, cnn on 20%"
 
 
+def test_of_two_attacks_the_title_has_the_classifier_that_loses_most_from_one_to_the_other():
+    kept = {"fgsm": {"cnn": 0.2, "one_step": 0.9}, "pgd": {"cnn": 0.1, "one_step": 0.3}}
+    rows = [attacked(value, 0.1, use=use, entry=entry) for use, own in kept.items() for entry, value in own.items()]
+
+    title = accuracy_against_eps(rows).get_suptitle()
+
+    assert title == "At eps 0.1, one_step is right on 90% under one step (FGSM), on 30% under PGD"
+    assert "cnn is right on 20%" in accuracy_against_eps(rows, about=["cnn"]).get_suptitle()
+
+
 def test_panels_of_several_sets_name_the_set():
     rows = [attacked(0.5, 0.1), replace(attacked(0.4, 0.1), examples="darker/pgd")]
 

@@ -68,3 +68,9 @@ def test_attackers_of_other_budgets_are_not_compared():
         ValueError, match="no detector with an attack that knows it and one of its budget that does not"
     ):
         evasion_by_knowledge(rows[1:2] + rows[2:3])
+
+
+def test_the_title_compares_both_attackers_of_the_detector_that_lets_least_through():
+    title = evasion_by_knowledge([measured(0.2, 0.1), adaptive(0.6, 0.1)]).get_suptitle().replace("\n", " ")
+
+    assert title == "An attacker who knows msp gets past it on 60%, one who does not on 20%"

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.records.nouns import Cell, ExampleSet
+from touchstone.report import drawing
 from touchstone.report.figures.gallery import gallery
 
 LABELS = np.array([1, 1, 0, 2])
@@ -80,3 +81,16 @@ def test_an_attack_that_changes_nothing_is_drawn_grey():
 def test_attacked_images_without_their_clean_set_are_refused():
     with pytest.raises(ValueError, match="no clean example set"):
         gallery([ATTACKED])
+
+
+def test_six_rows_are_the_most_and_the_title_says_how_far_they_are_from_the_clean_images():
+    more = [cell([0.1, 0.2, 0.3, 0.4], "", f"unet_{place}.0") for place in range(5)]
+
+    figure = gallery([CLEAN, ATTACKED, TRANSLATED, *more], columns=4)
+
+    assert len(figure.axes) == 6
+    assert labels(figure)[:4] == ["clean", "pgd on cnn\neps 0.1", "change ×5", "pgd\nthrough unet"]
+    title = drawing.takeaway(figure)
+    assert title.startswith(
+        "A pixel is this far from its clean one (mean, of 1): 0.10 pgd on cnn, 0.00 pgd through unet"
+    )

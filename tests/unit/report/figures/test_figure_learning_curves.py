@@ -4,18 +4,21 @@ import numpy as np
 import pytest
 
 from touchstone.records.nouns import Cell, Checkpoint
+from touchstone.report import drawing
 from touchstone.report.figures.learning_curves import learning_curves
 
+WEIGHTS = {"1.weight": np.ones((1, 4))}
 
-def checkpoint(weights, losses=(), seed=0, entry="mlp"):
+
+def checkpoint(weights, losses=(), seed=0, entry="mlp", **accuracies):
     history = {"train_loss": np.array(losses)} if losses else {}
+    history |= {name: np.array(values) for name, values in accuracies.items()}
     noun = Checkpoint(weights, {"use": "models/mlp"}, (1, 2, 2), 2, (0.0,), (1.0,), history)
     return Cell(noun, f"{entry}.{seed}", entry, seed)
 
 
 def test_learning_curves_are_means_over_seeds():
-    weights = {"1.weight": np.ones((1, 4))}
-    cells = [checkpoint(weights, [1.0, 0.4]), checkpoint(weights, [2.0, 0.2], seed=1)]
+    cells = [checkpoint(WEIGHTS, [1.0, 0.4]), checkpoint(WEIGHTS, [2.0, 0.2], seed=1)]
 
     figure = learning_curves(cells)
 
@@ -23,3 +26,24 @@ def test_learning_curves_are_means_over_seeds():
     np.testing.assert_allclose(axes.lines[0].get_xydata(), [[1, 1.5], [2, 0.3]])
     with pytest.raises(ValueError, match="no checkpoint with a history"):
         learning_curves(cells, networks=["cnn"])
+
+
+def test_the_title_has_the_network_that_resists_its_own_attack_most_beyond_pgd():
+    kept = {"mlp": (0.5, 0.4), "cnn": (0.9, 0.1)}
+    cells = [
+        checkpoint(WEIGHTS, [1.0, 0.5], entry=entry, training_attack_accuracy=[0.2, own], pgd_accuracy=[0.2, pgd])
+        for entry, (own, pgd) in kept.items()
+    ]
+
+    figure = learning_curves(cells)
+
+    assert drawing.takeaway(figure) == (
+        "After the last epoch cnn is right on 90% under the attack of its training, on 10% under PGD"
+    )
+    assert [axes.get_title() for axes in figure.axes] == ["under the training's attack", "under 20 steps of PGD"]
+
+
+def test_one_epoch_is_a_mark_as_there_is_no_line_between_one_point():
+    (axes,) = learning_curves([checkpoint(WEIGHTS, [1.0])]).axes
+
+    assert axes.lines[0].get_marker() != "None"

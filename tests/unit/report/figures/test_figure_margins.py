@@ -3,12 +3,13 @@
 from dataclasses import replace
 from itertools import combinations
 
+import numpy as np
 import pytest
 
 import synthetic_study
 from touchstone.evaluations.margins import margins
 from touchstone.report import drawing
-from touchstone.report.figures.brittle_roc import brittle_roc
+from touchstone.report.figures.brittle_roc import _missed, brittle_roc
 from touchstone.report.figures.margin_scatter import margin_scatter
 from touchstone.report.figures.tau_against_robustness import _label_places, tau_against_robustness
 
@@ -32,7 +33,16 @@ def test_an_eps_at_which_hardly_any_input_is_brittle_has_no_curve():
 
     (legend,) = (axes.get_legend() for axes in figure.axes)
     (line,) = (text.get_text() for text in legend.texts)
-    assert line.startswith("0.1: 0.") and line.endswith("brittle)")
+    assert line.startswith("eps 0.1: AUROC 0.") and line.endswith("brittle)")
+
+
+def test_the_title_counts_the_brittle_inputs_that_a_tenth_of_false_alarms_misses():
+    others, brittle = np.arange(10.0), np.array([0.0, 7.0, 8.5, 9.5])  # one of ten may be flagged: that of 9
+
+    assert _missed(others, brittle) == pytest.approx(2 / 4)
+    title = drawing.takeaway(brittle_roc(MARGINS, OUTPUTS, eps=[0.1], classifiers=["cnn"], resamples=10))
+    assert title.startswith("With 10% of the others flagged, the logit margin misses ")
+    assert " of the brittle inputs (eps 0.1) of cnn.0" in title
 
 
 def test_every_classifier_is_one_point_of_tau_against_robust_accuracy():
@@ -65,8 +75,7 @@ def test_the_title_has_the_best_ranked_and_the_most_robust_network():
     figure = tau_against_robustness(rows)
 
     assert drawing.takeaway(figure) == (
-        "The logit margin ranks best in plain (robust accuracy 2%), with tau 0.90;"
-        " the most robust network is robust (robust accuracy 74%), with tau 0.59"
+        "The logit margin ranks best in plain: tau 0.90 (robust accuracy 2%); the most robust, robust (74%), has 0.59"
     )
     assert figure.axes[0].get_ylim()[0] == pytest.approx(0.55)
     assert all(text.arrow_patch for text in figure.axes[0].texts)

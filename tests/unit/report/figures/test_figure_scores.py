@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.records.nouns import Cell, Scores
+from touchstone.report import drawing
 from touchstone.report.figures.roc_curves import roc_curves
 
 
@@ -26,7 +27,7 @@ def test_the_roc_curve_of_six_points_goes_through_its_thresholds():
     assert [(round(3 * x), round(3 * y)) for x, y in line.get_xydata()] == [
         (0, 0), (0, 1), (0, 2), (1, 2), (2, 3), (3, 3),
     ]  # fmt: skip
-    assert line.get_label() == "0.833"
+    assert line.get_label() == "0.83 energy"
     assert figure.axes[0].get_title() == "photographs"
 
 
@@ -49,3 +50,15 @@ def test_roc_panels_are_the_anomalous_sets_and_lines_the_detectors():
 def test_roc_curves_of_a_seed_without_scores_are_refused():
     with pytest.raises(ValueError, match=r"no scores of cnn\.7 on digits"):
         roc_curves([ID, OOD], id_examples="digits", seed=7)
+
+
+def test_the_title_has_the_set_that_even_the_best_detector_separates_least():
+    more = [
+        scores([0.0, 1.0, 9.0], "photographs", "msp"),
+        scores([0.0, 0.1, 0.2], "digits", "msp"),
+        scores([9.0], "noise"),
+    ]
+
+    title = drawing.takeaway(roc_curves([ID, OOD, *more], id_examples="digits", resamples=10))
+
+    assert title.startswith("Hardest to detect is photographs: there the best detector, energy, has AUROC 0.83")

@@ -1,16 +1,16 @@
 """Numbers and intervals in coloured cells: read from rows, inside their cells, large enough to print."""
 
-import importlib
 from itertools import combinations
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 import synthetic_study
+from touchstone.evaluations.detection import detection
 from touchstone.evaluations.statistics.intervals import Interval
 from touchstone.report import drawing
 from touchstone.report.figures import _heat_maps
+from touchstone.report.figures.detector_matrix import detector_matrix
 
 STUDY = vars(synthetic_study)
 LEAST = 5.5  # points: what is smaller cannot be read in print
@@ -78,14 +78,6 @@ def test_a_cell_tells_its_number_and_its_ends_and_without_ends_the_number_alone(
     assert [text.get_text() for text in drawn(1, rows=1, high=None).axes[0].texts] == ["0.81"]
 
 
-def test_shares_are_told_in_percent():
-    axes = Figure().subplots()
-
-    _heat_maps.number(axes, 0.5, 0.5, Interval(0.625, 0.55, 0.71), _heat_maps.DARK, percent=True)
-
-    assert [text.get_text() for text in axes.texts] == ["62%", "55–71"]
-
-
 @pytest.mark.parametrize(
     ("methods", "words"),
     [
@@ -98,20 +90,10 @@ def test_the_title_tells_what_the_small_type_is(methods, words):
     assert _heat_maps.what_ends_are(row(0.5, 0.4, 0.6, method=method) for method in methods) == words
 
 
-@pytest.mark.parametrize("name", ["detector_matrix", "translation_matrix"])
-def test_the_maps_of_the_report_show_an_interval_in_every_cell(name):
-    figure = getattr(importlib.import_module(f"touchstone.report.figures.{name}"), name)
-    asks = {
-        "detector_matrix": "detection",
-        "translation_matrix": "translation",
-    }  # fmt: skip
-    evaluation = getattr(importlib.import_module(f"touchstone.evaluations.{asks[name]}"), asks[name])
-    nouns, settings = STUDY["given"](evaluation)
-    rows = evaluation(*nouns, **settings)
+def test_the_map_of_the_report_shows_an_interval_in_every_cell():
+    nouns, settings = STUDY["given"](detection)
     with drawing.style():
-        detectors = [STUDY["detector_cells"]()] if name == "detector_matrix" else []
-        own = {"classifier": "cnn", "examples": "digits_test"} if name == "translation_matrix" else {}
-        picture = figure(rows, *detectors, **own)
+        picture = detector_matrix(detection(*nouns, **settings), STUDY["detector_cells"]())
 
     check_texts_stay_in_their_cells(picture)
     for axes in picture.axes:

@@ -1,0 +1,136 @@
+"""A defence as it is deployed: a function that classifies and may reject, as attacks on the whole of it see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from touchstone.api.arguments import kind_of
+from touchstone.api.model_guard import as_module
+
+NOTHING, DECISION, SCORE = "nothing", "decision", "score"  # what a defence returns beside its logits
+EXPECTED = "expected logits (N, K), or a pair: logits and which images are rejected, (N,) bool, or their scores (N,)"
+
+
+class Answer(NamedTuple):
+    """What a defence returns.
+
+    Attributes:
+        logits: (N, K).
+        scores: (N,), higher is rejected; zeros if the defence rejects nothing, ones and zeros if it returns a decision.
+        kind: NOTHING, DECISION or SCORE.
+    """
+
+    logits: Tensor
+    scores: Tensor
+    kind: str
+
+
+class Answering(Protocol):
+    """What attacks follow: a defence, or what stands in for it."""
+
+    def answer(self, images: Tensor) -> Answer:
+        """Return logits and scores of images (N, C, H, W)."""
+        ...
+
+
+class Deployed(nn.Module):
+    """A defence as a module; called, it returns the logits.
+
+    Args:
+        defence: images (N, C, H, W) in [0, 1] to logits (N, K), or to a pair of logits and rejections or scores (N,).
+        name: of the argument, for messages.
+    """
+
+    def __init__(self, defence: Callable[[Tensor], Any], name: str = "defence") -> None:
+        super().__init__()
+        self.inner, self.name = as_module(name, defence), name
+        self.training = self.inner.training
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits of images, (N, K)."""
+        return self.answer(images).logits
+
+    def answer(self, images: Tensor) -> Answer:
+        """Return what the defence says of images.
+
+        Raises:
+            TypeError: If it returns anything but logits, or logits and rejections or scores.
+        """
+        found: object = self.inner(images.clone())
+        pair = isinstance(found, tuple | list) and len(found) == 2
+        logits, second = found if isinstance(found, tuple | list) and pair else (found, None)
+        if not isinstance(logits, Tensor):
+            raise TypeError(f"the {self.name} returns a {kind_of(found)}, {EXPECTED}")
+        if second is None:
+            return Answer(logits, logits.new_zeros(len(images)), NOTHING)
+        if not isinstance(second, Tensor) or second.numel() != len(images):
+            shape = tuple(second.shape) if isinstance(second, Tensor) else kind_of(second)
+            raise TypeError(f"the {self.name} returns {shape} beside its logits for {len(images)} images, {EXPECTED}")
+        if second.dtype == torch.bool:
+            return Answer(logits, second.flatten().to(logits.dtype), DECISION)
+        if not second.is_floating_point():
+            raise TypeError(f"the {self.name} returns {second.dtype} beside its logits, {EXPECTED}")
+        return Answer(logits, second.flatten(), SCORE)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A defence as attacks on the whole of it see it: logits, scores and a threshold.
+
+    Attributes:
+        model: the defence.
+        threshold: the score above which an image is rejected.
+        spread: the unit in which attacks weigh scores.
+        draws: calls per pass; attacks follow the expectation of what they return (EOT).
+        followed: what attacks differentiate in place of the defence (BPDA); None for the defence itself.
+    """
+
+    model: Deployed
+    threshold: float
+    spread: float
+    draws: int = 1
+    followed: Answering | None = None
+
+    def read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits (N, K) and scores (N,), with a graph back to the images."""
+        answers = [self._once(images) for _ in range(self.draws)]
+        if self.draws == 1:
+            return answers[0]
+        logits = torch.stack([logits.log_softmax(1) for logits, _ in answers]).logsumexp(0)
+        return logits, torch.stack([scores for _, scores in answers]).mean(0)
+
+    def _once(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        if self.followed is None or not torch.is_grad_enabled():
+            return self.model.answer(images)[:2]
+        near, own = self.followed.answer(images), self.model.answer(images)
+        logits = own.logits.detach() + (near.logits - near.logits.detach())
+        if near.kind == NOTHING:  # a stand-in for the classifier only: the scores keep their own gradient
+            return logits, own.scores
+        return logits, own.scores.detach() + (near.scores - near.scores.detach())
+
+    def judged(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return which images are classified correctly and which are rejected, both (N,) bool, by one fresh draw."""
+        with torch.no_grad():
+            logits, scores, _ = self.model.answer(images)
+        return logits.argmax(1) == labels, scores > self.threshold
+
+
+def has_gradient(defence: Deployed, images: Tensor) -> tuple[bool, bool]:
+    """Return whether the logits, and the scores, of a defence have a gradient in the images that is not 0."""
+    points = images.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        logits, scores, _ = defence.answer(points)
+        lead = logits.topk(2).values
+        return _moves((lead[:, 0] - lead[:, 1]).sum(), points), _moves(scores.sum(), points)
+
+
+def _moves(total: Tensor, points: Tensor) -> bool:
+    if not total.requires_grad:
+        return False
+    (slope,) = torch.autograd.grad(total, points, retain_graph=True, allow_unused=True)
+    return slope is not None and bool(slope.isfinite().all()) and bool((slope != 0).any())

@@ -1,0 +1,141 @@
+"""An assay in this process, without a study: of a function of the user's own, a defence, or two models compared."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from touchstone.api.defences import evaluate_defence
+from touchstone.api.deployed import SCORE, Deployed
+from touchstone.api.pairs import evaluate_pair
+from touchstone.assay import image_sets, methods, networks_from_weights, user_models
+from touchstone.assay.arguments import Arguments, is_code
+from touchstone.assay.outcome import ROBUST, Measured, Outcome
+from touchstone.assay.probe import check_right
+from touchstone.messages import first_line, say
+from touchstone.models.networks.programs import RISK
+from touchstone.numerics.tensors import with_normalisation
+
+MOST = 3000  # images that are read, of which those beside the attacked ones set thresholds
+LEFT = {
+    "only its answers": "left if the attacker sees only answers",
+    "the classifier, not the rejection": "left if he knows the classifier, not the rejection",
+    "everything": "left if he knows everything",
+}
+
+
+class Images(NamedTuple):
+    """The images that are attacked, and others that set thresholds."""
+
+    attacked: Tensor
+    labels: Tensor
+    others: Tensor
+
+
+def run_direct(arguments: Arguments, options: SimpleNamespace) -> Outcome:
+    """Attack the model or models, print what is left, and return it.
+
+    Raises:
+        ValueError: If a model or the images cannot be used; the message says why and what to do.
+    """
+    torch.set_num_threads(1)
+    effort = methods.EFFORTS[arguments.effort]
+    labelled = image_sets.labelled_images(arguments, MOST)
+    scale = 255 if labelled.images.dtype == "uint8" else 1
+    pixels, labels = torch.from_numpy(labelled.images.astype("float32") / scale), torch.from_numpy(labelled.labels)
+    count = min(effort.rows, 2 * len(pixels) // 3)
+    images = Images(pixels[:count], labels[:count], pixels[count:])
+    for note in (*labelled.notes, *arguments.unused_budget(), *effort.weaker()):
+        say(f"  - {note}")
+    settings = {"eps": arguments.eps, "steps": min(effort.steps, 20), "queries": effort.whole_suite["queries"]}
+    settings["restarts"] = effort.whole_suite["restarts"]
+    about = {
+        "model": options.model, "data": arguments.data.name, "eps": arguments.eps_written, "norm": "linf",
+        "effort": arguments.effort, "images": count,
+    }  # fmt: skip
+    first = _opened(arguments.model, arguments, images)
+    if options.against is not None:
+        second = _opened(options.against, arguments, images)
+        return _compared(first, second, images, settings, about | {"against": options.against})
+    check_right(Deployed(first).eval(), pixels[:512], labels[:512], labelled.numbering)
+    backward = None if arguments.backward is None else _opened(arguments.backward, arguments, images)
+    settings |= {"draws": arguments.draws, "backward": backward}
+    return _defended(first, images, settings, about)
+
+
+def _defended(defence: Any, images: Images, settings: dict[str, Any], about: dict[str, Any]) -> Outcome:
+    with torch.no_grad():
+        scored = Deployed(defence).eval().answer(images.attacked[:8]).kind == SCORE
+    found = evaluate_defence(
+        defence, images.attacked, images.labels, calibration=images.others if scored else None, **settings
+    )
+    numbers = {
+        "clean_accuracy": Measured("right and not rejected, clean images", found.clean_accuracy),
+        "clean_rejected": Measured("rejected, clean images", found.clean_rejected),
+    }
+    for number, (knew, rate) in enumerate(found.left.items()):
+        name = ROBUST if knew == "everything" else f"left_{number}"
+        numbers[name] = Measured(f"{LEFT[knew]} (right or rejected)", rate)
+        numbers[f"rejected_{number}"] = Measured("  of them rejected", found.rejected[knew])
+    notes = (f"threshold {found.threshold:.4g}, from {len(images.others)} other images",) if scored else ()
+    return Outcome(about, numbers, found.failed_checks, notes)
+
+
+def _compared(first: Any, second: Any, images: Images, settings: dict[str, Any], about: dict[str, Any]) -> Outcome:
+    found = evaluate_pair(first, second, images.attacked, images.labels, **settings)
+    names = (about["model"], about["against"])
+    numbers = {
+        "clean_accuracy": Measured(f"clean accuracy, {names[0]}", found.first.clean_accuracy),
+        "clean_accuracy_against": Measured(f"clean accuracy, {names[1]}", found.second.clean_accuracy),
+        ROBUST: Measured(f"robust accuracy, {names[0]}", found.robust[0]),
+        "robust_accuracy_against": Measured(f"robust accuracy, {names[1]}", found.robust[1]),
+        "on_images_of_the_other": Measured(f"right on images made on {names[1]}, {names[0]}", found.transferred[0]),
+        "on_images_of_the_first": Measured(f"right on images made on {names[0]}, {names[1]}", found.transferred[1]),
+        "clean_difference": Measured("clean difference, paired", found.clean_difference, "difference of fractions"),
+        "difference": Measured("robust difference, paired", found.difference, "difference of fractions"),
+    }
+    checks = tuple(
+        f"{name}: {check}"
+        for name, result in zip(names, (found.first, found.second), strict=True)
+        for check in result.failed_checks
+    )
+    return Outcome(about, numbers, checks)
+
+
+def _opened(model: str, arguments: Arguments, images: Images) -> Any:
+    """Return a model as a function from images in [0, 1]."""
+    channels, height, width = images.attacked.shape[1:]
+    if is_code(model):
+        if not arguments.trust_code:
+            raise ValueError(
+                f"{model}: the function {RISK}. If you trust it, add --trust-code. If not, use a container"
+            )
+        if arguments.mean or arguments.std:
+            raise ValueError(
+                f"{model}: leave out --mean and --std: a function gets pixels in [0, 1], and normalises itself"
+            )
+        return _called(model, images)
+    opened = user_models.open_model(
+        model, architecture=arguments.architecture, key=arguments.key, trust_code=arguments.trust_code
+    )
+    network: nn.Module = opened.network if opened.network is not None else opened.program((channels, height, width))
+    return with_normalisation(network, *arguments.normalisation(channels)).eval()
+
+
+def _called(model: str, images: Images) -> Any:
+    """Return the defence that a function builds, or the function itself if it takes images; tried on two images."""
+    defence: Any = networks_from_weights.built_or_itself(model)
+    try:
+        with torch.no_grad():
+            Deployed(defence).eval().answer(images.attacked[:2])
+    except TypeError as error:
+        raise ValueError(f"{model}: {first_line(error)}") from error
+    except Exception as error:  # the user's code may raise anything
+        shape = " x ".join(map(str, images.attacked.shape[1:]))
+        raise ValueError(
+            f"{model} does not take your images, {shape} (channels x height x width): {first_line(error)}"
+        ) from error
+    return defence

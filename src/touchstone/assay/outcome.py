@@ -1,0 +1,141 @@
+"""What an assay has found, in a few numbers: for the terminal, for a program that reads JSON, and for a pull request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from touchstone.api.evaluation_result import as_plain, shortfall
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.evaluations.statistics.sanity_checks import CHECKS, PASSED
+from touchstone.evaluations.statistics.wording import NARROW, bracketed, more_digits, written
+from touchstone.provenance import whole_files
+from touchstone.records.metric_tables import MetricRow
+from touchstone.report.accuracies import ATTACKED, budget_of, least_left
+
+ROBUST = "robust_accuracy"  # the number that --fail-under compares
+EVASION = "evasion_rate_at_0.05"
+FAILED_CHECKS = "Do not trust the robust accuracy above 0, because checks of the attacks failed"
+
+
+class Measured(NamedTuple):
+    """One number of an outcome.
+
+    Attributes:
+        words: what was measured.
+        rate: a share with its interval, or a difference of shares.
+        unit: "fraction" or "difference of fractions".
+    """
+
+    words: str
+    rate: Interval
+    unit: str = "fraction"
+
+    def shown(self) -> tuple[str, str]:
+        """Return the value and its interval as people read them."""
+        ends = [end for end in self.rate[:3] if end is not None]
+        more = more_digits(ends, [0.0], self.unit) if self.unit != "fraction" else 0
+        value, low, high = self.rate[:3]
+        return written(value, self.unit, more).replace(NARROW, " "), bracketed(low, high, self.unit, more)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The numbers of one assay.
+
+    Attributes:
+        about: what was assayed, by name: model, data, eps, images and others.
+        numbers: what was measured, by name; one of them is ROBUST.
+        failed_checks: signs that the attacks were too weak.
+        notes: sentences that belong beside the numbers.
+    """
+
+    about: dict[str, Any]
+    numbers: dict[str, Measured]
+    failed_checks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def can_be_trusted(self) -> bool:
+        """Whether no check says that the robust accuracy is too high; one of 0 cannot be."""
+        return not self.failed_checks or self.numbers[ROBUST].rate.value == 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, for `json.dumps`."""
+        numbers = {name: as_plain(number.rate) | {"what": number.words} for name, number in self.numbers.items()}
+        checks = {"failed_checks": list(self.failed_checks), "can_be_trusted": self.can_be_trusted}
+        return self.about | numbers | checks | {"notes": list(self.notes)}
+
+    def as_markdown(self) -> str:
+        """Return a table of the numbers, for a pull request or a model card."""
+        title = f"**Robustness of `{self.about['model']}`**, L-inf eps {self.about['eps']}"
+        lines = [f"{title}, {self.about['images']} attacked images of `{self.about['data']}`", ""]
+        lines += ["| measured | value | 95 % interval |", "| --- | --: | --: |"]
+        for number in self.numbers.values():
+            value, interval = number.shown()
+            lines.append(f"| {number.words.replace('|', '/')} | {value} | {interval} |")
+        remarks = [] if self.can_be_trusted else [f"{FAILED_CHECKS}: {'; '.join(self.failed_checks)}."]
+        closing = "A robust accuracy is an upper bound: a better attack can only lower it. Measured by touchstone."
+        return "\n".join([*lines, "", *(f"- {remark}" for remark in (*remarks, *self.notes)), "", closing]) + "\n"
+
+    def lines(self) -> list[str]:
+        """Return a line per number, and what the checks say, for the terminal."""
+        shown = [f"{number.words}: {' '.join(number.shown())}" for number in self.numbers.values()]
+        checks = [] if self.can_be_trusted else [f"{FAILED_CHECKS}: {'; '.join(self.failed_checks)}."]
+        return [*shown, *checks, *self.notes]
+
+    def shortfall(self, fail_under: float) -> str:
+        """Return why the robust accuracy is less than asked, or cannot be known; "" if it is enough."""
+        return shortfall(self.numbers[ROBUST].rate.value, self.failed_checks, fail_under)
+
+    def write(self, json_file: Path | None, markdown_file: Path | None) -> None:
+        """Write the files that were asked for."""
+        if json_file is not None:
+            whole_files.write_whole(json_file, (json.dumps(self.as_dict(), indent=2) + "\n").encode())
+        if markdown_file is not None:
+            whole_files.write_whole(markdown_file, self.as_markdown().encode())
+
+
+def of_rows(rows: Iterable[MetricRow], eps: float, about: dict[str, Any], notes: tuple[str, ...]) -> Outcome:
+    """Return the outcome of a study that `touchstone assay` wrote.
+
+    Args:
+        rows: of the whole study.
+        eps: the budget of its attacks (L-inf).
+        about: what was assayed; the number of attacked images is added.
+        notes: sentences that belong beside the numbers.
+    """
+    rows = list(rows)
+    white = [
+        row for row in rows if row.evaluation == "robustness" and row.metric in ATTACKED and row.threat.is_white_box
+    ]
+    clean, robust = next(
+        (row, found)
+        for row in rows
+        if row.evaluation == "robustness" and row.metric == "clean_accuracy"
+        for (norm, radius), found in least_left(row, white, budget_of).items()
+        if norm == "linf" and abs(radius - eps) < 1e-6
+    )
+    numbers = {
+        "clean_accuracy": Measured("accuracy on clean images", _rate(clean)),
+        ROBUST: Measured("accuracy under the worst attack", _rate(robust)),
+    }
+    evading = [row for row in rows if row.metric == EVASION and row.threat.is_white_box]
+    past: dict[str, MetricRow] = {}  # of each detector, what the most successful attacker gets past it
+    for row in evading:
+        past[row.entry] = max(past.get(row.entry, row), row, key=lambda row: row.value)
+    if past:
+        best = min(past.values(), key=lambda row: row.value)
+        words = f"wrong and not flagged by {best.detector} (5 % false alarms), if the attacker knows it"
+        numbers["evasion_rate"] = Measured(words, _rate(best))
+    failed = [row for row in rows if row.metric.endswith(PASSED) and row.value == 0]
+    names = dict.fromkeys(row.metric.removesuffix(PASSED) for row in failed)
+    checks = tuple(CHECKS[name].words for name in names if name in CHECKS)
+    return Outcome(about | {"images": robust.n}, numbers, checks, notes)
+
+
+def _rate(row: MetricRow) -> Interval:
+    return Interval(row.value, row.low, row.high)

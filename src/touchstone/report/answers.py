@@ -1,0 +1,65 @@
+"""The sentences that open a report: per paper, what it claims and what a counter-claim found, from the table of claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from touchstone.claims.criteria import COUNTER, NUMBER
+from touchstone.claims.verdicts import NOT_RUN, in_words
+
+Line = Mapping[str, str]  # of claims.csv
+
+
+class Answer(NamedTuple):
+    """What a paper's idea is worth here.
+
+    Attributes:
+        title: of the paper's chapter.
+        lines: of the claims whose sentences answer, the paper's own claim first.
+    """
+
+    title: str
+    lines: list[Line]
+
+
+def answers(papers: Mapping[str, Mapping[str, Any]], lines: Iterable[Line]) -> list[Answer]:
+    """Return the answer of each paper that has one, in the order in which the table names the papers.
+
+    Args:
+        papers: {paper: the content of its claims.yaml}.
+        lines: of the table of claims.
+    """
+    by_name = {facts["name"]: facts for facts in papers.values()}
+    measured: dict[str, dict[str, Line]] = {}
+    for line in lines:
+        if line["says"] and line["status"] != NOT_RUN:
+            measured.setdefault(line["paper"], {})[line["claim"]] = line
+    found = []
+    for name, own in measured.items():
+        facts = by_name.get(name, {"name": name})
+        if opening := opening_claims(facts, {claim: line["kind"] for claim, line in own.items()}):
+            found.append(Answer(facts.get("title", name), [own[claim] for claim in opening]))
+    return found
+
+
+def opening_claims(facts: Mapping[str, Any], kinds: Mapping[str, str]) -> list[str]:
+    """Return the claims that open a paper's chapter: its first claim, and the first counter-claim against it.
+
+    The paper's `answers` come before its other claims; numbers without a bound do not open.
+
+    Args:
+        facts: the content of its claims.yaml.
+        kinds: {claim: its kind}, of the claims that were measured.
+    """
+    named = [name for name in facts.get("answers") or kinds if name in kinds]
+    counter = [name for name in named if kinds[name] == COUNTER]
+    own = [name for name in named if kinds[name] not in (COUNTER, NUMBER)]
+    return [*own[:1], *counter[:1]]
+
+
+def outcome(line: Line) -> str:
+    """Return the verdict on a claim in words: "holds; attacker who knows: broken", or "counter-claim holds"."""
+    if line["kind"] == COUNTER:
+        return f"counter-claim {line['status']}"
+    return in_words(line["status"], line["attacker"])

@@ -1,0 +1,57 @@
+"""Two models under the same attacks: the difference is paired, and neither looks better by a weaker attack."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from touchstone.api.pairs import evaluate_pair, paired_difference
+
+IMAGES = torch.linspace(0.005, 0.995, 100).view(100, 1, 1, 1)
+LABELS = torch.arange(100) // 50
+FEW = {"eps": 0.1, "steps": 5, "restarts": 1, "queries": 20}
+
+
+def at(boundary, hide=lambda images: images):
+    """A model that decides at a brightness."""
+    return lambda images: torch.stack([boundary - (x := hide(images).flatten(1)[:, 0]), x - boundary], 1)
+
+
+def test_the_difference_is_that_of_the_shares_and_its_interval_is_around_it():
+    found = evaluate_pair(at(0.5), at(0.3), IMAGES, LABELS, **FEW)
+
+    assert [rate.value for rate in found.robust] == pytest.approx([0.8, 0.7], abs=0.011)
+    assert found.difference.value == pytest.approx(found.robust[0].value - found.robust[1].value)
+    assert found.difference.low < found.difference.value < found.difference.high
+    assert found.clean_difference.value == pytest.approx(0.2, abs=0.011)
+
+
+def test_a_model_that_hides_its_gradient_falls_to_the_images_made_on_the_other():
+    hidden = at(0.5, lambda images: (images * 200).round() / 200 + 0 * images)
+    alone, found = (evaluate_pair(hidden, other, IMAGES, LABELS, **FEW | {"queries": 0}) for other in (hidden, at(0.5)))
+
+    assert found.robust[0].value == pytest.approx(0.8, abs=0.02) and found.transferred[0].value <= 0.82
+    assert found.robust[0].value <= alone.robust[0].value
+    assert (
+        json.loads(json.dumps(found.as_dict()))["first"]["on_images_of_the_other"]["value"]
+        == found.transferred[0].value
+    )
+
+
+def test_equal_models_differ_by_nothing():
+    found = evaluate_pair(at(0.5), at(0.5), IMAGES, LABELS, **FEW)
+
+    assert found.difference.value == 0 and found.difference.low <= 0 <= found.difference.high
+
+
+@pytest.mark.parametrize("shares", [(0.7, 0.1, 0.05, 0.15), (0.45, 0.02, 0.02, 0.51), (0.9, 0.08, 0.0, 0.02)])
+def test_the_interval_covers_the_true_difference_in_95_of_100_samples(shares):
+    draws = np.random.default_rng(0).choice(4, p=shares, size=(1000, 80))
+    covered = 0
+    for sample in draws:
+        cells = torch.from_numpy(sample)
+        found = paired_difference(cells <= 1, (cells == 0) | (cells == 2))
+        covered += found.low <= shares[1] - shares[2] <= found.high
+
+    assert covered >= 930

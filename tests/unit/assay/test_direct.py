@@ -1,0 +1,130 @@
+"""An assay without a study: of a function, a defence that rejects, and two models compared."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from touchstone.__main__ import main
+
+DEFENCE = """
+import torch
+
+def lead(images):
+    return images.flatten(1).mean(1) - 0.5
+
+def classify(images):
+    return torch.stack([-lead(images), lead(images)], 1)
+
+def defend(images):
+    return classify(images), -lead(images).abs()
+
+def decide(images):
+    return classify(images), lead(images).abs() < 0.04
+
+def build():
+    return defend
+
+def early(images):
+    return torch.stack([0.2 - lead(images), lead(images) - 0.2], 1)
+
+def swapped(images):
+    return classify(images).flip(1)
+
+def broken(images):
+    return classify(images), "no"
+
+def dictionary(images):
+    return {"logits": classify(images)}
+
+def crashing(images):
+    raise RuntimeError('no such layer')
+
+def numbers(images):
+    return torch.from_numpy(classify(images).detach().numpy()), torch.zeros(len(images), dtype=torch.bool)
+"""
+FEW = ["--quick", "--eps", "26/255", "--trust-code"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A folder with defences, and images of one pixel whose class is their brightness."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_defence.py").write_text(DEFENCE)
+    levels = np.linspace(2, 253, 160).astype(np.uint8)
+    np.savez(tmp_path / "gray.npz", images=levels[:, None, None], labels=(levels > 127).astype(np.int64))
+    torch.set_num_threads(1)
+    return tmp_path
+
+
+def assay(*words):
+    return main(["assay", *words, "--data", "gray.npz", *FEW, "--json", "out.json"])
+
+
+def found():
+    return json.loads(Path("out.json").read_text())
+
+
+def test_a_function_that_classifies_falls_to_the_share_beyond_eps(capsys):
+    assert assay("own_defence:classify") == 0
+
+    assert found()["robust_accuracy"]["value"] == pytest.approx(0.8, abs=0.05)
+    assert "left if he knows everything (right or rejected): " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["defend", "build"])
+def test_scores_get_a_threshold_and_every_attacker_a_line(name, capsys):
+    assert assay(f"own_defence:{name}", "--markdown", "out.md") == 0
+
+    said = capsys.readouterr().out
+    assert "left if the attacker sees only answers" in said and "not the rejection" in said and "threshold -0." in said
+    assert found()["robust_accuracy"]["value"] <= found()["left_1"]["value"]
+    assert "| rejected, clean images |" in Path("out.md").read_text()
+
+
+def test_a_decision_to_reject_needs_no_threshold_and_the_exit_code_judges_what_is_left(capsys):
+    assert assay("own_defence:decide", "--fail-under", "0.99") == 5
+
+    assert found()["robust_accuracy"]["value"] == pytest.approx(0.88, abs=0.05)
+    assert "is below 0.99" in capsys.readouterr().err
+
+
+def test_two_models_are_compared_image_by_image(capsys):
+    assert assay("own_defence:classify", "--against", "own_defence:early") == 0
+
+    assert found()["difference"]["value"] == pytest.approx(0.1, abs=0.05)
+    assert found()["difference"]["low"] < found()["difference"]["value"] < found()["difference"]["high"]
+    assert "robust difference, paired: +" in capsys.readouterr().out
+
+
+def test_numpy_inside_is_attacked_along_an_imitation():
+    assert assay("own_defence:numbers") == 0
+
+    assert found()["robust_accuracy"]["value"] == pytest.approx(0.8, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["own_defence:swapped"], "another order"),
+        (["own_defence:broken"], "returns str beside its logits for 2 images"),
+        (["own_defence:dictionary"], "returns a dict, expected logits"),
+        (["own_defence:crashing"], "does not take your images, 1 x 1 x 1 (channels x height x width): no such layer"),
+        (["own_defence:defned"], "Did you mean defend?"),
+        (["own_defence:defend", "--out", "x.yaml"], "--out: own_defence:defend is a function, so no study is written"),
+        (["own_defence:defend", "--against", "own_defence:build", "--draws", "20"], "--draws: two models are compared"),
+        (["own_defence:defend", "--mean", "0.5"], "leave out --mean and --std"),
+    ],
+)
+def test_what_cannot_be_assayed_is_refused_in_a_sentence(words, message, capsys):
+    assert assay(*words) == 1
+
+    assert message in capsys.readouterr().err
+
+
+def test_a_function_is_not_called_without_trust(capsys):
+    assert main(["assay", "own_defence:defend", "--data", "gray.npz"]) == 1
+
+    assert "add --trust-code" in capsys.readouterr().err

@@ -1,0 +1,80 @@
+"""What an assay has found, for programs and for people."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from touchstone.assay.outcome import Measured, Outcome, of_rows
+from touchstone.assay.run_assay import TOO_LOW, written
+from touchstone.evaluations.statistics.intervals import Interval
+from touchstone.records.metric_rows import ADAPTIVE, WHITE_BOX, MetricRow, Threat
+
+ABOUT = {"model": "net.pt2", "data": "pictures", "eps": "8/255"}
+
+
+def row(
+    metric,
+    value,
+    examples="own_attacked/worst",
+    entry="own_model",
+    evaluation="robustness",
+    knows=WHITE_BOX,
+    eps=8 / 255,
+):
+    return MetricRow(
+        evaluation=evaluation, entry=entry, examples=examples, metric=metric, value=value, unit="fraction",
+        low=value - 0.1, high=value + 0.1, n=100, base_rate=None, seed=None, files=(),
+        threat=Threat(knowledge=knows, norm="linf", budget=(("eps", eps),), use="attack_suite"),
+    )  # fmt: skip
+
+
+ROWS = [
+    row("clean_accuracy", 0.9, examples="own_attacked", knows="none"),
+    row("robust_accuracy", 0.5, examples="own_attacked/pgd"),
+    row("robust_accuracy", 0.4),
+    row("robust_accuracy", 0.2, eps=16 / 255, examples="own_attacked/published"),
+    row("robust_accuracy", 0.1, evaluation="eps_curve"),
+    *(
+        row("evasion_rate_at_0.05", value, entry=f"own_model+{detector}", evaluation="evasion", knows=ADAPTIVE)
+        for detector, value in (("msp", 0.6), ("msp", 0.7), ("knn", 0.5))
+    ),
+]
+
+
+def test_the_numbers_are_those_of_the_worst_attack_at_the_budget_and_of_the_best_detector():
+    found = of_rows(ROWS, 8 / 255, ABOUT, ("weaker suite",)).as_dict()
+
+    assert (found["clean_accuracy"]["value"], found["robust_accuracy"]["value"]) == (0.9, 0.4)
+    assert found["evasion_rate"]["value"] == 0.5 and "knn" in found["evasion_rate"]["what"]
+    assert found["images"] == 100 and found["notes"] == ["weaker suite"] and found["can_be_trusted"] is True
+
+
+def outcome(robust=0.4, checks=()):
+    numbers = {"robust_accuracy": Measured("accuracy under the worst attack", Interval(robust, 0.3, 0.5))}
+    return Outcome(ABOUT | {"images": 100}, numbers, checks)
+
+
+def test_failed_checks_are_in_every_form():
+    failed = of_rows([*ROWS, row("worse_than_black_box_passed", 0.0, evaluation="attack_checks")], 8 / 255, ABOUT, ())
+
+    assert failed.as_dict()["can_be_trusted"] is False and failed.as_dict()["failed_checks"]
+    assert failed.failed_checks[0] in failed.as_markdown() and failed.failed_checks[0] in "\n".join(failed.lines())
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "code"),
+    [
+        (outcome(), 0.4, 0),
+        (outcome(), 0.41, TOO_LOW),
+        (outcome(checks=("masked",)), 0.1, TOO_LOW),
+        (outcome(), None, 0),
+    ],
+)
+def test_the_exit_code_says_whether_the_model_is_as_robust_as_asked(found, asked, code, tmp_path, capsys):
+    options = SimpleNamespace(json=str(tmp_path / "out.json"), markdown=str(tmp_path / "out.md"), fail_under=asked)
+
+    assert written(found, options) == code
+    assert bool(capsys.readouterr().err) == bool(code)
+    assert json.loads((tmp_path / "out.json").read_text())["robust_accuracy"]["value"] == 0.4
+    assert "| accuracy under the worst attack | 40.0 % | [30.0, 50.0] |" in (tmp_path / "out.md").read_text()
