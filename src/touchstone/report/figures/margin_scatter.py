@@ -9,8 +9,10 @@ from touchstone.contracts import NonNegativeInt
 from touchstone.evaluations.statistics.estimators import kendall_tau, logit_margins
 from touchstone.evaluations.statistics.margin_cells import kept
 from touchstone.evaluations.statistics.threats import network
-from touchstone.records.nouns import Cell
+from touchstone.records.nouns import Array, Cell
 from touchstone.report import drawing, palette
+
+NO_ORDER = "all margins are equal"  # none was found, or all are 0
 
 
 def margin_scatter(
@@ -19,7 +21,7 @@ def margin_scatter(
     """Return one panel per classifier, set and norm: input margin against logit margin, one point per input.
 
     Filled points are classified right. Margins that were not found are at the right edge. The title has Kendall's tau-b,
-    in which margins that were not found rank last.
+    in which margins that were not found rank last, unless all margins are equal.
 
     Args:
         margins: of several methods, of which the smallest is kept.
@@ -36,11 +38,11 @@ def margin_scatter(
         raise ValueError(f"no margins of seed {seed} of {', '.join(wanted)}")
     groups.sort(key=lambda group: wanted.index(group.entry))
     figure, panels = drawing.panels(len(groups), columns=3 if len(groups) > 4 else 2, height=2.7)
-    taus: dict[str, float] = {}
+    taus: dict[str, float | None] = {}
     for axes, group in zip(panels, groups, strict=True):
         logits, missing = logit_margins(group.logits), np.isinf(group.margins)
-        tau = kendall_tau(group.margins, logits)
-        edge = 1.08 * max(group.margins[~missing], default=1.0)
+        tau = None if _alike(group.margins) or _alike(logits) else kendall_tau(group.margins, logits)
+        edge = 1.08 * (max(group.margins[~missing], default=0.0) or 1.0)
         look = palette.line(group.entry, wanted)
         for rows, face, label in ((group.right, look["color"], "right"), (~group.right, "none", "wrong")):
             axes.scatter(
@@ -55,16 +57,25 @@ def margin_scatter(
             )
         axes.set(xlabel=f"input margin ({group.norm}, pixels from 0 to 1)", ylabel="logit margin (logits)")
         axes.set_xlim(0, edge * 1.03)
-        axes.set_title(f"{network(group.outputs)}: tau = {tau:.2f}")
+        axes.set_title(f"{network(group.outputs)}: " + (NO_ORDER if tau is None else f"tau = {tau:.2f}"))
         taus[f"{network(group.outputs)} on {group.examples}"] = tau
     panels[0].legend(title="classified", loc="upper left")
     drawing.headline(figure, _takeaway(taus))
-    words = "; ".join(f"Kendall's tau {tau:.2f} for {name}" for name, tau in taus.items())
+    words = "; ".join(
+        f"{name}: {NO_ORDER}" if tau is None else f"Kendall's tau {tau:.2f} for {name}" for name, tau in taus.items()
+    )
     return drawing.described(figure, f"Input margin against logit margin, one point per input: {words}.")
 
 
-def _takeaway(taus: dict[str, float]) -> str:
+def _alike(values: Array) -> bool:
+    return bool((values == values[0]).all())
+
+
+def _takeaway(found: dict[str, float | None]) -> str:
     """Return where the logit margin orders inputs most like their distance to the boundary, and where least."""
+    taus = {name: tau for name, tau in found.items() if tau is not None}
+    if not taus:
+        return f"The margins of no network order its inputs: {NO_ORDER}"
     best, worst = max(taus, key=lambda name: taus[name]), min(taus, key=lambda name: taus[name])
     words = (
         f"Kendall's tau of logit margin and distance to the boundary (1: the same order) is {taus[best]:.2f} in {best}"

@@ -36,3 +36,11 @@ def test_the_title_gives_tau_with_margins_not_found_last():
 def test_margins_of_another_seed_are_refused():
     with pytest.raises(ValueError, match="no margins of seed 3"):
         margin_scatter(*cells([0.1, 0.2], [1.0, 3.0], [0, 0]), seed=3)
+
+
+@pytest.mark.parametrize("margin", [np.inf, 0.0], ids=["none found", "all 0"])
+def test_equal_margins_have_no_order_and_the_figure_says_so(margin):
+    figure = margin_scatter(*cells([margin] * 3, [1.0, 2.0, 3.0], [0, 0, 0]))
+
+    assert figure.axes[0].get_title() == "cnn.0: all margins are equal"
+    assert figure.get_suptitle().replace("\n", " ").endswith("no network order its inputs: all margins are equal")
