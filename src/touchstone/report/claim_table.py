@@ -106,8 +106,7 @@ class ClaimLine(NamedTuple):
     @property
     def marks(self) -> str:
         """What weakens the verdict, in a few words."""
-        marks = {"not under Holm": self.holm is False, "outcome known beforehand": self.known}
-        return "; ".join(mark for mark, applies in marks.items() if applies)
+        return "not under Holm" if self.holm is False else ""
 
     @property
     def shown_word(self) -> str:

@@ -121,7 +121,7 @@ def test_a_bound_whose_outcome_was_known_says_so():
 
     assert lines_of(made, found)["S9-1"]["known"] == "yes"
     assert shown.origin == "half of a figure of the paper: of 99%, s.1; the outcome was known when it was fixed"
-    assert (shown.marks, shown.published) == ("outcome known beforehand", ("s: 99% (s.1; read in published text)",))
+    assert (shown.known, shown.published) == (True, ("s: 99% (s.1; read in published text)",))
 
 
 def test_an_open_claim_says_in_its_note_what_leaves_it_open():
