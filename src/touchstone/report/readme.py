@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from touchstone.claims.contrasts import Contrast
-from touchstone.claims.criteria import COUNTER, NUMBER
-from touchstone.claims.verdicts import DOES_NOT_APPLY, NOT_RUN
+from touchstone.claims.criteria import CLAIM, COUNTER, NUMBER
+from touchstone.claims.verdicts import DOES_NOT_APPLY, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
 from touchstone.report import overview, packing
 from touchstone.report.answers import Answer, Line, answers, outcome
 from touchstone.report.tables import Table
@@ -62,7 +62,7 @@ def readme(
         parts.append(_rows(("measured", "value"), [(*line.words, _value(line.numbers[0])) for line in measured.lines]))
     asked = [line for line in lines if line["status"] != NOT_RUN]
     if asked:
-        parts += ["## Claims", WORDS]
+        parts += ["## Claims", f"{WORDS} {_counts(lines)}"]
         for facts in papers.values():
             parts += _paper(facts, [line for line in asked if line["paper"] == facts["name"]])
     parts += ["## Behind these numbers", _behind(study, lines)]
@@ -127,6 +127,17 @@ def _paper(facts: Mapping[str, Any], lines: Sequence[Line]) -> Iterator[str]:
         yield f"<details><summary>What its authors may call unfair ({len(unfair)})</summary>\n\n{listed}\n\n</details>"
     if fixed := facts.get("fixed"):
         yield f"The bounds were fixed by commit `{fixed['commit']}` on {fixed['date']}."
+
+
+def _counts(lines: Sequence[Line]) -> str:
+    """Return how many of the papers' own claims have each verdict, and of how many that hold the outcome was known."""
+    own = [line for line in lines if line["kind"] == CLAIM]
+    by_word = {word: [line for line in own if line["status"] == word] for word in (HOLDS, FAILS, INCONCLUSIVE, NOT_RUN)}
+    counts = ", ".join(f"{word} {len(found)}" for word, found in by_word.items() if found)
+    absent = f" ({', '.join(line['claim'] for line in by_word[NOT_RUN])})" if by_word[NOT_RUN] else ""
+    known = sum(line["known"] == "yes" for line in by_word[HOLDS])
+    when = f" Of those that hold, {known} have a bound that was fixed after an outcome was known." if known else ""
+    return f"Of {len(own)} claims of the papers: {counts}{absent}.{when}"
 
 
 def _sentence(line: Line) -> str:

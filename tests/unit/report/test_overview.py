@@ -49,6 +49,13 @@ def test_the_gain_is_counted_from_the_mark_without_the_method():
     assert takeaway([nothing]).endswith("None gains nothing even as the paper tests it")
 
 
+def test_an_interval_on_both_sides_of_half_of_the_gain_leaves_it_open():
+    one = contrast("Some", 0.9, 0.8, "robust_accuracy", without=0.6)
+    one.aware.quantity = one.aware.quantity._replace(low=0.7, high=0.9)  # half is .75
+
+    assert takeaway([one]) == "Under the strongest attack tried, of Some the intervals leave it open"
+
+
 def test_the_headline_names_systems_of_one_paper_whose_fates_differ():
     fallen = contrast("FGSM", 0.9, 0.1, "robust_accuracy", system="FGSM training of a CNN")
     kept = contrast("FGSM", 0.9, 0.8, "robust_accuracy", system="FGSM training of an MLP")

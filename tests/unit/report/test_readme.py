@@ -24,10 +24,11 @@ FACTS = {
 }
 
 
-def line(claim, kind="claim", status="holds", attacker="broken", says=None):
+def line(claim, kind="claim", status="holds", attacker="broken", says=None, known=""):
     says = f"What {claim} found" if says is None else says
     return {
-        "claim": claim, "paper": "Nine", "kind": kind, "status": status, "attacker": attacker, "says": says, "setting": "a setting"
+        "claim": claim, "paper": "Nine", "kind": kind, "status": status, "attacker": attacker, "says": says, "setting": "a setting",
+        "known": known,
     }  # fmt: skip
 
 
@@ -83,8 +84,8 @@ def test_every_claim_has_its_sentence_and_both_words_and_numbers_are_folded():
     assert "commit `abc` on 2026-11-29" in text
 
 
-def test_what_was_not_run_is_no_line():
-    assert "N3" not in made(lines=[*LINES, line("N3", status="not run", says="")])
+def test_what_was_not_run_has_no_line_of_the_table():
+    assert "| N3 |" not in made(lines=[*LINES, line("N3", status="not run", says="")])
 
 
 def contrast():
@@ -131,3 +132,13 @@ def test_the_index_has_the_answers_and_the_picture_of_each_study_with_links_into
         *("small/README.md", "small/README.md#claims", "small/report.html"),
     }
     assert "N1 found" not in text and "| " not in text
+
+
+def test_it_counts_verdicts_names_what_was_not_run_and_says_how_often_an_outcome_was_known():
+    lines = [line("N1", known="yes"), line("N2"), line("N3", status="not run"), line("N6", "counter", "fails")]
+
+    counted = made(lines=lines).split("## Claims")[1]
+
+    assert "Of 3 claims of the papers: holds 2, not run 1 (N3)." in counted
+    assert "Of those that hold, 1 have a bound that was fixed after an outcome was known." in counted
+    assert "outcome was known" not in made(lines=[line("N1")])
