@@ -185,7 +185,7 @@ def _attackers(axes: Axes, height: int, contrast: Contrast) -> None:
             )
             for text, across, ink in texts:
                 axes.annotate(text, (LEFT, height - 0.19), (across, -place * LINE), textcoords="offset points",
-                              va="top", fontsize=TEXT, color=ink)  # fmt: skip
+                              va="top", fontsize=TEXT, color=ink, annotation_clip=False)  # fmt: skip
             place += 1
 
 

@@ -120,6 +120,13 @@ def test_shares_and_aurocs_have_panels_of_their_own_and_chance_is_marked():
     assert [text.get_text() for text in aurocs.get_xticklabels()] == ["0", ".25", ".5 chance", ".75", "1"]
 
 
+def test_what_each_mark_is_stands_left_of_a_mark_at_0_and_is_drawn_there():
+    (axes,) = overview([contrast("Some", 0.9, 0.0, "robust_accuracy", without=0.1)]).axes
+
+    words = [text for text in axes.texts if text.get_text() == "\N{BLACK CIRCLE}"]
+    assert all(text.xy[0] < axes.get_xlim()[0] and text.get_annotation_clip() is False for text in words)
+
+
 def test_the_mark_without_the_method_is_written_out():
     (axes,) = overview([contrast("Some", 0.9, 0.5, "robust_accuracy", without=0.1)]).axes
 
