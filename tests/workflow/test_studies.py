@@ -19,10 +19,10 @@ JOBS = {
     "fashion_mnist": 351,
     "fashion_mnist_multiverse": 275,
     "fashion_mnist_resnet": 376,
-    "mnist": 200,
+    "mnist": 196,
     "cifar10": 95,
     "cifar100": 45,
-    "gtsrb": 51,
+    "gtsrb": 47,
 }  # a look at each study's size; change the figure with the study
 
 
