@@ -433,13 +433,13 @@ def test_search_reaches_terms_and_the_details_of_claims(page, words, kind):
     assert kind in [hit.text for hit in every(page, "#search-hits small")]
 
 
-def test_search_lists_figures_by_their_titles(page):
-    titles = [title.get_property("textContent") for title in every(page, "figure .takeaway")]
+def test_search_lists_figures_by_their_names(page):
+    name = every(page, "figure")[-1].get_attribute("id").removeprefix("figure-").replace("_", " ")
     one(page, "#search-open").click()
-    one(page, "#search-words").send_keys(titles[0])
+    one(page, "#search-words").send_keys(name)
     wait(page).until(lambda driver: every(driver, "#search-hits a"))
 
-    assert one(page, "#search-hits small").text == "figure"
+    assert "figure" in [hit.text for hit in every(page, "#search-hits small")]
 
 
 def test_a_filter_leaves_folds_without_hits_closed(page):

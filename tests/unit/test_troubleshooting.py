@@ -86,7 +86,7 @@ def test_the_readme_shows_the_message_of_a_mistyped_setting(project, monkeypatch
     monkeypatch.chdir(project)
     text = (ROOT / "workflow/studies/digits.yaml").read_text()
     study = project / "workflow/studies/digits.yaml"
-    study.write_text(text.replace("\nchange:\n", "\nchange:\n  attacks: {pgd: {step_sise: 0.01}}\n"))
+    study.write_text(text.replace("\nchange:\n", "\nchange:\n  attacks: {pgd_10: {step_sise: 0.01}}\n"))
 
     assert main(["check", "digits"]) == 1
     study.write_text(text)

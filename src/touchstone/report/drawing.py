@@ -40,7 +40,7 @@ STYLE: Any = {
     "legend.edgecolor": "none",
     "legend.framealpha": 0.6,
     "legend.borderpad": 0.2,
-    "legend.fontsize": 8,
+    "legend.fontsize": 9,
     "figure.facecolor": PAPER,
     "axes.facecolor": "none",
     "figure.constrained_layout.use": True,
@@ -58,7 +58,7 @@ PLACE = re.compile(r'( [xy]=)"(-?[\d.]+)"')
 STEP = re.compile(r"([MLQCz])([^MLQCz]*)")  # of a path
 NO_CLOCK: Any = {"CreationDate": None, "Creator": None, "Producer": None}
 WIDTH = 7.2  # inches of a figure as wide as the page
-PHONE = 4.4  # inches of a figure that a phone shows whole, with text of 10 pixels
+PHONE = 3.9  # inches of a figure that a phone shows whole, with text of 11 pixels
 LETTERS = 11.4  # of bold text, in an inch
 BELOW = 17  # points from the axis of a panel to the legend below its numbers
 
@@ -137,7 +137,7 @@ def thinned(across: NDArray[Any], up: NDArray[Any], grid: int = 50) -> tuple[NDA
 def roc_axes(axes: Axes, title: str) -> None:
     """Finish a panel of ROC curves: the line of chance, the unit square, and the areas in a legend below it."""
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8)
-    axes.text(0.72, 0.66, "chance", fontsize=8, rotation=45, rotation_mode="anchor", ha="center", va="top")
+    axes.text(0.72, 0.66, "chance", fontsize=9, rotation=45, rotation_mode="anchor", ha="center", va="top")
     axes.set(title=title, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     axes.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
     below = offset_copy(axes.transAxes, axes.get_figure(root=True), y=-BELOW, units="points")

@@ -13,7 +13,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks
 
 ROW, HEAD, REST = 0.23, 0.36, 0.8  # inches: of a row, of a panel's title, and of all else
-TEXT = 9.5  # points
+TEXT = 9.8  # points
 
 
 class Dot(NamedTuple):
@@ -43,7 +43,8 @@ def stacked(panels: Mapping[str, Sequence[Dot]], across: str, down: str) -> Figu
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.6, len(dots) - 0.4))
         axes.set_yticks(range(len(dots)), [dot.name for dot in reversed(dots)])
         axes.grid(visible=False, axis="y")
-        axes.tick_params(axis="y", length=0, labelsize=TEXT)
+        axes.tick_params(axis="y", length=0)
+        axes.tick_params(labelsize=TEXT)
         axes.xaxis.set_major_formatter(PercentFormatter(1))
     figure.supxlabel(across, fontsize=TEXT)
     figure.supylabel(down, fontsize=TEXT)

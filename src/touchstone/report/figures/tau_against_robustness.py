@@ -44,7 +44,7 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
     whole = {entry: rows for entry, rows in points.items() if len(rows) == len(wanted)}
     if not whole:
         raise ValueError(f"no classifier with both tau and robust accuracy at eps {eps:g}")
-    figure, (axes,) = drawing.panels(1, height=4.4)
+    figure, (axes,) = drawing.panels(1, height=3.9)
     order = sorted(whole, key=lambda entry: whole[entry]["robust"].value)
     for entry in order:
         rows, look = whole[entry], palette.line(entry, whole)
