@@ -89,7 +89,7 @@ def test_the_page_says_which_verdicts_use_a_number_of_an_attack_that_failed():
 
     html = shown(many(), [claim("S3-4", "weak"), claim("S3-2", "", "weak")])
 
-    assert "2 of 9 verdicts use a number of an attack that failed a check" in html
+    assert "2 of 9 claims and numbers use a number of an attack that failed a check" in html
     assert "In 1 of them it is the number that decides (S3-4)." in html
     assert "No verdict uses a number of an attack that failed a check." in shown(many())
     assert "verdict" not in shown(many(0, 0))

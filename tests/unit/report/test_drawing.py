@@ -51,7 +51,7 @@ def test_panels_are_as_many_as_asked_for():
     assert len(axes) == len(figure.axes) == 4
 
 
-@pytest.mark.parametrize(("count", "inches"), [(3, 7.2), (1, 4.4)])
+@pytest.mark.parametrize(("count", "inches"), [(3, 7.2), (1, 3.9)])
 def test_the_pdf_is_as_wide_as_a_text_of_two_columns_or_a_phone_and_its_letters_stay_letters(count, inches):
     with drawing.style():
         figure, axes = drawing.panels(count)
