@@ -83,3 +83,10 @@ def test_the_disk_that_the_default_study_is_said_to_need_is_what_dvc_recorded_of
     said = re.search(r"The default study takes (\d+\.\d) GB", (ROOT / "docs/install.md").read_text())
 
     assert float(said[1]) == pytest.approx(needed, abs=0.1)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_table_of_claims_holds_every_criterion_of_its_papers_once(study):
+    criteria = [claim for paper in committed_reports.papers(study).values() for claim in paper["criteria"]]
+
+    assert sorted(committed_reports.claims(study)) == sorted(criteria)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-import committed_reports
 from touchstone import registry
 from touchstone.claims import paper_files
 from touchstone.claims.judging import StudyClaims, judge
@@ -80,12 +79,3 @@ def test_the_claims_of_every_study_have_exactly_one_allowed_word_on_each_axis(st
     assert {line["status"] for line in lines} <= set(STATUSES)
     assert {line["attacker"] for line in lines} <= {*ATTACKERS, ""}
     assert all(line["note"] for line in lines if line["status"] == "not run")
-
-
-@pytest.mark.parametrize("study", committed_reports.STUDIES)
-def test_a_committed_claims_table_holds_every_claim_of_its_papers_once(study):
-    lines = list(csv.DictReader((ROOT / "reports" / study / "claims.csv").read_text().splitlines()))
-
-    papers_then = committed_reports.papers(study).values()
-    asked = [claim for paper in papers_then for part in ("published", "criteria") for claim in paper[part]]
-    assert sorted(line["claim"] for line in lines) == sorted(asked)
