@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from touchstone.pipeline.jobs import run_records
+import job_seconds
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.planning.plan import SHARED, Plan
+from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance.job_folders import name_of
 from touchstone.settings.study import load
 
@@ -31,25 +31,7 @@ RESULTS = Path(__file__).parent / "results"
 REPORT = "report"  # stands for what is needed by the report and by no question
 
 
-def seconds_of_jobs(study: str, logs: Path = Path("logs")) -> dict[tuple[str, str], float]:
-    """Return the CPU seconds of each job, by rule and name.
-
-    Raises:
-        ValueError: A job computed nothing, so its record says nothing of its cost.
-    """
-    found = {}
-    for name in (study, SHARED):
-        for path in sorted((logs / name / run_records.FOLDER).glob("*/*.json")):
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if not record["computed"]:
-                raise ValueError(f"{path}: the job computed nothing; run the study from an empty store")
-            found[record["rule"], record["name"]] = float(record["cpu_seconds"])
-    return found
-
-
-def seconds_of_tasks(
-    jobs: dict[tuple[str, str], tuple[Task, ...]], took: dict[tuple[str, str], float]
-) -> dict[str, float]:
+def seconds_of_tasks(jobs: dict[str, tuple[Task, ...]], took: dict[str, float]) -> dict[str, float]:
     """Return the estimated seconds of each artefact, by its path; those of a job add up to the job's."""
     measured = [key for key in jobs if key in took]
     kinds = sorted({_kind(task) for key in measured for task in jobs[key]})
@@ -121,7 +103,7 @@ def main() -> None:
     parser.add_argument("study")
     study = parser.parse_args().study
     plan = Plan(load(study))
-    took = seconds_of_tasks({key: job.tasks for key, job in plan.jobs.items()}, seconds_of_jobs(study))
+    took = seconds_of_tasks({str(job): job.tasks for job in plan.jobs.values()}, job_seconds.seconds(plan.study))
     path = RESULTS / "question_costs.json"
     table = json.loads(path.read_text()) if path.exists() else {}
     table[study] = [

@@ -16,13 +16,13 @@ def task(step, output, *inputs, use="x"):
 
 def test_seconds_of_a_job_are_shared_in_proportion_to_what_such_artefacts_take_elsewhere():
     jobs = {
-        ("attack", "a"): (task("attack", "slow", use="pgd"),),
-        ("attack", "b"): (task("attack", "quick", use="fgsm"),),
-        ("attack", "c"): (task("attack", "both_slow", use="pgd"), task("attack", "both_quick", use="fgsm")),
-        ("attack", "unrecorded"): (task("attack", "unknown", use="fgsm"),),
+        "attack/a": (task("attack", "slow", use="pgd"),),
+        "attack/b": (task("attack", "quick", use="fgsm"),),
+        "attack/c": (task("attack", "both_slow", use="pgd"), task("attack", "both_quick", use="fgsm")),
+        "attack/unrecorded": (task("attack", "unknown", use="fgsm"),),
     }
 
-    found = COSTS["seconds_of_tasks"](jobs, {("attack", "a"): 30.0, ("attack", "b"): 10.0, ("attack", "c"): 40.0})
+    found = COSTS["seconds_of_tasks"](jobs, {"attack/a": 30.0, "attack/b": 10.0, "attack/c": 40.0})
 
     assert found == {
         "slow": 30.0, "quick": 10.0, "both_slow": pytest.approx(30), "both_quick": pytest.approx(10)
