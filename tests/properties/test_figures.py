@@ -19,6 +19,7 @@ from touchstone.evaluations.evasion import evasion
 from touchstone.evaluations.margins import margins
 from touchstone.evaluations.robustness import robustness
 from touchstone.evaluations.translation import translation
+from touchstone.evaluations.union_detection import union_detection
 from touchstone.records.metric_rows import ADAPTIVE, OBLIVIOUS
 from touchstone.report import drawing, palette
 
@@ -50,10 +51,13 @@ def numbers():
     ]
     tested = [cell for cell in nouns["scores"] if cell.examples == "digits_test"]
     evaded = evasion(nouns["outputs"], tested, nouns["detectors"], [], nouns["calibration_scores"])
+    union, settings_of_union = STUDY["given"](union_detection)
     # The rows of some figures instead.
     for name, rows in {
         "detector_matrix": detection(nouns["scores"], nouns["outputs"], **DETECTION),
         "evasion_by_knowledge": evaded + adaptive(evaded),
+        "attacked_scores": union_detection(*union, **settings_of_union)
+        + detection(nouns["scores"], nouns["outputs"], **DETECTION),
     }.items():
         STUDY["OWN_NOUNS"][name] = {"metrics": rows}
 
