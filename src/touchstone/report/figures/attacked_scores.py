@@ -39,7 +39,7 @@ def attacked_scores(metrics: list[MetricRow], *, entries: list[str], labels: lis
     Args:
         metrics: rows of a union_detection evaluation, and of a detection one for the detectors.
         entries: the first network of each kind, from the top.
-        labels: what these kinds are called.
+        labels: what these kinds are called; the title says what stands before a colon.
         detectors: those that look at no network, below them.
 
     Raises:
@@ -55,7 +55,7 @@ def attacked_scores(metrics: list[MetricRow], *, entries: list[str], labels: lis
     grid = figure.subplots(len(counts), 1, squeeze=False, sharex=True, gridspec_kw={"height_ratios": counts})
     for axes, (title, rows) in zip(grid[:, 0], panels.items(), strict=True):
         _panel(axes, title, rows)
-    figure.supxlabel(f"AUROC ({CHANCE} is chance)", fontsize=TEXT)
+    grid[-1, 0].set_xlabel(f"AUROC ({CHANCE} is chance)", fontsize=TEXT)
     figure.supylabel("training", fontsize=TEXT)
     for colour, words in ((CLEAN, "no attack"), (ATTACKED, "both sides attacked")):
         grid[0, 0].plot([], [], "o", color=colour, markersize=5, label=words)
@@ -109,7 +109,7 @@ def _panel(axes: Axes, title: str, rows: list[_Aurocs]) -> None:
 def _takeaway(panels: Mapping[str, list[_Aurocs]]) -> str:
     """Return what the trainings keep of the first set if both sides are attacked, in the order of the figure."""
     name, rows = next(iter(panels.items()))
-    kept = (f"{each.name} {auroc_words(each.attacked.value)}" for each in rows if each.attacked)
+    kept = (f"{each.name.split(':')[0]} {auroc_words(each.attacked.value)}" for each in rows if each.attacked)
     return f"AUROC on {name.replace('_', ' ')} with both sides attacked: {', '.join(kept)}"
 
 

@@ -28,7 +28,7 @@ ROWS = [
     *both("before+best", 1.0, 0.9),
     measured("cnn_aloe+mean_intensity", 0.97, metric="auroc"),
 ]
-DRAW = {"entries": ["cnn_oe", "cnn_aloe"], "labels": ["OE", "ALOE"], "detectors": ["mean_intensity"]}
+DRAW = {"entries": ["cnn_oe", "cnn_aloe"], "labels": ["OE: outliers", "ALOE"], "detectors": ["mean_intensity"]}
 
 
 def dots(figure):
