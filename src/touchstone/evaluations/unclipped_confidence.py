@@ -17,7 +17,7 @@ from touchstone.records.nouns import Cell
 
 METRICS = (
     "unclipped_error", "unclipped_confidence", "unclipped_confidence_on_errors",
-    "unclipped_confidence_above_quarter_of_clean", "unclipped_error_minus_*",
+    "unclipped_confidence_on_errors_above_quarter_of_clean", "unclipped_error_minus_*",
 )  # fmt: skip
 
 
@@ -46,8 +46,8 @@ def unclipped_confidence(
         - unclipped_error.
         - unclipped_confidence, the mean probability of the predicted class; unclipped_confidence_on_errors, on the wrong
           rows only.
-        - unclipped_confidence_above_quarter_of_clean: that probability minus a quarter of the one without attack, paired
-          by image.
+        - unclipped_confidence_on_errors_above_quarter_of_clean: on the wrong rows, that probability minus a quarter of the
+          one without attack, paired by image.
         - unclipped_error_minus_CLASSIFIER: unclipped_error minus that of a classifier in `against`, each under the attack on
           itself, paired by image; the same seed, or the only one.
 
@@ -81,9 +81,11 @@ def _rows(cell: Cell, clean: Cell, own: bool, resamples: int, seed: int) -> list
         if among.any():
             mean = intervals.mean(sure, resamples=resamples, seed=seed, method=SCORE, among=among)
             rows.append(row(metric, mean, cell=cell, n=int(among.sum()), files=[cell]))
-    kept = intervals.mean(sure - sure_when_clean / 4, resamples=resamples, seed=seed)
-    metric = "unclipped_confidence_above_quarter_of_clean"
-    return [*rows, row(metric, kept, cell=cell, n=len(ids), files=[cell, clean], unit="")]
+    if wrong.any():
+        kept = intervals.mean(sure - sure_when_clean / 4, resamples=resamples, seed=seed, among=wrong)
+        metric = "unclipped_confidence_on_errors_above_quarter_of_clean"
+        rows.append(row(metric, kept, cell=cell, n=int(wrong.sum()), files=[cell, clean], unit=""))
+    return rows
 
 
 def _differences(cells: list[Cell], against: list[str], resamples: int, seed: int) -> Iterator[MetricRow]:

@@ -27,17 +27,25 @@ def test_the_images_before_rounding_count_with_the_probabilities_of_the_network_
         "unclipped_error": 0.5,
         "unclipped_confidence": 0.05,
         "unclipped_confidence_on_errors": 0.04,
-        "unclipped_confidence_above_quarter_of_clean": 0.05 - 0.6 / 4,
+        "unclipped_confidence_on_errors_above_quarter_of_clean": 0.04 - 0.8 / 4,
     }
 
 
 def test_clean_images_are_joined_by_id_and_a_softmax_is_the_default():
     clean = cell([[0, 0], [9, 0]], attack="", ids=(1, 0))
-    attacked = cell([[0, 0], [0, 0]], exact=[[0, 0], [0, 0]])
+    attacked = cell([[0, 0], [0, 0]], exact=[[0, 0], [0, 1]])
 
     found = by_metric(unclipped_confidence([clean, attacked]))
-    assert found["unclipped_confidence"] == 0.5
-    assert found["unclipped_confidence_above_quarter_of_clean"] == 0.5 - (0.5 + 1 / (1 + np.exp(-9))) / 8
+    sure = 1 / (1 + np.exp(-1))
+    assert found["unclipped_confidence"] == (0.5 + sure) / 2
+    assert found["unclipped_confidence_on_errors_above_quarter_of_clean"] == sure - 0.5 / 4
+
+
+def test_where_nothing_is_wrong_there_is_no_confidence_on_errors():
+    attacked = cell([[0, 0], [0, 0]], exact=[[1, 0], [1, 0]])
+
+    found = by_metric(unclipped_confidence([cell([[0, 0], [9, 0]], attack=""), attacked]))
+    assert not [metric for metric in found if "on_errors" in metric]
 
 
 def test_images_without_their_floats_are_refused():

@@ -27,7 +27,7 @@ FACTS = yaml.safe_load((FOLDER / "claims.yaml").read_text())
 EXPERIMENT = yaml.safe_load((FOLDER / "experiment.yaml").read_text())
 BOOK = paper_files.book({"aloe": FACTS})
 SETS = {"far": ["digits", "faces"], "set": "digits", "known": "clothes"}  # in place of data roles
-COMPONENTS = {name: name for name in ("union_detection", "certified_detection")}
+COMPONENTS = {name: name for name in ("union_detection", "certified_detection", "detection")}
 
 
 # --- claims ---------------------------------------------------------------------------------------------------------

@@ -137,12 +137,12 @@ def test_the_bounds_are_the_midpoints_of_the_notebooks_figures():
     assert bounds["M3"][0] == pytest.approx((0.58 - 0.28) / 2)
 
 
-def test_the_head_of_the_report_shows_the_margin_as_it_comes_under_attack_and_no_margin():
+def test_the_head_of_the_report_shows_an_attack_on_the_network_one_that_knows_the_threshold_and_no_threshold():
     (written,) = contrast_files.read(FACTS)
     tests, who = written.criterion.tests, cast(*written.of)
 
     assert [(test.rows.metric, test.rows.examples.format(**who)) for test in tests] == [
-        ("1 - share_above_threshold", "all"),
+        ("1 - share_wrong_unflagged", "all/pgd_10"),
         ("1 - share_wrong_unflagged", "all/union"),
         ("1 - share_wrong", "all/union"),
     ]
