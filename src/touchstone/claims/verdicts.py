@@ -171,8 +171,12 @@ def stuck_note(parts: Sequence[Part]) -> str:
 
 
 def in_words(word: str, attacker: str) -> str:
-    """Return both words of a verdict: "holds; attacker who knows: broken"."""
-    second = "" if attacker in (NO_VERDICT, DOES_NOT_APPLY) else f"attacker who knows: {attacker}"
+    """Return both words of a verdict: "holds; attacker who knows: broken".
+
+    Of a claim that fails without him, an attacker who found no more is not mentioned.
+    """
+    says_nothing = attacker in (NO_VERDICT, DOES_NOT_APPLY) or (word, attacker) == (FAILS, UPPER_BOUND)
+    second = "" if says_nothing else f"attacker who knows: {attacker}"
     return "; ".join(filter(None, (word, second)))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hand_made_claims import ASKED, asks, mean, networks, one, role, row
 
 from touchstone.claims.sentences import said
-from touchstone.claims.verdicts import ATTACKERS, FEWEST_SEEDS, STATUSES
+from touchstone.claims.verdicts import ATTACKERS, FEWEST_SEEDS, STATUSES, in_words
 
 AT_LEAST = asks(at_least=0.8)
 
@@ -249,3 +249,17 @@ def test_a_sentence_has_the_number_that_breaks_its_claim_most():
 
     assert verdict.attacker == "broken"
     assert said(verdict).endswith("60.0\u202f% [30.0, 90.0] (most)")
+
+
+@pytest.mark.parametrize(
+    ("word", "attacker", "words"),
+    [
+        ("holds", "broken", "holds; attacker who knows: broken"),
+        ("holds", "upper bound only", "holds; attacker who knows: upper bound only"),
+        ("fails", "upper bound only", "fails"),
+        ("fails", "broken", "fails; attacker who knows: broken"),
+        ("holds", "does not apply", "holds"),
+    ],
+)
+def test_an_attacker_who_found_no_more_says_nothing_of_a_claim_that_fails(word, attacker, words):
+    assert in_words(word, attacker) == words

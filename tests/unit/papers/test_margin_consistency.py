@@ -68,7 +68,7 @@ def test_a_network_is_margin_consistent_above_the_midpoint_of_the_papers_two(tau
     ],
 )
 def test_finding_brittle_inputs_takes_both_numbers(auroc, fpr95, word):
-    found = verdict("M2", auroc, fpr95)
+    found = verdict("M2", auroc, fpr95, 0.1, 0.2)
 
     assert (found.word, found.attacker) == (word, "does not apply")
 
@@ -130,7 +130,7 @@ def test_the_bounds_are_the_midpoints_of_the_notebooks_figures():
     bounds = {name: [test.bound for test in BOOK.criteria[name].tests] for name in ("M1", "M2", "M3")}
 
     assert bounds["M1"] == [pytest.approx((0.82 + 0.28) / 2)]
-    assert bounds["M2"] == [
+    assert bounds["M2"][:2] == [
         pytest.approx((0.9786 + 0.6749) / 2, abs=5e-4),
         pytest.approx((0.1326 + 0.8256) / 2, abs=5e-4),
     ]
