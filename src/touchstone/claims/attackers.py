@@ -15,21 +15,23 @@ from touchstone.claims.measurements import Measured
 from touchstone.claims.verdicts import (
     BROKEN,
     DOES_NOT_APPLY,
+    DOWN,
     FAILS,
     HOLDS,
+    LOWERED,
     NO_VERDICT,
     NOT_ATTACKED,
+    RAISED,
     SURVIVES,
     UP,
     UPPER_BOUND,
     Part,
     Verdict,
     is_difference,
+    is_raised,
     sentence,
 )
 from touchstone.records.metric_rows import OBLIVIOUS
-
-DEFENDERS = ("robust_accuracy", "attacked_accuracy", "auroc")  # metrics that an attack lowers
 
 
 def own_attacker(verdict: Verdict) -> str:
@@ -83,7 +85,6 @@ def _is_attacked_difference(part: Part) -> bool:
 
 def _is_robust(part: Part) -> bool:
     """Return whether a number has to stay high, or an error low, under an attacker who knows."""
-    metric = part.condition.rows.metric
-    upwards = (part.condition.comparison in UP) != metric.startswith(COMPLEMENT)
-    known = metric.removeprefix(COMPLEMENT).startswith(DEFENDERS)
-    return known and upwards and part.quantity.row.threat.is_white_box
+    known = part.condition.rows.metric.removeprefix(COMPLEMENT).startswith((*LOWERED, *RAISED))
+    resists = part.condition.comparison in (DOWN if is_raised(part.condition) else UP)
+    return known and resists and part.quantity.row.threat.is_white_box

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from touchstone.claims.criteria import Bound, Condition, Criterion
+from touchstone.claims.criteria import COMPLEMENT, Bound, Condition, Criterion
 from touchstone.claims.measurements import EQUAL, Quantity
 from touchstone.evaluations.statistics.wording import RANGE, bracketed, limit, written
 from touchstone.messages import listed
@@ -31,6 +31,12 @@ SURVIVES, DOES_NOT_APPLY = "survives", "does not apply"
 ATTACKERS = (BROKEN, UPPER_BOUND, NOT_ATTACKED, SURVIVES, DOES_NOT_APPLY)
 SIGNS = {"at_least": "≥", "above": ">", "at_most": "≤", "below": "<", EQUAL: "=", "between": "in"}
 UP, DOWN = ("at_least", "above"), ("at_most", "below")
+# How the names of metrics begin that an attack lowers, and that it raises.
+LOWERED = ("accuracy", "robust_accuracy", "attacked_accuracy", "auroc", "aupr")
+RAISED = (
+    "evasion_rate", "share_wrong", "wrong_rate", "success_rate", "worst_error", "unclipped_error", "rubbish_error", "fpr95",
+    "detection_error",
+)  # fmt: skip
 FEWEST_SEEDS = 3  # with fewer, nothing about networks is decided
 MISSING = "missing: "  # how the first note begins if the study asks a claim but lacks the rows for it
 
@@ -157,6 +163,12 @@ def range_note(parts: Sequence[Part]) -> str:
 def is_difference(quantity: Quantity) -> bool:
     """Return whether a number is a difference of two."""
     return quantity.unit.startswith("difference")
+
+
+def is_raised(condition: Condition) -> bool:
+    """Return whether a better attack would raise a condition's number, such as an error, instead of lowering it."""
+    metric = condition.rows.metric
+    return metric.removeprefix(COMPLEMENT).startswith(RAISED) != metric.startswith(COMPLEMENT)
 
 
 def stuck_note(parts: Sequence[Part]) -> str:

@@ -62,6 +62,13 @@ def test_a_number_under_an_attack_that_did_not_know_the_defence_is_not_attacked(
         ("1 - robust_accuracy", {"at_least": 0.1}, "does not apply"),  # it says that the attack succeeds
         ("robust_accuracy", {"below": 0.9}, "does not apply"),
         ("mean_confidence_on_errors", {"at_least": 0.5}, "does not apply"),
+        ("evasion_rate_at_0.05", {"at_most": 0.9}, "upper bound only"),
+        ("worst_error", {"below": 0.9}, "upper bound only"),
+        ("1 - share_wrong_unflagged", {"at_least": 0.1}, "upper bound only"),
+        ("accuracy", {"at_least": 0.5}, "upper bound only"),  # of a router and its translators
+        ("success_rate", {"at_least": 0.5}, "does not apply"),
+        ("1 - evasion_rate_at_0.05", {"at_most": 0.5}, "does not apply"),
+        ("1 - robust_accuracy", {"between": [0.1, 0.5]}, "does not apply"),
     ],
 )
 def test_only_what_has_to_stay_right_under_an_attack_is_about_an_attacker(metric, asked, attacker):
@@ -69,6 +76,18 @@ def test_only_what_has_to_stay_right_under_an_attack_is_about_an_attacker(metric
     block = {"roles": ATTACKED, **asks(metric=metric, examples="{examples}/{attack}", **asked)}
 
     assert words(rows, block) == ("holds", attacker)
+
+
+def test_an_error_that_an_attack_who_knows_raises_above_its_bound_breaks_the_claim_but_no_counter_claim():
+    rows = networks(0.7, metric="evasion_rate_at_0.05", examples="test/worst", threat=KNOWS)
+    block = asks(metric="evasion_rate_at_0.05", examples="{examples}/worst", at_most=0.1)
+
+    assert words(rows, block) == ("fails", "broken")
+    assert words(rows, block | {"kind": "counter"}) == ("fails", "does not apply")
+    assert words(networks(0.9, metric="accuracy"), asks(metric="accuracy", at_least=0.95)) == (
+        "fails",
+        "does not apply",
+    )
 
 
 def test_neither_a_claim_about_images_as_they_come_nor_a_counter_claim_is_about_an_attacker():
