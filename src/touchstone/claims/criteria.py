@@ -74,8 +74,8 @@ class Condition:
         optional: skip the condition for each thing whose row is missing.
         consequence: what follows if this condition breaks its claim, in words.
         stuck: the share of inputs at which the attack found no gradient, and its bound. Above the bound the attack was
-            stuck, so the number is only an upper bound (docs/papers/shared.md, "Checks of an attack"). Of a difference
-            between two networks, the shares of both attacks; a note says so.
+            stuck, so a better one may lower the number, or raise an error (docs/papers/shared.md, "Checks of an attack").
+            Of a difference between two networks, the shares of both attacks; a note says so.
     """
 
     name: str

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from touchstone.claims.criteria import Chosen, Condition, Criterion, Role
-from touchstone.claims.measurements import EQUAL, Measured, Missing, quantities
+from touchstone.claims.measurements import EQUAL, Measured, Missing, Quantity, quantities
 from touchstone.claims.verdicts import (
     FAILS,
     FEWEST_SEEDS,
@@ -15,6 +15,7 @@ from touchstone.claims.verdicts import (
     INCONCLUSIVE,
     Part,
     is_difference,
+    is_raised,
     slack,
     status,
     weakness,
@@ -43,19 +44,27 @@ def judged_parts(
 def _weakest_parts(condition: Condition, criterion: Criterion, chosen: Chosen, measured: Measured) -> Iterator[Part]:
     """Yield, for each thing that a condition judges, the number of its weakest seed."""
     for group in quantities(condition, criterion, chosen, measured):
-        stuck = _stuck(condition, criterion, {**chosen, **group[0].names}, measured)
+        stuck = stuck_share(condition, criterion, {**chosen, **group[0].names}, measured)
         seeds = tuple(sorted({seed for one in group for seed in one.seeds}))
         judged = []
         for one in group:
-            # What a stuck attack leaves is an upper bound. A difference of two numbers is judged under these attacks.
-            has_no_low = stuck is not None and not is_difference(one)
-            word = status(condition, one._replace(low=-math.inf) if has_no_low else one)
+            word = status(condition, one if stuck is None else one_sided(condition, one))
             few = word in (HOLDS, FAILS) and condition.comparison != EQUAL and 0 < len(seeds) < FEWEST_SEEDS
             judged.append(Part(condition, one, INCONCLUSIVE if few else word, seeds, few, stuck))
         yield min(judged, key=weakness)
 
 
-def _stuck(condition: Condition, criterion: Criterion, chosen: Chosen, measured: Measured) -> float | None:
+def one_sided(condition: Condition, one: Quantity) -> Quantity:
+    """Return the number of a stuck attack without an end on the side to which a better attack would move it.
+
+    A difference of two numbers keeps both ends: it is judged under these attacks.
+    """
+    if is_difference(one):
+        return one
+    return one._replace(high=math.inf) if is_raised(condition) else one._replace(low=-math.inf)
+
+
+def stuck_share(condition: Condition, criterion: Criterion, chosen: Chosen, measured: Measured) -> float | None:
     """Return on which share of inputs an attack behind a number met no gradient; None if on few enough.
 
     Args:

@@ -74,4 +74,8 @@ def at_eps(condition: Condition, eps: float | None) -> Condition:
         return condition
     rows = condition.rows
     threat = tuple((key, eps if key == "eps" else value) for key, value in rows.threat)
-    return replace(condition, rows=rows._replace(threat=threat, examples=BUDGET.sub(f"@{eps:g}", rows.examples)))
+    return replace(
+        condition,
+        rows=rows._replace(threat=threat, examples=BUDGET.sub(f"@{eps:g}", rows.examples)),
+        stuck=tuple(at_eps(each, eps) for each in condition.stuck),
+    )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from touchstone.claims.criteria import Chosen, Condition, Criterion
+from touchstone.claims.judged_parts import one_sided, stuck_share
 from touchstone.claims.measurements import EQUAL, Measured, Missing, Quantity, quantities
 from touchstone.claims.variant_files import Gate, at_eps, in_variant, read_gate
 from touchstone.claims.verdicts import (
@@ -28,6 +29,7 @@ from touchstone.claims.verdicts import (
     sentence,
     slack,
     status,
+    stuck_note,
     weakness,
 )
 from touchstone.evaluations.statistics.rows import ends_of_one
@@ -136,7 +138,9 @@ def _parts(
             quantity = _with_interval(one, kind, test)
             few = test.bound is not None and quantity is None
             quantity = quantity or one._replace(low=-math.inf, high=math.inf)
-            yield Part(test, quantity, status(test, quantity), tuple(one.seeds), few)
+            stuck = stuck_share(test, criterion, {**block["roles"], **one.names}, measured)
+            word = status(test, quantity if stuck is None else one_sided(test, quantity))
+            yield Part(test, quantity, word, tuple(one.seeds), few, stuck)
 
 
 def _with_interval(one: Quantity, kind: Iterable[Quantity], test: Condition) -> Quantity | None:
@@ -166,11 +170,9 @@ def _of_kind(test: Condition, criterion: Criterion, kind: Chosen, one: Quantity,
 
 
 def _why_open(part: Part) -> tuple[str, ...]:
-    """Return why a number decides nothing if it lacks an interval."""
-    if not part.few:
-        return ()
-    seeds = f"{len(part.seeds)} seed{'s' * (len(part.seeds) != 1)}"
-    return (f"{seeds}, and the claim itself has no variance of at least {FEWEST_SEEDS} seeds",)
+    """Return why a number decides less than it seems to: it lacks an interval, or its attack met no gradient."""
+    few = f"{part.counted}, and the claim itself has no variance of at least {FEWEST_SEEDS} seeds" if part.few else ""
+    return tuple(filter(None, (few, stuck_note([part]))))
 
 
 def _shortfalls(

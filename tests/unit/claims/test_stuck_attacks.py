@@ -41,6 +41,23 @@ def test_of_entries_in_pairs_a_stuck_attack_counts_for_its_own_pair():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("metric", ["1 - robust_accuracy", "evasion_rate_at_0.05"])
+@pytest.mark.parametrize(
+    ("asked", "value", "word"),
+    [
+        ({"at_most": 0.35}, 0.1, "inconclusive"),  # a better attack may raise it
+        ({"at_least": 0.35}, 0.1, "inconclusive"),
+        ({"at_most": 0.35}, 0.9, "fails"),
+        ({"at_least": 0.35}, 0.9, "holds"),
+    ],
+)
+def test_an_error_under_a_stuck_attack_is_a_lower_bound(metric, asked, value, word):
+    measured = 1 - value if metric.startswith("1 - ") else value
+    rows = [*networks(measured, metric=metric.removeprefix("1 - ")), *networks(0.8, metric="no_gradient")]
+
+    assert one(rows, asks(metric=metric, stuck=STUCK, **asked)).word == word
+
+
 def note_in_csv(verdict, **blocks):
     (line,) = csv.DictReader(claims_csv(book(**blocks), [verdict]).decode().splitlines())
     return line["note"]

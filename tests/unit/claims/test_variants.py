@@ -62,6 +62,23 @@ def test_the_complement_of_a_share_has_the_mirrored_interval():
     assert only(rows, claim=error).word == HOLDS
 
 
+@pytest.mark.parametrize(
+    ("share", "robust", "word", "notes"),
+    [
+        (0.8, 0.8, INCONCLUSIVE, ("its attack met no gradient on 80% of the images",)),
+        (0.8, 0.2, TURNS, ("its attack met no gradient on 80% of the images",)),
+        (0.01, 0.8, HOLDS, ()),
+    ],
+)
+def test_what_a_stuck_attack_leaves_in_a_variant_is_an_upper_bound(share, robust, word, notes):
+    claim = CLAIM | {"tests": [each | {"stuck": {"metric": "no_gradient", "at_most": 0.05}} for each in CLAIM["tests"]]}
+    rows = [*flagship(), *variant(robust), *seeded("other", "no_gradient", [share])]
+
+    found = only(rows, claim=claim)
+
+    assert (found.word, found.notes) == (word, notes)
+
+
 # --- the gate -----------------------------------------------------------------------------------------------------
 
 
@@ -235,3 +252,12 @@ def test_a_variant_without_an_eps_asks_the_criterion_as_it_is():
     (claim,) = book(S9_1=CLAIM).criteria.values()
     assert in_variant(claim, {"eps": None}) is claim
     assert list(claim.roles) == list(ROLES)
+
+
+def test_a_variant_of_another_eps_asks_whether_the_attack_of_that_eps_was_stuck():
+    stuck = {"metric": "no_gradient", "at_most": 0.05, "threat": {"eps": 0.1}}
+    claim = book(S9_1=asks(metric="robust_accuracy", above=0.5, threat={"eps": 0.1}, stuck=stuck)).criteria["S9-1"]
+
+    (asked,) = in_variant(claim, {"eps": 0.2}).tests[0].stuck
+
+    assert asked.rows.threat == (("eps", 0.2),)
