@@ -279,17 +279,22 @@ def _right_or_flagged(out: Cell, cell: Cell, threshold: float) -> float:
 
 
 def _rising(cell: Cell, clean: Cell) -> float:
-    """Return the share of inputs whose cross-entropy is not lower than unattacked; of float images if there are any.
+    """Return the share of inputs whose cross-entropy is higher than unattacked; of float images if there are any.
 
-    An input that is misclassified without an attack counts, too: an attack that stops at success leaves it as it is.
+    An input that is misclassified counts, too, with or without the attack: an attack may stop there.
     """
-    same = rows_of(clean.noun.example_ids, cell.noun.example_ids, clean.file)
+    labels, same = cell.noun.labels, rows_of(clean.noun.example_ids, cell.noun.example_ids, clean.file)
     exact = cell.noun.unquantised_logits
     before, after = clean.noun.logits[same], cell.noun.logits if exact is None else exact
-    rises = _loss(after, cell.noun.labels) >= _loss(before, cell.noun.labels) - 1e-6
-    return float((rises | (before.argmax(axis=1) != cell.noun.labels)).mean())
+    wrong = ~correct(before.argmax(axis=1), labels) | ~correct(after.argmax(axis=1), labels)
+    return float((wrong | (_log_odds(after, labels) > _log_odds(before, labels))).mean())
 
 
-def _loss(logits: Array, labels: Array) -> Array:
+def _log_odds(logits: Array, labels: Array) -> Array:
+    """Return the log odds that the label is wrong, (N,), which rise exactly if the cross-entropy does.
+
+    The cross-entropy itself rounds to 0 if the label leads by much.
+    """
     logits = logits.astype(np.float64)
-    return np.asarray(logsumexp(logits, axis=1) - logits[np.arange(len(labels)), labels])
+    own = np.arange(logits.shape[1]) == labels[:, None]
+    return np.asarray(logsumexp(np.where(own, -np.inf, logits), axis=1) - logits[own])

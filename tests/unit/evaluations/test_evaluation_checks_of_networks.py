@@ -76,15 +76,32 @@ def test_each_check_fails_where_it_should(check, broken):
     assert verdicts(cells)[check] == 0
 
 
-@pytest.mark.parametrize(("wrong", "rises"), [(0.3, 1.0), (0.0, 0.7)], ids=["without an attack", "only under attack"])
-def test_an_image_that_is_wrong_without_an_attack_may_be_left_as_it_is(wrong, rises):
-    clean, attacked = cell(1.0 - wrong, surer=1.0), pgd(0.0)
-    attacked.noun.logits[:] = clean.noun.logits
-    attacked.noun.logits[round(0.7 * ROWS) :, 0] += 0.1  # a lower loss
-
+def loss_rises(clean, attacked):
     (value,) = [row.value for row in checks([clean, attacked], [], []) if row.metric == "loss_rises" and row.seed == 0]
+    return value
 
-    assert value == rises
+
+@pytest.mark.parametrize("wrong", [0.0, 0.3])
+def test_an_image_that_an_attack_leaves_as_it_is_counts_only_if_it_is_wrong_without_an_attack(wrong):
+    clean, idle = cell(1.0 - wrong), pgd(0.0)
+    idle.noun.logits[:] = clean.noun.logits
+
+    assert loss_rises(clean, idle) == wrong
+
+
+def test_the_loss_of_a_very_sure_network_rises_although_its_floats_are_0():
+    clean, attacked = cell(1.0, surer=-1000.0), pgd(1.0, surer=-900.0)
+
+    assert loss_rises(clean, attacked) == 1
+
+
+def test_an_image_that_an_attack_fools_counts_even_if_its_cross_entropy_falls():
+    clean, attacked = cell(1.0), pgd(0.0)
+    for one, logits in ((clean, [1.0, 0.9, 0.9]), (attacked, [5.0, 5.1, -9.0])):
+        noun = replace(one.noun, logits=np.tile(np.float32(logits), (ROWS, 1)))
+        clean, attacked = (replace(one, noun=noun), attacked) if one is clean else (clean, replace(one, noun=noun))
+
+    assert loss_rises(clean, attacked) == 1
 
 
 def test_a_check_whose_files_are_not_there_is_not_made():
@@ -120,6 +137,23 @@ def test_a_failed_check_marks_the_robust_numbers_of_that_attack_and_no_others():
     assert about(entry="mlp") == about(metric="clean_accuracy") == about(threat="white-box linf eps=0.2 (fgsm)") == ""
     union = {"metric": "robust_accuracy_union", "threat": "white-box, the worst of fgsm, pgd, linf eps=0.1"}
     assert about(**union) == "", "fgsm passed every check"
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "unclipped_error",
+        "unclipped_confidence_on_errors",
+        "worst_error_minus_mlp",
+        "share_wrong",
+        "share_wrong_unflagged",
+    ],
+)
+def test_a_failed_check_marks_every_number_that_rests_on_an_attack(metric):
+    rows = checks([pgd(0.1, "large", eps=0.5) if c.attack == "large" else c for c in SOUND], [], [])
+    (main,) = [row for row in rows if (row.metric, row.examples) == ("left_at_large_eps", "digits/pgd")]
+
+    assert "large eps" in Doubts(rows).about(replace(main, metric=metric))
 
 
 def test_a_union_is_doubted_only_if_each_of_its_attacks_failed_a_check():

@@ -17,7 +17,7 @@ EVALUATION = "checks"  # the component that only checks attacks
 # The numbers that a failed check of their attack affects.
 ROBUST = (
     "robust_accuracy", "attacked_accuracy", "success_rate", "error_minus", "evasion_rate", "accuracy", "wrong_rate",
-    "auroc_",
+    "auroc_", "unclipped_error", "unclipped_confidence", "worst_error", "share_wrong",
 )  # fmt: skip
 PASSED = "_passed"  # after a check's name: the row that says 1 or 0
 
