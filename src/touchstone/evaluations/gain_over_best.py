@@ -48,7 +48,8 @@ def gain_over_best(
     rather too large, so the gain is rather too small.
 
     Args:
-        scores: of each network and detector on `id_examples`, on its attacked versions and on anomalous sets.
+        scores: of each network and detector on `id_examples`, on its attacked versions and on anomalous sets. Attacks
+            that were made on another network do not count.
         outputs: of the same networks, which say which attacks succeeded.
         detectors: with the anomaly that each was fitted on.
         id_examples: the in-distribution set.
@@ -64,14 +65,15 @@ def gain_over_best(
         over seeds. An attack with fewer than 10 successes has no rows, and its network has no mean.
 
     Raises:
-        ValueError: scores are missing, `anomalies` and `learned` differ in length, one of `learned` was fitted on several
-            anomalies, an anomaly has no baseline, or some anomalies are attacks and some sets.
+        ValueError: scores or a detector are missing, `anomalies` and `learned` differ in length, one of `learned` was
+            fitted on several anomalies, an anomaly has no baseline, or some anomalies are attacks and some sets.
 
     References:
         docs/papers/gradient_detection.md, "Scaled-down study".
     """
     if anomalies and len(anomalies) != len(learned):
         raise ValueError(f"anomalies and learned name {len(anomalies)} and {len(learned)}, expected as many")
+    scores = [cell for cell in scores if cell.victim.partition("+")[0] in ("", network(cell))]
     fitted_on = {(network(cell), cell.detector): tuple(cell.settings["anomalous"]) for cell in detectors}
     found: dict[tuple[str, str, str], Contest] = {}
     for contest in contests(scores, outputs, id_examples):
@@ -80,6 +82,8 @@ def gain_over_best(
             found[network(cell), cell.detector, cell.attack or cell.examples] = contest
     rows: list[MetricRow] = []
     for net, group in grouped(scores, network).items():
+        if missing := [name for name in (*learned, *against) if (net, name) not in fitted_on]:
+            raise ValueError(f"no detector {missing[0]} of {net}; name it in detectors")
         first = f"{group[0].entry}+{learned[0]}"
         of_anomalies = []
         for place, own in enumerate(learned):

@@ -214,6 +214,30 @@ def test_what_is_missing_is_named(change, fits, message):
         gain_over_best(shares(), fooled(), fitted(**fits), **SETTINGS | change)
 
 
+@pytest.mark.parametrize("name", ["ours_pgd", "msp"])
+def test_a_detector_that_was_left_out_is_named(name):
+    fits = [cell for cell in fitted() if cell.detector != name]
+
+    with pytest.raises(ValueError, match=rf"no detector {name} of cnn\.0"):
+        gain_over_best(shares(), fooled(), fits, **SETTINGS)
+
+
+def test_attacks_that_were_made_on_another_network_do_not_count():
+    from_mlp = [
+        replace(cell, victim="mlp.0", file=f"mlp/{cell.file}") for cell in [*shares(), *fooled()] if cell.attack
+    ]
+    scores = [
+        replace(cell, noun=replace(cell.noun, scores=-cell.noun.scores))
+        for cell in from_mlp
+        if isinstance(cell.noun, Scores)
+    ]
+    outs = [cell for cell in from_mlp if isinstance(cell.noun, Outputs)]
+
+    rows = gain_over_best([*shares(), *scores], [*fooled(), *outs], fitted(), **SETTINGS)
+
+    assert rows == gain_over_best(shares(), fooled(), fitted(), **SETTINGS)
+
+
 def test_attacks_and_sets_have_no_common_mean():
     both = SETTINGS | {"anomalies": ["fgsm", "noise"]}
     cells = [*shares(), *(scored(name, np.ones(ROWS), examples="noise") for name in AUROC)]
