@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -66,7 +67,16 @@ class ScoreUnion:
         self.aurocs: dict[tuple[object, ...], Auroc] = {}
 
     def _check(self, attacked: list[Cell]) -> None:
-        """Raise ValueError unless each detector scores all points on each set of its network."""
+        """Raise ValueError unless each detector scores all points on each set of its network.
+
+        All networks of a kind must have the same detectors, because one of these is chosen for the kind.
+        """
+        for kind, keys in grouped(self.keys, lambda key: key[0]).items():
+            for seed, detector in product(dict.fromkeys(key[1] for key in keys), dict.fromkeys(key[2] for key in keys)):
+                if (kind, seed, detector) not in keys:
+                    raise ValueError(
+                        f"no scores of {kind} (seed {seed}) and {detector}, which other networks of its kind have"
+                    )
         made = grouped(attacked, network)
         for key in self.keys:
             for name in self.sets:
@@ -75,6 +85,8 @@ class ScoreUnion:
                     (cell for cell in cells if not cell.attack),
                     f"scores of {key[0]} (seed {key[1]}) and {key[2]} on {name}",
                 )
+                if network(cells[0]) not in made:
+                    raise ValueError(f"no attacked scores of {network(cells[0])}")
                 aims = {(cell.victim, cell.attack) for cell in made[network(cells[0])]}
                 if aims != {(cell.victim, cell.attack) for cell in cells if cell.attack}:
                     raise ValueError(

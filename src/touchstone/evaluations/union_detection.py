@@ -13,6 +13,7 @@ from touchstone.evaluations._score_unions import Auroc, Key, ScoreUnion
 from touchstone.evaluations.statistics.intervals import Interval, from_samples
 from touchstone.evaluations.statistics.rows import grouped, rate_row, row, with_means
 from touchstone.evaluations.statistics.seed_intervals import SCORE, SIGNED
+from touchstone.messages import nearest
 from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
@@ -79,7 +80,8 @@ def union_detection(
         each knows other classes.
 
     Raises:
-        ValueError: scores are missing, attacks differ in norm or eps, or a judged set is one of the choice.
+        ValueError: scores are missing, networks of one kind have other detectors, attacks differ in norm or eps,
+            `checked` or `alone` names an attack that was not made, or a judged set is one of the choice.
 
     References:
         The worst case per image: docs/papers/shared.md, "Checks of an attack", item 7; docs/papers/aloe.md, "Union of
@@ -90,6 +92,13 @@ def union_detection(
     if both := known & known_at_choice:
         raise ValueError(f"{', '.join(sorted(both))} is judged, so no score may be chosen on it")
     union = ScoreUnion(crossed_scores, kinds, resamples, bootstrap_seed)
+    for setting, names in (("checked", checked), ("alone", alone)):
+        if unknown := sorted(set(names) - union.attacks):
+            made = sorted(union.attacks)
+            hint = nearest(unknown[0], made)
+            raise ValueError(
+                f"{setting} names {unknown[0]}, which made no points; name one of {', '.join(made)}.{hint}"
+            )
     judged = [name for name in union.sets if name not in known | chosen_on | known_at_choice]
     if not judged or not chosen_on:
         raise ValueError("expected sets that are judged, and others to choose a score on")
@@ -124,10 +133,8 @@ def union_detection(
                     others[BEFORE] = (best_before[0], seed, best_before[1])
                 for name, other in others.items():
                     rows += [_difference(union, own, other, first, one, name) for one in judged]
-    for cell in outputs:
-        if not cell.attack and not cell.translator and cell.examples in id_examples:
-            right = cell.noun.predictions == cell.noun.labels
-            rows.append(rate_row("clean_accuracy", right, cell, entry=kinds[cell.entry], examples=first))
+    clean = [cell for cell in outputs if not cell.attack and not cell.translator and cell.examples in id_examples]
+    rows += _clean_accuracies(clean, kinds, first) if clean else []
     return with_means(rows)
 
 
@@ -151,6 +158,16 @@ def _named(names: Iterable[str], kinds: dict[str, str]) -> set[str]:
 def _best(means: dict[tuple[str, str], float], kinds: Iterable[str]) -> tuple[str, str]:
     """Return the kind and the detector with the highest mean of all of some kinds; of equal ones the first by name."""
     return min((pair for pair in means if pair[0] in set(kinds)), key=lambda pair: (-means[pair], pair))
+
+
+def _clean_accuracies(cells: list[Cell], kinds: dict[str, str], known: str) -> Iterator[MetricRow]:
+    """Yield the accuracy of each network on the images that it knows; resampled are those that any network knows."""
+    _named((cell.entry for cell in cells), kinds)  # each has scores
+    ids = np.unique(np.concatenate([cell.noun.example_ids for cell in cells]))
+    for cell in cells:
+        right = cell.noun.example_ids[cell.noun.predictions == cell.noun.labels]
+        hits, among = np.isin(ids, right), np.isin(ids, cell.noun.example_ids)
+        yield rate_row("clean_accuracy", hits, cell, among=among, ids=ids, entry=kinds[cell.entry], examples=known)
 
 
 def _measured(

@@ -83,7 +83,7 @@ NAMED = LABEL | {  # what evaluations and figures name besides their references
     **dict.fromkeys(("classifier", "classifiers", "entry", "entries", "about", "oracle"), MODELS),
     **dict.fromkeys(("high", "low", "learned", "turned"), ("detectors",)),
     **dict.fromkeys(("detector", "only_detectors", "trivial"), ("detectors",)),
-    **dict.fromkeys(("attacks", "checked"), ("attacks",)),
+    **dict.fromkeys(("attacks", "checked", "alone"), ("attacks",)),
     "networks": (*MODELS, "translators"),
     "anomalies": ("examples", "attacks"),
     "against": MEASURED,  # each evaluation subtracts entries of another section
