@@ -12,6 +12,7 @@ from touchstone.evaluations.statistics.estimators import Array, confidence, corr
 from touchstone.evaluations.statistics.pairing import partner, require_outputs
 from touchstone.evaluations.statistics.rows import clean_outputs, grouped, rate_row, row, rows_of, with_means
 from touchstone.evaluations.statistics.seed_intervals import SCORE, SIGNED
+from touchstone.evaluations.statistics.threats import white_box
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 
@@ -64,7 +65,8 @@ def unclipped_confidence(
     for cell in attacked:
         clean = clean_outputs(outputs, cell)
         rows += _rows(cell, clean, cell.entry in own_probabilities, resamples, bootstrap_seed)
-    for cells in grouped(attacked, lambda cell: (cell.examples, cell.attack)).values():
+    own = (cell for cell in attacked if white_box(cell))
+    for cells in grouped(own, lambda cell: (cell.examples, cell.attack)).values():
         rows += _differences(cells, against, resamples, bootstrap_seed)
     return with_means(rows)
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -65,6 +67,19 @@ def test_the_difference_of_two_errors_is_paired_by_image():
 
     (difference,) = (row for row in rows if row.metric == "unclipped_error_minus_plain")
     assert (difference.entry, difference.value, difference.n) == ("robust", -0.5, 2)
+
+
+def test_attacks_that_were_made_on_another_network_take_no_part_in_the_difference():
+    same, wrong, half = [[9, 0], [9, 0]], [[0, 9], [0, 9]], [[9, 0], [0, 9]]
+    cells = [cell(same, attack="", entry=entry) for entry in ("plain", "robust")]
+    cells += [cell(same, exact=wrong, entry="plain"), cell(same, exact=half, entry="robust")]
+    cells += [replace(cell(same, exact=same, entry="plain"), victim="robust.0", file="plain/from_robust")]
+    cells += [replace(cell(same, exact=wrong, entry="robust"), victim="plain.0", file="robust/from_plain")]
+
+    rows = unclipped_confidence(cells, against=["plain"])
+
+    differences = [row for row in rows if row.metric == "unclipped_error_minus_plain"]
+    assert [(row.examples, row.value) for row in differences] == [("digits/own_cost", -0.5)]
 
 
 def test_a_network_that_is_compared_with_has_to_be_there():
