@@ -31,12 +31,12 @@ def unions(cells: Iterable[Cell], knows: Callable[[Cell], bool]) -> list[Union]:
     """Return the union of each budget under which at least two attacks were made, one of them on the whole defence.
 
     Args:
-        cells: of one defence on one set, attacked or not.
+        cells: of one defence on one set, attacked or not. What a translator has changed is no attack.
         knows: whether an attack was made on the whole defence.
     """
     whole = {
         (norm, eps): (attacks, known)
-        for (norm, eps), attacks in grouped((cell for cell in cells if cell.attack), budget).items()
+        for (norm, eps), attacks in grouped((c for c in cells if c.attack and not c.translator), budget).items()
         if eps is not None and len(attacks) > 1 and (known := [cell for cell in attacks if knows(cell)])
     }
     found = []

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -103,6 +105,15 @@ def test_a_defence_is_compared_with_a_network_under_the_worst_of_all_attacks_on_
     (difference,) = [one for one in rows if one.metric == "worst_error_minus_robust"]
     assert difference.threat.is_white_box and dict(difference.threat.budget) == {"eps": 0.1}
     assert difference.unit == "difference of fractions"
+
+
+def test_a_translated_image_is_no_attack():
+    translated = cell(range(8), "robust", attack="pgd", settings=PGD, victim="mlp.0")
+    translated = replace(translated, translator="unet.0", file="robust.0/translated")
+
+    rows = paired_errors([*worst_cells(), translated], against=["robust"])
+
+    assert found(rows, "worst_error", "robust") == [("digits/worst", 0.25)]
 
 
 def test_networks_are_not_compared_under_the_worst_of_all_attacks_with_each_other():
