@@ -9,7 +9,7 @@ import numpy as np
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations.statistics import intervals
 from touchstone.evaluations.statistics.estimators import Array, correct
-from touchstone.evaluations.statistics.pairing import require_outputs
+from touchstone.evaluations.statistics.pairing import partners, require_outputs
 from touchstone.evaluations.statistics.rows import only, rate_row, row, rows_of, with_means
 from touchstone.evaluations.statistics.seed_intervals import SIGNED
 from touchstone.evaluations.statistics.threats import network
@@ -31,7 +31,8 @@ def agreement(
     Args:
         outputs: of each classifier seed on sets that attacked other classifiers (transfer), and of the attacked
             classifiers on the same sets.
-        against: classifiers whose agreement is subtracted from that of the others on the same set.
+        against: classifiers whose agreement is subtracted from that of the others on the same set. It is that of the
+            same seed, or of the only one.
 
     Returns:
         Rows per classifier and attacked set, then means over seeds. Shares have exact binomial intervals, differences have
@@ -63,8 +64,8 @@ def agreement(
                 (c for c in same_set if network(c) == c.victim), f"outputs of {cell.victim} on what attacked it"
             )
             rows += _rows(cell, fooled)
-            bases = [c for c in same_set if c.entry in against and c.entry != cell.entry and c is not fooled]
-            rows += _rows_against(cell, fooled, bases, resamples, bootstrap_seed)
+            bases = partners(cell, against, same_set)
+            rows += _rows_against(cell, fooled, [c for c in bases if c is not fooled], resamples, bootstrap_seed)
     return with_means(rows)
 
 

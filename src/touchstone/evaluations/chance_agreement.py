@@ -10,7 +10,7 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations.statistics import intervals
 from touchstone.evaluations.statistics.estimators import Array, correct
 from touchstone.evaluations.statistics.intervals import Interval
-from touchstone.evaluations.statistics.pairing import require_outputs
+from touchstone.evaluations.statistics.pairing import partners, require_outputs
 from touchstone.evaluations.statistics.rows import grouped, only, row, rows_of, with_means
 from touchstone.evaluations.statistics.seed_intervals import SIGNED, SIGNED_DIFFERENCE
 from touchstone.evaluations.statistics.threats import network
@@ -42,7 +42,8 @@ def chance_agreement(
     Args:
         outputs: of each classifier seed on sets that attacked other classifiers (transfer), and of the attacked
             classifiers on the same sets.
-        against: classifiers whose number is subtracted from that of the others on the same set.
+        against: classifiers whose number is subtracted from that of the others on the same set. It is that of the same
+            seed, or of the only one.
 
     Returns:
         Rows per classifier and attacked set, then means over seeds, with bootstrap intervals. No row if there is no image
@@ -67,7 +68,8 @@ def chance_agreement(
         others = [_Pair(cell, fooled, resamples, bootstrap_seed) for cell in cells if cell is not fooled]
         for pair in others:
             rows += pair.rows() if pair.count else []
-            rows += pair.rows_against([other for other in others if other.cell.entry in against])
+            bases = {network(cell) for cell in partners(pair.cell, against, cells)}
+            rows += pair.rows_against([other for other in others if network(other.cell) in bases])
     return with_means(rows)
 
 
@@ -109,7 +111,7 @@ class _Pair:
     def rows_against(self, bases: list[_Pair]) -> Iterator[MetricRow]:
         """Yield the rows of the differences to other classifiers on the same images."""
         for base in bases:
-            if base.cell.entry != self.cell.entry and base.count and self.count:
+            if base.count and self.count:
                 metric = f"agreement_beyond_chance_minus_{base.cell.entry}"
                 value, samples = self.beyond - base.beyond, self.beyond_samples - base.beyond_samples
                 count, files = min(self.count, base.count), [self.cell, base.cell, self.fooled]

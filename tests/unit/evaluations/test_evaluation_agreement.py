@@ -7,10 +7,10 @@ from touchstone.records.nouns import Cell, Outputs
 FGSM = {"use": "fgsm", "eps": 0.25}
 
 
-def cell(predictions, entry, victim="mlp.0", ids=(3, 1, 2, 0)):
+def cell(predictions, entry, victim="mlp.0", ids=(3, 1, 2, 0), seed=0):
     labels = np.zeros(4, np.int64)
     noun = Outputs(np.eye(4, dtype=np.float32)[list(predictions)], labels, np.array(ids))
-    return Cell(noun, f"{entry}/{victim}", entry, 0, "digits", "fgsm", victim, settings=FGSM)
+    return Cell(noun, f"{entry}.{seed}/{victim}", entry, seed, "digits", "fgsm", victim, settings=FGSM)
 
 
 def by_metric(rows):
@@ -58,6 +58,18 @@ def test_a_difference_counts_the_images_that_fool_the_attacked_network():
     assert (difference.entry, difference.n) == ("softmax", 3)
     assert difference.value == pytest.approx(1 / 3)
     assert difference.low < difference.value < difference.high
+
+
+def test_networks_are_compared_seed_by_seed():
+    """Softmax agrees on all three images that fool the MLP, the RBF network of seed 0 on two, that of seed 1 on one."""
+    rbf = {0: [1, 2, 0, 0], 1: [1, 0, 0, 0]}
+    cells = [cell([1, 2, 3, 0], "mlp"), *(cell([1, 2, 3, 0], "softmax", seed=seed) for seed in (0, 1, 2))]
+    cells += [cell(predictions, "rbf", seed=seed) for seed, predictions in rbf.items()]
+
+    rows = agreement(cells, against=["rbf"])
+
+    found = [(row.seed, row.value) for row in rows if row.metric == "agreement_on_fooling_minus_rbf"]
+    assert found == [(0, pytest.approx(1 / 3)), (1, pytest.approx(2 / 3))]
 
 
 def test_a_network_that_is_compared_with_has_to_be_there():

@@ -77,6 +77,18 @@ def test_a_difference_is_that_of_the_numbers_on_the_same_images():
     assert found["softmax", "agreement_beyond_chance_minus_rbf"] == pytest.approx(difference)
 
 
+def test_networks_are_compared_seed_by_seed():
+    rbf = {0: [1, 1, 2, 2], 1: [2, 1, 1, 2]}
+    outputs = [cell([1, 1, 2, 3], "maxout"), *(cell([1, 1, 2, 3], "softmax", seed=seed) for seed in (0, 1, 2))]
+    outputs += [cell(predictions, "rbf", seed=seed) for seed, predictions in rbf.items()]
+
+    rows = chance_agreement(outputs, against=["rbf"], resamples=20)
+
+    beyond = {(row.entry, row.seed): row.value for row in rows if row.metric == "agreement_beyond_chance"}
+    found = {row.seed: row.value for row in rows if row.metric == "agreement_beyond_chance_minus_rbf"}
+    assert found == {seed: pytest.approx(beyond["softmax", seed] - beyond["rbf", seed]) for seed in (0, 1)}
+
+
 def test_seeds_are_averaged_with_an_interval():
     outputs = [
         cell(predictions, entry, victim=f"maxout.{seed}", seed=seed)
