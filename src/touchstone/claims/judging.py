@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from touchstone.claims.attackers import if_it_survives, own_attacker
 from touchstone.claims.criteria import NUMBER, Book, Chosen, Criterion
 from touchstone.claims.judged_parts import judged_parts
-from touchstone.claims.measurements import Measured
+from touchstone.claims.measurements import Measured, seeds_in_words
 from touchstone.claims.multiplicity import with_holm
 from touchstone.claims.variants import with_variants
 from touchstone.claims.verdicts import (
@@ -77,7 +77,7 @@ def _held(criterion: Criterion, study: StudyClaims, measured: Measured) -> Verdi
     verdict = _weighed(criterion, parts)
     open_needs = [part for part in needed if part.word == INCONCLUSIVE]
     doubts = [f"it is open whether its precondition is met: {sentence(part)}" for part in open_needs]
-    return replace(verdict, notes=(*verdict.notes, *doubts))
+    return replace(verdict, notes=(*verdict.notes, *doubts, *_without_seeds(needed)))
 
 
 def _roles_filled(criterion: Criterion, chosen: str | Chosen | None) -> Chosen | None:
@@ -109,8 +109,20 @@ def _weighed(criterion: Criterion, parts: tuple[Part, ...]) -> Verdict:
     by_weakness = tuple(sorted(parts, key=weakness))
     notes = [*dict.fromkeys(part.counted for part in by_weakness if part.few)]
     notes += filter(None, [range_note(by_weakness), stuck_note(by_weakness)])
+    notes += _without_seeds(by_weakness)
     verdict = Verdict(criterion, by_weakness[0].word, by_weakness, tuple(notes))
     return replace(verdict, attacker=own_attacker(verdict))
+
+
+def _without_seeds(parts: Iterable[Part]) -> list[str]:
+    """Return which numbers leave out networks that their evaluation has other numbers of."""
+    return list(
+        dict.fromkeys(
+            f"{part.name} leaves out {seeds_in_words(part.quantity.without)}: no such number was measured"
+            for part in parts
+            if part.quantity.without
+        )
+    )
 
 
 # --- attackers who know the defence -------------------------------------------------------------------------------
@@ -158,7 +170,8 @@ def _severity(part: Part) -> tuple[int, float]:
 
 def _with_own_break(verdict: Verdict, attack: Break) -> Verdict:
     """Return the verdict with the numbers that say whether an attack breaks something."""
-    return replace(verdict, parts=(*verdict.parts, *attack.parts))
+    notes = (*verdict.notes, *_without_seeds(attack.parts))
+    return replace(verdict, parts=(*verdict.parts, *attack.parts), notes=notes)
 
 
 def _attacked(verdict: Verdict, study: StudyClaims, breaks: Mapping[str, Break], measured: Measured) -> Verdict:

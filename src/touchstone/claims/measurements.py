@@ -7,12 +7,13 @@ here but the complement of a share.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from touchstone.claims.criteria import COMPLEMENT, Bound, Chosen, Condition, Criterion, RowQuery, assignments
 from touchstone.evaluations.statistics.rows import MEAN
 from touchstone.evaluations.statistics.wording import more_digits
+from touchstone.messages import listed
 from touchstone.records.metric_tables import MetricRow
 
 EQUAL = "equals"  # of criteria.COMPARISONS
@@ -31,6 +32,7 @@ class Quantity(NamedTuple):
         each: the rows of the single networks.
         which: which of several things, if the claim asks the same of each.
         names: {role: entry}, except the roles that the number is a mean over.
+        without: the seeds of its entry for which the evaluation has other numbers, but not this one.
     """
 
     value: float
@@ -41,6 +43,7 @@ class Quantity(NamedTuple):
     each: tuple[MetricRow, ...] = ()
     which: str = ""
     names: Mapping[str, str] = {}
+    without: tuple[int, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -79,40 +82,63 @@ class Measured:
         """
         self.components = set(components.values())
         self._rows: dict[tuple[str, ...], list[MetricRow]] = {}
+        self._seeds: dict[tuple[str, str], set[int]] = {}
         for row in rows:
             names = (components.get(row.evaluation, ""), row.measured, row.entry, row.examples)
             self._rows.setdefault(names, []).append(row)
+            if row.seed is not None:
+                self._seeds.setdefault((row.evaluation, row.entry), set()).add(row.seed)
 
-    def of(self, rows: RowQuery, names: Mapping[str, str]) -> dict[int | None, MetricRow]:
-        """Return {seed: row}, that of the mean with None.
+    def of(self, rows: RowQuery, names: Mapping[str, str], evaluation: str = "") -> dict[int | None, MetricRow]:
+        """Return {seed: row} of one evaluation, that of the mean with None.
+
+        If several evaluations measure the same number, the one under the worst of most attacks counts, and of these the
+        one with most seeds.
+
+        Args:
+            rows: what is asked for.
+            names: {role: entry}.
+            evaluation: the study's name of the one that counts; "" for any.
 
         Raises:
-            Missing: names the rows that there are none of, or the seeds for which the number is not defined.
+            Missing: names the rows that there are none of.
         """
         if rows.evaluation not in self.components:
             raise Missing(f"an evaluation that uses {rows.evaluation}")
         metric = rows.metric.removeprefix(COMPLEMENT).format(**names)
         entry, examples = rows.entry.format(**names), rows.examples.format(**names)
-        allowed = [row for row in self._rows.get((rows.evaluation, metric, entry, examples), []) if _allowed(row, rows)]
-        fitting: dict[int | None, MetricRow] = {}
-        for row in allowed:
-            if math.isfinite(row.value):
-                # Two evaluations may measure the same number; that under the worst of most attacks counts.
+        found: dict[str, dict[int | None, MetricRow]] = {}
+        for row in self._rows.get((rows.evaluation, metric, entry, examples), []):
+            if _allowed(row, rows) and evaluation in ("", row.evaluation):
+                fitting = found.setdefault(row.evaluation, {})
                 before = fitting.setdefault(row.seed, row)
-                if len(row.threat.worst_of) > len(before.threat.worst_of):
+                if _most_attacks(row) > _most_attacks(before):
                     fitting[row.seed] = row
-        undefined = sorted({row.seed for row in allowed if row.seed is not None} - fitting.keys())
-        if undefined or not fitting:
+        if not found:
             budget = "".join(f", {key} {value:g}" for key, value in rows.threat)
-            seeds = f", which is not defined for seed {', '.join(map(str, undefined))}" if undefined else ""
-            raise Missing(f"{metric} of {entry} on {examples}{budget}{seeds}")
-        return fitting
+            raise Missing(f"{metric} of {entry} on {examples}{budget}")
+        return max(found.values(), key=lambda fitting: (max(map(_most_attacks, fitting.values())), len(fitting)))
+
+    def without(self, found: Mapping[int | None, MetricRow]) -> tuple[int, ...]:
+        """Return the seeds of an entry for which its evaluation has numbers, but none of those that `of` found."""
+        row = next(iter(found.values()))
+        own = {*found, *(seed for one in found.values() for seed in one.seeds)}
+        return tuple(sorted(self._seeds.get((row.evaluation, row.entry), set()) - own))
+
+
+def _most_attacks(row: MetricRow) -> int:
+    return len(row.threat.worst_of)
 
 
 def _allowed(row: MetricRow, rows: RowQuery) -> bool:
     """Return whether the row's threat model allows what the criterion says; threats state eps to six digits."""
     stated = dict(row.threat.budget)
     return all(key in stated and math.isclose(float(stated[key]), value, rel_tol=1e-5) for key, value in rows.threat)
+
+
+def seeds_in_words(seeds: Collection[int]) -> str:
+    """Return seeds by their numbers: "seeds 1 and 2"."""
+    return f"seed{'s' * (len(seeds) > 1)} {listed([str(seed) for seed in seeds])}"
 
 
 def _quantity(row: MetricRow, each: tuple[MetricRow, ...], condition: Condition) -> Quantity:
@@ -146,11 +172,17 @@ def quantities(
                 continue
             raise
         each = tuple(row for row in rows.values() if not row.is_mean)
+        without = measured.without(rows)
         if not criterion.each_seed and len(each) > 1 and None not in rows:
             raise Missing(f"the mean over seeds of {each[0].metric} of {each[0].entry} on {each[0].examples}")
+        if criterion.each_seed and without:
+            raise Missing(f"{each[0].metric} of {each[0].entry} on {each[0].examples} for {seeds_in_words(without)}")
         judged = {row: (row,) for row in each} if criterion.each_seed else {rows.get(None, *each[:1]): each}
         which = ", ".join(names[role] for role in differ)
-        yield [_quantity(row, of, condition)._replace(which=which, names=names) for row, of in judged.items()]
+        yield [
+            _quantity(row, of, condition)._replace(which=which, names=names, without=without)
+            for row, of in judged.items()
+        ]
 
 
 def _mean_over_sets(
@@ -159,10 +191,11 @@ def _mean_over_sets(
     """Return the rows of the evaluation's mean over its sets, which have to be those of the claim."""
     over = [role for role in condition.roles if criterion.roles[role].many == "mean"]
     whole = measured.of(condition.rows, sets[0] | dict.fromkeys(over, MEAN))
-    parts = [measured.of(condition.rows, names) for names in sets]
+    evaluation = next(iter(whole.values())).evaluation
+    parts = [measured.of(condition.rows, names, evaluation) for names in sets]
     for seed, row in whole.items():
         values = [part[seed].value for part in parts if seed in part]
         if len(values) < len(parts) or not math.isclose(math.fsum(values) / len(values), row.value, abs_tol=1e-9):
-            listed = ", ".join(next(iter(part.values())).examples for part in parts)
-            raise Missing(f"{row.metric} of {row.entry} as a mean over exactly {listed}")
+            places = ", ".join(next(iter(part.values())).examples for part in parts)
+            raise Missing(f"{row.metric} of {row.entry} as a mean over exactly {places}")
     return whole

@@ -4,9 +4,9 @@ import math
 from dataclasses import replace
 
 import pytest
-from hand_made_claims import ASKED, ROWS, SETS, asks, mean, networks, one, role, row, verdicts
+from hand_made_claims import ASKED, ROWS, SETS, asks, book, mean, networks, one, role, row, verdicts
 
-NAN = float("nan")
+from touchstone.claims.judging import StudyClaims, judge
 
 
 def of_set(name, *ends):
@@ -58,13 +58,38 @@ def test_where_each_seed_has_to_pass_the_weakest_decides_whatever_their_mean():
     assert verdict.parts[0].quantity.each == (rows[1],) and verdict.notes == ()
 
 
-def test_where_each_seed_has_to_pass_none_may_be_undefined():
-    rows = [*networks(0.9), row(float("nan"), None, None, seed=7)]
+def of_seeds(*seeds, metric="other"):
+    """Return rows of another number, which has these networks."""
+    return [row(0.5, metric=metric, seed=seed) for seed in seeds]
 
-    verdict = one(rows, asks(at_least=0.75) | {"seeds": "each"})
+
+def test_where_each_seed_has_to_pass_none_may_lack_the_number():
+    verdict = one([*networks(0.9), *of_seeds(0, 7)], asks(at_least=0.75) | {"seeds": "each"})
 
     assert (verdict.word, verdict.missing) == ("not run", True)
-    assert verdict.notes == ("missing: clean_accuracy of cnn on test, which is not defined for seed 7",)
+    assert verdict.notes == ("missing: clean_accuracy of cnn on test for seed 7",)
+
+
+def test_a_mean_says_which_networks_of_its_evaluation_it_leaves_out():
+    elsewhere = [row(0.5, entry="mlp", seed=8), row(0.5, evaluation="more", seed=9)]
+
+    verdict = one([*networks(0.9), *of_seeds(0, 6, 7), *elsewhere], asks(at_least=0.75))
+
+    assert (verdict.word, verdict.parts[0].quantity.without) == ("holds", (6, 7))
+    assert verdict.notes == ("accuracy leaves out seeds 6 and 7: no such number was measured",)
+    assert one([*networks(0.9), *of_seeds(0, 1, 2)], asks(at_least=0.75)).notes == ()
+
+
+def test_so_do_the_number_that_breaks_a_claim_and_its_precondition():
+    own = {"breaks": {"name": "left", "metric": "left", "below": 0.2, "optional": True}}
+    own |= {"needs": [{"name": "enough", "metric": "enough", "at_least": 0.5}]}
+    rows = [line for metric in ("clean_accuracy", "left", "enough") for line in networks(0.9, metric=metric)]
+
+    verdict = one([*rows, *of_seeds(3, metric="clean_accuracy")], asks(at_least=0.75) | own)
+
+    assert verdict.notes == tuple(
+        f"{name} leaves out seed 3: no such number was measured" for name in ("enough", "left")
+    )
 
 
 def test_a_complement_turns_the_value_and_its_ends():
@@ -182,29 +207,40 @@ def test_only_rows_under_the_threat_that_is_asked_count():
     assert wrong.notes == ("missing: clean_accuracy of cnn on test, eps 0.0313725",)
 
 
-UNDEFINED = ", which is not defined for seed 0"
-
-
-@pytest.mark.parametrize(
-    ("rows", "why"),
-    [([], ""), ([row(NAN, NAN, NAN)], UNDEFINED), ([row(0.9, entry="mlp")], ""), ([row(0.9, examples="other")], "")],
-)
-def test_rows_that_are_missing_or_not_a_number_are_named(rows, why):
+@pytest.mark.parametrize("rows", [[], [row(0.9, entry="mlp")], [row(0.9, examples="other")]])
+def test_rows_that_are_missing_are_named(rows):
     verdict = one(rows, asks(at_least=0.8))
 
     assert verdict.word == "not run" and verdict.missing
-    assert verdict.notes == (f"missing: clean_accuracy of cnn on test{why}",)
+    assert verdict.notes == ("missing: clean_accuracy of cnn on test",)
 
 
 def test_an_evaluation_that_the_study_has_not_is_named():
     assert one([row(0.9)], asks(evaluation="routing")).notes == ("missing: an evaluation that uses routing",)
 
 
-def test_of_two_evaluations_that_measure_the_same_number_the_first_counts():
-    rows = [row(0.9), row(0.5)]
+def of_two_evaluations(first, second, block):
+    """Return the verdict if the evaluations `main` and `more` have these rows."""
+    rows = [*first, *(replace(each, evaluation="more") for each in second)]
+    study = StudyClaims({"main": "robustness", "more": "robustness"}, {"S9-1": ASKED})
+    (verdict,) = judge(book(S9_1=block), study, rows)
+    return verdict
 
-    assert one(rows, asks()).parts[0].quantity.value == 0.9
-    assert one(rows[::-1], asks()).parts[0].quantity.value == 0.5
+
+def test_of_two_evaluations_that_measure_the_same_number_the_first_counts():
+    assert of_two_evaluations([row(0.9)], [row(0.5)], asks()).parts[0].quantity.value == 0.9
+
+
+def test_of_two_evaluations_the_one_with_more_seeds_counts_alone():
+    """Its mean is of its own networks, and none of the other's is mixed in."""
+    few, many = networks(0.5, seeds=(7, 8)), networks(0.9, seeds=(0, 1, 2))
+
+    for first, second in ((few, many), (many, few), ([row(0.5, seed=7)], many)):
+        (part,) = of_two_evaluations(first, second, asks(at_least=0.75)).parts
+        assert (part.quantity.value, part.seeds) == (0.9, (0, 1, 2))
+        assert [each.seed for each in part.quantity.each] == [0, 1, 2]
+        each_seed = of_two_evaluations(first, second, asks(at_least=0.75) | {"seeds": "each"})
+        assert (each_seed.word, each_seed.parts[0].seeds) == ("holds", (0, 1, 2))
 
 
 def test_numbers_of_another_evaluation_than_the_studys_own_are_not_seen():
@@ -216,6 +252,6 @@ def test_of_two_evaluations_the_number_under_the_worst_of_most_attacks_counts():
     few = row(0.8, 0.7, 0.9, seed=0, threat="white-box, the worst of fgsm, pgd")
     all_of_them = row(0.6, 0.5, 0.7, seed=0, threat="white-box, the worst of fgsm, pgd, suite")
 
-    for rows in ([few, all_of_them], [all_of_them, few]):
-        (part,) = one(rows, asks(at_least=0.75)).parts
+    for first, second in (([few], [all_of_them]), ([all_of_them], [few])):
+        (part,) = of_two_evaluations(first, second, asks(at_least=0.75)).parts
         assert part.quantity.value == 0.6

@@ -102,7 +102,7 @@ def test_a_few_networks_of_one_number_leave_the_whole_claim_open():
 
     verdict = one(rows, {"tests": tests})
 
-    assert (verdict.word, verdict.notes) == ("inconclusive", ("2 seeds",))
+    assert (verdict.word, verdict.notes[0]) == ("inconclusive", "2 seeds")
     assert [(part.title, part.word) for part in verdict.parts] == [("few", "inconclusive"), ("many", "holds")]
 
 
