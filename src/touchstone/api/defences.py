@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, cast
 
@@ -77,8 +79,8 @@ def evaluate_defence(
 
     Raises:
         TypeError: If the defence returns anything else, or images are of another type.
-        ValueError: If a number is out of range, or images, labels or `backward` do not fit, or `calibration` is missing
-            although the defence returns scores.
+        ValueError: If a number is out of range, or images, labels or `backward` do not fit, or a score is NaN or infinite,
+            or `calibration` is missing although the defence returns scores.
 
     Examples:
         >>> import torch
@@ -104,7 +106,13 @@ def evaluate_defence(
     pixels, classes = inputs.pair("images", images, labels, deployed)
     held_out = inputs.as_images("calibration", calibration, deployed)
     stand_in = None if backward is None else Deployed(backward, "backward")
-    with gate.entered(deployed, pixels, classes, batch_size=batch_size) as door, seeded(seed, "defence"):
+    with (
+        gate.entered(deployed, pixels, classes, batch_size=batch_size) as door,
+        seeded(seed, "defence"),
+        ExitStack() as stack,
+    ):
+        if stand_in is not None:
+            stack.enter_context(gate.guarded("backward", stand_in, door.caller))
         first = deployed.answer(door.images[:8])
         whole, threshold = _calibrated(deployed, first.kind, held_out, false_positive_rate, draws, batch_size)
         slopes = has_gradient(deployed, door.images[:8])
@@ -115,7 +123,8 @@ def evaluate_defence(
         followed += [other for other in (stand_in, imitation) if other is not None]
         source = stand_in if stand_in is not None else imitation if not slopes[0] else None
         on_classes = evaluate(
-            deployed, door.images, door.labels, eps=eps, steps=steps, restarts=restarts, queries=queries, draws=draws,
+            deployed, door.images, door.labels, eps=eps, steps=steps, restarts=restarts, queries=queries,
+            draws=draws if first.kind == NOTHING else _draws_of_logits(deployed, door.images, draws),
             backward=None if source is None else _logits_of(source), batch_size=batch_size, seed=seed, progress=progress,
         )  # fmt: skip
         parts = [
@@ -131,7 +140,8 @@ def evaluate_defence(
         clean = _judged(whole, door.labels, door.images, batch_size)
     fooled = {name: (~right & ~rejected).double().mean() for name, (right, rejected) in judged.items()}
     hidden = float(fooled[EVERYTHING] - fooled["gradients"])
-    checks = () if first.kind != NOTHING else on_classes.failed_checks
+    about = "" if first.kind == NOTHING else "the classifier alone: "
+    checks = tuple(about + check for check in on_classes.failed_checks)
     if draws == 1 and hidden > UNSEEN:
         checks += (
             f"queries alone fool it on {hidden:.1%} of the images that gradients do not: its gradients are masked",
@@ -162,11 +172,30 @@ def _calibrated(
             "the defence returns scores, and a threshold needs clean images that are not attacked: give them as calibration"
         )
     check_images("calibration", calibration)
+    if len(calibration) < 2:
+        raise ValueError(
+            f"calibration holds 1 image, which sets no threshold that rejects {rate:g}: give {math.ceil(1 / rate)} or more"
+        )
     with torch.no_grad():
         parts = [deployed.answer(batch).scores for (batch,) in batches(batch_size, calibration)]
     scores = torch.cat(parts).double()
     threshold = threshold_at(scores.sort().values.cpu().numpy(), rate)
     return Whole(deployed, threshold, max(float(scores.std()), 1e-12), draws), threshold
+
+
+def _draws_of_logits(deployed: Deployed, images: Tensor, draws: int) -> int:
+    """Return how many draws the attack on the classifier takes: one if only the scores vary.
+
+    Without draws, warn about scores that vary; `evaluate` warns about logits that do, and about draws of what never varies.
+    """
+
+    def scores(some: Tensor) -> Tensor:
+        return deployed.answer(some).scores
+
+    if draws == 1:
+        gate.check_steady(scores, images)
+        return 1
+    return 1 if gate.varies(scores, images) and not gate.varies(deployed, images) else draws
 
 
 def _attacked(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from touchstone.api.arguments import kind_of
-from touchstone.api.model_guard import as_module
+from touchstone.api.model_guard import as_module, leaves_torch
 
 NOTHING, DECISION, SCORE = "nothing", "decision", "score"  # what a defence returns beside its logits
 EXPECTED = "expected logits (N, K), or a pair: logits and which images are rejected, (N,) bool, or their scores (N,)"
@@ -56,12 +56,13 @@ class Deployed(nn.Module):
         return self.answer(images).logits
 
     def answer(self, images: Tensor) -> Answer:
-        """Return what the defence says of images.
+        """Return what the defence says of images; without a graph if it makes arrays of them.
 
         Raises:
             TypeError: If it returns anything but logits, or logits and rejections or scores.
+            ValueError: If a score is NaN or infinite.
         """
-        found: object = self.inner(images.clone())
+        found = self._returned(images)
         pair = isinstance(found, tuple | list) and len(found) == 2
         logits, second = found if isinstance(found, tuple | list) and pair else (found, None)
         if not isinstance(logits, Tensor):
@@ -75,7 +76,22 @@ class Deployed(nn.Module):
             return Answer(logits, second.flatten().to(logits.dtype), DECISION)
         if not second.is_floating_point():
             raise TypeError(f"the {self.name} returns {second.dtype} beside its logits, {EXPECTED}")
-        return Answer(logits, second.flatten(), SCORE)
+        scores = second.flatten()
+        if unusable := int((~scores.isfinite()).sum()):
+            raise ValueError(
+                f"the {self.name} returns NaN or infinity as the score of {unusable} of {len(images)} images, and no"
+                " threshold judges these: look at what it divides by and takes the logarithm of"
+            )
+        return Answer(logits, scores, SCORE)
+
+    def _returned(self, images: Tensor) -> object:
+        try:
+            return self.inner(images.clone())
+        except RuntimeError as error:
+            if not leaves_torch(error):
+                raise
+        with torch.no_grad():
+            return self.inner(images.detach().clone())
 
 
 @dataclass(frozen=True)

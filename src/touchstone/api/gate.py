@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from touchstone.api import torch_state
 from touchstone.api.arguments import CHANNELS, check_images, check_labels
-from touchstone.api.model_guard import Guard, as_module, moved
+from touchstone.api.model_guard import Guard, as_module, leaves_torch, moved
 from touchstone.api.torch_state import State
+from touchstone.contracts import Model
 from touchstone.messages import first_line
 from touchstone.numerics.tensors import frozen
 
@@ -108,8 +109,13 @@ def doubtful(logits: Tensor) -> str:
 
 def check_followed(model: nn.Module, images: Tensor) -> None:
     """Raise ValueError if the logits of a guarded model have no gradient in the images."""
-    with torch.enable_grad():
-        differentiable = model(images[:1].detach().requires_grad_()).requires_grad
+    try:
+        with torch.enable_grad():
+            differentiable = model(images[:1].detach().requires_grad_()).requires_grad
+    except RuntimeError as error:
+        if not leaves_torch(error):
+            raise
+        differentiable = False
     if not differentiable:
         raise ValueError(
             "the logits have no gradient in the images, and attacks follow it: compute them in torch, or give evaluate() a"
@@ -119,18 +125,22 @@ def check_followed(model: nn.Module, images: Tensor) -> None:
 
 def check_random(model: nn.Module, images: Tensor) -> None:
     """Warn about a model that always returns the same logits, although `draws` is for one that draws random numbers."""
-    some = images[:8]
-    with torch.no_grad():
-        first = model(some)
-        steady = all(torch.equal(model(some), first) for _ in range(REPEATS))
-    if steady:
+    if not varies(model, images):
         warn(
             "the model returns the same logits each time, so draws only costs time: omit it. If dropout is the defence: a"
             " module is evaluated in eval mode, without it, so pass a function that calls the network in train mode"
         )
 
 
-def check_steady(model: nn.Module, images: Tensor) -> None:
+def varies(model: Model, images: Tensor) -> bool:
+    """Return whether one of several further calls with the same images returns something else."""
+    some = images[:8]
+    with torch.no_grad():
+        first = model(some)
+        return not all(torch.equal(model(some), first) for _ in range(REPEATS))
+
+
+def check_steady(model: Model, images: Tensor) -> None:
     """Warn about a model that answers differently when it is called again, or with other images in the batch."""
     with torch.no_grad():
         first, again, in_batch = model(images[:2]), model(images[:2]), model(images[:4])[:2]

@@ -84,6 +84,11 @@ def with_layers(name: str, model: object, reads: str) -> nn.Module:
     return network
 
 
+def leaves_torch(error: RuntimeError) -> bool:
+    """Return whether torch refused to make an array of a tensor that gradients pass, as in `images.numpy()`."""
+    return "numpy() on Tensor that requires grad" in str(error)
+
+
 class Guard:
     """What a model passes at each call: a copy of its images, its caller's state of torch, and a check of its logits.
 

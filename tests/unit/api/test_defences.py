@@ -1,6 +1,7 @@
 """A defence that rejects or purifies falls to the share that a closed form leaves of it, whoever hides what."""
 
 import json
+import warnings
 
 import pytest
 import torch
@@ -80,6 +81,73 @@ def test_every_value_goes_through_json():
     assert read["left"]["everything"] == read["robust_accuracy"] and read["rejected"][CLASSIFIER]["value"] == 0
 
 
+class Reversed(torch.autograd.Function):
+    """The images themselves, with a gradient that points the wrong way."""
+
+    @staticmethod
+    def forward(context, images):
+        return images.clone()
+
+    @staticmethod
+    def backward(context, slope):
+        return -slope
+
+
+def test_failed_checks_of_the_classifier_are_kept_beside_a_rejection():
+    def reversed_logits(images):
+        return logits(Reversed.apply(images))
+
+    alone, beside = (
+        left(defence, queries=200)
+        for defence in (
+            reversed_logits,
+            lambda images: (reversed_logits(images), torch.zeros(len(images), dtype=torch.bool)),
+        )
+    )
+
+    assert alone.failed_checks and not beside.can_be_trusted
+    assert {f"the classifier alone: {check}" for check in alone.failed_checks} <= set(beside.failed_checks)
+
+
+def bare_numpy(images):
+    brighter = images.numpy().reshape(len(images), -1).mean(1) - 0.5
+    return torch.stack([-torch.from_numpy(brighter), torch.from_numpy(brighter)], 1)
+
+
+@pytest.mark.parametrize("rejects", [False, True])
+def test_a_defence_that_asks_for_numpy_is_followed_along_an_imitation(rejects):
+    def defence(images):
+        return (bare_numpy(images), torch.zeros(len(images), dtype=torch.bool)) if rejects else bare_numpy(images)
+
+    assert left(defence, queries=0).robust_accuracy.value == pytest.approx(0.8, abs=0.06)
+
+
+def random_scores(images):
+    return logits(images), leads(images) + 0.1 * torch.randn(len(images))
+
+
+def test_scores_that_vary_need_draws_and_no_more_is_said_once_they_have_them():
+    with pytest.warns(UserWarning, match="answers differently when it is called again.*draws=20"):
+        left(random_scores, calibration=GRAY, queries=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        left(random_scores, calibration=GRAY, queries=2, steps=1, draws=4)
+
+
+def test_draws_of_a_defence_whose_logits_and_scores_are_fixed_cause_a_warning():
+    with pytest.warns(UserWarning, match="draws only costs time"):
+        left(lambda images: (logits(images), leads(images) > 2), queries=2, steps=1, draws=2)
+
+
+def test_the_stand_in_is_evaluated_in_eval_mode_and_comes_back_as_it_was():
+    stand_in = nn.Sequential(nn.Dropout(0.5), nn.Flatten(), nn.Linear(1, 2)).train()
+
+    with pytest.warns(UserWarning, match="backward is in train mode; it is evaluated in eval mode"):
+        left(lambda images: logits(images.detach()), queries=2, backward=stand_in)
+
+    assert stand_in.training and stand_in[2].weight.requires_grad and stand_in[2].weight.grad is None
+
+
 def test_a_module_is_evaluated_in_eval_mode_and_comes_back_as_it_was():
     module = nn.Sequential(nn.Dropout(0.5), nn.Flatten(), nn.Linear(1, 2)).train()
 
@@ -101,6 +169,20 @@ def test_a_module_is_evaluated_in_eval_mode_and_comes_back_as_it_was():
         ),
         (lambda images: (logits(images), leads(images).long()), {}, "returns torch.int64 beside its logits"),
         (lambda images: (logits(images), 1, 2), {}, "returns a tuple, expected logits"),
+        (
+            lambda images: (
+                logits(images),
+                (0.996 - images.flatten(1)[:, 0]).sqrt(),
+            ),  # NaN near white, which attacks reach
+            {"calibration": GRAY},
+            "the defence returns NaN or infinity as the score of [0-9]+ of [0-9]+ images",
+        ),
+        (
+            lambda images: (logits(images), -leads(images).abs().log()),
+            {"calibration": torch.full((4, 1, 1, 1), 0.5)},
+            "the defence returns NaN or infinity as the score of 4 of 4 images",
+        ),
+        (lambda images: (logits(images), leads(images)), {"calibration": GRAY[:1]}, "calibration holds 1 image"),
         (lambda images: {"logits": logits(images)}, {}, "returns a dict, expected logits"),
         (logits, {"eps": 0.6}, "eps must be above 0 and below 0.5"),
         (logits, {"false_positive_rate": 1.0}, "false_positive_rate must be between 0 and 1"),

@@ -123,6 +123,7 @@ def test_a_result_that_failed_a_check_says_so_when_it_is_printed():
         (lambda logits: logits[:, :1], ValueError, "return torch.cat([-z, z], 1)"),
         (lambda logits: logits[:, 0], ValueError, "the model returns shape (1,) for 1 image, expected logits (N, K)"),
         (lambda logits: logits.detach(), ValueError, "the logits have no gradient in the images"),
+        (lambda logits: torch.from_numpy(logits.numpy()), ValueError, "the logits have no gradient in the images"),
     ],
 )
 def test_a_model_that_attacks_cannot_follow_is_refused_with_what_it_returns(answer, error, message):
