@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from touchstone.api.defences import evaluate_defence
-from touchstone.api.deployed import SCORE, Deployed
+from touchstone.api.deployed import NOTHING, SCORE, Deployed
 from touchstone.api.pairs import evaluate_pair
 from touchstone.assay import image_sets, methods, networks_from_weights, user_models
 from touchstone.assay.arguments import Arguments, is_code
-from touchstone.assay.outcome import ROBUST, Measured, Outcome
+from touchstone.assay.class_order import Numbering
+from touchstone.assay.outcome import ROBUST, ROBUST_AGAINST, Measured, Outcome
 from touchstone.assay.probe import check_right
 from touchstone.messages import first_line, say
 from touchstone.models.networks.programs import RISK
@@ -48,7 +49,7 @@ def run_direct(arguments: Arguments, options: SimpleNamespace) -> Outcome:
     pixels, labels = torch.from_numpy(labelled.images.astype("float32") / scale), torch.from_numpy(labelled.labels)
     count = min(effort.rows, 2 * len(pixels) // 3)
     images = Images(pixels[:count], labels[:count], pixels[count:])
-    for note in (*labelled.notes, *arguments.unused_budget(), *effort.weaker()):
+    for note in (*labelled.notes, *effort.weaker()):
         say(f"  - {note}")
     settings = {"eps": arguments.eps, "steps": min(effort.steps, 20), "queries": effort.whole_suite["queries"]}
     settings["restarts"] = effort.whole_suite["restarts"]
@@ -59,6 +60,8 @@ def run_direct(arguments: Arguments, options: SimpleNamespace) -> Outcome:
     first = _opened(arguments.model, arguments, images)
     if options.against is not None:
         second = _opened(options.against, arguments, images)
+        for name, model in ((options.model, first), (options.against, second)):
+            _check_compared(name, model, pixels[:512], labels[:512], labelled.numbering)
         return _compared(first, second, images, settings, about | {"against": options.against})
     check_right(Deployed(first).eval(), pixels[:512], labels[:512], labelled.numbering)
     backward = None if arguments.backward is None else _opened(arguments.backward, arguments, images)
@@ -79,7 +82,7 @@ def _defended(defence: Any, images: Images, settings: dict[str, Any], about: dic
     for number, (knew, rate) in enumerate(found.left.items()):
         name = ROBUST if knew == "everything" else f"left_{number}"
         numbers[name] = Measured(f"{LEFT[knew]} (right or rejected)", rate)
-        numbers[f"rejected_{number}"] = Measured("  of them rejected", found.rejected[knew])
+        numbers[f"rejected_{number}"] = Measured("  rejected, of all attacked images", found.rejected[knew])
     notes = (f"threshold {found.threshold:.4g}, from {len(images.others)} other images",) if scored else ()
     return Outcome(about, numbers, found.failed_checks, notes)
 
@@ -91,18 +94,29 @@ def _compared(first: Any, second: Any, images: Images, settings: dict[str, Any],
         "clean_accuracy": Measured(f"clean accuracy, {names[0]}", found.first.clean_accuracy),
         "clean_accuracy_against": Measured(f"clean accuracy, {names[1]}", found.second.clean_accuracy),
         ROBUST: Measured(f"robust accuracy, {names[0]}", found.robust[0]),
-        "robust_accuracy_against": Measured(f"robust accuracy, {names[1]}", found.robust[1]),
+        ROBUST_AGAINST: Measured(f"robust accuracy, {names[1]}", found.robust[1]),
         "on_images_of_the_other": Measured(f"right on images made on {names[1]}, {names[0]}", found.transferred[0]),
         "on_images_of_the_first": Measured(f"right on images made on {names[0]}, {names[1]}", found.transferred[1]),
         "clean_difference": Measured("clean difference, paired", found.clean_difference, "difference of fractions"),
         "difference": Measured("robust difference, paired", found.difference, "difference of fractions"),
     }
-    checks = tuple(
-        f"{name}: {check}"
-        for name, result in zip(names, (found.first, found.second), strict=True)
-        for check in result.failed_checks
-    )
-    return Outcome(about, numbers, checks)
+    return Outcome(about, numbers, found.first.failed_checks, failed_checks_against=found.second.failed_checks)
+
+
+def _check_compared(name: str, model: Any, images: Tensor, labels: Tensor, numbering: Numbering) -> None:
+    """Raise ValueError, with the name of a model, if its classes are not those of the images, or if it rejects any."""
+    deployed = Deployed(model).eval()
+    try:
+        check_right(deployed, images, labels, numbering)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    with torch.no_grad():
+        kind = deployed.answer(images[:2]).kind
+    if kind != NOTHING:
+        raise ValueError(
+            f"{name} returns what it rejects beside its logits, and --against compares classifiers: let it return its"
+            " logits only, or assay it without --against"
+        )
 
 
 def _opened(model: str, arguments: Arguments, images: Images) -> Any:

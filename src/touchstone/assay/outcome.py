@@ -17,8 +17,8 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.report.accuracies import ATTACKED, budget_of, least_left
 
 ROBUST = "robust_accuracy"  # the number that --fail-under compares
+ROBUST_AGAINST = "robust_accuracy_against"  # that of the second of two models
 EVASION = "evasion_rate_at_0.05"
-FAILED_CHECKS = "Do not trust the robust accuracy above 0, because checks of the attacks failed"
 
 
 class Measured(NamedTuple):
@@ -49,24 +49,28 @@ class Outcome:
     Attributes:
         about: what was assayed, by name: model, data, eps, images and others.
         numbers: what was measured, by name; one of them is ROBUST.
-        failed_checks: signs that the attacks were too weak.
+        failed_checks: signs that the attacks on the model were too weak; of two models, on the first.
         notes: sentences that belong beside the numbers.
+        failed_checks_against: such signs of the attacks on the second of two models.
     """
 
     about: dict[str, Any]
     numbers: dict[str, Measured]
     failed_checks: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    failed_checks_against: tuple[str, ...] = ()
 
     @property
     def can_be_trusted(self) -> bool:
-        """Whether no check says that the robust accuracy is too high; one of 0 cannot be."""
+        """Whether no check says that the robust accuracy, of two models the first's, is too high; one of 0 cannot be."""
         return not self.failed_checks or self.numbers[ROBUST].rate.value == 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain values, for `json.dumps`."""
         numbers = {name: as_plain(number.rate) | {"what": number.words} for name, number in self.numbers.items()}
         checks = {"failed_checks": list(self.failed_checks), "can_be_trusted": self.can_be_trusted}
+        if "against" in self.about:
+            checks["failed_checks_against"] = list(self.failed_checks_against)
         return self.about | numbers | checks | {"notes": list(self.notes)}
 
     def as_markdown(self) -> str:
@@ -77,15 +81,28 @@ class Outcome:
         for number in self.numbers.values():
             value, interval = number.shown()
             lines.append(f"| {number.words.replace('|', '/')} | {value} | {interval} |")
-        remarks = [] if self.can_be_trusted else [f"{FAILED_CHECKS}: {'; '.join(self.failed_checks)}."]
         closing = "A robust accuracy is an upper bound: a better attack can only lower it. Measured by touchstone."
-        return "\n".join([*lines, "", *(f"- {remark}" for remark in (*remarks, *self.notes)), "", closing]) + "\n"
+        remarks = [f"- {remark}" for remark in (*self._doubts(), *self.notes)]
+        return "\n".join([*lines, "", *remarks, "", closing]) + "\n"
 
     def lines(self) -> list[str]:
         """Return a line per number, and what the checks say, for the terminal."""
         shown = [f"{number.words}: {' '.join(number.shown())}" for number in self.numbers.values()]
-        checks = [] if self.can_be_trusted else [f"{FAILED_CHECKS}: {'; '.join(self.failed_checks)}."]
-        return [*shown, *checks, *self.notes]
+        return [*shown, *self._doubts(), *self.notes]
+
+    def _doubts(self) -> list[str]:
+        """Return a sentence for each robust accuracy above 0 whose attacks failed checks."""
+        sides = [("", ROBUST, self.failed_checks)]
+        if "against" in self.about:
+            sides = [
+                (f" of {self.about['model']}", ROBUST, self.failed_checks),
+                (f" of {self.about['against']}", ROBUST_AGAINST, self.failed_checks_against),
+            ]
+        return [
+            f"Do not trust the robust accuracy{of} above 0, because checks of the attacks failed: {'; '.join(checks)}."
+            for of, number, checks in sides
+            if checks and self.numbers[number].rate.value > 0
+        ]
 
     def shortfall(self, fail_under: float) -> str:
         """Return why the robust accuracy is less than asked, or cannot be known; "" if it is enough."""
@@ -132,9 +149,19 @@ def of_rows(rows: Iterable[MetricRow], eps: float, about: dict[str, Any], notes:
         words = f"wrong and not flagged by {best.detector} (5 % false alarms), if the attacker knows it"
         numbers["evasion_rate"] = Measured(words, _rate(best))
     failed = [row for row in rows if row.metric.endswith(PASSED) and row.value == 0]
-    names = dict.fromkeys(row.metric.removesuffix(PASSED) for row in failed)
-    checks = tuple(CHECKS[name].words for name in names if name in CHECKS)
+    of_evasion = {row.evaluation for row in rows if row.metric == EVASION}
+    checks, beside = (
+        _in_words(row for row in failed if (row.evaluation in of_evasion) == evasion) for evasion in (False, True)
+    )
+    if beside:
+        notes += (f"The evasion rate may be too low, because checks of its attacks failed: {'; '.join(beside)}.",)
     return Outcome(about | {"images": robust.n}, numbers, checks, notes)
+
+
+def _in_words(failed: Iterable[MetricRow]) -> tuple[str, ...]:
+    """Return each check that failed once, in words."""
+    names = dict.fromkeys(row.metric.removesuffix(PASSED) for row in failed)
+    return tuple(CHECKS[name].words.removesuffix(" by").removesuffix(",") for name in names if name in CHECKS)
 
 
 def _rate(row: MetricRow) -> Interval:

@@ -43,7 +43,13 @@ def crashing(images):
     raise RuntimeError('no such layer')
 
 def numbers(images):
-    return torch.from_numpy(classify(images).detach().numpy()), torch.zeros(len(images), dtype=torch.bool)
+    return classify(torch.from_numpy(images.numpy())), torch.zeros(len(images), dtype=torch.bool)
+
+def rounded(images):
+    return classify((images * 50).round() / 50 + 0 * images)
+
+def never(images):
+    return torch.stack([-1 - lead(images), lead(images) - 1, 3 + 0 * lead(images)], 1)
 """
 FEW = ["--quick", "--eps", "26/255", "--trust-code"]
 
@@ -91,6 +97,29 @@ def test_a_decision_to_reject_needs_no_threshold_and_the_exit_code_judges_what_i
     assert "is below 0.99" in capsys.readouterr().err
 
 
+def test_the_shares_of_what_is_rejected_are_called_shares_of_all_images(capsys):
+    assert assay("own_defence:decide") == 0
+
+    assert "of them rejected" not in capsys.readouterr().out
+    assert found()["rejected_0"]["what"].strip() == "rejected, of all attacked images"
+
+
+def test_a_budget_between_two_levels_is_no_note_because_images_are_not_rounded(capsys):
+    words = ["own_defence:classify", "--data", "gray.npz", "--quick", "--eps", "26.5/255", "--trust-code"]
+    assert main(["assay", *words]) == 0
+
+    assert "8 bits" not in capsys.readouterr().out
+
+
+def test_failed_checks_of_the_second_model_say_nothing_of_the_first(capsys):
+    assert assay("own_defence:classify", "--against", "own_defence:rounded", "--fail-under", "0.5") == 0
+
+    assert found()["failed_checks"] == [] and found()["can_be_trusted"] is True and found()["failed_checks_against"]
+    said = capsys.readouterr().out
+    assert "Do not trust the robust accuracy of own_defence:rounded above 0" in said
+    assert "accuracy of own_defence:classify above 0" not in said
+
+
 def test_two_models_are_compared_image_by_image(capsys):
     assert assay("own_defence:classify", "--against", "own_defence:early") == 0
 
@@ -115,6 +144,9 @@ def test_numpy_inside_is_attacked_along_an_imitation():
         (["own_defence:defned"], "Did you mean defend?"),
         (["own_defence:defend", "--out", "x.yaml"], "--out: own_defence:defend is a function, so no study is written"),
         (["own_defence:defend", "--against", "own_defence:build", "--draws", "20"], "--draws: two models are compared"),
+        (["own_defence:never", "--against", "own_defence:classify"], "own_defence:never: right on 0%"),
+        (["own_defence:classify", "--against", "own_defence:never"], "own_defence:never: right on 0%"),
+        (["own_defence:classify", "--against", "own_defence:decide"], "own_defence:decide returns what it rejects"),
         (["own_defence:defend", "--mean", "0.5"], "leave out --mean and --std"),
     ],
 )

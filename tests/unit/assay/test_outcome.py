@@ -62,6 +62,29 @@ def test_failed_checks_are_in_every_form():
     assert failed.failed_checks[0] in failed.as_markdown() and failed.failed_checks[0] in "\n".join(failed.lines())
 
 
+def test_failed_checks_of_the_evasion_stand_beside_its_rate_and_say_nothing_of_the_robust_accuracy():
+    failed = row("evades_less_than_oblivious_passed", 0.0, entry="own_model+knn", evaluation="evasion", knows=ADAPTIVE)
+    found = of_rows([*ROWS, failed], 8 / 255, ABOUT, ())
+
+    assert found.can_be_trusted and not found.failed_checks and not found.shortfall(0.4)
+    assert "evasion rate may be too low" in found.as_markdown() and "ignores the defence does" in found.notes[0]
+
+
+def compared(second=0.5):
+    numbers = {
+        "robust_accuracy": Measured("first", Interval(0.4, 0.3, 0.5)),
+        "robust_accuracy_against": Measured("second", Interval(second, 0.3, 0.6)),
+    }
+    return Outcome(ABOUT | {"images": 100, "against": "old.pt2"}, numbers, failed_checks_against=("masked",))
+
+
+def test_each_of_two_models_is_doubted_by_its_own_checks():
+    assert compared().can_be_trusted and not compared().shortfall(0.4)
+    for shown in (compared().as_markdown(), "\n".join(compared().lines())):
+        assert "Do not trust the robust accuracy of old.pt2 above 0" in shown and "of net.pt2 above" not in shown
+    assert "Do not trust" not in compared(second=0.0).as_markdown()
+
+
 @pytest.mark.parametrize(
     ("found", "asked", "code"),
     [
