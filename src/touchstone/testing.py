@@ -42,7 +42,7 @@ def assert_robust(
         ValueError: If `at_least` is out of range, or as for `touchstone.evaluate`.
 
     Examples:
-        A test of a network that must keep 40 % of its accuracy:
+        A test of a network whose robust accuracy must be at least 40 %:
 
         >>> from touchstone.testing import assert_robust
         >>> def test_robust_accuracy():
