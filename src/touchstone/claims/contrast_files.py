@@ -67,6 +67,8 @@ def _read(place: Place, facts: Mapping[str, Any], block: Any) -> Written:
         found = criteria.get(name) if isinstance(name, str) and isinstance(criteria, dict) else None
         if not isinstance(found, dict):
             raise ClaimError((*place, "of"), f"{name} is no criterion of this paper")
+        if not isinstance(found.get("roles", {}), dict):
+            raise ClaimError(("criteria", name, "roles"), "expected a block of keys")
         judged.append(found)
     roles = {role: words for one in reversed(judged) for role, words in one.get("roles", {}).items()}
     together = {"together": judged[0]["together"]} if judged and "together" in judged[0] else {}

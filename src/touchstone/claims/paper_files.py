@@ -116,7 +116,9 @@ def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
     if "fixed" in facts:
         yield from _mistakes_of_fixed(facts["fixed"])
     answers = facts.get("answers", [])
-    for name in answers if isinstance(answers, list) else [answers]:
+    if not isinstance(answers, list):
+        yield ClaimError(("answers",), f"expected a list of criteria, such as [M1], got {answers!r}")
+    for name in answers if isinstance(answers, list) else ():
         if name not in (facts.get("criteria") or ()):
             yield ClaimError(("answers",), f"{name} is no criterion of this paper")
     parts = {part: facts.get(part) or {} for part in IDS}
@@ -210,6 +212,7 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         revised=_revisions((*place, "revised"), block.get("revised", [])),
     )
     _check_bounds(place, read)
+    _check_conditions_have_bounds(place, read)
     placeholders = [*map(str, range(len(read.tests))), *(["breaks"] if read.breaks else [])]
     check_names((*place, "says"), roles_in(text(place, "says", read.says)), placeholders, "the number")
     for condition in read.conditions.values():
@@ -245,9 +248,14 @@ def _check_bounds(place: Place, read: Criterion) -> None:
         raise ClaimError((*place, "tests"), f"none of its numbers has a bound; add one, or make it a {NUMBER}")
     if not read.origin:
         raise ClaimError(place, f"bound is missing: where it comes from, {{from: {' | '.join(ORIGINS)}, source: ...}}")
-    for index, one in enumerate(read.survives_if):
-        if not one.comparison:
-            raise ClaimError((*place, "survives_if", str(index)), f"needs a bound: one of {', '.join(COMPARISONS)}")
+
+
+def _check_conditions_have_bounds(place: Place, read: Criterion) -> None:
+    """Refuse what a criterion only asks in order to decide something, but without a bound: it would decide nothing."""
+    for key, one in read.conditions.items():
+        reported = key[:-1] == ("tests",)
+        if not reported and not one.comparison:
+            raise ClaimError((*place, *key), f"needs a bound: one of {', '.join(COMPARISONS)}")
 
 
 def _revisions(place: Place, blocks: list[Any]) -> tuple[Revision, ...]:

@@ -74,7 +74,12 @@ def read(figure=None, criterion=None, **paper):
         (asks(entry="{net.__class__}"), "S9-1.tests.0.entry: braces hold one name"),
         (asks(metric="auroc_{net:>9}"), "S9-1.tests.0.metric: braces hold one name"),
         (asks(examples=["digits"]), "S9-1.tests.0.examples: expected text, got ['digits']"),
-        (asks(stuck={"metric": "no_gradient_{nobody}"}), "nobody is not among net, examples"),
+        (asks(stuck={"metric": "no_gradient_{nobody}", "at_most": 0.05}), "nobody is not among net, examples"),
+        (asks(stuck={"metric": "no_gradient"}), "S9-1.tests.0.stuck: needs a bound: one of at_least, at_most,"),
+        (asks(at_least=0.8) | {"needs": [{"name": "n"}]}, "S9-1.needs.0: needs a bound: one of at_least, at_most,"),
+        (asks() | {"needs": [{"name": "n"}]}, "S9-1.needs.0: needs a bound"),
+        (asks(at_least=0.8) | {"survives_if": [{"name": "n"}]}, "S9-1.survives_if.0: needs a bound"),
+        (asks(at_least=0.8) | {"breaks": {"name": "n"}}, "S9-1.breaks: needs a bound: one of at_least, at_most,"),
         (asks(tests=[3.5]) | {"kind": 3.5}, "kind: 3.5 is not among claim, counter, number"),
     ],
 )
@@ -125,6 +130,23 @@ def mistakes(**more):
     """Return what is wrong with a paper that has these keys besides those that it needs."""
     facts = {"name": "Paper", "cite": "c", "url": "https://example.org", "unfair": ["Clothes, not photographs."]} | more
     return [str(mistake) for mistake in paper_files.mistakes(facts)]
+
+
+def test_the_answers_of_a_paper_are_a_list_of_its_criteria():
+    own = {"criteria": {"M1": usual(asks()) | asks()}}
+
+    assert mistakes(answers="M1", **own) == ["answers: expected a list of criteria, such as [M1], got 'M1'"]
+    assert mistakes(answers=["M2"], **own) == ["answers: M2 is no criterion of this paper"]
+    assert mistakes(answers=["M1"], **own) == []
+
+
+@pytest.mark.parametrize("roles", [None, ["net"]])
+def test_a_contrast_of_a_criterion_whose_roles_are_no_block_is_told(roles):
+    contrast = {"of": "S9-1", "shows": "AUROC", "unaware": {}, "aware": {}}
+
+    (mistake,) = contrast_files.mistakes({"criteria": {"S9-1": {"roles": roles}}, "contrast": contrast})
+
+    assert str(mistake) == "criteria.S9-1.roles: expected a block of keys"
 
 
 @pytest.mark.parametrize(
@@ -317,13 +339,18 @@ def test_what_a_criterion_needs_and_what_breaks_it_inherit_the_distance(rows, pa
 def test_what_a_criterion_needs_and_what_breaks_it_inherit_no_bound():
     inherited = ROWS | {"at_least": 0.8, "optional": True}
     other = {"name": "other", "metric": "other"}
-    block = {"rows": inherited, "tests": [{"name": "own"}], "needs": [other], "breaks": other | {"above": 0.5}}
+    block = {
+        "rows": inherited,
+        "tests": [{"name": "own"}],
+        "needs": [other | {"below": 0.5}],
+        "breaks": other | {"above": 0.5},
+    }
 
     criterion = read(criterion=block).criteria["S9-1"]
 
     (own,), (need,), breaks = criterion.tests, criterion.needs, criterion.breaks
     assert (own.comparison, own.bound, own.optional) == ("at_least", 0.8, True)
-    assert (need.comparison, need.bound, need.optional) == ("", None, False)
+    assert (need.comparison, need.bound, need.optional) == ("below", 0.5, False)
     assert (breaks.comparison, breaks.bound, breaks.optional) == ("above", 0.5, False)
 
 
