@@ -58,10 +58,13 @@ def summary(rows: Iterable[MetricRow], doubts: Doubts) -> Summary | None:
 
 
 def _evasion(numbers: Numbers) -> list[Line]:
-    """Return the line of the detector that the most successful attacker gets past least; none without detectors."""
+    """Return the line of the detector that the most successful attacker gets past least; none without detectors.
+
+    Of several networks it is their mean, as in the other lines. A router is no detector: it flags nothing.
+    """
     past: dict[str, MetricRow] = {}  # of each detector, what the most successful attacker gets past it
-    for row in numbers.rows:
-        if row.metric == EVASION and row.threat.is_white_box:
+    for row in numbers.of(EVASION):
+        if row.detector and row.threat.is_white_box:
             past[row.entry] = max(past.get(row.entry, row), row, key=lambda row: row.value)
     if not past:
         return []

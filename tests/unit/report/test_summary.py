@@ -1,5 +1,7 @@
 """The first screen of an assay: the worst attack, the best detector against an attacker who knows it, failed checks."""
 
+from dataclasses import replace
+
 import pytest
 
 from touchstone.evaluations.statistics.sanity_checks import Doubts
@@ -40,6 +42,21 @@ def test_the_first_screen_has_the_worst_attack_of_the_budget_and_the_best_detect
     assert "knn" in screen.table.lines[2].words[0]
     assert screen.table.lines[1].numbers[0].interval
     assert screen.checks == "The attacks passed all 1 checks."
+
+
+def test_of_several_networks_the_first_screen_has_the_mean_that_gets_past_the_detector_and_not_the_worst_seed():
+    past = [replace(row("evasion_rate_at_0.05", value, "mine/adaptive", "own+msp", WHITE), seed=seed)
+            for seed, value in enumerate((0.1, 0.6))]  # fmt: skip
+    mean = replace(past[0], metric="evasion_rate_at_0.05_mean", value=0.35, seed=None, seeds=(0, 1))
+    rows = [*ROWS[:4], *past, mean]
+
+    assert summary(rows, Doubts(rows)).table.lines[-1].numbers[0].value == 0.35
+
+
+def test_what_gets_past_a_router_is_not_shown_as_past_a_detector():
+    rows = [*ROWS, row("evasion_rate_at_0.05", 0.01, "mine/worst", "routed", WHITE)]
+
+    assert summary(rows, Doubts(rows)) == summary(ROWS, Doubts(ROWS))
 
 
 def test_each_budget_of_the_evaluation_has_a_line_and_a_union_of_attacks_comes_before_one_of_them():
