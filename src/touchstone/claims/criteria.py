@@ -152,6 +152,11 @@ class Criterion:
     revised: tuple[Revision, ...] = ()  # the oldest first
 
     @property
+    def known(self) -> bool:
+        """Whether an outcome was known when its bound was fixed, or when it was changed."""
+        return bool(self.origin and self.origin.known) or any(change.known for change in self.revised)
+
+    @property
     def changes(self) -> list[tuple[Revision, str]]:
         """Every change, the oldest first, with what the criterion said after it."""
         texts = (*(change.was for change in self.revised), self.text)

@@ -52,7 +52,7 @@ def opening_claims(facts: Mapping[str, Any], kinds: Mapping[str, str]) -> list[s
         facts: the content of its claims.yaml.
         kinds: {claim: its kind}, of the claims that were measured.
     """
-    named = [name for name in facts.get("answers") or kinds if name in kinds]
+    named = [name for name in dict.fromkeys((*(facts.get("answers") or ()), *kinds)) if name in kinds]
     counter = [name for name in named if kinds[name] == COUNTER]
     own = [name for name in named if kinds[name] not in (COUNTER, NUMBER)]
     return [*own[:1], *counter[:1]]

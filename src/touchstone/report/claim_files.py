@@ -16,9 +16,10 @@ from dataclasses import astuple, dataclass, fields, replace
 from touchstone.claims.criteria import MARKS, Book, Published
 from touchstone.claims.sentences import open_because, said
 from touchstone.claims.variants import counts, in_a_sentence
-from touchstone.claims.verdicts import Part, Verdict, in_words, number, sentence
+from touchstone.claims.verdicts import Part, Verdict, number, sentence
 from touchstone.evaluations.statistics.wording import NARROW, plain
 from touchstone.records.metric_tables import MetricRow
+from touchstone.report.answers import outcome
 
 PREAMBLE = r"% \input this in a document of one column, in UTF-8, whose preamble has \usepackage{array,longtable}"
 EVALUATION = "claims"  # the evaluation of a claim's row in metrics.csv.gz
@@ -124,7 +125,7 @@ def _record(book: Book, verdict: Verdict) -> _Record:
         criterion=claim.text,
         bound=claim.origin.kind if claim.origin else "",
         source=plain(claim.origin.source) if claim.origin else "",
-        known={None: "", True: "yes", False: "no"}[claim.origin and claim.origin.known],
+        known=("yes" if claim.known else "no") if claim.origin else "",
         published="; ".join(f"{each.id}: {figure_text(each)}" for each in published_figures(book, verdict)),
         number=deciding.name if deciding else "",
         measured=quantity.value if quantity else None,
@@ -192,7 +193,7 @@ def claims_tex(book: Book, verdicts: Iterable[Verdict]) -> bytes:
         measured = ""
         if verdict.parts:
             measured = f"{verdict.parts[0].name}: {number(verdict.parts[0])}"
-        words = in_words(verdict.word, verdict.attacker)
+        words = outcome({"kind": record.kind, "status": record.status, "attacker": record.attacker})
         lines.append(_tex((record.claim, record.setting, record.published, measured, words)))
     opened = r"{\footnotesize\setlength{\tabcolsep}{4pt}"
     return ("\n".join([PREAMBLE, opened, *lines, r"\end{longtable}}"]) + "\n").encode()

@@ -139,8 +139,7 @@ def page_lines(
             setting=criterion.setting,
             criterion=typeset(criterion.text),
             origin=str(criterion.origin or ""),
-            known=(criterion.origin is not None and criterion.origin.known)
-            or any(one.known for one in criterion.revised),
+            known=criterion.known,
             published=tuple(f"{each.setting}: {figure_text(each)}" for each in published_figures(book, verdict)),
             numbers=tuple(shown),
             word=verdict.word,

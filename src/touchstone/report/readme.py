@@ -136,7 +136,11 @@ def _counts(lines: Sequence[Line]) -> str:
     counts = ", ".join(f"{word} {len(found)}" for word, found in by_word.items() if found)
     absent = f" ({', '.join(line['claim'] for line in by_word[NOT_RUN])})" if by_word[NOT_RUN] else ""
     known = sum(line["known"] == "yes" for line in by_word[HOLDS])
-    when = f" Of those that hold, {known} have a bound that was fixed after an outcome was known." if known else ""
+    when = (
+        f" Of those that hold, {known} have a bound that was fixed or changed after an outcome was known."
+        if known
+        else ""
+    )
     return f"Of {len(own)} claims of the papers: {counts}{absent}.{when}"
 
 

@@ -124,6 +124,17 @@ def test_a_bound_whose_outcome_was_known_says_so():
     assert (shown.known, shown.published) == (True, ("s: 99% (s.1; read in published text)",))
 
 
+@pytest.mark.parametrize(("known", "word"), [(True, "yes"), (False, "no")])
+def test_a_bound_that_was_changed_after_an_outcome_was_known_counts_on_the_page_and_in_the_table(known, word):
+    change = {"date": "2026-11-21", "was": "at least .9", "why": "too little", "known": known}
+    made = book(S9_1=asks(at_least=0.8) | {"revised": [change]})
+    found = judge(made, StudyClaims({"main": "robustness"}, {"S9-1": ASKED}), networks(0.9))
+
+    ((shown,), _) = page_lines(made, found, claim_rows(found, 20))
+
+    assert (shown.known, lines_of(made, found)["S9-1"]["known"]) == (known, word)
+
+
 def test_an_open_claim_says_in_its_note_what_leaves_it_open():
     made = book(S9_1=asks(at_least=0.9))
     found = judge(made, StudyClaims({"main": "robustness"}, {"S9-1": ASKED}), networks(0.9))

@@ -65,6 +65,12 @@ def test_the_latex_table_has_the_second_word_where_a_claim_is_about_an_attacker(
     assert second.endswith(r" & holds \\")
 
 
+def test_a_counter_claim_in_the_latex_table_is_not_read_as_one_of_the_paper():
+    text = table(networks(0.9), S9_1=asks(at_least=0.8) | {"kind": "counter"}, S9_2=asks())
+
+    assert r" & counter-claim holds \\" in text
+
+
 def test_the_latex_table_of_every_claim_is_plain_latex():
     made = paper_files.book(papers.shipped_facts())
 

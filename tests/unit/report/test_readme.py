@@ -49,6 +49,13 @@ def test_a_paper_is_answered_by_its_first_claim_and_the_first_counter_claim_agai
     assert opening_claims({}, {"N11": "number"}) == []
 
 
+def test_other_claims_open_where_none_of_the_answers_was_measured():
+    kinds = {"N3": "claim", "N4": "claim", "N7": "counter"}
+
+    assert opening_claims(FACTS, kinds) == ["N3", "N7"]
+    assert opening_claims({"answers": ["N4"]}, kinds) == ["N4", "N7"]
+
+
 def test_what_was_not_run_answers_nothing():
     lines = [line("N1", status="not run", says=""), line("N2"), line("N6", "counter", "not run", says="")]
 
@@ -140,5 +147,5 @@ def test_it_counts_verdicts_names_what_was_not_run_and_says_how_often_an_outcome
     counted = made(lines=lines).split("## Claims")[1]
 
     assert "Of 3 claims of the papers: holds 2, not run 1 (N3)." in counted
-    assert "Of those that hold, 1 have a bound that was fixed after an outcome was known." in counted
+    assert "Of those that hold, 1 have a bound that was fixed or changed after an outcome was known." in counted
     assert "outcome was known" not in made(lines=[line("N1")])
