@@ -35,15 +35,15 @@ def carlini_wagner(
         images: (N, C, H, W) in [0, 1].
         labels: (N,) int64, the true classes.
         generator: not used.
-        steps: Adam steps per search.
+        steps: points that Adam tries per search; the first is the start.
         searches: number of weights c that are tried.
         initial_weight: the first weight c.
         learning_rate: of Adam, on w.
         confidence: the margin in logits by which another class has to win.
 
     Returns:
-        (N, C, H, W) in [0, 1]: the nearest point found, at any distance. An image that is misclassified already, or for
-        which nothing is found, comes back unchanged.
+        (N, C, H, W) in [0, 1]: the nearest point found, at any distance. An image that is misclassified by more than
+        `confidence` already, or for which nothing is found, comes back unchanged.
 
     References:
         Carlini & Wagner 2017, section 5.

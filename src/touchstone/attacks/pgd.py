@@ -46,8 +46,9 @@ def pgd(
         norm: of the ball.
         random_start: start at a random point of the ball, not at the image.
         stop_on_success: return the first misclassified point of an image and drop it from the batch (the image itself
-            if it is misclassified unattacked). It is faster, but only right for robust accuracy. Never use it for
-            examples that are trained on, scored, transferred or translated.
+            if it is misclassified unattacked). It is faster, but only right for robust accuracy, and of images
+            that are not rounded: 8 bits may undo a first success. Never use it for examples that are trained on, scored,
+            transferred or translated.
 
     Returns:
         (N, C, H, W) in [0, 1]: per image, the point with the highest margin loss of all visited, or with a single target the

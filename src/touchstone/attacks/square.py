@@ -34,7 +34,7 @@ def square(
         generator: random streams of the images.
         eps: L-inf radius in pixel units.
         queries: forward passes per image.
-        stop_on_success: drop an image at its first misclassified point. It is faster, but only right for robust accuracy.
+        stop_on_success: drop an image at its first misclassified point; see `pgd`.
 
     Returns:
         (N, C, H, W) in [0, 1]: per image, the point with the highest margin loss; the image only if none is higher.

@@ -79,7 +79,8 @@ def layered_lid(images: Tensor, model: nn.Module, state: dict[str, Tensor], *, k
 
 def _estimates(layers: list[Tensor], state: dict[str, Tensor], k: int) -> Tensor:
     """Return the estimate of `lid` per row and layer, (N, L): of the last layers, as many as have references."""
-    kept = [values for name, values in state.items() if name.startswith("references.")]
+    count = sum(name.startswith("references.") for name in state)
+    kept = [state[f"references.{layer}"] for layer in range(count)]  # a stored state has its own order
     return torch.stack(
         [
             local_dimension(features, references, k)

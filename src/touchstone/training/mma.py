@@ -40,7 +40,7 @@ def mma(
         generator: random streams of the images, for the start of PGD.
         eps: the largest margin asked for, in pixel units; the paper's d_max.
         steps: gradient steps of PGD, each 2.5 / steps of its radius long.
-        bisections: halvings of the interval that holds the boundary.
+        bisections: halvings of the interval that holds the boundary; with fewer than 4 no margin is seen to reach `eps`.
         clean_weight: share of the loss at clean images; 0 is the paper's OMMA.
 
     Returns:

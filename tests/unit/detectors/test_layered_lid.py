@@ -50,6 +50,19 @@ def test_the_score_is_a_regression_on_the_estimate_of_each_layer():
     assert len(state["weights"]) == 2
 
 
+def test_a_stored_state_of_many_layers_gives_the_same_scores():
+    """Stored names come back in the order of the alphabet: "references.10" before "references.2"."""
+    torch.manual_seed(0)
+    layers = [layer for _ in range(12) for layer in (nn.Linear(16, 16), nn.Softplus())]
+    model = nn.Sequential(nn.Flatten(), *layers, nn.Linear(16, 3)).double()
+    state = fit(cloud(60, 2, 0), cloud(30, 8, 1), model, 0, references=20, k=5)
+    stored = {name: state[name] for name in sorted(state)}
+
+    torch.testing.assert_close(
+        layered_lid(cloud(5, 8, 2), model, stored, k=5), layered_lid(cloud(5, 8, 2), model, state, k=5)
+    )
+
+
 def test_images_of_a_higher_dimension_than_the_known_ones_are_anomalous():
     model = network()
     state = fit(cloud(300, 2, 0), cloud(150, 8, 1), model, 0)

@@ -52,7 +52,7 @@ def score_pgd(
         generator: random streams of the images, for the starts.
         eps: L-inf radius in pixel units.
         steps: gradient steps per start.
-        step_size: mean length of a step; None means 2.5 * eps / steps.
+        step_size: length of the middle step, as they shrink to 0; None means 2.5 * eps / steps.
         restarts: starts at the image and at uniform points.
         imitations: further starts at imitations.
         every_class: also raise the logit margin of each class in turn, for images out of distribution, from the image and

@@ -41,7 +41,7 @@ def lower_scores(
         directions: each maps an observation to a step direction (N, C, H, W).
         eps: L-inf radius in pixel units.
         steps: gradient steps per start.
-        step_size: mean length of a step; None means 2.5 * eps / steps.
+        step_size: length of the middle step; None means 2.5 * eps / steps.
         restarts: starts per direction; the first is the image itself, the others are uniform points of the ball.
         loss: of logits and labels; its gradient leads to a wrong class.
 

@@ -47,7 +47,7 @@ def nearest_classes(
         labels: not used; the margin is that of the predicted class.
         generator: not used.
         classes: number of target classes.
-        steps: gradient steps per class.
+        steps: points that are tried per class; the first is the start.
         polishing_steps: gradient steps per class from the best point so far.
         norm: of the distance.
 
