@@ -19,7 +19,7 @@ from touchstone.audit.chain.findings import (
     path_from,
 )
 from touchstone.audit.chain.report_pages import ExpectedRoot
-from touchstone.audit.chain.study_records import AGAIN, of_form, prepared_sets, read_study
+from touchstone.audit.chain.study_records import AGAIN, of_form, prepared_sets, read_study, whole
 from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.parts import Set
 from touchstone.pipeline.planning.plan import Plan
@@ -58,7 +58,7 @@ def audit(
     committed = report.exists() or sidecar_files.sidecar_path(report).is_file()  # the page itself is not in git
     if report.exists():
         with suppress(ValueError):  # reported by the checks of the pages
-            records[plan.layout.page] = sidecar_files.read_sidecar(report)
+            records[plan.layout.page] = whole(sidecar_files.read_sidecar(report))
     existing = [root / file for file in records if (root / file).exists()]
     with computed_digests(existing, quiet) as wait:
         differences = [*(_older_report(plan, root) if clone else _against_today(plan, records, root))]
@@ -175,9 +175,9 @@ def _canonical(settings: object) -> str:
 def _older_report(plan: Plan, root: Path) -> Iterator[Finding]:
     """Yield notes on a report without its data, if it was built under other settings or by other code than those here."""
     page = plan.layout.page
-    with suppress(ValueError):  # a sidecar that is missing or unreadable is reported by the checks of the pages
-        record = sidecar_files.read_sidecar(root / page)
-        if digests.canonical(record.get("settings")) != digests.canonical(plan.tasks[page].settings):
+    with suppress(ValueError):  # a sidecar that is missing or damaged is reported by the checks of the pages
+        record = whole(sidecar_files.read_sidecar(root / page))
+        if _canonical(record["settings"]) != digests.canonical(plan.tasks[page].settings):
             yield Finding(page, OTHER_SETTINGS, note=True)
         yield from other_code.notes([(page, record)], root)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from touchstone import digests
 from touchstone.audit.chain import report_tables
 from touchstone.audit.chain.findings import Finding, path_from
+from touchstone.audit.chain.study_records import whole
 from touchstone.claims.criteria import CLAIM, COUNTER
 from touchstone.evaluations.statistics.wording import MOST_DIGITS, written
 from touchstone.provenance import chain, sidecar_files
@@ -52,7 +53,9 @@ def differences(report: Path, root: Path, expected: ExpectedRoot | None, clone: 
     """
     folder = report.parent
     try:
-        pages = sidecar_files.read_sidecar(report)["pages"]
+        pages = whole(sidecar_files.read_sidecar(report)).get("pages")
+        if not isinstance(pages, dict):
+            raise ValueError("pages is missing or malformed")
         for name, digest in pages.items():
             if clone and name == report.name and not report.exists():
                 problem = "is not here, so its text was not checked; tables, figures and ROOT were"

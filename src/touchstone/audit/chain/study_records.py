@@ -44,7 +44,7 @@ def read_study(root: Path, plan: Plan) -> tuple[dict[str, Record], list[Finding]
         recorded = sidecar_files.sidecar_path(path).is_file()
         if recorded:
             try:
-                records[file] = _whole(sidecar_files.read_sidecar(path))
+                records[file] = whole(sidecar_files.read_sidecar(path))
             except ValueError as error:
                 findings.append(Finding(file, f"its sidecar is unreadable: {error}"))
         if recorded != path.exists():
@@ -96,7 +96,7 @@ def _read_job(root: Path, folder: Path, names: set[str]) -> tuple[dict[str, Reco
     for name, record in found.items():
         file = f"{folder}/{name}"
         try:
-            records[file] = _whole(record)
+            records[file] = whole(record)
         except ValueError as error:
             findings.append(Finding(file, f"its record is damaged: {error}; {AGAIN}"))
         if name not in own and not (root / file).exists():
@@ -124,8 +124,12 @@ def of_form(root: Path, file: str) -> Iterator[Finding]:
         yield Finding(path_from(root, sidecar), f"{problem}; {AGAIN}")
 
 
-def _whole(record: Record) -> Record:
-    """Return a record; ValueError says what is wrong with its form."""
+def whole(record: Record) -> Record:
+    """Return a record whose form is right.
+
+    Raises:
+        ValueError: Says what is wrong with its form.
+    """
     if problem := sidecar_files.malformed(record):
         raise ValueError(problem)
     return record

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from job_files import link, write_job
+from job_files import FACTS, link, write_job
 from touchstone.audit.chain import audit
 from touchstone.pipeline.planning.plan import Plan
+from touchstone.provenance import sidecar_files
 from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[4]
@@ -138,3 +139,21 @@ def test_an_artefact_is_audited_by_its_path_its_name_or_its_job(tmp_path, monkey
     for what in (f"{TRAIN}/networks/cnn.0.safetensors", "networks/cnn.0", TRAIN):
         (finding,) = audit.audit_file(what, quiet=True)
         assert finding.problem.startswith("its bytes have digest ")
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ({"step": "report"}, "cannot be checked: settings is missing or malformed"),
+        ({**FACTS, "pages": ["report.html"]}, "cannot be checked: pages is missing or malformed"),
+        (FACTS, "cannot be checked: pages is missing or malformed"),
+    ],
+)
+def test_a_damaged_record_of_the_report_is_a_finding(plan, tmp_path, record, words):
+    network(tmp_path)
+    page = tmp_path / plan.layout.page
+    page.parent.mkdir(parents=True)
+    page.write_bytes(b"page")
+    sidecar_files.write_sidecar(page, sidecar_files.artefact_digest(page), record)
+
+    assert (plan.layout.page, words) in found(plan, tmp_path)
