@@ -6,7 +6,6 @@ The library's files are read without importing them, so a study's names are chec
 from __future__ import annotations
 
 import ast
-import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -147,7 +146,17 @@ def wrapped(component: str, block: Mapping[str, Any]) -> tuple[Any, WrappedClass
     for place, problem in problems(component, block):
         raise ValueError(f"{component}: {'.'.join(place)}: {problem}")
     name = block["name"]
-    return getattr(importlib.import_module(library.module), name), wrapped_classes(component)[name]
+    # Imported by their names, so that the digest of a job's code can follow them.
+    module: Any
+    if component == "attacks/torchattacks":
+        import torchattacks
+
+        module = torchattacks
+    else:
+        import pytorch_ood.detector
+
+        module = pytorch_ood.detector
+    return getattr(module, name), wrapped_classes(component)[name]
 
 
 @cache

@@ -11,6 +11,7 @@ from torch import nn
 
 from touchstone import registry, wrapped_classes
 from touchstone.numerics.tensors import RandomStreams, row_norms
+from touchstone.pipeline.planning.plan import Plan
 from touchstone.settings.files import ParamsError
 from touchstone.settings.study import load
 
@@ -164,3 +165,11 @@ def test_a_detector_gives_what_its_class_gives_with_a_gradient(name):
 
     torch.testing.assert_close(scores, getattr(library, name)(None).predict_logits(logits.detach()), check_stride=False)
     assert torch.autograd.grad(scores.sum(), logits)[0].abs().sum() > 0
+
+
+def test_a_study_with_their_classes_can_be_planned(tmp_path):
+    """The digest of a job's code follows the component into the library."""
+    plan = Plan(study(tmp_path))
+
+    assert {"theirs", "scored"} <= plan.study["attacks"].keys() | plan.study["detectors"].keys()
+    assert plan.codes()

@@ -10,6 +10,7 @@ from statistics import mean
 from typing import Any
 
 from touchstone.pipeline.jobs import run_records
+from touchstone.pipeline.planning.plan import SHARED
 from touchstone.settings.study import Study
 
 TABLE = Path("benchmarks/results/job_seconds.json")  # of our runs, by benchmarks/job_seconds.py
@@ -31,7 +32,7 @@ def estimate(study: Study, jobs: Iterable[Job]) -> Estimate | None:
     A job that never ran is taken to last as long as the same network with another seed, or as its rule does on average.
     """
     jobs = list(jobs)
-    last = {job: run_records.last_seconds(*job) for job in jobs}
+    last = {job: run_records.last_seconds((study.name, SHARED), *job) for job in jobs}
     here = {job: seconds for job, seconds in last.items() if seconds is not None}
     if 2 * len(here) >= len(jobs):
         return Estimate(_sum(jobs, here), HERE)

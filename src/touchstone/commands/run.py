@@ -25,6 +25,7 @@ def main(study: str, cores: str, prune: bool) -> int:
       touchstone run mine.yaml --prune
     """
     # They take half a second, which --help and a shell that completes words do without.
+    from touchstone import extras
     from touchstone.commands import _answers
     from touchstone.pipeline.orchestration import pruning, snakemake_run
     from touchstone.pipeline.planning.plan import Plan
@@ -35,7 +36,7 @@ def main(study: str, cores: str, prune: bool) -> int:
     if exit_code:
         return exit_code
     settings = load(study)
-    if _answers.print_answers(settings.name):
+    if extras.is_installed("reports") and _answers.print_answers(settings.name):
         print(f"More: touchstone show {settings.name}")
     if prune:
         count = pruning.prune(Plan(settings), Store(settings.name))

@@ -106,14 +106,15 @@ def test_a_record_that_says_nothing_of_computing_is_left_out(damaged):
     other = Path("logs/other/runs/train/cnn.0.json")
     other.parent.mkdir(parents=True)
     other.write_text(damaged)
-    assert run_records.last_seconds("train", "cnn.0") == 600
+    assert run_records.last_seconds(["mine", "other"], "train", "cnn.0") == 600
 
 
-def test_the_latest_record_of_all_studies_counts():
+def test_the_latest_record_of_the_named_studies_counts_and_no_other():
     record("train", "cnn.0")
     record("train", "cnn.0", study="other", end="2026-02-01", cpu_seconds=5.0)
-    assert run_records.last_seconds("train", "cnn.0") == 5
-    assert run_records.last_seconds("train", "mlp.0") is None
+    assert run_records.last_seconds(["mine"], "train", "cnn.0") == 600
+    assert run_records.last_seconds(["mine", "other"], "train", "cnn.0") == 5
+    assert run_records.last_seconds(["mine"], "train", "mlp.0") is None
 
 
 def test_networks_are_listed_by_how_long_they_train_and_how_many_there_are():

@@ -10,7 +10,7 @@ import platform
 import resource
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -65,10 +65,13 @@ def recorded(logs: Path, plan: JobPlan) -> Iterator[dict[str, Any]]:
         whole_files.write_or_warn(path, _encoded(ended), "Only this record of the job is incomplete.")
 
 
-def last_seconds(rule: str, name: str, logs: Path = Path("logs")) -> float | None:
-    """Return how many seconds of computing a job took when it last computed something, in any study; None if never."""
+def last_seconds(studies: Iterable[str], rule: str, name: str, logs: Path = Path("logs")) -> float | None:
+    """Return how many seconds of computing a job took when it last computed something in one of some studies.
+
+    None if it never did. Jobs of other studies may have the same names, and other images.
+    """
     found: list[tuple[str, float]] = []
-    for path in logs.glob(f"*/{FOLDER}/{rule}/{name}.json"):
+    for path in (logs / study / FOLDER / rule / f"{name}.json" for study in studies):
         with suppress(OSError, ValueError, KeyError, TypeError):  # a damaged record
             record = json.loads(path.read_text(encoding="utf-8"))
             if record["computed"]:

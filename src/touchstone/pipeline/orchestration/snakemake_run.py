@@ -194,12 +194,21 @@ def _conclude_interrupted(events: EventFile) -> int:
     return 128 + signal.SIGINT
 
 
+def _where(study: str) -> str:
+    """Return where the report is; without what draws it, that there is none of this run."""
+    if extras.is_installed("reports"):
+        return f"The report: reports/{study}/report.html"
+    return (
+        f"All numbers are in results/{study}, without a report, which needs more packages: {extras.install('reports')}"
+    )
+
+
 def _conclude(code: int, log: Path, events: EventFile, seconds: float) -> int:
     """Print the last line of a run, or why it failed; return the exit code."""
     state = events.read()
     if code == 0:
         result = f"{state.done} jobs in {seconds:.0f} s" if state.done else NOTHING
-        print(f"{result}. The report: reports/{log.parent.name}/report.html")
+        print(f"{result}. {_where(log.parent.name)}")
         return 0
     if state.failures or state.errors:
         display.print_failures(state)

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from touchstone.evaluations.statistics.places import place_of
-from touchstone.evaluations.union_detection import BEST
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette
 from touchstone.report.figures._curves import means_first
@@ -18,6 +17,7 @@ from touchstone.report.figures._words import auroc_words
 CLEAN, ATTACKED = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
 ROW, HEAD, REST = 0.27, 0.36, 1.6  # inches: of a row, of a panel's title, and of all else
 TEXT = 9.8  # points
+BEST = "best"  # in place of the name of a detector, in rows of a union_detection evaluation
 CHANCE = 0.5
 SHIFT = 0.14  # of a row: how far an interval is above or below its middle
 

@@ -67,6 +67,15 @@ def test_the_last_line_says_where_the_report_is(conclude, capsys):
     assert capsys.readouterr().out == "8 jobs in 12 s. The report: reports/x/report.html\n"
 
 
+def test_without_what_draws_it_the_last_line_names_no_report(conclude, capsys, monkeypatch):
+    monkeypatch.setattr(snakemake_run.extras, "is_installed", lambda extra: False)
+
+    assert conclude(0, {"planned": 8}, {"done": 8, "total": 8}) == 0
+
+    said = capsys.readouterr().out
+    assert "All numbers are in results/x, without a report" in said and "[reports]'" in said
+
+
 def test_a_run_without_jobs_says_that_nothing_has_changed(conclude, capsys):
     assert conclude(0) == 0
 
