@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from touchstone.api.arguments import check_whole
 from touchstone.api.attacked_rows import CHECKED
 from touchstone.contracts import Model
 from touchstone.evaluations.statistics.intervals import Interval
@@ -45,6 +46,9 @@ class Record(NamedTuple):
     stand_in: bool = False
 
 
+LONGEST = Record(1_000, 1_000, 100_000, 2**63 - 1, 1_000, True)  # of an attack that `touchstone verify` repeats
+
+
 def copies(images: Array) -> Array:
     """Return the rows whose image an earlier row has, too, by the digests of their pixels.
 
@@ -71,6 +75,17 @@ def check_different(images: Array) -> None:
     """Raise ValueError if there are too many copies among the images (N, C, H, W)."""
     if problem := too_many_copies(images):
         raise ValueError(f"evidence: {problem}: leave the copies out")
+
+
+def check_repeatable(attack: Record) -> None:
+    """Raise TypeError or ValueError if an attack is none that `touchstone verify` repeats."""
+    check_whole(0, **attack._asdict())
+    for name, value, most in zip(Record._fields, attack, LONGEST, strict=True):
+        if value > most:
+            raise ValueError(
+                f"evidence: {name} is {value:,}, and `touchstone verify` repeats no attack with more than {most:,}:"
+                " lower it, or omit evidence"
+            )
 
 
 def write(
@@ -110,13 +125,19 @@ def write(
         examples = ExampleSet(pixels.detach().cpu().float().numpy(), classes, ids, SOURCE)
         files[f"{name}.safetensors"] = encoding.encode(examples)
         files[f"{name}_logits.safetensors"] = encoding.encode(Outputs(logits.float().cpu().numpy(), classes, ids))
-    about: dict[str, Any] = {"eps": eps, "norm": "linf", "attack": attack._asdict()}
+    about: dict[str, Any] = {"eps": eps, "norm": "linf", "attack": _plain(attack)}
     about |= {"failed_checks": list(failed_checks)}
     about |= {
         f"{name}_accuracy": {end: getattr(interval, end) for end in ("value", "low", "high")}
         for name, interval in accuracies.items()
     }
     archive.write(path, KIND, about, [(name, lambda data=data: data) for name, data in files.items()])  # type: ignore[misc]
+
+
+def _plain(attack: Record) -> dict[str, int]:
+    """Return a record as JSON has it: integers of numpy are none of Python's."""
+    pairs = zip(Record._fields, attack, LONGEST, strict=True)
+    return {name: type(most)(value) for name, value, most in pairs}
 
 
 def encode_rows(rows: Mapping[str, Array]) -> bytes:

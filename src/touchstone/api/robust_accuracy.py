@@ -82,9 +82,9 @@ def evaluate(
     Raises:
         TypeError: If images or labels are of another type, if the model returns no tensor, or if an attack is no function or
             returns no images.
-        ValueError: If a number is out of range, if there are no images, if images, labels or `backward` do not fit the
-            model, if it returns anything but finite logits with a gradient, or if one of `attacks` fails, or leaves the
-            budget or the pixel range.
+        ValueError: If a number is out of range, or too large for others to check `evidence`, if there are no images, if
+            images, labels or `backward` do not fit the model, if it returns anything but finite logits with a gradient, or
+            if one of `attacks` fails, or leaves the budget or the pixel range.
     """
     check_share("eps", eps, "8 / 255")
     if not 0 < eps < LARGE_EPS:
@@ -97,6 +97,9 @@ def evaluate(
         raise ValueError(
             "a random model gives others other predictions, so there is no evidence to write: omit evidence"
         )
+    record = evaluation_evidence.Record(*effort, seed, len(further), backward is not None)
+    if evidence is not None:
+        evaluation_evidence.check_repeatable(record)
     pixels, classes = inputs.pair("images", images, labels, model)
     with gate.entered(model, pixels, classes, batch_size=batch_size) as door, ExitStack() as stack:
         stand_in = None if backward is None else stack.enter_context(gate.stand_in(door, backward))
@@ -156,7 +159,7 @@ def evaluate(
                 result.attacked,
                 eps=eps,
                 rows={name: rows_hit[name].cpu().numpy() for name in CHECKED},
-                attack=evaluation_evidence.Record(*effort, seed, len(further), stand_in is not None),
+                attack=record,
                 accuracies={"clean": result.clean_accuracy, "robust": result.robust_accuracy},
                 failed_checks=result.failed_checks,
                 batch_size=batch_size,

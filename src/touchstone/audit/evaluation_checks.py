@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from touchstone.api.attacked_rows import LARGE_EPS
-from touchstone.api.evaluation_evidence import KIND, SETS, Record, too_many_copies
+from touchstone.api.evaluation_evidence import KIND, LONGEST, SETS, Record, too_many_copies
 from touchstone.attacks.adversary.budgets import check_budget
 from touchstone.audit import (
     attacked_again,
@@ -35,7 +35,6 @@ __all__ = ["KIND", "verify"]
 FRACTION = "fraction"
 ACCURACIES = ("clean_accuracy", "robust_accuracy")
 ABOUT = {"eps", "norm", "attack", "failed_checks", *ACCURACIES}
-LONGEST = Record(1_000, 1_000, 100_000, 2**63 - 1, 1_000, True)  # of an attack that a verifier repeats
 
 
 def verify(

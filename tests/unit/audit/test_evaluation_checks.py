@@ -117,6 +117,36 @@ def test_what_a_verifier_does_not_bring_is_said_to_be_unchecked(honest, without,
     assert [line for line in result.unchecked if words in line]
 
 
+@pytest.mark.parametrize(
+    ("setting", "error", "words"),
+    [
+        ({"steps": 1_001}, ValueError, "steps is 1,001, and .*with more than 1,000: lower it, or omit evidence"),
+        ({"restarts": 1_001}, ValueError, "with more than 1,000"),
+        ({"queries": 100_001}, ValueError, "with more than 100,000"),
+        ({"seed": 2**63}, ValueError, "with more than 9,223,372,036,854,775,807"),
+        ({"seed": -1}, ValueError, "seed must be at least 0"),
+        ({"seed": 0.5}, TypeError, "seed: expected a whole number"),
+    ],
+)
+def test_what_nobody_repeats_is_refused_before_it_runs(honest, tmp_path, setting, error, words):
+    """Verify would accuse its honest author."""
+
+    def never(images):
+        raise AssertionError("the model was asked")
+
+    with pytest.raises(error, match=words):
+        touchstone.evaluate(never, honest.images, honest.labels, **setting, evidence=tmp_path / "e")
+
+
+def test_integers_of_numpy_are_written_as_those_of_python(honest, tmp_path):
+    numbers = {name: np.int64(value) for name, value in (FEW | {"queries": 0, "seed": 3}).items()}
+    touchstone.evaluate(
+        honest.plain, honest.images[:20], honest.labels[:20], eps=EPS, **numbers, evidence=tmp_path / "e"
+    )
+
+    assert not verified(honest, tmp_path / "e", challenge=5).problems
+
+
 def test_an_honest_part_of_a_set_is_a_fair_choice(honest, tmp_path):
     forged = Evaluation(honest.folder / "plain.evidence", tmp_path)
     forged.keep(np.arange(COUNT // 2))
