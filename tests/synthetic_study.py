@@ -550,7 +550,7 @@ OWN_SETTINGS = {
     "chance_agreement": {"against": ["mlp"]},
     "unclipped_confidence": {"against": ["cnn"]},
     "certified_detection": {"high": ["msp_high"], "low": ["msp_low"], "eps": [0.05]},
-    "attacked_scores": {"labels": ["plain", "robust"], "detectors": ["energy"]},
+    "attacked_scores": {"detectors": ["energy"]},
     "union_detection": {
         "id_examples": ["digits_test"],
         "choice_id": ["chosen_on"],

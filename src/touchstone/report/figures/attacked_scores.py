@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -30,7 +31,7 @@ class _Aurocs(NamedTuple):
     attacked: MetricRow | None = None
 
 
-def attacked_scores(metrics: list[MetricRow], *, entries: list[str], labels: list[str], detectors: list[str]) -> Figure:
+def attacked_scores(metrics: list[MetricRow], *, entries: list[str], detectors: list[str]) -> Figure:
     """Return one panel per set of other images, one row per training: the AUROC of its best score, clean and attacked.
 
     Lines are 95 % intervals, the dotted line is chance. The rows of detectors that look at no network say how easy a set
@@ -39,15 +40,12 @@ def attacked_scores(metrics: list[MetricRow], *, entries: list[str], labels: lis
     Args:
         metrics: rows of a union_detection evaluation, and of a detection one for the detectors.
         entries: the first network of each kind, from the top.
-        labels: what these kinds are called; the title says what stands before a colon.
         detectors: those that look at no network, below them.
 
     Raises:
-        ValueError: there are fewer labels than entries or more, or none of the networks has an AUROC under attack.
+        ValueError: none of the networks has an AUROC under attack.
     """
-    if len(entries) != len(labels):
-        raise ValueError(f"{len(entries)} entries have {len(labels)} labels")
-    panels = _panels(metrics, dict(zip(entries, labels, strict=True)), detectors)
+    panels = _panels(metrics, entries, detectors)
     if not panels:
         raise ValueError(f"no AUROC under attack of {', '.join(entries)}")
     counts = [len(rows) for rows in panels.values()]
@@ -64,11 +62,12 @@ def attacked_scores(metrics: list[MetricRow], *, entries: list[str], labels: lis
     return drawing.described(figure, _words(panels))
 
 
-def _panels(metrics: list[MetricRow], names: Mapping[str, str], detectors: Sequence[str]) -> dict[str, list[_Aurocs]]:
+def _panels(metrics: list[MetricRow], entries: Sequence[str], detectors: Sequence[str]) -> dict[str, list[_Aurocs]]:
     """Return {set: its rows, from the top} of the sets that were attacked."""
     clean, attacked, trivial = (_found(metrics, metric) for metric in ("auroc_clean", "auroc_union", "auroc"))
     panels: dict[str, list[_Aurocs]] = {}
-    for network, called in names.items():
+    for network in entries:
+        called = re.sub(r"_\d+$", "", network).replace("_", " ")
         for (entry, name), row in attacked.items():
             if entry == f"{network}+{BEST}":
                 panels.setdefault(name, []).append(_Aurocs(called, clean[entry, name], row))
@@ -109,7 +108,7 @@ def _panel(axes: Axes, title: str, rows: list[_Aurocs]) -> None:
 def _takeaway(panels: Mapping[str, list[_Aurocs]]) -> str:
     """Return what the trainings keep of the first set if both sides are attacked, in the order of the figure."""
     name, rows = next(iter(panels.items()))
-    kept = (f"{each.name.split(':')[0]} {auroc_words(each.attacked.value)}" for each in rows if each.attacked)
+    kept = (f"{each.name} {auroc_words(each.attacked.value)}" for each in rows if each.attacked)
     return f"AUROC on {name.replace('_', ' ')} with both sides attacked: {', '.join(kept)}"
 
 
