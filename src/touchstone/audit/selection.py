@@ -45,11 +45,13 @@ class Selection:
 
     @cached_property
     def evaluations(self) -> list[str]:
-        """The evaluations that the claims read, and those that may break them."""
+        """The evaluations that the claims and the gates of their variants read, and those that may break them."""
         every = list(self.plan.study["evaluations"])
         if not self.claims:
             return every
-        read = {each.rows.evaluation for criterion in self._criteria() for each in criterion.conditions.values()}
+        criteria, tried = list(self._criteria()), self.plan.study.settings.get("variants", {})
+        read = {each.rows.evaluation for criterion in criteria for each in criterion.conditions.values()}
+        read |= {gate["evaluation"] for one in criteria if one.id in tried for gate in tried[one.id]["gate"]}
         return [name for name in every if self.plan.study["evaluations"][name]["use"].split("/")[1] in read]
 
     def _criteria(self) -> Iterator[Criterion]:

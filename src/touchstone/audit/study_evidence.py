@@ -11,7 +11,7 @@ from touchstone.audit.selection import Selection
 from touchstone.provenance import archive, chain, code, sidecar_files, whole_files
 from touchstone.provenance.archive import Evidence
 from touchstone.report import packing
-from touchstone.settings.files import NAME, study_file
+from touchstone.settings.files import NAME, read_yaml, study_file
 
 KIND = "study"
 PARAMS = "params.yaml"
@@ -87,21 +87,34 @@ def _settings_files(written: str, folders: tuple[str, ...], root: Path) -> Itera
     """Yield the files that a study's settings come from: their names in the pack, and their paths.
 
     Raises:
-        ValueError: The study runs code of its own, or has a paper outside the project.
+        ValueError: The study runs code of its own, or has its base or a paper outside the project.
     """
     own = study_file(written, root)
     yield f"{STUDIES}/{own.stem}.yaml", own
+    if base := read_yaml(own).get("base"):
+        _check_inside(base)
+        yield (Path(base).as_posix() if Path(base).suffix else f"{STUDIES}/{base}.yaml"), study_file(base, root)
     if (root / PARAMS).is_file():
         yield PARAMS, root / PARAMS
     for folder in folders:
+        _check_inside(folder)
         paper = Path(folder)
-        if paper.is_absolute() or ".." in paper.parts:
-            raise ValueError(f"{folder}: is outside the project, so a pack cannot hold it; move it into the project")
         if any((root / paper).rglob("*.py")):
             reason = "brings Python code, which no reviewer should have to run; a pack holds data only"
             raise ValueError(f"{folder}: {reason}. Move its components into touchstone, or leave its claims out")
         for name in ("claims.yaml", "experiment.yaml"):
             yield (paper / name).as_posix(), root / paper / name
+
+
+def _check_inside(name: str) -> None:
+    """Raise ValueError if a path of a study's settings is outside the project."""
+    if is_outside(name):
+        raise ValueError(f"{name}: is outside the project, so a pack cannot hold it; move it into the project")
+
+
+def is_outside(name: str) -> bool:
+    """Return whether a path of a study's settings may lead out of the project."""
+    return name.startswith(("/", "~")) or ".." in Path(name).parts
 
 
 def about_study(evidence: Evidence) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from touchstone.audit.problems import (
 )
 from touchstone.audit.recomputation import Recomputation
 from touchstone.audit.selection import Selection
-from touchstone.audit.study_evidence import STUDIES, about_study
+from touchstone.audit.study_evidence import STUDIES, about_study, is_outside
 from touchstone.evaluations.statistics.margin_cells import CERTIFIED
 from touchstone.messages import first_line
 from touchstone.models.networks.programs import RISK
@@ -117,10 +117,12 @@ def _refuse_code(folder: Path) -> None:
             raise ValueError(
                 "plugins: the study brings Python code; verifying runs only the code that is installed here"
             )
-        papers = content.get("papers")
+        papers, base = content.get("papers"), content.get("base")
         for paper in papers if isinstance(papers, dict) else ():
-            if paper.startswith("/") or ".." in Path(paper).parts:
+            if is_outside(paper):
                 raise ValueError(f"papers: {paper} is outside the pack")
+        if isinstance(base, str) and is_outside(base):
+            raise ValueError(f"base: {base} is outside the pack")
 
 
 def _refuse_programs(path: Path, selection: Selection) -> None:

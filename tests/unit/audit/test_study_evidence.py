@@ -1,13 +1,20 @@
-"""A pack of a study whose files change while it is written."""
+"""What a pack of a study holds, and a study whose files change while it is written."""
 
+import json
+import shutil
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from touchstone.audit import study_evidence
+from projects import ROOT, write_study
+from touchstone.audit import study_evidence, verification
+from touchstone.audit.problems import Result
+from touchstone.audit.selection import Selection
+from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import sidecar_files
+from touchstone.settings.study import load
 
 
 def test_an_older_file_stays_if_the_new_pack_is_discarded(tmp_path, monkeypatch):
@@ -31,3 +38,58 @@ def test_an_older_file_stays_if_the_new_pack_is_discarded(tmp_path, monkeypatch)
 
     assert target.read_bytes() == b"older"
     assert [path.name for path in tmp_path.iterdir() if "pack" in path.name] == ["own.pack"]
+
+
+OF_BASE = {"title": "Another", "papers": {"fgsm": "smoke"}}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project with a study `first`, beside which a test writes one with a base."""
+    folder = tmp_path / "project"
+    write_study(folder, "first")
+    shutil.copy(ROOT / "params.yaml", folder)
+    return folder
+
+
+def written(project, base):
+    """Write the study `own` with a base."""
+    (project / "workflow/studies/own.yaml").write_text(json.dumps({"base": base, **OF_BASE}))
+
+
+@pytest.mark.parametrize("base", ["first", "workflow/studies/first.yaml"])
+def test_a_pack_holds_the_base_of_its_study(project, tmp_path, base):
+    written(project, base)
+    study, packed = load("own", project), tmp_path / "packed"
+    for name, file in study_evidence._settings_files("own", study.folders, project):
+        (packed / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, packed / name)
+
+    assert load("own", packed).settings == study.settings
+
+
+def test_a_base_outside_the_project_cannot_be_packed(project, tmp_path):
+    (project / "workflow/studies/first.yaml").rename(tmp_path / "first.yaml")
+    written(project, str(tmp_path / "first.yaml"))
+
+    with pytest.raises(ValueError, match=r"first\.yaml: is outside the project, so a pack cannot hold it; move it"):
+        list(study_evidence._settings_files("own", (), project))
+
+
+@pytest.mark.parametrize("base", ["/home/other/first.yaml", "../first.yaml", "~/first.yaml"])
+def test_a_pack_whose_base_is_outside_it_is_refused(project, base):
+    """Verify would read a file of whoever verifies."""
+    written(project, base)
+    result = Result()
+
+    about = {"study": "own", "claims": []}
+    assert verification._selection(about, project, result) is None
+    assert [problem.message for problem in result.problems] == [f"base: {base} is outside the pack"]
+
+
+def test_a_pack_of_a_claim_holds_what_the_gate_of_its_variants_reads():
+    study = load("fashion_mnist_multiverse", ROOT)
+    for claim, tried in study["variants"].items():
+        selection = Selection(Plan(study), (claim,))
+        read = {study["evaluations"][name]["use"].partition("/")[2] for name in selection.evaluations}
+        assert read >= {gate["evaluation"] for gate in tried["gate"]}, claim
