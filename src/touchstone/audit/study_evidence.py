@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from touchstone.provenance import archive, chain, code, sidecar_files, whole_fil
 from touchstone.provenance.archive import Evidence
 from touchstone.report import packing
 from touchstone.settings.files import NAME, read_yaml, study_file
+from touchstone.settings.study import Study
 
 KIND = "study"
 PARAMS = "params.yaml"
@@ -38,9 +39,11 @@ def write(
 
     Raises:
         ValueError: The study is not finished, a file does not match its sidecar or changed meanwhile, or the study runs
-            code of its own. A file that was there before stays as it is.
+            code of its own, or leaves the choice of its device open. A file that was there before stays as it is.
     """
     study = selection.plan.study
+    settings = dict(_settings_files(written, study.folders, root))
+    _check_device(study, settings.values())
     report = selection.report.output
     if not sidecar_files.sidecar_path(root / report).is_file():
         raise ValueError(f"{report}: there is no report yet; run the study first: touchstone run {written}")
@@ -48,7 +51,6 @@ def write(
     names = [file for file in sorted(selection.stated) if weights or selection.tasks[file].step not in NETWORKS]
     sidecars = [sidecar_files.sidecar_path(Path(file)).as_posix() for file in (*records, *names)]
     pages = [f"reports/{study.name}/{name}" for name in PAGES]
-    settings = dict(_settings_files(written, study.folders, root))
     every = {name: root / name for name in (*names, *dict.fromkeys(sidecars), *pages)} | settings
     if crate:
         from touchstone.audit import run_crate  # a verifier need not have the library
@@ -104,6 +106,17 @@ def _settings_files(written: str, folders: tuple[str, ...], root: Path) -> Itera
             raise ValueError(f"{folder}: {reason}. Move its components into touchstone, or leave its claims out")
         for name in ("claims.yaml", "experiment.yaml"):
             yield (paper / name).as_posix(), root / paper / name
+
+
+def _check_device(study: Study, files: Iterable[Path]) -> None:
+    """Raise ValueError if the first of some settings files that names a device leaves the choice to the machine."""
+    named = ((file, (read_yaml(file).get("compute") or {}).get("device")) for file in files)
+    file, device = next((pair for pair in named if pair[1]), (None, ""))
+    if device == "auto":
+        raise ValueError(
+            f"{file}: compute.device is auto, which may be another device where the pack is verified. Write the one that"
+            f" the study ran on, device: {study['study']['device']}; nothing is computed again"
+        )
 
 
 def _check_inside(name: str) -> None:

@@ -1,6 +1,7 @@
 """What a pack of a study holds, and a study whose files change while it is written."""
 
 import json
+import re
 import shutil
 from itertools import count
 from pathlib import Path
@@ -93,3 +94,25 @@ def test_a_pack_of_a_claim_holds_what_the_gate_of_its_variants_reads():
         selection = Selection(Plan(study), (claim,))
         read = {study["evaluations"][name]["use"].partition("/")[2] for name in selection.evaluations}
         assert read >= {gate["evaluation"] for gate in tried["gate"]}, claim
+
+
+def test_a_study_whose_device_the_machine_chooses_is_not_packed(project, tmp_path):
+    """On another machine it has other settings, and verify would accuse its honest author."""
+    file = write_study(project, "own", compute={"device": "auto"})
+    study = load("own", project)
+
+    advice = (
+        f"{re.escape(str(file))}: compute.device is auto, .*device: {study['study']['device']}; nothing is computed"
+    )
+    with pytest.raises(ValueError, match=advice):
+        study_evidence.write(Selection(Plan(study)), "own", tmp_path / "own.pack", root=project)
+    assert load("own", project).settings == load(str(write_study(project, "own")), project).settings
+
+
+def test_a_study_that_names_its_device_is_packed_whatever_the_defaults_say(project):
+    (project / "params.yaml").write_text("compute: {device: auto}\n")
+    files = [write_study(project, "own", compute={"device": "cpu"}), project / "params.yaml"]
+
+    study_evidence._check_device(load("own", project), files)
+    with pytest.raises(ValueError, match=r"params\.yaml: compute.device is auto"):
+        study_evidence._check_device(load("own", project), files[::-1])
