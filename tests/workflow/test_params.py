@@ -131,8 +131,8 @@ MISTAKES = {
     "outliers changed from what is tested on": ("examples: {hazy: {use: corruption, of: textures, kind: contrast, severity: 3}}\nclassifiers: {cnn_oe_0: {outliers: [hazy]}}", "change.classifiers.cnn_oe_0.outliers: hazy is of the family of textures", ""),
     "outliers changed as a test set is": ("examples: {hazy: {use: corruption, of: digits_train, kind: contrast, severity: 1}}\nclassifiers: {cnn_oe_0: {outliers: [hazy]}}", "change.classifiers.cnn_oe_0.outliers: hazy is of the family of corrupted_gaussian_noise", "made by data/corruption"),
     "fitting on calibration data": ("detectors: {pixel_mahalanobis: {fit: digits_calibration}}", "change.detectors.pixel_mahalanobis.fit: digits_calibration gives the thresholds (data.calibration)", ""),
-    "a network's thresholds from test data": ("classifiers: {cnn_known_0: {calibration: digits_test}}", "change.classifiers.cnn_known_0.calibration: digits_test is tested on", ""),
-    "fitting on a network's calibration data": ("detectors: {gradient_network_split_0: {fit: known_0_calibration}}", "change.detectors.gradient_network_split_0.fit: known_0_calibration gives the thresholds (classifiers.cnn_known_0.calibration)", ""),
+    "a network's thresholds from test data": ("classifiers: {cnn_known_5: {calibration: digits_test}}", "change.classifiers.cnn_known_5.calibration: digits_test is tested on", ""),
+    "fitting on a network's calibration data": ("detectors: {gradient_network_split_5: {fit: known_5_calibration}}", "change.detectors.gradient_network_split_5.fit: known_5_calibration gives the thresholds (classifiers.cnn_known_5.calibration)", ""),
     "a seed twice": ("classifiers: {cnn: {seeds: [0, 0, 1]}}", "change.classifiers.cnn.seeds: names a seed twice", ""),
 }  # fmt: skip
 
@@ -239,7 +239,7 @@ def test_a_set_with_its_own_use_replaces_the_shared_one(project):
 
 def test_roles_are_filled_from_the_shared_ones(project):
     assert changed(project)["claims"]["T1"] == {
-        "net": "cnn", "defence": "routed", "attack": "pgd_10", "examples": "digits_attacked",
+        "net": "cnn", "defence": "routed", "always": "translated", "attack": "pgd_10", "examples": "digits_attacked",
     }  # fmt: skip
 
 

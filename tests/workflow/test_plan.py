@@ -369,11 +369,11 @@ def test_evaluations_at_a_threshold_get_the_scores_of_the_images_that_gave_it(pl
 def test_a_network_with_calibration_images_of_its_own_has_the_scores_of_these(plan):
     (cell, *_) = plan.questions.cells("evasion", ("calibration_scores",))
 
-    file, calibration = plan.questions._calibration(Net("cnn_known_0", 0), "msp_split")
+    file, calibration = plan.questions._calibration(Net("cnn_known_5", 5), "msp_split")
 
     assert cell.facts["examples"] == "digits_calibration"
-    assert calibration == Set("known_0_calibration")
-    assert file == plan.layout.scores_of(Net("cnn_known_0", 0), "msp_split", calibration)
+    assert calibration == Set("known_5_calibration")
+    assert file == plan.layout.scores_of(Net("cnn_known_5", 5), "msp_split", calibration)
 
 
 def test_no_job_asks_for_what_a_defence_cannot_give(plan):
@@ -413,15 +413,15 @@ def test_a_router_may_read_an_encoder_instead_of_the_classifier(plan):
 
 def test_a_detector_may_learn_on_another_network_of_the_same_seed_else_of_its_first(plan):
     def fit(split):
-        return about(plan, "fit", Net("cnn_known_2", 2), f"gradient_network_split_{split}").inputs
+        return about(plan, "fit", Net("cnn_known_7", 7), f"gradient_network_split_{split}").inputs
 
     def outputs(entry, seed, examples):
         return plan.layout.outputs_of(Net(entry, seed), Set(examples))
 
-    assert fit(2)["fit_outputs"] == outputs("cnn_seen_2", 2, "seen_2_fit")
-    if f"{FOLDER}/detect/cnn_known_2.2/detectors/cnn_known_2.2/gradient_network_split_0.safetensors" in plan.tasks:
-        assert fit(0)["fit_outputs"] == outputs("cnn_seen_0", 0, "seen_0_fit")  # cnn_seen_0 has seed 0 only
-    assert fit(2)["outputs"] == outputs("cnn_known_2", 2, "known_2_calibration")
+    assert fit(7)["fit_outputs"] == outputs("cnn_seen_7", 7, "seen_7_fit")
+    if f"{FOLDER}/detect/cnn_known_7.7/detectors/cnn_known_7.7/gradient_network_split_5.safetensors" in plan.tasks:
+        assert fit(5)["fit_outputs"] == outputs("cnn_seen_5", 5, "seen_5_fit")  # cnn_seen_5 has seed 5 only
+    assert fit(7)["outputs"] == outputs("cnn_known_7", 7, "known_7_calibration")
 
 
 def test_a_network_without_its_own_calibration_set_takes_the_studys(plan):

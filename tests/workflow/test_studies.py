@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PINNED = "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"  # of sklearn_digits
 JOBS = {
     "fashion_mnist": 351,
-    "fashion_mnist_multiverse": 275,
+    "fashion_mnist_multiverse": 278,
     "fashion_mnist_resnet": 376,
     "mnist": 196,
     "cifar10": 95,
