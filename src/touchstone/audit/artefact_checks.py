@@ -14,6 +14,7 @@ from touchstone.audit.artefact_comparison import (
     compare_with_recomputation,
     compare_with_training,
 )
+from touchstone.audit.metric_comparison import PROBED
 from touchstone.audit.problems import BUDGET, PLAN, RECOMPUTATION, Result, counted
 from touchstone.audit.recomputation import BY_ROW, KINDS, MARGINS, Recomputation
 from touchstone.audit.study_evidence import NETWORKS
@@ -38,6 +39,7 @@ class Counts:
         exact: Recomputed artefacts that are equal to the last bit.
         close: Recomputed artefacts that are equal within their tolerance.
         ties: Predictions that rounding decides.
+        loose: Detectors and probes that are close only by the bound for those of another processor.
         unfitted: Detectors and probes that were not drawn to be trained here.
         sampled: Recomputed artefacts of which only a sample of the rows was computed.
         absent: Networks that are not in the pack.
@@ -49,6 +51,7 @@ class Counts:
     exact: int = 0
     close: int = 0
     ties: int = 0
+    loose: int = 0
     unfitted: int = 0
     sampled: int = 0
     absent: set[str] = field(default_factory=set)
@@ -59,6 +62,7 @@ class Counts:
         self.exact += closeness_.exact
         self.close += not closeness_.exact
         self.ties += closeness_.ties
+        self.loose += closeness_.loose
 
 
 def check_artefacts(reader: Recomputation, result: Result) -> Counts:
@@ -185,6 +189,12 @@ def _say_what_was_proved(counts: Counts, result: Result) -> None:
             f"the other {rows['unsearched']:,} margins: {MARGINS} of a file, drawn at random, were searched again; --share 1"
             " searches all"
         )
+    if counts.loose:
+        trained = f"{counts.loose:,} of the detectors and probes"
+        result.trusted.append(
+            f"that {trained} were trained on another processor or by other code, as their records say: only so may they"
+            f" differ from those trained here, scores by {closeness.FITTED:g} of their spread and rows by {PROBED:g}"
+        )
     tied = f"; {counts.ties:,} of them are so close to a tie that rounding decides" if counts.ties else ""
     steps = {
         "attack": f"the rows and labels of {counted(files['attack'], 'attacked set')} ({rows['attack']:,} images) are those"
@@ -198,7 +208,7 @@ def _say_what_was_proved(counts: Counts, result: Result) -> None:
         "fit": f"the thresholds of {counted(files['fit'], 'detector')} are the calibration images' quantiles",
         "score": f"{rows['score']:,} scores in {counted(files['score'], 'file')} are what the detectors give",
         "measure": f"{rows['measure']:,} margins in {counted(files['measure'], 'file')} are what the same search gives",
-        "evaluate": f"the rows of {counted(files['evaluate'], 'evaluation')} follow from predictions, scores and margins",
+        "evaluate": f"the rows of {counted(files['evaluate'], 'evaluation')} follow from the files that they read",
     }
     result.proved += [sentence for step, sentence in steps.items() if files[step]]
     if counts.exact + counts.close:

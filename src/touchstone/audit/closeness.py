@@ -1,6 +1,7 @@
 """Whether an artefact equals its recomputation: exactly, or within what another processor changes.
 
-No bound depends on what the artefact's author says of a processor. docs/verify.md has the bounds and their measurement.
+Only the bounds of what was trained, a detector or a probe, depend on what a record says of a processor or of code.
+docs/verify.md has the bounds and their measurement.
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ class Closeness(NamedTuple):
     Attributes:
         exact: Whether they are equal to the last bit.
         ties: How many predictions are within the tolerance of a tie, so that rounding may have chosen either class.
+        loose: Whether it is close only by the bound for what was trained on another processor, as its record says.
     """
 
     exact: bool
     ties: int = 0
+    loose: bool = False
 
 
 def compare(stated: Any, computed: Any, detectors: tuple[Detector, Detector] | None = None) -> Closeness:

@@ -30,6 +30,12 @@ from touchstone.provenance import archive, code
 from touchstone.settings.files import read_yaml
 from touchstone.settings.study import Study, load
 
+# What an evaluation reads that nobody can compute again.
+RECORDED = {
+    "evaluations/effort": "the numbers of passes that attacks took: only the attacks counted them",
+    "evaluations/training_length": "the accuracies after each epoch of a training: only the training measured them",
+}
+
 
 @dataclass(frozen=True)
 class Options:
@@ -185,8 +191,8 @@ def _say_what_is_trusted(selection: Selection, records: chain_checks.Records, op
     }
     if absent := sorted(folders - options.raw.keys()):
         say(f"that the clean images and labels are those of {', '.join(absent)}: bring the raw files, --raw FOLDER")
-    if any(task.settings["component"]["use"] == "evaluations/effort" for task in tasks if task.step == "evaluate"):
-        say("the numbers of passes that attacks took: only the attacks counted them")
+    asked = {task.settings["component"]["use"] for task in tasks if task.step == "evaluate"}
+    result.trusted += [sentence for use, sentence in RECORDED.items() if use in asked]
     methods = {task.settings["component"]["use"].split("/")[1] for task in tasks if task.step == "measure"}
     if not all(method.startswith(CERTIFIED) for method in methods):
         say("that no other search finds nearer points: each margin is an upper bound, as a robust number is")
