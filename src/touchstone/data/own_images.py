@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from touchstone.data.ingest import user_images as own
 from touchstone.data.ingest.example_notes import prepared
 from touchstone.data.ingest.splits import rows_of_part, stratified_order
 from touchstone.data.ingest.user_folder import files_in
-from touchstone.data.ingest.user_pictures import Shaping
+from touchstone.data.ingest.user_pictures import Shaping, is_picture
 from touchstone.messages import nearest
 from touchstone.records.damage import DamagedFile
 from touchstone.records.nouns import Array, ExampleSet
@@ -37,7 +38,8 @@ def own_images(
 ) -> ExampleSet:
     """Return the user's images in `folder`, (N, C, H, W).
 
-    example_ids are rows by name. Sets from different places of one source share no id.
+    example_ids are rows by name. Sets from different places of one source share no id. If two places have a class
+    folder of the same name, such as train/tulip and test/tulip, both number the classes of both.
 
     Args:
         folder: of the raw files: one folder of pictures per class, or one .npz or .safetensors file.
@@ -54,13 +56,16 @@ def own_images(
 
     Raises:
         DamagedFile: If a file is not whole; the message names it.
-        ValueError: If the settings do not fit the files.
+        ValueError: If the settings do not fit the files, or if a part is asked of images without labels.
     """
     if (height is None) != (width is None):
         raise ValueError("height and width: set both or neither")
+    if part != "all" and not labelled:
+        raise ValueError(f"part: {part} is stratified by class, and labelled: false gives none; leave one of them out")
     place = folder if inside is None else _inside(folder, inside)
-    files = own.own_images(place, classes or (), labelled=labelled)
-    if labelled and part != "all":
+    others = _class_folders(folder, place) if labelled and not classes and place.is_dir() else []
+    files = own.own_images(place, classes or (), labelled=labelled, others=others)
+    if part != "all":
         rows = rows_of_part(files.labels, SHARES, part, seed=split_seed, limit=limit)
     else:
         rows = np.sort(stratified_order(files.labels, split_seed)[:limit])
@@ -89,6 +94,18 @@ def _ids(folder: Path, place: Path, files: own.OwnImages, rows: Array) -> Array:
         return np.array([order[files.pictures[row]] for row in rows], np.int64)
     before = [number for path, number in order.items() if path == place or place in path.parents]
     return rows + (1 + before[0]) * MOST_ROWS
+
+
+def _class_folders(folder: Path, place: Path) -> list[set[str]]:
+    """Return the names of the folders in each other folder of the source that has pictures below them."""
+    below: defaultdict[Path, set[str]] = defaultdict(set)
+    for path in filter(is_picture, files_in(folder)):
+        names = path.relative_to(folder).parts[:-1]
+        for depth, name in enumerate(names):
+            below[folder.joinpath(*names[:depth])].add(name)
+    return [
+        names for other, names in below.items() if place not in (other, *other.parents) and other not in place.parents
+    ]
 
 
 def _inside(folder: Path, name: str) -> Path:

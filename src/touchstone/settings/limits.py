@@ -11,6 +11,7 @@ from touchstone.settings.sections import on_pipelines
 
 LARGEST = 1_000_000  # of any number that CEILINGS does not name; the smallest is its negative
 CEILINGS = dict.fromkeys(("seed", "seeds", "split_seed", "bootstrap_seed"), 2**32 - 1)
+CEILINGS["rows"] = 2**63 - 1  # example_ids, which own_images numbers from 10^9 in files of arrays
 ENTRIES = 500  # in a section
 ITEMS, SEEDS = 1_000, 100  # in a list
 LETTERS = 60  # in a name; the name of a file consists of several names

@@ -158,7 +158,9 @@ def _times(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def own_images(folder: Path, classes: Iterable[str] = (), *, labelled: bool = True) -> OwnImages:
+def own_images(
+    folder: Path, classes: Iterable[str] = (), *, labelled: bool = True, others: Iterable[set[str]] = ()
+) -> OwnImages:
     """Return the user's images in a folder or an array file.
 
     Pictures are in one folder per class. If all folders have whole numbers as names, these are the classes' numbers.
@@ -168,6 +170,8 @@ def own_images(folder: Path, classes: Iterable[str] = (), *, labelled: bool = Tr
         folder: with pictures or a single array file; or an array file.
         classes: names of the class folders, in the order of the model's classes.
         labelled: False: pictures may be in any folder, and labels are -1.
+        others: the class folders of other parts of the data set. Those of a part that has one of the same name are
+            numbered, too, unless there are `classes`.
 
     Raises:
         DamagedFile: If files or classes are missing, or if the folders are parts of a data set and no classes.
@@ -199,7 +203,7 @@ def own_images(folder: Path, classes: Iterable[str] = (), *, labelled: bool = Tr
     order = tuple(classes)
     if not order:
         _refuse_parts(folder, places)
-    order = _classes(sorted(set(folders)), order, folder)
+    order = _classes(sorted(_joined(set(folders), () if order else others)), order, folder)
     numbers = {name: number for number, name in enumerate(order) if name}
     labels = np.array([numbers[name] for name in folders], np.int64)
     return OwnImages(labels, order, names, tuple(pictures), skipped=skipped)
@@ -247,6 +251,14 @@ def _refuse_parts(folder: Path, places: list[Path]) -> None:
             f"{has if alike else ''}. Give one of them, such as {folder / tested}; if they are the classes, list them as"
             f" classes (--classes {','.join(parts[:SHOWN])})"
         )
+
+
+def _joined(names: set[str], others: Iterable[set[str]]) -> set[str]:
+    """Return names, with those of all sets that share one of them, directly or through another set."""
+    others = list(others)
+    while more := [other for other in others if other & names and not other <= names]:
+        names = names.union(*more)
+    return names
 
 
 def _classes(folders: list[str], order: tuple[str, ...], folder: Path) -> tuple[str, ...]:

@@ -1,0 +1,54 @@
+"""Sets of the user's own images: classes, ids and parts, whichever place of a source they are read from."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from touchstone.data.own_images import own_images
+from touchstone.settings.limits import largest
+
+
+def write(folder, names):
+    for value, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((4, 4), 10 * value, np.uint8)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        ({"train": "daisy rose tulip", "test": "daisy tulip"}, {"train": [0, 1, 2], "test": [0, 2]}),
+        ({"train": "daisy rose", "test": "rose tulip"}, {"train": [0, 1], "test": [1, 2]}),
+        ({"train": "a b", "test": "b c", "val": "c d"}, {"train": [0, 1], "test": [1, 2], "val": [2, 3]}),
+        ({"train": "0 2 10", "test": "2 10"}, {"train": [0, 2, 10], "test": [2, 10]}),
+        ({"train": "daisy rose", "other/faces": "boats cars"}, {"train": [0, 1], "other/faces": [0, 1]}),
+        ({"train": "bus train", "test": "train"}, {"train": [0, 1], "test": [1]}),
+    ],
+)
+def test_classes_have_the_same_number_in_every_part_of_a_source(tmp_path, names, labels):
+    write(tmp_path, [f"{part}/{name}/1.png" for part, words in names.items() for name in words.split()])
+
+    read = {part: sorted(own_images(tmp_path, inside=part).labels.tolist()) for part in names}
+
+    assert read == labels
+
+
+def test_classes_that_are_given_are_the_only_ones(tmp_path):
+    write(tmp_path, ["train/daisy/1.png", "train/tulip/1.png", "test/rose/1.png", "test/tulip/1.png"])
+
+    assert own_images(tmp_path, inside="train", classes=["tulip", "daisy"]).labels.tolist() == [1, 0]
+
+
+def test_rows_of_a_file_inside_a_source_can_be_left_out_by_their_ids(tmp_path):
+    for name in ("train", "test"):
+        np.savez(tmp_path / f"{name}.npz", images=np.zeros((3, 4, 4)), labels=np.arange(3))
+
+    assert own_images(tmp_path, inside="train.npz").example_ids.max() <= largest("rows")
+
+
+def test_a_part_of_images_without_labels_is_refused(tmp_path):
+    write(tmp_path, ["1.png", "2.png"])
+
+    with pytest.raises(ValueError, match="part: fit is stratified by class, and labelled: false gives none"):
+        own_images(tmp_path, labelled=False, part="fit")
