@@ -13,11 +13,14 @@ Settings = Mapping[str, Any]  # of an entry of examples: its "use", and its "sou
 
 def sources_of(names: Collection[str], examples: Mapping[str, Settings]) -> set[str]:
     """Return the sources of sets, followed through the sets that they are made of."""
-    return {entry["source"] for entry in (_root(examples[name], examples) for name in names) if entry.get("source")}
+    roots = [examples[way_to(name, examples)[0]] for name in names]
+    return {entry["source"] for entry in roots if entry.get("source")}
 
 
-def _root(entry: Settings, examples: Mapping[str, Settings]) -> Settings:
-    return _root(examples[entry["of"]], examples) if entry.get("of") else entry
+def way_to(name: str, examples: Mapping[str, Settings]) -> list[str]:
+    """Return the sets that lead to a set, each made of the one before: the original first, the set itself last."""
+    origin = examples[name].get("of")
+    return [*(way_to(origin, examples) if origin else ()), name]
 
 
 def family(name: str, examples: Mapping[str, Settings], trained: Collection[str]) -> dict[str, str]:
@@ -29,7 +32,7 @@ def family(name: str, examples: Mapping[str, Settings], trained: Collection[str]
     Args:
         name: of the set.
         examples: the entries of the study's section.
-        trained: the sources that networks are trained on. They are no marks, so unchanged rows of them have none.
+        trained: the sources that a network is trained on. They are no marks, so unchanged rows of them have none.
 
     Returns:
         Mark -> how messages say it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product, takewhile
 from typing import Any
 
 from touchstone.settings import families
@@ -27,6 +28,7 @@ def leaks(resolved: dict[str, Any]) -> Iterator[Problem]:
                 reason = f"{entry['train']} is also the training set; use another set"
                 yield Problem((section, name, "validation"), reason)
     yield from _familiar_outliers(resolved, tested)
+    yield from _chosen_and_judged(resolved)
 
 
 def _tested(resolved: dict[str, Any]) -> dict[str, str]:
@@ -74,14 +76,13 @@ def _seen_and_tested(resolved: dict[str, Any], tested: dict[str, str]) -> Iterat
 def _familiar_outliers(resolved: dict[str, Any], tested: dict[str, str]) -> Iterator[Problem]:
     """Yield outliers of a kind that is tested on: images like those that a network was trained on are not unknown."""
     examples = resolved["examples"]
-    trained = {entry["train"] for entry in resolved["classifiers"].values() if entry["train"]}
-    sources = families.sources_of(trained, examples)
-    tested_marks = {name: families.family(name, examples, sources) for name in tested}
     for section in TRAINED:
         for name, entry in resolved[section].items():
+            sources = families.sources_of([entry["train"]], examples) if entry["outliers"] else set()
             for outliers in entry["outliers"]:
                 marks = families.family(outliers, examples, sources)
-                for test, others in tested_marks.items():
+                for test in tested:
+                    others = families.family(test, examples, sources)
                     if outliers != test and (shared := [marks[mark] for mark in marks if mark in others]):
                         reason = (
                             f"{outliers} is of the family of {test}, which evaluations.{tested[test]} tests on: both are"
@@ -89,3 +90,41 @@ def _familiar_outliers(resolved: dict[str, Any], tested: dict[str, str]) -> Iter
                         )
                         yield Problem((section, name, "outliers"), reason)
                         break
+
+
+def _chosen_and_judged(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the sets on which an evaluation chooses a score and that share images with a set that it judges."""
+    examples = resolved["examples"]
+    for name, entry in resolved["evaluations"].items():
+        chosen_on = [*entry.get("choice_id", ()), *entry.get("choice_sets", ())]
+        judged = [one for one in entry["examples"] if one not in chosen_on]
+        for chosen, other in product(chosen_on, judged):
+            if at := _shared(chosen, other, examples):
+                reason = f"{chosen} shares images with {other}, and evaluations.{name} chooses a score on the first"
+                yield Problem(("examples", at), f"{reason} and judges it on the second; choose on other images")
+                break
+
+
+def _shared(one: str, other: str, examples: dict[str, Any]) -> str:
+    """Return the last set on the way to a set from which on it shares images with another set; "" if it shares none.
+
+    Sets of different origins share none: only the job that prepares them can compare their images.
+    """
+    ways = [families.way_to(name, examples) for name in (one, other)]
+    common = sum(1 for _ in takewhile(lambda pair: examples[pair[0]] == examples[pair[1]], zip(*ways, strict=False)))
+    if not common or _disjoint(*(examples[way[common]] for way in ways if len(way) > common)):
+        return ""
+    return ways[0][min(common, len(ways[0]) - 1)]
+
+
+def _disjoint(*steps: dict[str, Any]) -> bool:
+    """Return whether two sets that are made of one set certainly share no image."""
+    if len(steps) < 2 or steps[0]["use"] != steps[1]["use"]:
+        return False
+    first, second = steps
+    if first["use"] == "data/class_split":
+        return bool(first["split"] == second["split"] and first["part"] != second["part"])
+    if first["use"] != "data/subset" or first["split_seed"] != second["split_seed"]:
+        return False
+    first, second = sorted(steps, key=lambda step: step["skip"])
+    return bool(first["skip"] + first["count"] <= second["skip"])

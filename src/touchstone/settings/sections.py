@@ -78,7 +78,7 @@ MODELS = ("classifiers", "defences")
 MEASURED = (*MODELS, "translators", "attacks", "detectors")  # what numbers on a set are about
 LABEL: dict[str, tuple[str, ...]] = {"label": ("confounding",)}
 NAMED = LABEL | {  # what evaluations and figures name besides their references
-    **dict.fromkeys(("id_examples", "examples", "sets"), ("examples",)),
+    **dict.fromkeys(("id_examples", "choice_id", "choice_sets", "examples", "sets"), ("examples",)),
     **dict.fromkeys(("own_probabilities", "leaders", "random", "baseline"), MODELS),
     **dict.fromkeys(("classifier", "classifiers", "entry", "entries", "about", "oracle"), MODELS),
     **dict.fromkeys(("high", "low", "learned", "turned"), ("detectors",)),
