@@ -110,17 +110,25 @@ def _record_places(layer: Layer, problems: Problems) -> None:
 
 
 def _without_groups(sections: dict[str, Any], groups: Roles, draft: Draft, problems: Problems) -> dict[str, Any]:
-    """Return the changes of a study, those of a group given to each of its entries."""
+    """Return the changes of a study, those of a group given to each of its entries; an entry's own change comes last."""
     changes: dict[str, Any] = {}
     for section, blocks in sections.items():
-        entries, changes[section] = draft.blocks.get(section, {}), {}
+        entries = draft.blocks.get(section, {})
+        of_groups: dict[str, Any] = {}
+        own: dict[str, Any] = {}
         for name, block in blocks.items():
             members = [] if name in entries or name not in groups else groups[name].entries
             known = [member for member in members if member in entries]
             for member, key in product(known, block if isinstance(block, dict) else ()):
-                problems.written((section, member, key), problems.own, ("change", section, name, key))
-            given = {member: merged(block, blocks.get(member, {})) for member in known}
-            changes[section] |= given or {name: block}
+                if key not in (blocks.get(member) or {}):
+                    problems.written((section, member, key), problems.own, ("change", section, name, key))
+            for member in known:
+                of_groups[member] = merged(of_groups[member], block) if member in of_groups else block
+            if not known:
+                own[name] = block
+        changes[section] = of_groups | {
+            name: merged(of_groups[name], block) if name in of_groups else block for name, block in own.items()
+        }
     return changes
 
 
