@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from touchstone import registry
+from touchstone.messages import nearest
 from touchstone.registry import Component
 from touchstone.settings.files import NAME
 from touchstone.settings.problems import Problems
@@ -115,9 +116,18 @@ def with_defaults(
             for key in fitting.keys() - block.keys():
                 problems.record_origin((section, name, key), (section, DEFAULTS, key))
             entries[name] = fitting | block
-    for key in own.keys() - taken if entries else ():
-        problems.add((section, DEFAULTS, key), f"no entry of {section} has this setting; remove it")
+    for key in defaults.keys() - taken - {"use"}:
+        if key in own and entries:
+            problems.add((section, DEFAULTS, key), f"no entry of {section} has this setting; remove it")
+        elif not (known := _known(kind)) & {key}:
+            problems.add((section, DEFAULTS, key), f"no entry of {section} can have this setting.{nearest(key, known)}")
     return entries
+
+
+def _known(kind: Section) -> set[str]:
+    """Return the settings that entries of a section can have, whatever their component."""
+    components = [registry.component(folder, name) for folder in kind.folders for name in registry.names(folder)]
+    return {*kind.settings, *kind.references, *(key for component in components for key in component.settings)}
 
 
 def takes(kind: Section, component: Component | None, key: str) -> bool:

@@ -83,6 +83,15 @@ def test_a_default_that_no_entry_takes_is_refused(draft):
     )
 
 
+def test_a_default_of_params_yaml_that_no_component_has_is_refused(draft):
+    params = "scale: {translators: {learning_rate: 0.003, batch_size: 8}, classifiers: {outlier_batch_size: 2}}\n"
+    assert draft(params=params)  # this study has neither translators nor outliers; another has
+
+    text = mistakes(draft, params="scale: {translators: {learning_rat: 0.003}}\n")
+    assert "params.yaml:1: scale.translators.learning_rat: no entry of translators can have this setting" in text
+    assert "Did you mean learning_rate?" in text
+
+
 def test_roles_become_the_entries_that_play_them(draft):
     evaluations = draft().blocks["evaluations"]
 
