@@ -12,6 +12,7 @@ from touchstone.messages import nearest
 from touchstone.registry import Component
 from touchstone.settings.files import NAME, Place
 from touchstone.settings.limits import most, wrong_name
+from touchstone.settings.passed_data import not_passed
 from touchstone.settings.problems import Problems
 from touchstone.settings.references import read_reference
 from touchstone.settings.sections import FILE_REFERENCES, FILE_SETTINGS, Section
@@ -142,7 +143,10 @@ class EntryReader:
             return None
         for folder in folders:
             if block["use"] in registry.names(folder):
-                return registry.component(folder, block["use"])
+                component = registry.component(folder, block["use"])
+                if reason := not_passed(component):
+                    self.problems.add((*place, "use"), reason)
+                return component
         use = shown(block["use"]).strip('"')
         reason = f"no {folders[0]}/{use}.py. There are {', '.join(names)}.{nearest(use, names)}"
         self.problems.add((*place, "use"), reason + self._plugin_hint(folders, use))

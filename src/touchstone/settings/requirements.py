@@ -74,6 +74,16 @@ def attacked_classifiers(translators: Entries) -> Iterator[Problem]:
         yield from _mismatch(place, needed, entry["classifier"], "must name an entry of classifiers", idle)
 
 
+def outliers(classifiers: Entries, translators: Entries) -> Iterator[Problem]:
+    """Yield the trainings that lack the outliers that their objective reads, and those that name outliers in vain."""
+    for section, entries in (("classifiers", classifiers), ("translators", translators)):
+        for name, entry in entries.items():
+            needed = "outliers" in registry.used(entry["use"]).data
+            idle = f"{entry['use']}.py reads no outliers; leave them out"
+            missing = f"{entry['use']}.py reads outliers: must name entries of examples"
+            yield from _mismatch((section, name, "outliers"), needed, entry["outliers"], missing, idle)
+
+
 def static_networks(classifiers: Entries, translators: Entries) -> Iterator[Problem]:
     """Yield the objectives that attack other networks and lack them, name them in vain, or need one another."""
     for name, entry in classifiers.items():

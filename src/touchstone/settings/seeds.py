@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from touchstone.messages import nearest
 from touchstone.settings.problems import Problem
 from touchstone.settings.values import words
 
-SEEDED = ("classifiers", "translators", "defences", "evaluations")
+NETWORKS = ("classifiers", "translators", "defences")
+SEEDED = (*NETWORKS, "evaluations")
 
 
 def shift(resolved: dict[str, Any]) -> int:
@@ -32,13 +33,20 @@ def shift(resolved: dict[str, Any]) -> int:
 
 
 def give_to_claims(
-    wanted: Mapping[str, list[int]], claims: dict[str, Any], resolved: dict[str, Any]
+    wanted: Mapping[str, list[int]],
+    claims: dict[str, Any],
+    components: Mapping[str, Collection[str]],
+    resolved: dict[str, Any],
 ) -> Iterator[Problem]:
     """Give every network that a claim is about the seeds that the study wants for the claim, besides its own.
+
+    Defences and evaluations that list seeds of their own get them, too: the defences that the claim is about, and the
+    evaluations of its networks with a component that its numbers come from.
 
     Args:
         wanted: claim -> seeds.
         claims: the casts of all claims, as written.
+        components: claim -> the components of the evaluations that its numbers come from.
         resolved: the settings, before `shift`.
 
     Yields:
@@ -53,10 +61,14 @@ def give_to_claims(
         named = set(words(cast))
         for name in named & resolved["defences"].keys():
             defence = resolved["defences"][name]
-            named |= set(words([defence["classifier"], defence["translator"]]))
-        for section in ("classifiers", "translators"):
-            for name in named & resolved[section].keys():
-                entry = resolved[section][name]
+            named |= set(words([defence["classifier"], defence["translator"], defence["encoder"]]))
+        entries = [resolved[section][name] for section in NETWORKS for name in named & resolved[section].keys()]
+        for question in resolved["evaluations"].values():
+            about = named.intersection([*question["classifiers"], *question["rivals"]])
+            if about and question["use"].partition("/")[2] in components.get(claim, ()):
+                entries.append(question)
+        for entry in entries:
+            if entry["seeds"]:
                 entry["seeds"] = sorted({*entry["seeds"], *more})
 
 

@@ -35,6 +35,7 @@ from touchstone.settings.requirements import (
     fitting_data,
     idle,
     inputs,
+    outliers,
     read_data,
     scored_data,
     static_networks,
@@ -112,7 +113,11 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     problems.stop()
     problems.extend(chains(resolved["examples"]), inputs(resolved["examples"]))
     problems.stop()
-    problems.extend(seeds.give_to_claims(files.seeds, draft.blocks.get("claims") or {}, resolved))
+    components = {
+        claim: {condition.rows.evaluation for condition in criterion.conditions.values()}
+        for claim, criterion in files.book.criteria.items()
+    }
+    problems.extend(seeds.give_to_claims(files.seeds, draft.blocks.get("claims") or {}, components, resolved))
     problems.stop()
     first_seed = seeds.shift(resolved)
     seeds.inherit(resolved)
@@ -120,6 +125,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     problems.extend(
         attacked_classifiers(resolved["translators"]),
         static_networks(resolved["classifiers"], resolved["translators"]),
+        outliers(resolved["classifiers"], resolved["translators"]),
         fitting_data(resolved["detectors"]),
         scored_data(resolved["detectors"]),
         read_data(resolved, written),

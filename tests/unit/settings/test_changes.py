@@ -38,6 +38,17 @@ def test_the_name_of_a_group_stands_for_all_its_entries_and_an_entry_wins_over_i
     assert epochs(study, VARIANTS) == [44, 3, 44, 44, 44]
 
 
+@pytest.mark.parametrize("groups_first", [True, False])
+def test_changes_of_groups_come_before_those_of_their_entries_and_add_up(loaded, groups_first):
+    groups = {"variants": {"epochs": 15}, "aloe": {"batch_size": 32}}
+    own = {"cnn_aloe": {"learning_rate": 0.1}}
+    study = loaded(change={"classifiers": groups | own if groups_first else own | groups})
+
+    assert epochs(study, VARIANTS) == [15] * 5
+    changed = study["classifiers"]["cnn_aloe"]
+    assert (changed["batch_size"], changed["learning_rate"]) == (32, 0.1)
+
+
 def test_a_mistake_in_the_change_of_a_group_is_told_where_it_is_written(loaded):
     with pytest.raises(
         ParamsError, match=r"mine\.yaml:\d+: change\.classifiers\.variants\.epoch: .*Did you mean epochs"
@@ -96,9 +107,48 @@ def test_seeds_of_a_claim_that_is_about_a_defence_go_to_its_network_and_its_tran
     assert study["defences"]["translated"]["seeds"] == [0, 1, 2, 7]
 
 
+def test_seeds_of_a_claim_go_to_the_defences_and_evaluations_that_list_seeds(loaded):
+    evaluations = {"routing": {"seeds": [0, 1]}, "data_sheet": {"seeds": [0]}, "translation": {"seeds": [0]}}
+    change = {"defences": {"routed": {"seeds": [0, 1]}}, "evaluations": evaluations}
+    study = loaded(scale={"claims": {"T2": 5}}, change=change)
+
+    assert study["defences"]["routed"]["seeds"] == [0, 1, 2, 3, 4]
+    assert study["evaluations"]["routing"]["seeds"] == [0, 1, 2, 3, 4]
+    assert study["evaluations"]["data_sheet"]["seeds"] == study["evaluations"]["translation"]["seeds"] == [0]
+
+
 def test_a_claim_that_the_study_does_not_test_is_no_reason_for_seeds(loaded):
     with pytest.raises(ParamsError, match=r"mine\.yaml:\d+: scale\.claims\.A22: no claim that this study tests"):
         loaded(scale={"claims": {"A22": 5}})
+
+
+def test_a_training_needs_the_outliers_that_its_objective_reads_and_no_others(loaded):
+    with pytest.raises(ParamsError, match=r"classifiers\.cnn\.outliers: training/clean\.py reads no outliers; leave"):
+        loaded(change={"classifiers": {"cnn": {"outliers": ["blobs"]}}})
+    with pytest.raises(ParamsError, match=r"cnn_oe\.outliers: training/outlier_exposed\.py reads outliers: must name"):
+        loaded(change={"classifiers": {"cnn_oe": {"outliers": []}}})
+
+
+@pytest.mark.parametrize("skip", [80, 79])
+def test_a_score_is_not_chosen_on_images_that_it_is_judged_on(loaded, skip):
+    choosing = {"digits_choosing": {"use": "subset", "of": "digits_test", "skip": skip, "count": 150}}
+    if skip == 80:  # the judged ones are the first 80
+        assert loaded(data={"choosing": choosing})
+    else:
+        words = "choice_known shares images with few_digits, and evaluations.far_sets_attacked chooses a score on"
+        with pytest.raises(ParamsError, match=rf"mine\.yaml:\d+: data\.choosing\.digits_choosing: {words}"):
+            loaded(data={"choosing": choosing})
+
+
+def test_a_component_of_ones_own_takes_only_data_that_jobs_pass(loaded, tmp_path):
+    (tmp_path / "mine/detectors").mkdir(parents=True)
+    (tmp_path / "mine/detectors/near.py").write_text('def near(logits, margins):\n    """Return it."""\n')
+    change = {"detectors": {"near": {"use": "near"}}}
+
+    with pytest.raises(
+        ParamsError, match=r"detectors\.near\.use: near in detectors/near\.py takes margins, which no job"
+    ):
+        loaded(change=change, plugins=[str(tmp_path / "mine")])
 
 
 def test_studies_of_ours_hold_nothing_that_has_to_be_explained():

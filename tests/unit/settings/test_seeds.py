@@ -34,6 +34,21 @@ def test_another_run_has_other_seeds_wherever_seeds_are_named(resolved):
     assert resolved["study"] == {}  # jobs of a network do not depend on the first seed, only on their own
 
 
+def test_seeds_of_a_claim_go_to_the_encoder_of_its_defence_too():
+    net = {"seeds": [0]}
+    defence = {"seeds": None, "classifier": "net", "translator": ["unet"], "encoder": "reader"}
+    resolved = {
+        "classifiers": {"net": dict(net), "reader": dict(net), "other": dict(net)},
+        "translators": {"unet": dict(net)},
+        "defences": {"whole": defence},
+        "evaluations": {},
+    }
+
+    assert not list(seeds.give_to_claims({"C1": [0, 1]}, {"C1": {"defence": "whole"}}, {}, resolved))
+
+    assert resolved["classifiers"] == {"net": {"seeds": [0, 1]}, "reader": {"seeds": [0, 1]}, "other": net}
+
+
 def test_fashion_mnist_trains_no_network_of_an_earlier_run():
     study = load("fashion_mnist")
 
