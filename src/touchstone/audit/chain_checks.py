@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from touchstone import digests
+from touchstone.audit.chain import report_pages
 from touchstone.audit.chain.other_code import names as names_of_other_code
 from touchstone.audit.chain.study_records import prepared_sets
-from touchstone.audit.problems import CHAIN, PLAN, ROOT, SPLITS, Result
+from touchstone.audit.problems import CHAIN, PLAN, ROOT, SPLITS, Result, counted
 from touchstone.audit.selection import Selection
+from touchstone.audit.study_evidence import CRATE, PAGES, STUDIES, settings_files
 from touchstone.pipeline.jobs import leakage
 from touchstone.pipeline.planning import apart
 from touchstone.provenance import chain, job_folders, sidecar_files
@@ -123,6 +125,39 @@ def check_pages(selection: Selection, records: Records, folder: Path, stated: st
                 result.add(
                     CHAIN, f"{Path(report).parent}/{path.name}", "is not the page that the report's record lists"
                 )
+    if (folder / report).is_file():
+        with result.reading(CHAIN, report, "its numbers cannot be compared with its tables"):
+            for problem in report_pages.contradictions(folder / report):
+                result.add(CHAIN, report, problem)
+        result.trusted.append(
+            f"the words and the figures of {report}: only its numbers and verdicts were compared, with the tables"
+        )
+
+
+def check_entries(selection: Selection, records: Records, folder: Path, names: Iterable[str], result: Result) -> None:
+    """Check that a pack holds only what belongs to its study.
+
+    Args:
+        selection: The claims to verify.
+        records: Of the chain.
+        folder: The files of the pack.
+        names: Of its files.
+        result: Receives the problems.
+    """
+    study = selection.plan.study
+    own = {*records, *selection.stated, *(f"reports/{study.name}/{name}" for name in PAGES)}
+    own |= {sidecar_files.sidecar_path(Path(file)).as_posix() for file in selection.tasks}
+    own |= dict(settings_files(f"{STUDIES}/{study.name}.yaml", study.folders, folder)).keys()
+    others = sorted(set(names) - own)
+    if more := [name for name in others if CRATE.fullmatch(name)]:
+        result.trusted.append(
+            f"{counted(len(more), 'file')} about the crate and the workflow, such as {more[0]}: nothing is computed from them"
+        )
+    for name in others:
+        if name not in more:
+            result.add(
+                CHAIN, name, "belongs to no record and to no settings of the study, so no `touchstone pack` added it"
+            )
 
 
 def check_plan(selection: Selection, records: Records, result: Result) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ KIND = "study"
 PARAMS = "params.yaml"
 STUDIES = "workflow/studies"
 NETWORKS = ("train", "convert")  # the steps that return weights
+# What `--rocrate` adds besides the report's page.
+CRATE = re.compile(r"ro-crate-metadata\.json|workflow/Snakefile|workflow/rules/[a-z_]+\.smk")
 PAGES = (packing.METRICS, "claims.csv", chain.ROOT)  # of the report, besides its sidecar
 
 
@@ -42,7 +45,7 @@ def write(
             code of its own, or leaves the choice of its device open. A file that was there before stays as it is.
     """
     study = selection.plan.study
-    settings = dict(_settings_files(written, study.folders, root))
+    settings = dict(settings_files(written, study.folders, root))
     _check_device(study, settings.values())
     report = selection.report.output
     if not sidecar_files.sidecar_path(root / report).is_file():
@@ -85,7 +88,7 @@ def _times(files: dict[str, Path]) -> dict[str, int]:
     return {name: file.stat().st_mtime_ns if file.exists() else 0 for name, file in files.items()}
 
 
-def _settings_files(written: str, folders: tuple[str, ...], root: Path) -> Iterator[tuple[str, Path]]:
+def settings_files(written: str, folders: tuple[str, ...], root: Path) -> Iterator[tuple[str, Path]]:
     """Yield the files that a study's settings come from: their names in the pack, and their paths.
 
     Raises:

@@ -154,6 +154,7 @@ def _check(selection: Selection, evidence: archive.Evidence, folder: Path, optio
     records = chain_checks.read_records(selection, folder, result)
     chain_checks.check_chain(records, folder, unpacked, result)
     chain_checks.check_pages(selection, records, folder, about["root"], options.root, result)
+    chain_checks.check_entries(selection, records, folder, unpacked, result)
     chain_checks.check_plan(selection, records, result)
     chain_checks.check_splits(selection, records, folder, result)
     reader = Recomputation(selection, folder, options.device, options.raw, options.share)

@@ -28,7 +28,7 @@ def test_an_older_file_stays_if_the_new_pack_is_discarded(tmp_path, monkeypatch)
     selection = SimpleNamespace(plan=plan, report=task, stated=(), tasks={}, claims=())
     times = count()
     monkeypatch.setattr(study_evidence, "_times", lambda files: dict.fromkeys(files, next(times)))
-    monkeypatch.setattr(study_evidence, "_settings_files", lambda *_: ())
+    monkeypatch.setattr(study_evidence, "settings_files", lambda *_: ())
     monkeypatch.setattr(study_evidence.chain, "reached", lambda place, files: {})
     monkeypatch.setattr(study_evidence.chain, "root_digest", lambda page: "sha256:0")
     target = tmp_path / "own.pack"
@@ -62,7 +62,7 @@ def written(project, base):
 def test_a_pack_holds_the_base_of_its_study(project, tmp_path, base):
     written(project, base)
     study, packed = load("own", project), tmp_path / "packed"
-    for name, file in study_evidence._settings_files("own", study.folders, project):
+    for name, file in study_evidence.settings_files("own", study.folders, project):
         (packed / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, packed / name)
 
@@ -74,7 +74,7 @@ def test_a_base_outside_the_project_cannot_be_packed(project, tmp_path):
     written(project, str(tmp_path / "first.yaml"))
 
     with pytest.raises(ValueError, match=r"first\.yaml: is outside the project, so a pack cannot hold it; move it"):
-        list(study_evidence._settings_files("own", (), project))
+        list(study_evidence.settings_files("own", (), project))
 
 
 @pytest.mark.parametrize("base", ["/home/other/first.yaml", "../first.yaml", "~/first.yaml"])

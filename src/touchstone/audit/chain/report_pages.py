@@ -75,8 +75,7 @@ def differences(report: Path, root: Path, expected: ExpectedRoot | None, clone: 
             yield Finding(path_from(root, folder / chain.ROOT), f"says {stated}, the chain gives {actual}")
         if expected is not None and actual != expected.digest:
             yield from _other_root(report, root, actual, expected)
-        shown = _shown(packing.unpacked(report.read_text(encoding="utf-8")), folder) if report.exists() else ()
-        for problem in shown:
+        for problem in contradictions(report) if report.exists() else ():
             yield Finding(path_from(root, report), problem)
     except (ValueError, KeyError, FileNotFoundError, RecursionError) as error:  # the last of a forged circle of links
         yield Finding(path_from(root, report), f"cannot be checked: {error}")
@@ -124,14 +123,18 @@ def root_digest_on(report: Path, root: Path, cpu: str) -> str:
     return digests.sha256(sidecar_files.as_bytes(there(page)))
 
 
-def _shown(page: str, folder: Path) -> Iterator[str]:
-    """Yield the numbers and verdicts on a page that contradict its tables.
+def contradictions(report: Path) -> Iterator[str]:
+    """Yield the numbers and verdicts on a report's page that contradict the tables beside it.
 
     Lines of metrics.csv.gz are counted from 1, the header's.
+
+    Raises:
+        ValueError: The page or a table is damaged.
     """
     # It imports scipy, which `audit --help` does not need.
     from touchstone.report.claim_table import AGAINST
 
+    page, folder = packing.unpacked(report.read_text(encoding="utf-8")), report.parent
     rows = packing.rows_of((folder / packing.METRICS).read_bytes())
     for value, line, text in NUMBER.findall(page):
         row = rows[int(line) - 2] if 1 < int(line) <= len(rows) + 1 else {}

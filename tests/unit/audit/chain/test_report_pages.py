@@ -27,8 +27,9 @@ def test_a_number_may_have_more_digits_but_no_others(text, problems, tmp_path):
     (tmp_path / "metrics.csv.gz").write_bytes(gzip.compress(b"value,unit\n0.9496,fraction\n", mtime=0))
     (tmp_path / "claims.csv").write_text("claim,status,attacker,measured,kind\n")
     page = f'<data value="0.9496" data-row="2">{text}</data>'
+    (tmp_path / "report.html").write_text(page)
 
-    assert list(report_pages._shown(page, tmp_path)) == problems
+    assert list(report_pages.contradictions(tmp_path / "report.html")) == problems
 
 
 @pytest.mark.parametrize(
@@ -61,8 +62,9 @@ def test_a_counter_claim_has_words_of_its_own(kind, word, problems, tmp_path):
     (tmp_path / "metrics.csv.gz").write_bytes(gzip.compress(b"value,unit\n0.9,fraction\n", mtime=0))
     (tmp_path / "claims.csv").write_text(f"claim,status,attacker,measured,kind\nS4-6,holds,broken,0.9,{kind}\n")
     page = f'<tr id="claim-S4-6" class="x"><td><span class="verdict a">{word}</span></td></tr>'
+    (tmp_path / "report.html").write_text(page)
 
-    assert list(report_pages._shown(page, tmp_path)) == problems
+    assert list(report_pages.contradictions(tmp_path / "report.html")) == problems
 
 
 def three_files(root, cpu, scores=b"0.5", numpy=OF_NUMPY):
