@@ -4,6 +4,9 @@ An attack draws an image's random numbers by the image's id. So on a processor l
 again to the last bit. On another one, an image comes out otherwise where the attack hangs on the last bits. How often it
 does is measured: the attack runs also with nudged weights. A file is contradicted if so many of its images are not what the
 attack returns that what nudging changes does not explain them.
+
+If nudging changes most images, or the attack ran on a GPU or draws random numbers, no comparison of images can tell. Then
+only the numbers of images on which the attack succeeds are compared.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from touchstone.records.nouns import Array, ExampleSet
 OTHER = 0.1  # of the longer change: two attacked images that are farther apart are not the same
 TRIALS = 3  # runs with nudged weights
 LOOK = 32  # images of a set that are attacked again, once one of the drawn ones came out otherwise
+TRIED, COMPARED = 8, 128  # images of a set of which only successes count: at first, and if the attack does better here
 FALSE_ALARM = 1e-5  # of such a look: of a hundred honest packs with a thousand sets each, at most one is accused
 # The first attacks of a suite, which come before the rest: what they fool, the whole suite has fooled too.
 FIRST = {"attacks/attack_suite": {"restarts": 3, "queries": 0}}
@@ -43,6 +47,7 @@ class Rerun:
         unmoved: The places of those among `others` that equal their clean image.
         fooled: The place of one among `others` on which the attack succeeds here and not in the file; None for none.
         contradicts: Whether they are more than another processor explains.
+        by_success: Whether only the successes of the attack were compared.
     """
 
     looked: int
@@ -50,6 +55,7 @@ class Rerun:
     unmoved: tuple[int, ...] = ()
     fooled: int | None = None
     contradicts: bool = False
+    by_success: bool = False
 
 
 def unmoved(attacked: ExampleSet, clean: ExampleSet) -> Array:
@@ -117,23 +123,25 @@ def rerun(reader: Recomputation, task: Task, count: int, random: np.random.Gener
     still = order[again.still[order]]
     order = np.array(list(dict.fromkeys([*still[:1], *order])))
     count += bool(len(still))
-    drawn, more = order[:count], order[: max(LOOK, count)]
-    if not again.returns_equal or (odd := again.odd(drawn)) is None:
-        return _compared_by_success(again, drawn, more)
-    if not len(odd):
-        return Rerun(len(drawn))
-    others, nudged = again.otherwise(more)
-    return _found(again, more, others, contradicts=is_beyond(int(others.sum()), len(more), nudged))
+    if again.returns_equal:
+        if not len(again.odd(order[:count])):
+            return Rerun(len(order[:count]))
+        more = order[: max(LOOK, count)]
+        others, nudged = again.otherwise(more)
+        if is_beyond(len(more), len(more), nudged):  # a set of which all is false would be noticed
+            return _found(again, more, others, contradicts=is_beyond(int(others.sum()), len(more), nudged))
+    return replace(_compared_by_success(again, order, count), by_success=True)
 
 
-def _compared_by_success(again: _Again, drawn: Array, more: Array) -> Rerun:
-    """Compare only on which images the attack succeeds: first on a few, then, if it looks weak, on more."""
-    for rows in (drawn, more):
+def _compared_by_success(again: _Again, order: Array, count: int) -> Rerun:
+    """Compare only on which images the attack succeeds: first on a few, then, if it does better here, on more."""
+    for most in (TRIED, COMPARED):
+        rows = order[: max(most, count)]
         ours, theirs = again.successes(rows, again.run(rows))
         if not (ours & ~theirs).any():
             return Rerun(len(rows))
     weak = is_stronger(int((ours & ~theirs).sum()), int((theirs & ~ours).sum()))
-    return _found(again, more, ours & ~theirs, contradicts=weak)
+    return _found(again, rows, ours & ~theirs, contradicts=weak)
 
 
 def _found(again: _Again, rows: Array, others: Array, *, contradicts: bool) -> Rerun:
@@ -191,11 +199,8 @@ class _Again:
         images: Array = self.reader.compute(task, rows, nudged=nudged).images
         return images
 
-    def odd(self, rows: Array) -> Array | None:
-        """Return the rows that the attack returns otherwise, though it does not hang on the last bits there.
-
-        None if it hangs on them in each row that it returns otherwise, so that only its successes can be compared.
-        """
+    def odd(self, rows: Array) -> Array:
+        """Return the rows that the attack returns otherwise."""
         stated, clean = self.stated.images, self.clean.images
         if self._use in FIRST:
             images = self.run(rows, first=True)
@@ -203,13 +208,7 @@ class _Again:
             rows = rows[ours & (~theirs | (apart(stated[rows], images, clean[rows]) > OTHER))]
             if not len(rows):
                 return rows
-        images = self.run(rows)
-        differ = apart(stated[rows], images, clean[rows]) > OTHER
-        rows, images = rows[differ], images[differ]
-        steady = np.ones(len(rows), bool)
-        for _ in range(TRIALS if len(rows) else 0):
-            steady &= apart(self.run(rows, nudged=True), images, clean[rows]) <= OTHER
-        return None if len(rows) and not steady.any() else rows[steady]
+        return rows[apart(stated[rows], self.run(rows), clean[rows]) > OTHER]
 
     def otherwise(self, rows: Array) -> tuple[Array, int]:
         """Return which rows the attack returns otherwise, (K,) bool, and how many runs with nudged weights do so, too."""

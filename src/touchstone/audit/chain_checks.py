@@ -151,7 +151,8 @@ def check_entries(selection: Selection, records: Records, folder: Path, names: I
     others = sorted(set(names) - own)
     if more := [name for name in others if CRATE.fullmatch(name)]:
         result.trusted.append(
-            f"{counted(len(more), 'file')} about the crate and the workflow, such as {more[0]}: nothing is computed from them"
+            f"{counted(len(more), 'file')} about the crate and the workflow, such as {more[0]}: nothing is computed from"
+            " them"
         )
     for name in others:
         if name not in more:

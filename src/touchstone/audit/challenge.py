@@ -4,14 +4,15 @@ Comparing stored files cannot tell a weak attack from a robust network. So the c
 no author can foresee:
 
 - the attack that each record names, on some images of its set (`attack_reruns`);
-- the attack suite, on images that all attacks of one budget left right, where no suite is among these attacks;
+- the attack suite, on images that all attacks of one budget left right, where no suite is among these attacks, or only
+  one of which no more than its successes could be compared;
 - a search for nearer points than the margins, for which every attacked image of the pack counts, too (`nearer_points`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +42,7 @@ class Counts:
 
     Attributes:
         sets: Attacked sets of which some images were attacked again.
+        by_success: The files of those of which only the successes of the attack were compared.
         absent: Those whose networks or detectors are not in the pack.
         left: Those that were left out after too many findings.
         contradicted: Those that the challenge contradicts.
@@ -56,6 +58,7 @@ class Counts:
     """
 
     sets: int = 0
+    by_success: list[str] = field(default_factory=list)
     absent: int = 0
     left: int = 0
     contradicted: int = 0
@@ -96,6 +99,13 @@ def challenge(reader: Recomputation, result: Result, count: int | None = None, s
     if counts.left:
         sets = counted(counts.left, "attacked set")
         result.unchecked.append(f"the attacks of the other {sets}: none was run again after {MOST_PROBLEMS} findings")
+    if counts.by_success:
+        sets = counted(len(counts.by_success), "attacked set")
+        result.unchecked.append(
+            f"whether the images of {sets}, such as {counts.by_success[0]}, are what the attack returns: a GPU, random"
+            " numbers or the last bits decide them. Only its successes were compared, so an attack that fools a tenth more"
+            " images than the file shows usually passes"
+        )
     if counts.absent:
         sets = counted(counts.absent, "attacked set")
         result.unchecked.append(f"the strength of the attacks of {sets}: the pack lacks their networks or detectors")
@@ -134,6 +144,8 @@ def _attacks(
             counts.sets, counts.images = counts.sets + 1, counts.images + found.looked
             counts.still += int(attack_reruns.unmoved(attacked, clean).sum())
             counts.others += 0 if found.contradicts else len(found.others)
+            if found.by_success:
+                counts.by_success.append(file)
             if found.contradicts:
                 counts.contradicted += 1
                 result.add(CHALLENGE, file, _words(task, found, attacked.example_ids) + claims.on(file))
@@ -189,7 +201,7 @@ def _suites(
     claims: RestingClaims,
     counts: Counts,
 ) -> None:
-    for union in _unions(reader):
+    for union in _unions(reader, counts.by_success):
         with result.reading(CHALLENGE, union.files[0], "its images cannot be attacked with the suite"):
             try:
                 robust, clean = union.robust(reader)
@@ -238,8 +250,13 @@ class _Union:
         return hits, clean
 
 
-def _unions(reader: Recomputation) -> Iterator[_Union]:
-    """Yield the unions of at least two attacks that hold no suite: one that does is challenged by running that again."""
+def _unions(reader: Recomputation, by_success: Collection[str]) -> Iterator[_Union]:
+    """Yield the unions of at least two attacks without a suite whose images were compared when it ran again.
+
+    Args:
+        reader: Of the pack.
+        by_success: The files of attacks of which only the successes were compared.
+    """
     tasks = reader.selection.tasks
     read = {
         (task.inputs["checkpoint"], task.inputs["examples"]): file
@@ -261,7 +278,8 @@ def _unions(reader: Recomputation) -> Iterator[_Union]:
             key = task.inputs["checkpoint"], task.inputs["examples"], budget.norm, budget.eps
             groups.setdefault(key, []).append((task, outputs))
     for (_, _, norm, eps), members in groups.items():
-        if len(members) > 1 and all(task.settings["component"]["use"] != SUITE for task, _ in members):
+        suites = {task.output for task, _ in members if task.settings["component"]["use"] == SUITE}
+        if len(members) > 1 and suites <= set(by_success):
             yield _Union(
                 members[0][0], norm, eps, tuple(task.output for task, _ in members), tuple(file for _, file in members)
             )
@@ -272,10 +290,15 @@ def _sentences(counts: Counts, count: int, seed: int) -> Iterator[str]:
     seconds = counts.seconds
     if counts.sets:
         others = f"; {counts.others} came out otherwise, no more than on another processor" if counts.others else ""
+        compared = counts.sets - len(counts.by_success)
+        of_those = f" of the {compared:,} sets whose images were compared" if counts.by_success else " of a set"
+        missed = (
+            f" If a share p{of_those} is false, the drawn images miss it with probability (1 - p)^{count}: a half with"
+            f" {0.5**count:.2g}, a tenth with {0.9**count:.2g}"
+        )
         yield (
             f"{counted(counts.images, 'image')} of {counted(counts.sets, 'attacked set')}, attacked again as the"
-            f" records say: {count} of each, drawn with the seed {seed}{others}. If a share p of a set is false, the drawn"
-            f" images miss it with probability (1 - p)^{count}: a half with {0.5**count:.2g}, a tenth with {0.9**count:.2g}"
+            f" records say: {count} or more of each, drawn with the seed {seed}{others}.{missed if compared else ''}"
             f" ({seconds['attacks']:.0f} s)"
         )
     if counts.still:
