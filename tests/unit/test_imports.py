@@ -49,7 +49,7 @@ PLANNING = (
     "settings",
     "pipeline/planning",
 )
-LARGEST_ROOT, LONGEST_FILE = 12, 300
+LARGEST_ROOT, LONGEST_FILE = 12, 320
 
 
 @cache
