@@ -288,7 +288,8 @@ def test_a_forgery_whose_digests_all_agree_is_caught_where_it_is(honest, raw, tm
 
     assert [name for name in names if not caught(result, *FORGERIES[name][1:])] == [], result.problems
     found = [problem for problem in result.problems if problem.check in ("bytes", "chain", "root")]
-    assert not [problem for problem in found if "belongs to no record" not in problem.message]  # files of a dropped seed
+    # The files of a dropped seed belong to nothing.
+    assert not [problem for problem in found if "belongs to no record" not in problem.message]
     assert len(names) == 1 or len(result.problems) < artefact_checks.MOST_PROBLEMS
 
 
