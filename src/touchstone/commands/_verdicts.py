@@ -72,16 +72,21 @@ def print_verdicts(study: str, paper: str | None = None) -> int:
         say(f"{OURS} a counter-claim: ours, against the paper")
     for line in lines:
         if line.get("variants"):
-            say(f"{line['claim']} in variants of the experiment: {line['variants']}")
+            _say_wrapped(f"{line['claim']} in variants of the experiment: {line['variants']}")
     judged = [line for line in lines if line["status"] not in (NO_VERDICT, NOT_RUN)]
     missing = [line["claim"] for line in lines if line["note"].startswith(MISSING)]
     without = f"; asked but without numbers: {', '.join(missing)}" if missing else ""
-    say(f"With a verdict: {len(judged)} of {len(shown)}{without}. The table: {path}")
+    _say_wrapped(f"With a verdict: {len(judged)} of {len(shown)}{without}. The table: {path}")
     if hidden := len(lines) - len(shown):
-        say(f"{hidden} numbers have no verdict; those of one paper: touchstone show {study} --paper PAPER")
+        _say_wrapped(f"Numbers without a verdict, {hidden}: touchstone show {study} --paper PAPER")
     if judged:
-        say(f"What a verdict rests on: touchstone show {study} --number {judged[0]['claim']}")
+        _say_wrapped(f"What a verdict rests on: touchstone show {study} --number {judged[0]['claim']}")
     return 1 if missing else 0
+
+
+def _say_wrapped(text: str) -> None:
+    """Print a text in lines of at most WIDTH letters; a longer word has a line of its own."""
+    say(*textwrap.wrap(text, WIDTH, subsequent_indent=INDENT, break_long_words=False, break_on_hyphens=False))
 
 
 def _cells(line: dict[str, str]) -> tuple[str, ...]:

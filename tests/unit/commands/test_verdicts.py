@@ -75,6 +75,22 @@ def test_the_lines_of_a_study_fit_a_terminal_of_80_columns(project, capsys, stud
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
+def test_what_follows_the_claims_fits_80_columns_with_numbers_and_variants(project, capsys):
+    study = "fashion_mnist_multiverse"
+    finished(project)
+    (project / "reports/digits").rename(project / "reports" / study)
+    table = project / "reports" / study / "claims.csv"
+    heads, *lines = table.read_text().splitlines()
+    counts = "holds 1, fails 1, turns 2 of 8, inconclusive 1, did not learn 1, not run 2"
+    table.write_text("\n".join([f"{heads},variants", *(f'{line},"{counts}"' for line in lines)]) + "\n")
+
+    _verdicts.print_verdicts(study)
+
+    said = capsys.readouterr().out
+    assert counts in " ".join(said.split()) and f"{study} --paper PAPER" in " ".join(said.split())
+    assert max(map(len, said.splitlines())) <= 80
+
+
 def test_the_claims_of_one_paper_are_printed(project, capsys):
     (project / "reports/digits").mkdir(parents=True)
     shutil.copy(ROOT / "reports/digits/claims.csv", project / "reports/digits")
@@ -130,7 +146,7 @@ def test_a_study_opens_with_the_answer_of_each_paper(project, capsys):
     ]
     assert [line.split()[0] for line in claims.splitlines()[1:4]] == ["Nine", "N1", "N2*"]
     assert "* a counter-claim: ours, against the paper" in claims
-    assert "1 numbers have no verdict; those of one paper: touchstone show digits --paper PAPER" in claims
+    assert "Numbers without a verdict, 1: touchstone show digits --paper PAPER" in claims
 
 
 def test_one_paper_has_its_numbers_and_what_its_authors_may_call_unfair(project, capsys):
