@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +54,11 @@ def evaluate_scores(
     Raises:
         TypeError: If scores are no numbers.
         ValueError: If a set has no scores, is not (N,), or holds NaN.
+
+    Examples:
+        >>> metrics = evaluate_scores([0.1, 0.2, 0.3, 0.4], [0.3, 0.5, 0.6, 0.7])
+        >>> metrics["auroc"].value  # of 16 pairs, 14 are in order, and one is a tie
+        0.90625
     """
     check_whole(1, resamples=resamples)
     in_distribution, anomalous = scores("id_scores", id_scores), scores("ood_scores", ood_scores)
@@ -87,8 +92,9 @@ def detector_scores(
         fit_labels: their classes, (M,) int64, for a detector that needs them; omitted if `fit_images` is a loader of
             batches (images, labels).
         anomalous_images: for a supervised detector.
-        features: the module whose output is read as the features, by its name in the network, such as "layer4" or
-            "module.backbone". Maps (N, C, H, W) are averaged over their pixels. None: the input of the last nn.Linear.
+        features: the module whose output, (N, D), is read as the features, by its name in `model.named_modules()`: "layer4",
+            or "module.layer4" in nn.DataParallel. Maps (N, C, H, W) are averaged over their pixels. None: the input of
+            the last nn.Linear.
         batch_size: images per forward pass.
         seed: of the fit.
         settings: of the detector.
@@ -97,6 +103,14 @@ def detector_scores(
         TypeError: If images or labels are of another type, or if the detector reads more of the model than it shows.
         ValueError: If there is no such detector or setting, if there are no images, if the model does not take them, if
             something that the fit needs is missing, if the detector cannot be fitted, or if a score is NaN or infinite.
+
+    Examples:
+        >>> import torch
+        >>> def model(images):  # two classes by brightness
+        ...     lead = images.flatten(1).mean(1) - 0.5
+        ...     return torch.stack([-lead, lead], 1)
+        >>> detector_scores("max_logit", model, torch.tensor([0.5, 0.75, 1.0]).view(3, 1, 1, 1))
+        tensor([ 0.0000, -0.2500, -0.5000])
     """
     bound = component(f"detectors/{detector}", **settings)
     signature = registry.component("detectors", detector)
@@ -128,7 +142,7 @@ def detector_scores(
             check_labels("fit_labels", fit_labels, "fit_images", sets["fit_images"], door.logits.shape[1])
         gate.check_steady(door.model, door.images)
         rows = {name: None if values is None else gate.usable(values) for name, values in sets.items()}
-        read = partial(_read, door.model, label=label, batch_size=batch_size, layer=_layer(door.model, features))
+        read = partial(_read, door.model, label=label, batch_size=batch_size, layer=_layer(model, features))
         state = {}
         if bound.fit is not None and signature.fit is not None:
             arguments: list[Any] = []
@@ -187,29 +201,42 @@ def _check_features(model: nn.Module, images: Tensor) -> None:
         ) from error
 
 
-def _layer(model: nn.Module, name: str | None) -> nn.Module | None:
-    """Return the module of a name; ValueError with the nearest name if there is none."""
-    if name is None:
+class _Layer(NamedTuple):
+    """A module of a network, and its name in it."""
+
+    name: str
+    module: nn.Module
+
+
+def _layer(model: Model, name: str | None) -> _Layer | None:
+    """Return the module of a name, as the network that the user holds calls it; ValueError with the nearest name."""
+    if name is None or not isinstance(model, nn.Module):
         return None
     names = [known for known, _ in model.named_modules() if known]
     if name not in names:
         raise ValueError(f"features: the network has no module {name!r}.{nearest(name, names)}")
-    return model.get_submodule(name)
+    return _Layer(name, model.get_submodule(name))
 
 
-def _at_layer(model: nn.Module, layer: nn.Module, images: Tensor) -> dict[str, Tensor]:
+def _at_layer(model: nn.Module, layer: _Layer, images: Tensor) -> dict[str, Tensor]:
     """Return the logits, and what a module of the network returns as features, (N, D)."""
-    passed: list[Tensor] = []
-    hook = layer.register_forward_hook(lambda _, inputs, output: passed.append(output))
+    passed: list[Any] = []
+    hook = layer.module.register_forward_hook(lambda _, inputs, output: passed.append(output))
     try:
         with torch.no_grad():
             logits = model(images)
     finally:
         hook.remove()
-    if not passed or not isinstance(passed[-1], Tensor) or len(passed[-1]) != len(images):
-        raise ValueError("features: the module returns no tensor with one row for each image; name another one")
+    if not passed:
+        raise ValueError(f"features: the network does not call its module {layer.name!r}; name one that it calls")
     maps = passed[-1]
-    return {"logits": logits, "features": maps.flatten(2).mean(2) if maps.dim() > 2 else maps.view(len(images), -1)}
+    if not isinstance(maps, Tensor) or maps.dim() not in (2, 4) or len(maps) != len(images):
+        got = f"shape {tuple(maps.shape)}" if isinstance(maps, Tensor) else f"a {type(maps).__name__}"
+        raise ValueError(
+            f"features: the module {layer.name!r} returns {got} for {len(images)} images, expected (N, D) or maps"
+            " (N, C, H, W); name another one"
+        )
+    return {"logits": logits, "features": maps.flatten(2).mean(2) if maps.dim() == 4 else maps}
 
 
 def _gradient_norms(model: nn.Module, images: Tensor, classes: int, label: str) -> dict[str, Tensor]:
@@ -227,7 +254,7 @@ def _read(
     *,
     label: str,
     batch_size: int,
-    layer: nn.Module | None,
+    layer: _Layer | None,
 ) -> dict[str, Tensor]:
     """Return what a detector reads of all images, by name: one row per image, (N, ...)."""
     keys = {name: f"gradient_norms.{label}" if name == "gradient_norms" else name for name in names}

@@ -33,6 +33,13 @@ def gradient_norms(model: nn.Module, images: Images, loss: Loss, *, create_graph
         TypeError: If the model is no torch module with layers, if images are of another type, or if the loss is no function.
         ValueError: If there are no images, if they are out of range, if the model does not take them or returns anything but
             finite logits, if batch norm ties the examples of a batch together, or if the loss is not one value per row.
+
+    Examples:
+        >>> import torch
+        >>> model = torch.nn.Linear(2, 2).eval()
+        >>> norms = gradient_norms(model, torch.tensor([[0.0, 1.0], [1.0, 1.0]]), lambda logits: logits[:, 0])
+        >>> norms.round().tolist()  # of the weight and of the bias
+        [[1.0, 1.0], [2.0, 1.0]]
     """
     pixels = inputs.as_images("images", images, model)
     check_images("images", pixels, any_shape=True)

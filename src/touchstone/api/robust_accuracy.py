@@ -85,6 +85,16 @@ def evaluate(
         ValueError: If a number is out of range, or too large for others to check `evidence`, if there are no images, if
             images, labels or `backward` do not fit the model, if it returns anything but finite logits with a gradient, or
             if one of `attacks` fails, or leaves the budget or the pixel range.
+
+    Examples:
+        >>> import torch
+        >>> def model(images):  # two classes by brightness
+        ...     lead = images.flatten(1).mean(1) - 0.5
+        ...     return torch.stack([-lead, lead], 1)
+        >>> images, labels = torch.linspace(0, 1, 100).view(100, 1, 1, 1), torch.arange(100) // 50
+        >>> result = evaluate(model, images, labels, eps=0.1, queries=20)
+        >>> result.clean_accuracy.value, result.robust_accuracy.value  # within 0.1 of the boundary are a fifth
+        (1.0, 0.8)
     """
     check_share("eps", eps, "8 / 255")
     if not 0 < eps < LARGE_EPS:

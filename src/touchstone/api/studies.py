@@ -26,6 +26,10 @@ def load_study(study: str = DEFAULT_STUDY, folder: Path | str | None = None) -> 
 
     Raises:
         ParamsError: If there is no project or no such study (with the nearest name), or if its settings are wrong.
+
+    Examples:
+        >>> load_study("digits")["attacks"]["pgd"]["eps"]
+        0.1
     """
     if folder is not None:
         return study_settings.load(study, Path(folder))
