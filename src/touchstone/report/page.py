@@ -12,7 +12,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from touchstone import digests
+from touchstone import __version__, digests
 from touchstone.claims.criteria import CLAIM, MARKS, Revision
 from touchstone.claims.verdicts import ATTACKERS, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
 from touchstone.evaluations.statistics.sanity_checks import Doubts
@@ -21,6 +21,7 @@ from touchstone.report import markup, methods, packing
 from touchstone.report.attack_checks import Grid
 from touchstone.report.chapters import Chapter
 from touchstone.report.claim_table import ClaimLine, typeset
+from touchstone.report.data_sets import cited
 from touchstone.report.docstrings import sections
 from touchstone.report.names import who_is_who
 from touchstone.report.origins import Maker, Source, compact, index, remarks, rows_behind, with_origins
@@ -95,6 +96,7 @@ def page(
         .get_template("report.html")
         .render(
             study=study,
+            version=__version__,
             title=about.get("title") or study,
             studied=methods.studied(settings, len(content.papers), len(content.rows)),
             facts=methods.facts(settings),
@@ -105,7 +107,7 @@ def page(
             left_out=content.left_out,
             settings=_as_yaml(settings),
             papers=content.papers,
-            data=[source for source in settings.get("sources", {}).values() if "citation" in source],
+            data=cited(settings.get("sources", {})),
             systems=chapters,
             ids=[line.claim for line in (*claims, *others)],
             overview=content.overview,

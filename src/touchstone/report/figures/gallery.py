@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from touchstone.report.figures._words import CLEAN
 
 LETTER, GAP = 0.07, 0.05  # inches: a letter of the words beside the images, and between rows
 SIDE, HEAD = 0.75, 0.6  # inches: the most of an image, and of the words above all
+SMALL_LETTERS, LINE = 17.5, 0.13  # letters of small text in an inch, and inches from line to line
 MOST = 6  # rows
 CHANGE = "change"
 
@@ -65,10 +67,19 @@ def gallery(
     if not rows:
         raise ValueError("no clean example set to show")
     rows = rows[:MOST]
-    figure = _draw(rows, columns)
+    credits = _credits(sets)
+    figure = _draw(rows, columns, credits)
     drawing.headline(figure, _takeaway(rows))
     words = "; ".join(row.label.replace("\n", ", ") for row in rows)
-    return drawing.described(figure, f"Images, row by row: {words}.")
+    return drawing.described(figure, f"Images, row by row: {words}. {credits}".strip())
+
+
+def _credits(sets: list[Cell]) -> str:
+    """Return who made the images and under which licence, so that whoever copies the figure copies that, too."""
+    notes = [cell.noun.notes for cell in sets]
+    made = (f"{note['origin']}. Licence: {note['licence']}" for note in notes if {"origin", "licence"} <= note.keys())
+    known = "; ".join(dict.fromkeys(made))
+    return f"Images: {known}." if known else ""
 
 
 def _takeaway(rows: list[_Row]) -> str:
@@ -114,16 +125,20 @@ def _translated(cell: Cell, ids: Array) -> _Row:
     return _Row(f"{cell.attack or CLEAN}\nthrough {seedless(cell.translator)}", _images(cell, ids))
 
 
-def _draw(rows: list[_Row], columns: int) -> Figure:
+def _draw(rows: list[_Row], columns: int, credits: str) -> Figure:
     strips = [_strip(row.images, columns) for row in rows]
     longest = max(len(line) for row in rows for line in row.label.split("\n"))
     beside = 0.2 + longest * LETTER
     width = min(drawing.WIDTH - beside, SIDE * columns)
     heights = [width * strip.shape[0] / strip.shape[1] for strip in strips]
+    lines = textwrap.wrap(credits, int((beside + width) * SMALL_LETTERS))
+    foot = LINE * (len(lines) + 0.5) if lines else 0.0
     whole = sum(heights) + GAP * len(rows)
-    figure = Figure(figsize=(beside + width, whole + HEAD))
+    height = foot + whole + HEAD
+    figure = Figure(figsize=(beside + width, height))
+    figure.text(0.01, LINE / 4 / height, "\n".join(lines), fontsize=7)
     figure.set_layout_engine("none")  # a layout engine would move images off the pixel grid
-    place = {"left": beside / (beside + width), "right": 1, "bottom": 0, "top": whole / (whole + HEAD)}
+    place = {"left": beside / (beside + width), "right": 1, "bottom": foot / height, "top": (foot + whole) / height}
     space = {"hspace": GAP * len(rows) / sum(heights), "height_ratios": heights}
     grid = figure.subplots(len(rows), 1, squeeze=False, gridspec_kw=place | space)
     for axes, row, strip in zip(grid[:, 0], rows, strips, strict=True):

@@ -52,6 +52,8 @@ const describe = (data, row, line, about) => {
     list.lastChild.append(" ", make("a", "all checks", { href: "#checks" }));
   }
   add("where", `line ${line} of metrics.csv.gz (its header is line 1)`);
+  add("cite it", "by this line and the ROOT of the study: ");
+  list.lastChild.append(make("a", "how to cite", { href: "#cite" }));
   return list;
 };
 const interval = (row) => `${short(row.value)} [${short(row.low)}, ${short(row.high)}]`;

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -94,3 +96,13 @@ def test_six_rows_are_the_most_and_the_title_says_how_far_they_are_from_the_clea
     assert title.startswith(
         "A pixel is this far from its clean one (mean, of 1): 0.10 pgd on cnn, 0.00 pgd through unet"
     )
+
+
+def test_the_figure_says_whose_images_it_shows_and_under_which_licence():
+    noted = replace(CLEAN, noun=replace(CLEAN.noun, notes={"origin": "UCI, Digits", "licence": "CC BY 4.0"}))
+
+    figure = gallery([noted])
+
+    assert [text.get_text() for text in figure.texts[:1]] == ["Images: UCI, Digits. Licence: CC BY 4.0."]
+    assert drawing.description(figure).endswith("Images: UCI, Digits. Licence: CC BY 4.0.")
+    assert "Licence" not in drawing.description(gallery([CLEAN]))
