@@ -13,7 +13,7 @@ from importlib import import_module
 import click
 from click.shell_completion import CompletionItem
 
-from touchstone import extras
+from touchstone import __version__, extras
 from touchstone.commands._command_line import Command
 from touchstone.messages import guard_terminal, say, unguarded
 
@@ -106,11 +106,27 @@ class CommandLine(click.Group):
         return words + click.Command.shell_complete(self, ctx, incomplete)
 
 
+def say_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    """Print the distribution's name and version, and end, if they were asked for."""
+    if asked and not context.resilient_parsing:
+        print(extras.DISTRIBUTION, __version__)
+        context.exit()
+
+
+VERSION = click.Option(
+    ["--version"],
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=say_version,
+    help="Show the version and exit.",
+)
 command_line = CommandLine(
     "touchstone",
     help="Is that robustness claim real?",
     epilog="touchstone COMMAND --help shows the options of a command, and examples.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    params=[VERSION],
 )
 
 

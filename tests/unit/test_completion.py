@@ -42,7 +42,7 @@ def completed(line):
     [
         ("", [*COMMANDS]),
         ("co", ["compare"]),
-        ("--", ["--help"]),
+        ("--", ["--version", "--help"]),
         ("run ", ["timid", "tiny"]),
         ("run --pr", ["--prune"]),
         ("audit --no", ["--no-render"]),

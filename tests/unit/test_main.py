@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+import touchstone
 from touchstone import commands
 from touchstone.__main__ import COMMANDS, GROUPS, HIDDEN, REMOVED, command_line, main
 from touchstone.commands import list as list_command
@@ -76,6 +77,11 @@ def test_a_flag_before_the_word_is_refused(capsys):
     assert main(["--cors", "2", "list"]) == 2
 
     assert capsys.readouterr().err.startswith("Usage: touchstone [OPTIONS] COMMAND [ARGS]...\n")
+
+
+def test_the_version_is_printed_with_the_name_under_which_it_is_installed(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"touchstone-robustness {touchstone.__version__}\n"
 
 
 def test_help_names_every_command_once_under_its_heading_with_an_example(capsys):
