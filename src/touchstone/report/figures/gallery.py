@@ -67,14 +67,14 @@ def gallery(
     if not rows:
         raise ValueError("no clean example set to show")
     rows = rows[:MOST]
-    credits = _credits(sets)
-    figure = _draw(rows, columns, credits)
+    sources = _sources(sets)
+    figure = _draw(rows, columns, sources)
     drawing.headline(figure, _takeaway(rows))
     words = "; ".join(row.label.replace("\n", ", ") for row in rows)
-    return drawing.described(figure, f"Images, row by row: {words}. {credits}".strip())
+    return drawing.described(figure, f"Images, row by row: {words}. {sources}".strip())
 
 
-def _credits(sets: list[Cell]) -> str:
+def _sources(sets: list[Cell]) -> str:
     """Return who made the images and under which licence, so that whoever copies the figure copies that, too."""
     notes = [cell.noun.notes for cell in sets]
     made = (f"{note['origin']}. Licence: {note['licence']}" for note in notes if {"origin", "licence"} <= note.keys())
@@ -125,13 +125,13 @@ def _translated(cell: Cell, ids: Array) -> _Row:
     return _Row(f"{cell.attack or CLEAN}\nthrough {seedless(cell.translator)}", _images(cell, ids))
 
 
-def _draw(rows: list[_Row], columns: int, credits: str) -> Figure:
+def _draw(rows: list[_Row], columns: int, sources: str) -> Figure:
     strips = [_strip(row.images, columns) for row in rows]
     longest = max(len(line) for row in rows for line in row.label.split("\n"))
     beside = 0.2 + longest * LETTER
     width = min(drawing.WIDTH - beside, SIDE * columns)
     heights = [width * strip.shape[0] / strip.shape[1] for strip in strips]
-    lines = textwrap.wrap(credits, int((beside + width) * SMALL_LETTERS))
+    lines = textwrap.wrap(sources, int((beside + width) * SMALL_LETTERS))
     foot = LINE * (len(lines) + 0.5) if lines else 0.0
     whole = sum(heights) + GAP * len(rows)
     height = foot + whole + HEAD
