@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 import touchstone
 from touchstone import registry
@@ -109,26 +110,57 @@ def test_metrics_of_scores_print_in_a_few_lines():
     assert len(repr(metrics)) < 1000
 
 
-class FunctionalHead(nn.Module):
-    """A network whose logits are made by a 1 x 1 convolution, without any nn.Linear."""
+class Headed(nn.Module):
+    """A network whose logits are made of the maps of its body without any nn.Linear."""
 
     def __init__(self):
         super().__init__()
-        self.body, self.head = nn.Conv2d(1, 6, 3, padding=1), nn.Conv2d(6, 3, 1)
+        self.body, self.head, self.unused = nn.Conv2d(1, 6, 3, padding=1), nn.Conv2d(6, 3, 1), nn.Conv2d(1, 1, 1)
+        self.pairs, self.tokens = Paired(), nn.Flatten(2)
 
     def forward(self, images):
-        return self.head(self.body(images).relu()).mean((2, 3))
+        maps = self.body(images)
+        self.pairs(maps), self.tokens(maps)
+        return self.answer(maps.relu())
+
+    def answer(self, maps):
+        return self.head(maps).mean((2, 3))
 
 
-def test_features_are_read_at_the_module_that_the_user_names():
+class Paired(nn.Module):
+    def forward(self, maps):
+        return maps, maps
+
+
+class CosineHead(Headed):
+    def answer(self, maps):
+        return 10 * functional.normalize(maps.mean((2, 3))) @ functional.normalize(self.head.weight[:, :, 0, 0]).T
+
+
+class FunctionalHead(Headed):
+    def answer(self, maps):
+        return functional.linear(maps.mean((2, 3)), self.head.weight[:, :, 0, 0])
+
+
+def built(kind):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = FunctionalHead().eval()
-    images = torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(0))
-    means = network.body(images).mean((2, 3)).detach()
-    component = touchstone.component("detectors/knn", k=3)
+        return kind().eval()
 
-    found = touchstone.detector_scores("knn", network, images[20:], fit_images=images[:20], k=3, features="body")
+
+FEW_IMAGES = torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+@pytest.mark.parametrize("kind", [Headed, CosineHead, FunctionalHead])
+def test_features_are_read_at_the_module_that_the_user_names(kind, parallel):
+    network = built(kind)
+    model, name = (nn.DataParallel(network), "module.body") if parallel else (network, "body")
+    means = network.body(FEW_IMAGES).mean((2, 3)).detach()
+    component = touchstone.component("detectors/knn", k=3)
+    assert name in dict(model.named_modules())
+
+    found = touchstone.detector_scores("knn", model, FEW_IMAGES[20:], fit_images=FEW_IMAGES[:20], k=3, features=name)
 
     assert torch.allclose(found, component(means[20:], component.fit(means[:20])))
 
@@ -137,11 +169,19 @@ def test_features_are_read_at_the_module_that_the_user_names():
     ("detector", "name", "words"),
     [
         ("knn", "bodi", r"the network has no module 'bodi'. Did you mean body"),
+        ("knn", "unused", r"the network does not call its module 'unused'; name one that it calls"),
+        ("knn", "pairs", r"the module 'pairs' returns a tuple for 40 images, expected \(N, D\) or maps"),
+        ("knn", "tokens", r"the module 'tokens' returns shape \(40, 6, 16\) for 40 images, expected \(N, D\) or maps"),
         ("msp", "body", "detectors/msp reads none"),
     ],
 )
-def test_a_name_that_is_no_module_or_has_no_effect_is_refused(detector, name, words):
-    images = torch.rand(20, 1, 4, 4)
-
+def test_a_name_of_a_module_without_features_or_without_effect_is_refused(detector, name, words):
     with pytest.raises(ValueError, match=words):
-        touchstone.detector_scores(detector, FunctionalHead().eval(), images, fit_images=images, features=name)
+        touchstone.detector_scores(detector, built(Headed), FEW_IMAGES, fit_images=FEW_IMAGES, features=name)
+
+
+def test_a_module_inside_data_parallel_has_the_name_that_data_parallel_gives_it():
+    model = nn.DataParallel(built(Headed))
+
+    with pytest.raises(ValueError, match=r"the network has no module 'body'\. Did you mean module\.body"):
+        touchstone.detector_scores("knn", model, FEW_IMAGES, fit_images=FEW_IMAGES, features="body")
