@@ -1,4 +1,4 @@
-"""gradnorm_huang: the last layer's gradient of the divergence from the uniform distribution, L1 norm."""
+"""gradnorm_huang: L1 norm of the last layer's gradient towards uniform; pytorch-ood's is of all parameters."""
 
 from __future__ import annotations
 

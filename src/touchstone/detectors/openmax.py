@@ -1,4 +1,4 @@
-"""openmax: a logit for "unknown", from how far the logits lie from the mean logits of the likeliest classes."""
+"""openmax: a logit for "unknown", from distances to mean logits; pytorch-ood fits longer tails, with wrong images."""
 
 from __future__ import annotations
 
