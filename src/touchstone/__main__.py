@@ -36,7 +36,7 @@ GROUPS = {  # a heading of --help: an example, and what each command does
         {
             "show": "print the verdicts of a study, or what an artefact holds",
             "trace": "print what a file or a number was made from",
-            "power": "print what would settle each inconclusive claim",
+            "power": "print what would decide each inconclusive claim",
             "compare": "show which numbers and verdicts of two reports differ",
         },
     ),

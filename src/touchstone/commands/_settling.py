@@ -1,4 +1,4 @@
-"""What would settle each inconclusive number of a finished study, in seeds and images, or why nothing would."""
+"""What would decide each inconclusive number of a finished study, in seeds and images, or why nothing would."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow, row_of
 from touchstone.report import packing
 from touchstone.report.claim_files import EVALUATION
 
-NO_SEEDS_HELP = "only an upper bound: a stronger attack would settle it, no seeds and no images"
+NO_SEEDS_HELP = "only an upper bound: a stronger attack would decide it, no seeds and no images"
 SEED_BY_SEED = "judged seed by seed: each further network is one more that has to pass"
 NO_ESTIMATE = "no estimate: its ends are the least and the greatest network, whatever their number"
 OWN_ENTRIES = (
@@ -42,7 +42,7 @@ CHANGED = "changed: the study's settings no longer name what it was measured on;
 
 @dataclass(frozen=True)
 class Settling:
-    """What would settle one open number.
+    """What would decide one open number.
 
     Attributes:
         claim: its id.
@@ -52,11 +52,11 @@ class Settling:
         distance: the assumed distance of the truth from the bound, which the paper's folder fixes.
         seeds, images: the present ones.
         dataset: the set of the images.
-        seeds_needed, images_needed: those that settle it; None if none do.
+        seeds_needed, images_needed: those that decide it; None if none do.
         counts: {subset: its images} of the sets that have to grow.
         minutes: of jobs, on the machine of the run records; None if they do not say.
-        chance: that the design settles it.
-        why_not: why nothing would settle it; "" if something does.
+        chance: that the design decides it.
+        why_not: why nothing would decide it; "" if something does.
     """
 
     claim: str
@@ -76,12 +76,12 @@ class Settling:
 
     @property
     def size(self) -> tuple[bool, int, int]:
-        """A sort key: what settles last comes last."""
+        """A sort key: what is decided last comes last."""
         return bool(self.why_not), self.seeds_needed or 0, self.images_needed or 0
 
 
 def settlings(plan: Plan, *, priced: bool = True) -> list[Settling]:
-    """Return what would settle each open number of a finished study, claim by claim.
+    """Return what would decide each open number of a finished study, claim by claim.
 
     Args:
         plan: of the study.
@@ -126,7 +126,7 @@ def _open_numbers(verdicts: Iterable[Verdict]) -> Iterator[tuple[Verdict, Part]]
 
 
 class _Designs:
-    """The sizes that settle the numbers of a study."""
+    """The sizes that decide the numbers of a study."""
 
     def __init__(self, plan: Plan, rows: list[MetricRow], *, priced: bool) -> None:
         self._inputs = RowInputs(plan)
@@ -137,7 +137,7 @@ class _Designs:
             self._seeds[row.evaluation, row.entry].update(row.seeds if row.seed is None else (row.seed,))
 
     def settling(self, claim: str, part: Part) -> Settling:
-        """Return what settles a number."""
+        """Return what decides a number."""
         row = part.quantity.row
         words = plain(part.name), plain(required(part)), part.breaks
         now = Settling(claim, *words, part.condition.distance, len(part.seeds), row.images, row.dataset)

@@ -1,4 +1,4 @@
-"""`touchstone power STUDY`: print what would settle each inconclusive claim of a finished study, or why nothing would."""
+"""`touchstone power STUDY`: print what would decide each inconclusive claim of a finished study, or why nothing would."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FEWEST = 30  # letters of a line, however narrow the terminal is
 @click.option("--json", "as_json", is_flag=True, help="print every open number as JSON")
 @click.option("--markdown", is_flag=True, help="print a table that is the same on every machine, without minutes")
 def main(study: str, as_json: bool, markdown: bool) -> int:
-    """Print what would settle each inconclusive claim of a finished study, or why nothing would.
+    """Print what would decide each inconclusive claim of a finished study, or why nothing would.
 
     Nothing is recomputed.
 
@@ -61,7 +61,7 @@ def main(study: str, as_json: bool, markdown: bool) -> int:
 
 
 def _lines(by_claim: Claims, width: int) -> Iterator[str]:
-    """Yield each claim with the number that is settled last, an indented answer below it, and how to read them."""
+    """Yield each claim with the number that is decided last, an indented answer below it, and how to read them."""
     column = max(map(len, by_claim)) + 2
     for claim, numbers in by_claim.items():
         texts = (_open(numbers), _answer(_last(numbers)))
@@ -73,7 +73,7 @@ def _lines(by_claim: Claims, width: int) -> Iterator[str]:
 
 def _markdown(by_claim: Claims) -> Iterator[str]:
     """Yield the lines of a table with a row per claim."""
-    yield "| claim | what is open | what would settle it, or why nothing would |"
+    yield "| claim | what is open | what would decide it, or why nothing would |"
     yield "| --- | --- | --- |"
     for claim, numbers in by_claim.items():
         yield f"| {' | '.join(map(_cell, (claim, _open(numbers), _answer(_last(numbers)))))} |"
@@ -84,7 +84,7 @@ def _cell(text: str) -> str:
 
 
 def _last(numbers: list[Settling]) -> Settling:
-    """Return the number of a claim that is settled last."""
+    """Return the number of a claim that is decided last."""
     return max(numbers, key=lambda each: each.size)
 
 
@@ -96,13 +96,13 @@ def _open(numbers: list[Settling]) -> str:
 
 
 def _answer(each: Settling) -> str:
-    """Return the size that settles a number, or why none does, with the distance."""
-    distance = f"distance {each.distance:g}: " if each.distance else ""
+    """Return the size that decides a number, or why none does, with how far the truth is taken to be from the bound."""
+    truth = f"if the truth is {each.distance:g} from its bound: " if each.distance else ""
     if each.why_not:
-        return f"{distance}no size settles it; {each.why_not}"
+        return f"{truth}no size decides it; {each.why_not}"
     minutes = "" if each.minutes is None else f", {each.minutes:.1f} minutes"
     seeds, images = _from_to(each.seeds, each.seeds_needed), _from_to(each.images, each.images_needed)
-    return f"{distance}{seeds} seeds, {images} images{minutes}"
+    return f"{truth}{seeds} seeds, {images} images{minutes}"
 
 
 def _from_to(now: int | None, needed: int | None) -> str:
@@ -111,16 +111,16 @@ def _from_to(now: int | None, needed: int | None) -> str:
 
 
 def _notes(by_claim: Claims) -> str:
-    """Return how many claims could be settled, and how to read the sizes."""
+    """Return how many claims could be decided, and how to read the sizes."""
     from touchstone.evaluations.statistics.power import POWER
     from touchstone.evaluations.statistics.seed_intervals import CONFIDENCE
 
-    settled = sum(not any(each.why_not for each in numbers) for numbers in by_claim.values())
+    decided = sum(not any(each.why_not for each in numbers) for numbers in by_claim.values())
     unknown = any(not each.why_not and each.minutes is None for numbers in by_claim.values() for each in numbers)
     return (
-        f"Inconclusive claims: {len(by_claim)}. More seeds or images would settle {settled} of them. A size settles a claim"
-        f" with a chance of {100 * POWER:g} %, by a {100 * CONFIDENCE:g} % interval, if the truth is as far from the bound"
-        f" as the distance says. Minutes are those of the jobs behind the number. Give this size to a study of networks that"
+        f"Inconclusive claims: {len(by_claim)}. More seeds or images would decide {decided} of them. A size decides a claim"
+        f" with a chance of {100 * POWER:g} %, by a {100 * CONFIDENCE:g} % interval, if the truth is as far from its"
+        f" bound as its line says. Minutes are those of the jobs behind the number. Give this size to a study of networks that"
         f" no run has judged (docs/verdicts.md)."
         f"{' A size without minutes has the fewest seeds: no run records here time all its jobs.' if unknown else ''}"
     )

@@ -47,8 +47,12 @@ def test_a_claim_is_a_line_with_its_size_below_it_and_the_end_says_what_the_dist
 
     first, second, *notes = capsys.readouterr().out.splitlines()
     assert first == "Smine-1  robust_accuracy, asked ≥ 30 %"
-    assert second.startswith("         distance 0.05: 3 ") and " 120 -> " in second and second.endswith(" minutes")
-    assert "Inconclusive claims: 1. More seeds or images would settle 1 of them." in notes[-1]
+    assert (
+        second.startswith("         if the truth is 0.05 from its bound: 3 ")
+        and " 120 -> " in second
+        and second.endswith(" minutes")
+    )
+    assert "Inconclusive claims: 1. More seeds or images would decide 1 of them." in notes[-1]
     assert " by a 95 % interval" in notes[-1] and "without minutes" not in notes[-1]
 
 
@@ -83,11 +87,11 @@ def test_the_markdown_table_is_the_same_whatever_was_recorded_here(project, caps
 
     assert printed() == table
     head, rule, first, second = table.splitlines()
-    assert head == "| claim | what is open | what would settle it, or why nothing would |" and rule.count("---") == 3
-    assert first.startswith(r"| Smine-1 | robust\_accuracy, asked ≥ 30 % | distance 0.05: 3 ")
+    assert head == "| claim | what is open | what would decide it, or why nothing would |" and rule.count("---") == 3
+    assert first.startswith(r"| Smine-1 | robust\_accuracy, asked ≥ 30 % | if the truth is 0.05 from its bound: 3 ")
     assert second == (
         r"| Smine-2 | under \*it\*, broken if ≥ 30 % |"
-        " no size settles it; no distance: the paper's folder fixes none for this number |"
+        " no size decides it; no distance: the paper's folder fixes none for this number |"
     )
 
 

@@ -107,3 +107,11 @@ def test_a_number_without_a_bound_has_no_word_in_its_line():
 
     assert "verdict " not in html.split('<tr id="claim-G11"')[1].split("</tr>")[0]
     assert text(macro("macros.html", "outcome")(line("G11", "number", "", ""))) == "a number without a bound"
+
+
+def test_the_page_uses_no_word_of_the_house():
+    loader = _environment().loader
+    texts = {name: loader.get_source(_environment(), name)[0] for name in loader.list_templates() if ".html" in name}
+
+    found = {name: re.findall(r"settl\w+|mended|stuck|second look", words) for name, words in texts.items()}
+    assert len(texts) > 5 and not any(found.values()), found

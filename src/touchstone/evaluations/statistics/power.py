@@ -102,7 +102,7 @@ def smallest(
         )
     if (already := chance(spread, question)) >= power:
         return (
-            f"enough already: {spread.seeds} seeds and {spread.images:,} images settle it with chance {already:.0%} if the"
+            f"enough already: {spread.seeds} seeds and {spread.images:,} images decide it with chance {already:.0%} if the"
             f" truth is {question.distance:g} from its bound; it is probably nearer, and that is not worth more"
         )
     designs = _designs(spread, question, whole, most_seeds, power)
@@ -118,7 +118,7 @@ def _unanswerable(spread: Spread, question: Question) -> str:
     if question.comparison == EQUAL:
         return "equality is no estimate: every network has to meet it, however many there are"
     if question.comparison not in (*UP, *DOWN, BETWEEN):
-        return "nothing to settle: no bound was fixed for it"
+        return "nothing to decide: no bound was fixed for it"
     if not distance > 0:
         return "no distance: the paper's folder fixes none for this number"
     if isinstance(bound, tuple) and bound[1] - bound[0] < 2 * distance:

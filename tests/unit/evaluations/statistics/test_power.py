@@ -173,14 +173,14 @@ def test_a_share_above_zero_needs_one_success():
     ("spread", "asked", "reason"),
     [
         (Spread(5, 400, *PARTS[0]), question(comparison="equals"), "equality is no estimate"),
-        (Spread(5, 400, *PARTS[0]), question(comparison=""), "nothing to settle"),
+        (Spread(5, 400, *PARTS[0]), question(comparison=""), "nothing to decide"),
         (Spread(5, 400, *PARTS[0]), question(0.0), "no distance: the paper's folder fixes none"),
         (Spread(5, 400, *PARTS[0]), question(0.06, "between", (0.0, 0.1)), "closer than twice the distance"),
         (Spread(1, 400, 0.0, 1e-4, 0.0), question(), "too few seeds: 1 cannot show how much networks differ; run 3"),
         (Spread(2, 400, *PARTS[0]), question(), "too few seeds: 2"),
         (Spread(5, 400, *PARTS[1]), question(0.01), "images: with all 1,000 of them the images' part alone"),
         (Spread(5, 400, 9e-3, 0.0, 0.0), question(0.03), "seeds: more than 60 are needed, even with all 1,000 images"),
-        (Spread(5, 400, 1e-8, 1e-8, 0.0), question(), "enough already: 5 seeds and 400 images settle it"),
+        (Spread(5, 400, 1e-8, 1e-8, 0.0), question(), "enough already: 5 seeds and 400 images decide it"),
         (Spread(5, 400, *PARTS[0]), question(1.5, method=SCORE), "no truth: a share cannot be 1.5 beyond"),
     ],
 )
