@@ -16,6 +16,7 @@ from touchstone.attacks.attack_suite import attack_suite
 from touchstone.audit.problems import counted
 from touchstone.contracts import Model
 from touchstone.evaluations.statistics import intervals
+from touchstone.evaluations.statistics.seed_intervals import CONFIDENCE
 from touchstone.numerics.tensors import RandomStreams, batches
 from touchstone.records.nouns import Array
 
@@ -123,25 +124,28 @@ def challenge(
     return Challenge(rows, torch.cat(fallen).cpu().numpy(), len(among), time.monotonic() - started)
 
 
-def contradiction(found: Challenge, total: int, low: float) -> str:
+def contradiction(found: Challenge, ids: Array, low: float, tests: int = 1) -> str:
     """Return in words how a challenge contradicts a stated share of robust images; "" if it does not.
 
-    The stated share is contradicted if the largest one that the fooled images allow is below its interval.
+    The stated share is contradicted if the largest one that the fooled images allow is below its interval. An honest file
+    is contradicted with probability .025 at most, over all its tests.
 
     Args:
         found: What the suite fooled.
-        total: How many images the share is of.
+        ids: The id of each image that the share is of, (N,).
         low: The lower end of its interval.
+        tests: How many shares of the file are tested.
     """
     if not found.count:
         return ""
     count, drawn = found.count, len(found.rows)
-    least = count / drawn if drawn == found.among else intervals.exact(count, drawn)[0]
-    most = found.among / total * (1 - least)
+    confidence = 1 - (1 - CONFIDENCE) / tests
+    least = count / drawn if drawn == found.among else intervals.exact(count, drawn, confidence)[0]
+    most = found.among / len(ids) * (1 - least)
     if most >= low:
         return ""
     first = found.rows[np.argmax(found.fallen)]
     return (
-        f"image {first} is said to be robust, and the attack suite fools it: {found.count} of {len(found.rows)} such images"
-        f" fell, so at most {100 * most:.1f} % of all are robust; its interval begins at {100 * low:.1f} %"
+        f"image {ids[first]} is said to be robust, and the attack suite fools it: {found.count} of {drawn} such images fell,"
+        f" so at most {100 * most:.1f} % of all are robust; its interval begins at {100 * low:.1f} %"
     )

@@ -201,7 +201,8 @@ def _suites(
     claims: RestingClaims,
     counts: Counts,
 ) -> None:
-    for union in _unions(reader, counts.by_success):
+    unions = list(_unions(reader, counts.by_success))
+    for union in unions:
         with result.reading(CHALLENGE, union.files[0], "its images cannot be attacked with the suite"):
             try:
                 robust, clean = union.robust(reader)
@@ -219,7 +220,7 @@ def _suites(
             counts.unions, counts.met = counts.unions + 1, counts.met + len(found.rows)
             counts.fallen += found.count
             low = intervals.binomial(int(robust.sum()), len(robust)).low
-            words = attacked_again.contradiction(found, len(robust), low or 0.0)
+            words = attacked_again.contradiction(found, clean.example_ids, low or 0.0, len(unions))
             if words and (named := claims.on(*union.files, worst=True)):
                 result.add(CHALLENGE, union.files[0], words + named)
 

@@ -149,7 +149,7 @@ def suite(claim: Claim, network: nn.Module, sample: Sample, device: str, result:
         network, images, labels, claim.rows["robust"], eps=claim.eps, count=sample.images, seed=sample.seed
     )
     result.challenged.append(str(found))
-    if problem := attacked_again.contradiction(found, len(claim.clean), claim.low):
+    if problem := attacked_again.contradiction(found, claim.clean.example_ids, claim.low):
         result.add(CHALLENGE, "robust_accuracy", problem)
 
 

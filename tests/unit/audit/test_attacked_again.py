@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from touchstone.audit import attacked_again
 from touchstone.audit.attacked_again import Challenge, challenge, contradiction, draw, noticed
@@ -37,10 +38,21 @@ def test_the_share_that_a_sample_notices():
     ],
 )
 def test_a_share_is_contradicted_below_its_interval(fallen, drawn, among, low, contradicts):
-    words = contradiction(found(fallen, drawn, among), among if drawn == among else 1000, low)
+    ids = np.arange(500, 500 + (among if drawn == among else 1000))
+    words = contradiction(found(fallen, drawn, among), ids, low)
 
     assert bool(words) == contradicts
-    assert not words or "image 0 is said to be robust" in words
+    assert not words or "image 500 is said to be robust" in words
+
+
+@pytest.mark.parametrize("tests", [1, 6, 22])
+def test_an_honest_file_of_many_shares_is_contradicted_once_in_forty_times(tests):
+    """Each share is the largest that is not contradicted: 30 % of the robust images fall, and the rest is its interval's end."""
+    falls = stats.binom(64, 0.3)
+    ids, low = np.arange(1000), 0.7 * 0.7
+    accused = sum(falls.pmf(k) for k in range(65) if contradiction(found(k, 64, 700), ids, low, tests))
+
+    assert 0 < tests * accused <= 0.025
 
 
 def test_the_suite_fools_the_images_of_a_linear_network_within_their_margin():

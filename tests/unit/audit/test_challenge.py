@@ -1,5 +1,6 @@
 """The rules by which a challenge contradicts a pack: how often they accuse an honest one, and what they notice."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,11 +8,12 @@ import pytest
 import torch
 from scipy import stats
 
-from touchstone.audit import attack_reruns, challenge, nearer_points
+from touchstone.attacks.attack_suite import attack_suite
+from touchstone.audit import attack_reruns, attacked_again, challenge, nearer_points
 from touchstone.audit.attack_reruns import FALSE_ALARM, LOOK, TRIALS, apart, is_beyond, is_stronger
 from touchstone.audit.problems import Result
 from touchstone.pipeline.planning.parts import Task
-from touchstone.records.nouns import ExampleSet
+from touchstone.records.nouns import ExampleSet, Outputs
 
 IMAGES = 120
 
@@ -237,3 +239,42 @@ def test_the_suite_meets_a_union_whose_own_suite_was_compared_by_success_only(mo
     monkeypatch.setattr(challenge, "_here", lambda *_: True)
 
     assert len(list(challenge._unions(SimpleNamespace(selection=selection), by_success))) == unions
+
+
+@pytest.mark.parametrize(("brightness", "fooled"), [(0.45, 8), (0.3, 0)])
+def test_images_that_a_union_of_weak_attacks_leaves_right_are_named_with_their_claims(monkeypatch, brightness, fooled):
+    """Images brighter than .5 are of the second class, and the attacks may change each pixel by .1."""
+
+    def model(images):
+        lead = images.flatten(1).mean(1) - 0.5
+        return torch.stack([-lead, lead], 1)
+
+    ids, labels = np.arange(500, 540), np.zeros(40, np.int64)
+    clean = ExampleSet(np.full((40, 1, 2, 2), brightness, np.float32), labels, ids, "made")
+    right = Outputs(np.tile(np.float32([1, 0]), (40, 1)), labels, ids)
+    given = {"checkpoint": "net", "examples": "clean"}
+    tasks = [
+        Task("attack", given, use, {"component": {"use": f"attacks/{use}", "eps": 0.1}, "device": "cpu"})
+        for use in ("fgsm", "pgd")
+    ]
+    tasks += [Task("infer", given | {"examples": task.output}, f"{task.output}_outputs", {}) for task in tasks]
+    reader = SimpleNamespace(
+        selection=SimpleNamespace(tasks={task.output: task for task in tasks}, files=[task.output for task in tasks]),
+        noun=lambda file, kind: clean if kind == "ExampleSet" else right,
+        job=lambda task: SimpleNamespace(model=lambda: model),
+        device=None,
+    )
+    claims = SimpleNamespace(on=lambda *files, worst: f"; claims that rest on it: {files}" if worst else "")
+    monkeypatch.setattr(challenge, "_here", lambda *_: True)
+    monkeypatch.setattr(attacked_again, "attack_suite", partial(attack_suite, steps=5, restarts=1, queries=10))
+    result, counts = Result(), challenge.Counts()
+
+    challenge._suites(reader, result, 1, np.random.default_rng(0), claims, counts)
+
+    assert (counts.unions, counts.met, counts.fallen) == (1, 8, fooled)
+    problems = [str(problem) for problem in result.problems]
+    assert len(problems) == bool(fooled)
+    for problem in problems:
+        assert problem.startswith(tuple(f"challenge: fgsm: image {each} is said to be robust" for each in ids))
+        assert "the attack suite fools it: 8 of 8 such images fell, so at most 36.9 % of all are robust" in problem
+        assert problem.endswith("claims that rest on it: ('fgsm', 'pgd')")
