@@ -186,7 +186,7 @@ def _say_what_was_proved(counts: Counts, result: Result) -> None:
     files, rows = counts.files, counts.rows
     if rows["unsearched"]:
         result.trusted.append(
-            f"the other {rows['unsearched']:,} margins: {MARGINS} of a file, drawn at random, were searched again; --share 1"
+            f"the other {rows['unsearched']:,} margins: {MARGINS} of a file, drawn at random, were searched again; --all"
             " searches all"
         )
     if counts.loose:

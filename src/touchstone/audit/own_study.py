@@ -91,8 +91,8 @@ def check(
                 f" {sample.exact:,} are equal to the last bit{near}; --seed {seed} selects the same",
                 file=sys.stderr,
             )
-    if len(drawn) < min(count or 0, len(possible)):
-        problem = f"{len(drawn)} of {count} artefacts were computed again; the others are missing, or named above"
+    if len(drawn) < (asked := min(count or 0, len(possible))):
+        problem = f"{len(drawn):,} of {asked:,} artefacts were computed again; the others are missing, or named above"
         findings.append(Finding(plan.folder, problem, unchecked=True))
     return findings
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from touchstone import parsed_files
-from touchstone.commands._command_line import COUNT, FILE, FOLDER, POSITIVE, Command, is_own_process
+from touchstone.commands._command_line import COUNT, FILE, FOLDER, POSITIVE, Command, is_own_process, refuse_together
 from touchstone.commands._shared_arguments import RAW, check_digest, device_option, raw_folders, studies
 from touchstone.messages import say
 from touchstone.numerics import devices
@@ -60,6 +60,10 @@ def _share(text: str) -> float:
     help="of a study: compute a random share of each file's rows again, such as 0.1 (default: all, but 32 margins a file)",
 )  # fmt: skip
 @click.option(
+    "--all", "every", is_flag=True,
+    help="of a study: compute all rows again, all margins, too, which takes longest (as --share 1)",
+)  # fmt: skip
+@click.option(
     "--challenge",
     type=COUNT,
     metavar="N",
@@ -83,6 +87,7 @@ def main(
     trust_code: bool,
     device: str,
     share: float | None,
+    every: bool,
     challenge: int | None,
     seed: int | None,
     threads: int,
@@ -99,6 +104,8 @@ def main(
       touchstone verify digits.pack --raw data/raw --root sha256:...
       touchstone verify digits.pack --share 0.1 --challenge 0
     """
+    refuse_together({"--all": every, "--share": share is not None})
+    share = 1.0 if every else share
     if is_own_process():  # it computes, as jobs do
         environment.prepare_command(threads)
     from touchstone.audit import evaluation_checks, verification
@@ -111,7 +118,7 @@ def main(
     if manifest.kind == evaluation_checks.KIND:
         if root or study or raw is not None or share is not None:
             raise ValueError(
-                f"{path}: --root, --study, --raw and --share are for a study's pack, and this is of `evaluate`"
+                f"{path}: --root, --study, --raw, --share and --all are for a study's pack, and this is of `evaluate`"
             )
         result = evaluation_checks.verify(
             path, list(models), device, trust_code=trust_code, challenge=challenge, seed=seed, data=data

@@ -1,11 +1,13 @@
 """Which artefacts an audit computes again: as many as take some seconds, by what their jobs took."""
 
 import json
+import sys
 from types import SimpleNamespace
 
 import pytest
 
-from touchstone.audit import own_study
+from touchstone.__main__ import main
+from touchstone.audit import own_audit, own_study
 from touchstone.pipeline.planning.parts import Job, Task
 
 SECONDS = {"cheap.a": 1.0, "cheap.b": 1.0, "cheap.c": 1.0, "cheap.d": 1.0, "cheap.e": 1.0, "cheap.f": 1.0, "dear": 60.0}
@@ -25,6 +27,17 @@ def test_of_a_number_even_the_dear_ones_are_drawn(count):
 
     assert {len(files) for files in drawn} == {min(count, 7)}
     assert any("dear" in files for files in drawn) == (count > 0)
+
+
+@pytest.mark.parametrize(("words", "count"), [([], None), (["--recompute", "3"], 3), (["--all"], sys.maxsize)])
+def test_all_draws_every_artefact(monkeypatch, words, count):
+    asked = []
+    monkeypatch.setattr(own_audit, "run_audit", lambda *given: asked.append(given[-2]) or 0)
+
+    assert main(["audit", "digits", *words]) == 0
+    assert asked == [count]
+    if words == ["--all"]:
+        assert sorted(own_study.draw(list(SECONDS), SECONDS, *asked, 7)) == sorted(SECONDS)
 
 
 def task(step, output):

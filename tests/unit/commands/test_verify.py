@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from touchstone.__main__ import main
-from touchstone.audit import evaluation_checks
+from touchstone.audit import evaluation_checks, verification
 from touchstone.audit.problems import BYTES, Result
 from touchstone.commands import verify
 from touchstone.commands._shared_arguments import RAW, raw_folders
@@ -27,12 +27,23 @@ def test_a_file_whose_name_has_an_equals_sign_is_one_file(tmp_path, monkeypatch,
     assert verify._networks([text]) == [(network[0], Path(network[1]))]
 
 
-def test_the_evidence_of_an_evaluation_refuses_raw(tmp_path, capsys):
+@pytest.mark.parametrize("words", [["--raw", RAW], ["--all"]])
+def test_the_evidence_of_an_evaluation_refuses_what_is_for_studies(tmp_path, capsys, words):
     path = tmp_path / "e"
     archive.write(path, evaluation_checks.KIND, {}, [])
 
-    assert main(["verify", str(path), "--raw", RAW]) == 1
-    assert "--root, --study, --raw and --share are for a study's pack" in capsys.readouterr().err
+    assert main(["verify", str(path), *words]) == 1
+    assert "--root, --study, --raw, --share and --all are for a study's pack" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "share"), [([], None), (["--share", "0.1"], 0.1), (["--all"], 1.0)])
+def test_all_computes_every_row_again(tmp_path, monkeypatch, words, share):
+    path, asked = tmp_path / "e", []
+    archive.write(path, "study", {}, [])
+    monkeypatch.setattr(verification, "verify", lambda path, brought: asked.append(brought.share) or Result())
+
+    assert main(["verify", str(path), *words]) == 0
+    assert asked == [share]
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "sklearn_digits"])
