@@ -120,7 +120,7 @@ def _notes(by_claim: Claims) -> str:
     return (
         f"Inconclusive claims: {len(by_claim)}. More seeds or images would decide {decided} of them. A size decides a claim"
         f" with a chance of {100 * POWER:g} %, by a {100 * CONFIDENCE:g} % interval, if the truth is as far from its"
-        f" bound as its line says. Minutes are those of the jobs behind the number. Give this size to a study of networks that"
-        f" no run has judged (docs/verdicts.md)."
+        f" bound as its line says. Minutes are those of the jobs behind the number. Give this size to a study of networks"
+        f" that no run has judged (docs/verdicts.md)."
         f"{' A size without minutes has the fewest seeds: no run records here time all its jobs.' if unknown else ''}"
     )
