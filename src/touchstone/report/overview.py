@@ -27,14 +27,14 @@ ARROW = {"arrowstyle": "-|>", "color": drawing.FAINT, "shrinkA": 5, "shrinkB": 5
 LEAST = 0.001  # what is nearer to 0 or to 1 is shown as a bound
 APART = 0.1  # of a row: how far a dot is above or below its middle
 LEFT = -0.12  # of the words, in shares of the axis: left of a mark at 0
-LOSE, NOTHING, KEEP, UNDECIDED, UNKNOWN = "lose", "nothing", "keep", "undecided", "unknown"
+LOSE, NOTHING, KEEP, UNDECIDED, UNKNOWN, NO_MARK = "lose", "nothing", "keep", "undecided", "unknown", "no mark"
 
 
 def takeaway(contrasts: list[Contrast]) -> str:
     """Return in one sentence which methods keep half of their gain under the strongest attack, and which do not.
 
-    The gain is counted from the mark without the method; without such a mark an AUROC is counted from chance. The whole
-    interval under the strongest attack decides. An upper bound says nothing of what is kept.
+    The gain is counted from the mark without the method, so a method without that mark has none. The whole interval under
+    the strongest attack decides. An upper bound says nothing of what is kept.
     """
     words = [
         f"{listed(names)} {verb}{'s' * (len(names) == 1)} {what.format('its' if len(names) == 1 else 'their')}"
@@ -49,6 +49,8 @@ def takeaway(contrasts: list[Contrast]) -> str:
         words.append(f"of {listed(undecided)} the intervals leave it open")
     if unknown := _named(contrasts, UNKNOWN):
         words.append(f"of {listed(unknown)} only an upper bound is known")
+    if unmarked := _named(contrasts, NO_MARK):
+        words.append(f"of {listed(unmarked)} it is not known what is left without the method")
     return f"Under the strongest attack tried, {'; '.join(words)}"
 
 
@@ -62,8 +64,9 @@ def _named(contrasts: list[Contrast], fate: str) -> list[str]:
 
 
 def _fate(contrast: Contrast) -> str:
-    chance = 0.5 if _is_auroc(contrast.unaware.quantity) else 0.0
-    without = contrast.reference.quantity.value if contrast.reference else chance
+    if contrast.reference is None:
+        return NO_MARK
+    without = contrast.reference.quantity.value
     before, after = contrast.unaware.quantity, contrast.aware.quantity
     if before.value <= without:
         return NOTHING

@@ -25,9 +25,9 @@ def contrast(paper, unaware, aware, measured, names=("does not attack", "knows a
 
 def test_the_headline_names_what_falls_and_what_holds():
     contrasts = [
-        contrast("Worst", 0.79, 0.04, "robust_accuracy_mean"),
-        contrast("Detector", 0.96, 0.7, "auroc_both_mean"),  # more than half of what is above chance
-        contrast("Training", 0.8, 0.7, "robust_accuracy_mean"),
+        contrast("Worst", 0.79, 0.04, "robust_accuracy_mean", without=0.01),
+        contrast("Detector", 0.96, 0.7, "auroc_both_mean", without=0.5),
+        contrast("Training", 0.8, 0.7, "robust_accuracy_mean", without=0.01),
     ]
 
     kept = "Training keeps half or more of its gain"
@@ -49,6 +49,14 @@ def test_the_gain_is_counted_from_the_mark_without_the_method():
     assert takeaway([nothing]).endswith("None gains nothing even as the paper tests it")
 
 
+def test_a_gain_is_never_counted_from_zero_or_chance():
+    one, other = contrast("Some", 0.9, 0.1, "robust_accuracy"), contrast("Other", 0.9, 0.8, "auroc_both_mean")
+
+    assert takeaway([one, other]) == (
+        "Under the strongest attack tried, of Some and Other it is not known what is left without the method"
+    )
+
+
 def test_an_interval_on_both_sides_of_half_of_the_gain_leaves_it_open():
     one = contrast("Some", 0.9, 0.8, "robust_accuracy", without=0.6)
     one.aware.quantity = one.aware.quantity._replace(low=0.7, high=0.9)  # half is .75
@@ -57,8 +65,8 @@ def test_an_interval_on_both_sides_of_half_of_the_gain_leaves_it_open():
 
 
 def test_the_headline_names_systems_of_one_paper_whose_fates_differ():
-    fallen = contrast("FGSM", 0.9, 0.1, "robust_accuracy", system="FGSM training of a CNN")
-    kept = contrast("FGSM", 0.9, 0.8, "robust_accuracy", system="FGSM training of an MLP")
+    fallen = contrast("FGSM", 0.9, 0.1, "robust_accuracy", without=0.05, system="FGSM training of a CNN")
+    kept = contrast("FGSM", 0.9, 0.8, "robust_accuracy", without=0.05, system="FGSM training of an MLP")
 
     assert takeaway([fallen, kept]) == (
         "Under the strongest attack tried, FGSM training of a CNN loses more than half of its gain; "
@@ -69,11 +77,11 @@ def test_the_headline_names_systems_of_one_paper_whose_fates_differ():
 
 def test_the_headline_says_of_no_upper_bound_that_it_is_kept():
     kept, stuck = (
-        contrast("Training", 0.8, 0.7, "robust_accuracy_mean"),
-        contrast("ALOE", 0.99, 0.98, "auroc_both_mean"),
+        contrast("Training", 0.8, 0.7, "robust_accuracy_mean", without=0.1),
+        contrast("ALOE", 0.99, 0.98, "auroc_both_mean", without=0.5),
     )
     bound = stuck._replace(upper_bound=True)
-    fallen = contrast("Worst", 0.99, 0.2, "auroc_both_mean")._replace(upper_bound=True)
+    fallen = contrast("Worst", 0.99, 0.2, "auroc_both_mean", without=0.1)._replace(upper_bound=True)
 
     start, unknown = "Under the strongest attack tried, ", "of ALOE only an upper bound is known"
     assert takeaway([kept, bound]) == f"{start}Training keeps half or more of its gain; {unknown}"

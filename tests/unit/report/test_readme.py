@@ -98,15 +98,15 @@ def test_what_was_not_run_has_no_line_of_the_table():
 def contrast():
     row = vars(synthetic_study)["metric_row"]("robust_accuracy", 0.5, 0.5, 0.5)
     parts = [SimpleNamespace(name=name, bound=0.0, quantity=Quantity(value, value, value, row)) for name, value in
-             (("one step", 0.9), ("a suite: worst", 0.1))]  # fmt: skip
-    return Contrast("Nine", "Nine on a CNN", "accuracy", *parts, None, False)
+             (("one step", 0.9), ("a suite: worst", 0.1), ("no training: one step", 0.05))]  # fmt: skip
+    return Contrast("Nine", "Nine on a CNN", "accuracy", *parts, False)
 
 
 def test_the_picture_has_its_finding_as_words_and_its_numbers_as_a_table():
     text = made(contrasts=[contrast()])
 
     assert "![Under the strongest attack tried, Nine loses more than half of its gain.](figures/overview.svg)" in text
-    assert "| Nine on a CNN: accuracy | 90 % (one step) | 10 % (a suite) | – |" in text
+    assert "| Nine on a CNN: accuracy | 90 % (one step) | 10 % (a suite) | 5 % (no training) |" in text
     assert "figures/" not in made()
 
 
