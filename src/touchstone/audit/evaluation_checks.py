@@ -171,10 +171,8 @@ def _say_what_is_unchecked(
         )
     elif rest is not None and len(rest) and not (has_model and sample.images):
         result.unchecked.append(f"whether the {len(rest):,} images of {own.name} that it leaves out are harder")
-    result.trusted += [
-        "that no stronger attack exists: the robust accuracy is an upper bound",
-        "that the model was not trained on these images: the file does not say what it was trained on",
-    ]
+    result.unchecked.append("whether the model learned from these images: the file lacks what it learned from")
+    result.trusted.append("that no stronger attack exists: the robust accuracy is an upper bound")
 
 
 def _check_budget(about: dict[str, Any], clean: ExampleSet, attacked: ExampleSet, result: Result) -> float | None:

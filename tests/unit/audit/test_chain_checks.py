@@ -80,3 +80,20 @@ def test_files_that_belong_to_nothing_are_named(tmp_path):
     assert result.trusted == [
         "3 files about the crate and the workflow, such as ro-crate-metadata.json: nothing is computed from them"
     ]
+
+
+@pytest.mark.parametrize(("step", "unchecked"), [("train", 0), ("convert", 1)])
+def test_of_a_network_from_elsewhere_it_is_unchecked_whether_it_learned_from_test_images(monkeypatch, step, unchecked):
+    monkeypatch.setattr(chain_checks.apart, "pairs", lambda study: {})
+    monkeypatch.setattr(chain_checks, "prepared_sets", lambda *_: None)
+    selection = SimpleNamespace(
+        plan=SimpleNamespace(study=None, folder="results/own"), tasks={"net.0.safetensors": SimpleNamespace(step=step)}
+    )
+    result = Result()
+
+    chain_checks.check_splits(selection, {"net.0.safetensors": {}}, ROOT, result)
+
+    assert result.problems == []
+    assert result.unchecked == unchecked * [
+        "whether net.0 learned from test images: the pack lacks what they learned from"
+    ]
