@@ -27,11 +27,12 @@ from touchstone.settings.study import load
 
 FORGED = runpy.run_path(str(Path(__file__).parents[1] / "forged_evidence.py"))
 Forger, caught = FORGED["Forger"], FORGED["caught"]
-CLAIMS = ("A5", "M4", "F3")  # of attacks on a score, margins, and attacks on a network
+CLAIMS = ("A5", "M4", "F3", "T1")  # of attacks on a score, margins, attacks on a network, and on a router
 TEST, TRAIN = (f"results/tiny/prepare/tiny/examples/digits_{part}.safetensors" for part in ("test", "train"))
 PGD = "results/tiny/attack/cnn.0/attacked/digits_test/cnn.0/pgd.safetensors"
 DETECT = "results/tiny/detect/cnn.0/attacked"
 SCORE, NOISE = (f"{DETECT}/{name}/cnn.0+msp@0.05/deployed_05.safetensors" for name in ("digits_test", "uniform"))
+BOTH_PATHS = "results/tiny/defend/routed.0/attacked/digits_test/routed.0/both_paths.safetensors"
 MARGINS = "results/tiny/measure/cnn.0/margins/cnn.0/nearest_classes/digits_test.safetensors"
 SEED = 7  # of the challenges; the honest packs meet others, too
 
@@ -43,7 +44,7 @@ def selection(tiny):
 
 @pytest.fixture(scope="module")
 def honest(tiny, selection, tmp_path_factory):
-    """The pack of three claims, unpacked; the pack lies beside it."""
+    """The pack of four claims, unpacked; the pack lies beside it."""
     folder = tmp_path_factory.mktemp("packs") / "honest"
     study_evidence.write(selection, "tiny", folder.with_suffix(".pack"), root=tiny.root)
     folder.mkdir()
@@ -159,7 +160,7 @@ def test_test_images_in_the_training_set_are_found_under_other_ids(tiny, honest,
     assert caught(result, "splits", "examples.digits_test shares 60 images with examples.digits_train")
 
 
-CLAIM = {PGD: "F3", SCORE: "A5", NOISE: "A5", MARGINS: "M4"}
+CLAIM = {PGD: "F3", SCORE: "A5", NOISE: "A5", MARGINS: "M4", BOTH_PATHS: "T1"}
 OTHER_NET = "results/tiny/train/cnn_aloe.0/networks/cnn_aloe.0.safetensors"
 # What is forged, the file, the claims that rest on it. Each round is one pack; its forgeries are in different files.
 ROUNDS = [
@@ -176,6 +177,7 @@ ROUNDS = [
     [
         ("an attack on another network", lambda a: a.attacked(PGD, network=OTHER_NET), PGD, "is not what"),
         ("an attack on noise of one step", lambda a: a.attacked(NOISE, steps=1, imitations=0), NOISE, "is not what"),
+        ("clean images for a router", lambda a: a.clean(BOTH_PATHS), BOTH_PATHS, "equals its clean image"),
     ],
     [("random numbers of another seed", lambda a: a.attacked(PGD, seed=12), PGD, "is not what")],
     [("an attack towards a random class", lambda a: a.attacked(PGD, target="random"), PGD, "is not what")],
