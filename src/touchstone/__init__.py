@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from touchstone.api.gradient_norms import gradient_norms as gradient_norms
     from touchstone.api.pairs import PairResult as PairResult
     from touchstone.api.pairs import evaluate_pair as evaluate_pair
+    from touchstone.api.random_streams import RandomStreams as RandomStreams
     from touchstone.api.robust_accuracy import evaluate as evaluate
     from touchstone.api.studies import load_study as load_study
-    from touchstone.numerics.tensors import RandomStreams as RandomStreams
 
 __version__ = "1.0.0"
 
@@ -43,7 +43,7 @@ _ORIGINS = {  # each public name: the module that defines it, and its name there
     "DefenceResult": ("api.defence_result", "DefenceResult"),
     "EvaluationResult": ("api.evaluation_result", "EvaluationResult"),
     "PairResult": ("api.pairs", "PairResult"),
-    "RandomStreams": ("numerics.tensors", "RandomStreams"),
+    "RandomStreams": ("api.random_streams", "RandomStreams"),
     "brittle_inputs": ("api.brittle_inputs", "brittle_inputs"),
     "brittle_threshold": ("api.brittle_inputs", "brittle_threshold"),
     "component": ("api.components", "component"),

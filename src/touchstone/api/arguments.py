@@ -160,7 +160,7 @@ def check_streams(name: str, value: object, images_name: str, count: int) -> Non
         TypeError: If it is no `RandomStreams`.
         ValueError: If it has another number of streams.
     """
-    line = f'touchstone.RandomStreams(0, "attack", torch.arange(len({images_name})))'
+    line = f'touchstone.RandomStreams(0, "attack", torch.arange({count}))'
     if not isinstance(value, RandomStreams):
         raise TypeError(f"{name}: expected random streams, got {kind_of(value)}: {line}")
     if len(value) != count:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -17,20 +17,25 @@ ROWS = ("logits", "features", "gradient_norms")
 
 
 @contextmanager
-def passed(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def passed(given: dict[str, Any], names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Check the data of a component, and yield them for a block in which its model is guarded.
 
     Tensors keep their graphs, because a detector's score may be attacked. An attack on no images returns none.
 
     Args:
-        given: the data by name.
+        given: the data by name; images may come from a loader, and labels with them.
+        names: of all data that the component takes.
 
     Raises:
         TypeError: If one of them is of another type, or if the model returns no tensor.
         ValueError: If images, labels, rows or random streams break their rules, or if the model does not take the images,
             returns anything but finite logits, or has no gradient that the component follows.
     """
-    given = {name: _as_tensor(name, value, given.get("model")) for name, value in given.items()}
+    model = given.get("model")
+    for images in [name for name in given if name.endswith("images") and inputs.is_loader(given[name])]:
+        if (labels := images.replace("images", "labels")) in names:
+            given[images], given[labels] = inputs.pair(images, given[images], given.get(labels), model)
+    given = {name: _as_tensor(name, value, model) for name, value in given.items()}
     _check(given)
     with torch_state.defaults() as caller, ExitStack() as stack:
         data = {name: value.clone() if _made_in_inference(value) else value for name, value in given.items()}
@@ -51,9 +56,9 @@ def passed(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _as_tensor(name: str, value: Any, model: object) -> Any:
-    """Return one of the data as a tensor if it is an array."""
+    """Return one of the data as a tensor if it is an array or a loader."""
     kind = name.removeprefix("fit_").removeprefix("anomalous_")
-    if kind == "images" and not inputs.is_loader(value):
+    if kind == "images":
         return inputs.as_images(name, value, model)
     if kind == "labels":
         return inputs.as_labels(name, value, model)

@@ -39,7 +39,10 @@ class BoundComponent:
     companions: Callable[..., Any] | None = field(default=None, repr=False)
 
     def __call__(self, *data: Any, **named: Any) -> Any:
-        """Call the component's function, such as (model, images, labels, generator) for an attack."""
+        """Call the component's function, such as (model, images, labels, generator) for an attack.
+
+        Images may be an array, or a loader of batches (images, labels), whose labels are then None.
+        """
         folder, name = self.use.split("/")
         return _gated(self.use, self.function, registry.component(folder, name).call.data, *data, **named)
 
@@ -109,7 +112,7 @@ def _gated(use: str, function: Callable[..., Any], names: Sequence[str], *data: 
         return function(*data, **named)
     from touchstone.api import component_gate  # it needs torch
 
-    with component_gate.passed(dict(zip(names, data, strict=False)) | named) as given:
+    with component_gate.passed(dict(zip(names, data, strict=False)) | named, names) as given:
         return function(**given)
 
 

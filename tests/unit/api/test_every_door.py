@@ -102,11 +102,23 @@ def reader_of_images(model, images, labels):
     return touchstone.component("detectors/odin")(model, images)
 
 
+def evaluate_defence(model, images, labels):
+    given = {"eps": EPS, "steps": 2, "restarts": 1, "queries": 4}
+    result = touchstone.evaluate_defence(lambda some: (model(some), some.flatten(1)[:, 0] > 2), images, labels, **given)
+    return tensor([rate.value for rate in result.left.values()])
+
+
+def evaluate_pair(model, images, labels):
+    result = touchstone.evaluate_pair(model, model, images, labels, eps=EPS, steps=2, restarts=1, queries=4)
+    return tensor([result.clean_difference.value, *(rate.value for rate in result.robust)])
+
+
 LABELLED = [evaluate, scores_of_fit, attack, margin]
 DOORS = [
     *LABELLED, brittle_inputs, brittle_threshold, scores, scores_inside, scores_of_anomalous, gradient_norms, reader_of_images,
 ]  # fmt: skip
-CHECKED_ELSEWHERE = {"evaluate_scores", "evaluate_defence", "evaluate_pair"}
+COMPARED = [evaluate_defence, evaluate_pair]  # they pass the door of evaluate, and do much more after it
+CHECKED_ELSEWHERE = {"evaluate_scores"}
 WITHOUT_TENSORS = {
     "BrittleInput",
     "DefenceResult",
@@ -120,7 +132,7 @@ WITHOUT_TENSORS = {
 
 def test_every_public_name_is_a_door_here_or_takes_no_tensors():
     opened = {"evaluate", "brittle_inputs", "brittle_threshold", "detector_scores", "gradient_norms"}
-    opened |= {"component", "BoundComponent", "RandomStreams"}
+    opened |= {"component", "BoundComponent", "RandomStreams", "evaluate_defence", "evaluate_pair"}
 
     assert opened | CHECKED_ELSEWHERE | WITHOUT_TENSORS == set(touchstone.__all__)
 
@@ -151,7 +163,7 @@ WRONG_IMAGES = {
 
 
 @pytest.mark.parametrize("wrong", WRONG_IMAGES)
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", [*DOORS, *COMPARED])
 def test_wrong_images_are_refused(door, wrong):
     images, error, words = WRONG_IMAGES[wrong]
 
@@ -159,7 +171,7 @@ def test_wrong_images_are_refused(door, wrong):
         door(MODEL, images, LABELS)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", [*DOORS, *COMPARED])
 def test_arrays_of_any_precision_give_what_tensors_give(door):
     images, labels = IMAGES.numpy().astype("float64"), LABELS.numpy().astype("uint8")
 
@@ -170,9 +182,7 @@ def loaded(**settings):
     return DataLoader(TensorDataset(IMAGES, LABELS), batch_size=5, **settings)
 
 
-@pytest.mark.parametrize(
-    "door", [door for door in DOORS if door not in (attack, margin, reader_of_images, scores_of_fit)]
-)
+@pytest.mark.parametrize("door", [door for door in [*DOORS, *COMPARED] if door is not scores_of_fit])
 @pytest.mark.parametrize(
     "loader",
     [loaded, lambda: TensorDataset(IMAGES, LABELS), lambda: ((some.numpy(), own.numpy()) for some, own in loaded())],
@@ -256,7 +266,7 @@ WRONG_LABELS = {
 
 
 @pytest.mark.parametrize("wrong", WRONG_LABELS)
-@pytest.mark.parametrize("door", LABELLED)
+@pytest.mark.parametrize("door", [*LABELLED, *COMPARED])
 def test_wrong_labels_are_refused(door, wrong):
     labels, error, words = WRONG_LABELS[wrong]
 
@@ -445,12 +455,48 @@ def test_the_fit_of_a_detector_refuses_wrong_rows_and_labels():
     [
         (torch.Generator(), r"generator: expected random streams, got torch.*Generator: touchstone.RandomStreams\("),
         (0, r"generator: expected random streams, got int"),
-        (RandomStreams(0, "attack", torch.arange(5)), r"generator has 5 streams for 12 images"),
+        (RandomStreams(0, "attack", torch.arange(5)), r"generator has 5 streams for 12 images: .*torch.arange\(12\)"),
     ],
 )
 def test_an_attack_by_its_name_refuses_wrong_streams(generator, words):
     with pytest.raises((TypeError, ValueError), match=words):
         touchstone.component("attacks/pgd")(MODEL, IMAGES, LABELS, generator)
+
+
+@pytest.mark.parametrize("ids", [np.arange(12), np.arange(12, dtype="uint8"), list(range(12)), range(12)])
+def test_random_streams_take_ids_of_any_form(ids):
+    found, expected = (
+        touchstone.component("attacks/pgd", steps=2)(MODEL, IMAGES, LABELS, touchstone.RandomStreams(0, "attack", each))
+        for each in (ids, torch.arange(12))
+    )
+
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("ids", "error", "words"),
+    [
+        (IMAGES, TypeError, "got torch.float32"),
+        (np.array(["a"]), TypeError, "got numpy.ndarray"),
+        (None, TypeError, "got NoneType"),
+        (LABELS[:, None], ValueError, r"got shape \(12, 1\)"),
+    ],
+)
+def test_random_streams_refuse_what_are_no_ids(ids, error, words):
+    with pytest.raises(error, match=rf"example_ids: expected whole numbers \(N,\), .*{words}"):
+        touchstone.RandomStreams(0, "attack", ids)
+
+
+def test_a_detector_by_its_name_is_fitted_on_a_loader():
+    detector = touchstone.component("detectors/layered_mahalanobis")
+    others = torch.rand(8, *SHAPE, generator=torch.Generator().manual_seed(1))
+
+    found, expected = (
+        detector.fit(model=MODEL, anomalous_images=others, seed=0, **fitted)
+        for fitted in ({"fit_images": loaded()}, {"fit_images": IMAGES, "fit_labels": LABELS})
+    )
+
+    assert found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 @pytest.mark.parametrize(
