@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 PAGE = (Path(__file__).parents[2] / "docs/tutorial.md").read_text()
+(ANSWERS,) = re.findall(r"```text\n([^`]*\nMore: [^`]*)```", PAGE)
 SHOWN = re.findall(r"```console\n\$ touchstone ([^\n]*)\n(.*?)```", PAGE, re.DOTALL)
 STUDY, PLACE, SETTING = "workflow/studies/tiny.yaml", "change:\n", "  attacks: {pgd: {steps: 10}}\n"
 
@@ -63,6 +64,18 @@ def test_a_command_prints_what_the_page_shows(command, shown, tutorial):
     said = done.stdout + done.stderr
     assert [form(line) for line in lines(said)] == [form(line) for line in lines(shown)]
     assert numbers(said) == pytest.approx(numbers(shown), rel=0.05, abs=0.02)
+
+
+def test_the_answers_that_the_page_shows_after_a_run_are_those_of_the_study(tutorial):
+    head, *shown = ANSWERS.strip().splitlines()
+
+    said = tutorial.run(tutorial.touchstone("show", "tiny")).stdout.splitlines()
+
+    assert head.endswith("The report: reports/tiny/report.html")
+    assert shown[-2:] == ["  ...", "More: touchstone show tiny"] and len(shown) > 4
+    for page, printed in zip(shown[:-2], said, strict=False):
+        assert form(page) == form(printed)
+        assert numbers(page) == pytest.approx(numbers(printed), rel=0.05, abs=0.02)
 
 
 def test_a_number_of_an_earlier_edition_is_seen():
