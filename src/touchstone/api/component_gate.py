@@ -32,9 +32,9 @@ def passed(given: dict[str, Any], names: Sequence[str]) -> Iterator[dict[str, An
             returns anything but finite logits, or has no gradient that the component follows.
     """
     model = given.get("model")
-    for images in [name for name in given if name.endswith("images") and inputs.is_loader(given[name])]:
-        if (labels := images.replace("images", "labels")) in names:
-            given[images], given[labels] = inputs.pair(images, given[images], given.get(labels), model)
+    for place in [name for name in given if name.endswith("images") and inputs.is_loader(given[name])]:
+        if (labels := place.replace("images", "labels")) in names:
+            given[place], given[labels] = inputs.pair(place, given[place], given.get(labels), model)
     given = {name: _as_tensor(name, value, model) for name, value in given.items()}
     _check(given)
     with torch_state.defaults() as caller, ExitStack() as stack:
