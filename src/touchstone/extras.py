@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-DISTRIBUTION = "touchstone-robustness"  # on package indexes, where another project is called touchstone
+DISTRIBUTION = "touchstone-robustness"  # the wheel of a release; it is on no package index
 PACKAGES = {  # the extra of pyproject.toml: the modules that it adds
     "workflow": ("snakemake", "snakemake_interface_logger_plugins", "dvc", "rich", "rocrate"),
     "data": ("sklearn", "skimage", "torchvision", "pooch", "requests"),
@@ -26,7 +26,7 @@ def is_installed(extra: str) -> bool:
 
 def install(extra: str) -> str:
     """Return how to install an extra, as the end of a message."""
-    return f"pip install '{DISTRIBUTION}[{extra}]', or in a clone pip install '.[{extra}]'"
+    return f"pip install 'FILE.whl[{extra}]' with the release's wheel, or in a clone pip install '.[{extra}]'"
 
 
 @contextmanager

@@ -101,8 +101,8 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch, capsys, tmp_path
 
     assert main(["new", "detector", "mine", "--folder", str(tmp_path)]) == 1
     assert capsys.readouterr().err == (
-        "touchstone: touchstone new needs the package jinja2, which is not installed: pip install"
-        " 'touchstone-robustness[reports]', or in a clone pip install '.[reports]'\n"
+        "touchstone: touchstone new needs the package jinja2, which is not installed: pip install 'FILE.whl[reports]' with"
+        " the release's wheel, or in a clone pip install '.[reports]'\n"
     )
 
 
