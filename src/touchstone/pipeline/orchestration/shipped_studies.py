@@ -29,13 +29,14 @@ def workflow_folder() -> Path:
     for file in installed:
         if file.match("share/touchstone/workflow/Snakefile"):
             return Path(str(file.locate())).resolve().parent
-    raise ValueError(f"the workflow is not installed here; install touchstone again: pip install {DISTRIBUTION}")
+    again = "pip install --force-reinstall --no-deps FILE.whl"
+    raise ValueError(f"the workflow is not installed here; install the release's wheel again: {again}")
 
 
 def copy_here(study: str) -> list[Path]:
     """Copy a shipped study and the defaults of all studies into this folder, if it is empty or has studies already.
 
-    Nothing is replaced.
+    The study of an assay counts, too. Nothing is replaced.
 
     Args:
         study: as it was typed; only the name of a shipped study is copied.
@@ -45,7 +46,8 @@ def copy_here(study: str) -> list[Path]:
     """
     shipped = workflow_folder().parent
     name = STUDIES / f"{study}.yaml"
-    is_ours = STUDIES.is_dir() or not any(path for path in Path().iterdir() if not path.name.startswith("."))
+    has_studies = STUDIES.is_dir() or any(Path().glob("assay_*.yaml"))
+    is_ours = has_studies or not any(path for path in Path().iterdir() if not path.name.startswith("."))
     if not is_ours or "/" in study or not (shipped / name).is_file():
         return []
     wanted = [PARAMS, name]

@@ -51,6 +51,13 @@ def test_a_folder_with_other_files_stays_as_it_is(folder):
     assert shipped_studies.copy_here("tiny") == [] and [path.name for path in folder.iterdir()] == ["letter.txt"]
 
 
+def test_a_folder_with_an_assay_has_studies_already(folder):
+    for name in ("assay_cnn.yaml", "model.pt2", "results", "reports", "data"):
+        Path(name).touch()
+
+    assert shipped_studies.copy_here("tiny") == [Path("params.yaml"), Path("workflow/studies/tiny.yaml")]
+
+
 def test_without_a_clone_the_workflow_is_that_of_the_installed_package(folder, monkeypatch):
     installed = folder / "share/touchstone/workflow/Snakefile"
     installed.parent.mkdir(parents=True)
@@ -65,5 +72,5 @@ def test_without_a_clone_the_workflow_is_that_of_the_installed_package(folder, m
     assert shipped_studies.workflow_folder() == installed.parent
 
     (about / "RECORD").write_text("")
-    with pytest.raises(ValueError, match="pip install touchstone-robustness"):
+    with pytest.raises(ValueError, match=r"install the release's wheel again: .* FILE\.whl$"):
         shipped_studies.workflow_folder()
