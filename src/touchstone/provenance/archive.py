@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from touchstone import __version__
 from touchstone.digests import canonical, sha256
 from touchstone.messages import first_line
 from touchstone.provenance import whole_files
@@ -197,7 +198,10 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Evidence:
     content = json.loads(text, object_pairs_hook=_without_twins)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         written = content.get("format") if isinstance(content, dict) else None
-        raise EvidenceError(f"{path}: its format is {written!r}, this version of touchstone reads {FORMAT!r}")
+        raise EvidenceError(
+            f"{path}: its format is {written!r}, and touchstone {__version__} reads {FORMAT!r}; ask its author for a pack"
+            f" that touchstone pack of {__version__} writes, or verify it with the version that wrote it"
+        )
     entries = {name: Entry(**entry) for name, entry in content["files"].items()}
     folders = {parent.as_posix() for name in entries for parent in PurePosixPath(name).parents}
     for name, entry in entries.items():

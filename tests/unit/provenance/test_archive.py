@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
+from touchstone import __version__
 from touchstone.provenance import archive
 
 IMAGES = np.float32(np.arange(256).reshape(4, 1, 8, 8)) / np.float32(255)
@@ -48,3 +49,16 @@ def test_a_member_that_is_not_what_the_manifest_states_is_not_written(path, tmp_
     assert words in problems[0][1]
     assert not (tmp_path / "unpacked/data/rows.csv").exists()
     assert (tmp_path / "unpacked/data/images.safetensors").is_file()
+
+
+def test_a_pack_of_another_version_is_refused_with_both_versions_and_what_to_do(tmp_path):
+    older = tmp_path / "older.pack"
+    with zipfile.ZipFile(older, "w") as members:
+        members.writestr(archive.MANIFEST, '{"format": "touchstone evidence 2"}')
+
+    with pytest.raises(archive.EvidenceError) as error:
+        archive.read_manifest(older)
+    assert str(error.value) == (
+        f"{older}: its format is 'touchstone evidence 2', and touchstone {__version__} reads '{archive.FORMAT}'; ask its"
+        f" author for a pack that touchstone pack of {__version__} writes, or verify it with the version that wrote it"
+    )
