@@ -79,7 +79,7 @@ def test_the_release_attaches_packages_site_and_pages():
     lines = "\n".join(step.get("run", "") for step in release["steps"])
 
     assert workflow[True]["push"]["tags"] == ["v*"] and "refs/tags/v" in release["if"]  # YAML 1.1 reads on as true
-    assert set(release["needs"]) == workflow["jobs"].keys() - {"release"}
+    assert set(release["needs"]) == workflow["jobs"].keys() - {"release", "pages"}
     for words in (
         "docs/release.py --tag",
         "uv build --out-dir dist",
@@ -88,6 +88,20 @@ def test_the_release_attaches_packages_site_and_pages():
         "gh release create",
     ):
         assert words in lines
+
+
+def test_the_site_and_the_reports_are_published_after_the_tests_of_the_main_branch():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    pages = workflow["jobs"]["pages"]
+    place = yaml.safe_load((ROOT / "mkdocs.yml").read_text().partition("\ntheme:")[0])["site_dir"]
+    made, copied, uploaded, deployed = pages["steps"][2:]
+
+    assert workflow[True]["push"]["branches"] == ["main"] and pages["if"] == "github.ref == 'refs/heads/main'"
+    assert set(pages["needs"]) == workflow["jobs"].keys() - {"release", "pages"}
+    assert made["run"].endswith(" docs") and copied["run"] == f"cp -r reports {place}/"
+    assert uploaded["uses"].startswith("actions/upload-pages-artifact@") and uploaded["with"]["path"] == place
+    assert deployed["uses"].startswith("actions/deploy-pages@")
+    assert (pages["permissions"]["pages"], pages["permissions"]["id-token"]) == ("write", "write")
 
 
 def test_the_citation_files_agree_with_the_package():
