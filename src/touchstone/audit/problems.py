@@ -20,7 +20,7 @@ BUDGET, RECOMPUTATION, CRITERIA, ROOT = "budget", "recomputation", "criteria", "
 CHALLENGE, DATA = "challenge", "data"
 # What a machine raises that lacks memory, space or open files, or whose disk fails.
 LACKING = {errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO}
-# What forged data makes readers raise.
+# What forged data makes readers raise; AttributeError, where a file holds text in place of an array.
 UNREADABLE = (*NOT_WHOLE, JobError, LeftOutError, OSError, AssertionError, StopIteration, csv.Error)
 
 

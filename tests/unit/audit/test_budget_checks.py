@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from touchstone.audit.budget_checks import compare
-from touchstone.records.nouns import ExampleSet
+from touchstone.audit.budget_checks import check_rows, compare
+from touchstone.audit.problems import RECOMPUTATION, Result
+from touchstone.records import encoding
+from touchstone.records.nouns import ExampleSet, Scores
 
 GREY = np.full((2, 1, 2, 2), 51 / 255, np.float32)
 PGD, FGSM = {"use": "attacks/pgd", "eps": 0.05, "norm": "linf"}, {"use": "attacks/fgsm", "eps": 0.1}
@@ -44,3 +46,14 @@ def test_float_images_that_are_not_clipped_may_leave_the_range_but_not_the_budge
     assert compare(small_set(GREY * 0, GREY - np.float32(0.29)), small_set(GREY), unclipped)
     with pytest.raises(ValueError, match=r"its float images changed row 0 by 0\.31 \(linf\), more than eps 0\.3"):
         compare(small_set(GREY * 0, GREY - np.float32(0.31)), small_set(GREY), unclipped)
+
+
+def test_labels_that_are_text_in_place_of_an_array_are_a_finding():
+    """No constructor refuses them, so the first who reads them gets an AttributeError."""
+    stated = encoding.decode(encoding.encode(Scores(np.zeros(2), np.arange(2), "forged")), Scores)
+    result = Result()
+
+    with result.reading(RECOMPUTATION, "scores.safetensors", "recomputed, it differs"):
+        check_rows("labels", stated.labels, np.zeros(2, np.int64))
+
+    assert [problem.file for problem in result.problems] == ["scores.safetensors"]

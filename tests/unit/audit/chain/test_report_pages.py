@@ -7,6 +7,7 @@ import pytest
 from job_files import FACTS, link, write_job
 from touchstone.audit.chain import report_pages, report_tables
 from touchstone.provenance import chain, sidecar_files
+from touchstone.records import size_limits
 from touchstone.report import packing
 
 ZEN_4, ZEN_5 = (f"aten=avx2 mkl=auto(AuthenticAMD {model}) onednn=avx512_bf16 numpy=X86_V3 blas=Haswell"
@@ -30,6 +31,22 @@ def test_a_number_may_have_more_digits_but_no_others(text, problems, tmp_path):
     (tmp_path / "report.html").write_text(page)
 
     assert list(report_pages.contradictions(tmp_path / "report.html")) == problems
+
+
+def test_a_bomb_in_place_of_the_table_of_numbers_is_a_finding(tmp_path, monkeypatch):
+    monkeypatch.setattr(size_limits, "MOST_ROWS", 100)
+    page = tmp_path / "report.html"
+    page.write_text('<data value="0.9496" data-row="2">95.0\u202f%</data>')
+    page.with_name("metrics.csv.gz").write_bytes(
+        gzip.compress(b"value,unit\n" + b"0.9496,fraction\n" * 100_000, mtime=0)
+    )
+    sidecar_files.write_sidecar(page, sidecar_files.artefact_digest(page), {**FACTS, "pages": {}})
+    page.with_name("ROOT").write_text(f"{chain.root_digest(page)}\n")
+
+    found = [finding.problem for finding in report_pages.differences(page, tmp_path, None, clone=False)]
+
+    words = "it has 100,001 lines, at most 100 are read; refused as a bomb"
+    assert found[-1] == f"cannot be checked: not a whole gzipped table: {words}"
 
 
 @pytest.mark.parametrize(
