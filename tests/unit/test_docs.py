@@ -9,9 +9,10 @@ import click
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from projects import study_text
-from touchstone.__main__ import COMMANDS, command_line
+from touchstone.__main__ import COMMANDS, command_line, main
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.settings.study import load
 from typed_words import parsed
@@ -148,6 +149,34 @@ def test_the_study_on_a_page_can_be_planned(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     assert Plan(load("./mine.yaml")).jobs
+
+
+def test_two_folders_of_pictures_become_a_study_that_trains_and_attacks_aloe_and_a_translator(
+    tmp_path, monkeypatch, capfd
+):
+    text = written("own_components.md")[0]
+    pictures = [f"flowers/{name}/{number}.png" for name in ("rose", "tulip") for number in range(3)]
+    for number, name in enumerate([*pictures, "others/wall.png", "others/car.png"]):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 24), (30 * number, 0, 90)).save(tmp_path / name)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "requirements.lock").touch()
+    for name in ("workflow", "src", "Snakefile"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "flowers.yaml").write_text(text.replace("/data/", f"{tmp_path}/"))
+    monkeypatch.chdir(tmp_path)
+
+    planned = [path.split("/", 2)[2] for path in Plan(load("./flowers.yaml")).tasks]
+
+    assert len(text.splitlines()) <= 25
+    for trained in ("cnn_aloe.0", "gan_unet.0"):
+        assert f"train/{trained}/networks/{trained}.safetensors" in planned
+    on_score = "attacked/flowers_test/cnn_aloe.0+msp@0.05/deployed_05.safetensors"
+    on_defence = "attacked/flowers_test/translated.0/both_paths.safetensors"
+    assert {f"detect/cnn_aloe.0/{on_score}", f"defend/translated.0/{on_defence}"} <= set(planned)
+    assert main(["check", "./flowers.yaml"]) == 0
+    told = capfd.readouterr().out
+    assert "remark" not in told and re.search(r"train \d+.* attack \d+.* translate \d+", " ".join(told.split()))
 
 
 def written(page):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+READING = "data/own_images"  # it reads whatever files there are, so two of its sets are alike only by their source
 # These components select rows and change no image.
 SELECTING = ("data/subset", "data/held_out_classes", "data/class_split", "data/two_classes", "data/without_rows")
 
@@ -27,7 +28,7 @@ def family(name: str, examples: Mapping[str, Settings], trained: Collection[str]
     """Return the marks of a set. Two sets that share a mark are of one family (docs/papers/shared.md, Data and leakage).
 
     The marks of a set are the component that makes it, its source, and the marks of the set that it is made of. Selecting
-    rows is no mark.
+    rows is no mark, and neither is reading files of the user's own.
 
     Args:
         name: of the set.
@@ -50,4 +51,4 @@ def family(name: str, examples: Mapping[str, Settings], trained: Collection[str]
 
 
 def _made_by(entry: Settings) -> dict[str, str]:
-    return {entry["use"]: f"made by {entry['use']}"}
+    return {} if entry["use"] == READING else {entry["use"]: f"made by {entry['use']}"}

@@ -17,6 +17,9 @@ EXAMPLES = {
     "few_walls": {"use": "data/subset", "of": "walls"},
     "few_noise": {"use": "data/subset", "of": "noise"},
     "hazy_walls": {"use": "data/corruption", "of": "few_walls"},
+    "own_things": {"use": "data/own_images", "source": "things"},
+    "own_rooms": {"use": "data/own_images", "source": "rooms"},
+    "more_rooms": {"use": "data/own_images", "source": "rooms", "inside": "more"},
     "noise": {"use": "data/uniform_noise"},
     "more_noise": {"use": "data/uniform_noise", "seed": 1},
 }
@@ -36,6 +39,7 @@ def related(one, other):
         ("few_walls", "floors"),
         ("hazy_walls", "walls"),
         ("scrambled", "scrambled_test"),
+        ("own_rooms", "more_rooms"),
     ],
 )
 def test_one_component_one_source_or_one_origin_makes_a_family(one, other):
@@ -44,7 +48,11 @@ def test_one_component_one_source_or_one_origin_makes_a_family(one, other):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("few_noise", "few_walls"), ("scrambled", "test"), ("six", "four"), ("noise", "walls")]
+    ("one", "other"),
+    [
+        *(("few_noise", "few_walls"), ("scrambled", "test"), ("six", "four"), ("noise", "walls")),
+        ("own_things", "own_rooms"),
+    ],
 )
 def test_taking_rows_and_coming_from_what_is_known_make_none(one, other):
     assert not related(one, other)
