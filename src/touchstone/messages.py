@@ -27,6 +27,17 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
+def time_left(done: int, total: int, seconds: float) -> str:
+    """Return the estimated remaining time; "" until a tenth is done.
+
+    The estimate assumes that the remaining jobs or steps take as long as the finished ones.
+    """
+    if done == total or done < max(3, total / 10):
+        return ""
+    minutes = seconds / done * (total - done) / 60
+    return f", about {minutes:.0f} min left" if minutes >= 1 else ", less than a minute left"
+
+
 def printable(text: str) -> str:
     """Return a text with everything escaped that a terminal or a reader could take for something else.
 

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from touchstone.messages import time_left
+
 AFTER, EVERY = 3.0, 0.5  # seconds until the line of progress appears, and between its updates
 
 
@@ -29,8 +31,9 @@ def counted(label: str, total: int, progress: bool | None) -> Iterator[Callable[
     def show() -> None:
         line, wait = "", AFTER
         while not end.wait(wait):
-            line, wait = f"{label}: {done} of {total} steps, {time.monotonic() - start:.0f} s", EVERY
-            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+            before, seconds, wait = len(line), time.monotonic() - start, EVERY
+            line = f"{label}: {done} of {total} steps, {seconds:.0f} s{time_left(done, total, seconds)}"
+            print(f"\r{line:{before}}", end="", file=sys.stderr, flush=True)
         if line:
             print(f"\r{' ' * len(line)}\r", end="", file=sys.stderr, flush=True)
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from touchstone.assay import model_zoo
 from touchstone.data.ingest.user_pictures import Colour, Shaping
 from touchstone.messages import nearest
+from touchstone.pipeline.jobs import processes
 from touchstone.settings.files import DEFAULT_STUDY, NAME
 from touchstone.signatures import fold
 
@@ -40,6 +41,8 @@ class Arguments:
     eps: float
     eps_written: str | float  # as the study has it: 8/255, or a number
     effort: str
+    images: int | None  # that are attacked; None: as many as the effort has
+    batch_size: int
     device: str
     draws: int  # of the model per pass of an attack; 1 for a model that draws no random numbers
     backward: str | None  # the model that attacks differentiate
@@ -97,7 +100,8 @@ def parsed(options: SimpleNamespace) -> Arguments:
         (mean, std, options.architecture, options.weights, options.key)
     ):
         raise ValueError(
-            f"{options.model}: leave out --mean, --std, --architecture, --weights and --key: RobustBench states them"
+            f"{options.model}: leave out --mean, --std, --architecture, --weights and --key: RobustBench states them, and"
+            f" reads weights from {model_zoo.weights_file(options.model)}"
         )
     return Arguments(
         model=options.model,
@@ -115,6 +119,8 @@ def parsed(options: SimpleNamespace) -> Arguments:
         eps=eps,
         eps_written=written if "/" in written else eps,
         effort=options.effort,
+        images=options.images,
+        batch_size=options.batch_size,
         device=options.device,
         draws=options.draws,
         backward=options.backward,
@@ -233,6 +239,11 @@ def check_unused(options: SimpleNamespace) -> None:
     if unused is not None:
         kind = "two models are compared" if against else f"{options.model} is a function"
         raise ValueError(f"{unused}: {kind}, so no study is written, and this option has no effect; omit it")
+
+
+def used_cores(typed: str) -> int:
+    """Return how many cores of this machine --cores means."""
+    return min(processes.available_cores(), int(typed) if typed.isdigit() else 10**6)
 
 
 def missing_model(model: str) -> FileNotFoundError:

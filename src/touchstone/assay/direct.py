@@ -12,7 +12,7 @@ from touchstone.api.defences import evaluate_defence
 from touchstone.api.deployed import NOTHING, SCORE, Deployed
 from touchstone.api.pairs import evaluate_pair
 from touchstone.assay import image_sets, methods, networks_from_weights, user_models
-from touchstone.assay.arguments import Arguments, is_code
+from touchstone.assay.arguments import Arguments, is_code, used_cores
 from touchstone.assay.class_order import Numbering
 from touchstone.assay.outcome import ROBUST, ROBUST_AGAINST, Measured, Outcome
 from touchstone.assay.probe import check_right
@@ -20,7 +20,7 @@ from touchstone.messages import first_line, say
 from touchstone.models.networks.programs import RISK
 from touchstone.numerics.tensors import with_normalisation
 
-MOST = 3000  # images that are read, of which those beside the attacked ones set thresholds
+MOST, OTHERS = 3000, 1000  # images that are read, and of these beside the attacked ones of --images, for thresholds
 LEFT = {
     "only its answers": "left if the attacker sees only answers",
     "the classifier, not the rejection": "left if he knows the classifier, not the rejection",
@@ -42,17 +42,19 @@ def run_direct(arguments: Arguments, options: SimpleNamespace) -> Outcome:
     Raises:
         ValueError: If a model or the images cannot be used; the message says why and what to do.
     """
-    torch.set_num_threads(1)
+    torch.set_num_threads(used_cores(options.cores))
     effort = methods.EFFORTS[arguments.effort]
-    labelled = image_sets.labelled_images(arguments, MOST)
+    asked = arguments.images
+    labelled = image_sets.labelled_images(arguments, MOST if asked is None else asked + OTHERS)
+    labelled.check_enough(asked, 2 * sum(labelled.counts.values()) // 3, "at most two thirds are attacked")
     scale = 255 if labelled.images.dtype == "uint8" else 1
     pixels, labels = torch.from_numpy(labelled.images.astype("float32") / scale), torch.from_numpy(labelled.labels)
-    count = min(effort.rows, 2 * len(pixels) // 3)
+    count = asked or min(effort.rows, 2 * len(pixels) // 3)
     images = Images(pixels[:count], labels[:count], pixels[count:])
     for note in (*labelled.notes, *effort.weaker()):
         say(f"  - {note}")
     settings = {"eps": arguments.eps, "steps": min(effort.steps, 20), "queries": effort.whole_suite["queries"]}
-    settings["restarts"] = effort.whole_suite["restarts"]
+    settings |= {"restarts": effort.whole_suite["restarts"], "batch_size": arguments.batch_size}
     about = {
         "model": options.model, "data": arguments.data.name, "eps": arguments.eps_written, "norm": "linf",
         "effort": arguments.effort, "images": count,
@@ -148,6 +150,8 @@ def _called(model: str, images: Images) -> Any:
     except TypeError as error:
         raise ValueError(f"{model}: {first_line(error)}") from error
     except Exception as error:  # the user's code may raise anything
+        if advice := networks_from_weights.gpu_advice(error):
+            raise ValueError(f"{model}: {advice}") from error
         shape = " x ".join(map(str, images.attacked.shape[1:]))
         raise ValueError(
             f"{model} does not take your images, {shape} (channels x height x width): {first_line(error)}"

@@ -90,6 +90,8 @@ class Facts:
     device: str
     notes: tuple[str, ...]  # sentences for the user
     published: Published | None = None  # what a leaderboard says of the model
+    rows: int | None = None  # images that are attacked; None: as many as the effort has
+    batch_size: int = 100
 
     @property
     def other_budget(self) -> bool:

@@ -38,6 +38,13 @@ class LabelledImages:
     numbering: Numbering
     contents: frozenset[bytes]  # digests of every image
 
+    def check_enough(self, asked: int | None, most: int, rule: str) -> None:
+        """Raise ValueError if more images should be attacked than the rule allows."""
+        if asked is not None and asked > most:
+            raise ValueError(
+                f"--images {asked}: {rule}, {most} of your {sum(self.counts.values())}. Lower it, or give more images"
+            )
+
 
 def labelled_images(arguments: Arguments, most: int = PROBED) -> LabelledImages:
     """Read every image of --data once, and return at most `most`; ValueError if a study could not use them."""

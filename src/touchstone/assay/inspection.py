@@ -40,6 +40,7 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
         trust_code=arguments.trust_code,
     )
     labelled = image_sets.labelled_images(arguments)
+    labelled.check_enough(arguments.images, labelled.counts["test"], "a study attacks half of them")
     channels, height, width = labelled.images.shape[1:]
     shape = channels, height, width
     mean, std = arguments.normalisation(channels)
@@ -81,6 +82,8 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
         effort=arguments.effort,
         device=arguments.device,
         published=model.published,
+        rows=arguments.images,
+        batch_size=arguments.batch_size,
         notes=(
             *stored.notes,
             *findings.notes,

@@ -77,6 +77,11 @@ def published(model: str) -> Published:
     )
 
 
+def weights_file(model: str) -> str:
+    """Return the file that RobustBench's package reads the weights of "robustbench:NAME" from, or downloads them to."""
+    return f"models/{published(model).name}.pt"
+
+
 def network(name: str) -> nn.Module:
     """Return a network with its weights, in eval mode, from RobustBench's own package.
 
@@ -98,5 +103,8 @@ def network(name: str) -> nn.Module:
     try:
         loaded: nn.Module = library.load_model(model_name=last, dataset=dataset, threat_model=threat)
     except Exception as error:  # the package raises what torch, gdown or the network raise
-        raise ValueError(f"{PREFIX}{name}: RobustBench cannot load it ({first_line(error)})") from error
+        raise ValueError(
+            f"{PREFIX}{name}: RobustBench cannot load it ({first_line(error)}). If its weights cannot be downloaded, put"
+            f" them into {weights_file(name)}"
+        ) from error
     return loaded.eval()

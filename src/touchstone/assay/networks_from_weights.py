@@ -185,8 +185,17 @@ def _reason(architecture: str, dotted: str, error: Exception) -> str:
         return f"{first_line(error)}; expected module:function, seen from {Path.cwd()}.{meant}"
     if isinstance(error, TypeError):
         return f"{first_line(error)}; {EXPECTED}"
-    gpu = ". Build the network on the CPU, without .cuda()" if "NVIDIA" in str(error) or "CUDA" in str(error) else ""
-    return f"its code raises {type(error).__name__}: {first_line(error)}{gpu}"
+    return gpu_advice(error) or f"its code raises {type(error).__name__}: {first_line(error)}"
+
+
+def gpu_advice(error: Exception) -> str:
+    """Return what is wrong and what to do if code failed because it moves tensors to a GPU; "" for another error."""
+    if not any(word in str(error) for word in ("NVIDIA", "CUDA", "cuda")):
+        return ""
+    return (
+        f"its code moves tensors to a GPU, and is opened on the CPU ({first_line(error).split('. ')[0].rstrip('.')}). Remove"
+        ' .cuda() and .to("cuda"), or follow the images: .to(images.device)'
+    )
 
 
 def _names(module: str) -> list[str]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from touchstone.api import gate
 from touchstone.api.model_guard import check_logits
 from touchstone.assay.class_order import Numbering, right_order
+from touchstone.assay.networks_from_weights import gpu_advice
 from touchstone.assay.steadiness import check_steady, varies
 from touchstone.attacks.adversary.expectation import Expected
 from touchstone.messages import first_line
@@ -162,6 +163,8 @@ def _logits(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         with torch.no_grad():
             logits = model(images)
     except FAULTS as error:
+        if advice := gpu_advice(error):
+            raise ValueError(f"the model cannot run: {advice}") from error
         lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
         raised = (line.partition("RuntimeError: ")[2] for line in lines if "RuntimeError: " in line)
         reason = next(raised, first_line(error))

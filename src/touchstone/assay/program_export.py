@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from touchstone.assay.networks_from_weights import gpu_advice
 from touchstone.assay.user_models import UserModel
 from touchstone.messages import first_line
 from touchstone.models.networks.programs import FAULTS, read_program
@@ -127,6 +128,8 @@ def _traced(network: nn.Module, shape: tuple[int, int, int]) -> Any:
         trace: Callable[..., Any] = torch.jit.trace
         return trace(network, _noise(shape))
     except FAULTS as error:
+        if advice := gpu_advice(error):
+            raise ValueError(f"the model cannot run: {advice}") from error
         reason = str(error).strip().rpartition("\n")[2] or type(error).__name__
         raise ValueError(
             f"the model does not take images of {' x '.join(map(str, shape))}: {reason.rstrip('.!')}."

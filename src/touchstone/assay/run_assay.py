@@ -14,7 +14,6 @@ from touchstone.assay.study_file import Place
 from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.messages import say
 from touchstone.numerics import devices
-from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.orchestration import locks, snakemake_run
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import whole_files
@@ -103,7 +102,7 @@ def _announce(facts: Facts, study: Study, name: str, place: Place, cores: str) -
     say(f"Model: {channels} x {height} x {width} pixels in, {facts.model.classes} classes out.")
     say(*(f"  - {sentence}" for sentence in (*facts.notes, *study.left_out, *place.kept)))
     jobs = len(Plan(load(name)).jobs)
-    used = min(processes.available_cores(), int(cores) if cores.isdigit() else 10**6)
+    used = arguments.used_cores(cores)
     minutes = (jobs * JOB_SECONDS + study.passes * facts.model.seconds * OVERHEAD) / used / 60
     say(
         f"Study: {place.target}{', in place of the one written before' if place.replaces else ''}. {jobs} jobs, about"

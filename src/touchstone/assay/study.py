@@ -31,7 +31,7 @@ class Study:
 def write(facts: Facts) -> Study:
     """Return the study of a model and its images, and what it will cost."""
     effort = methods.EFFORTS[facts.effort]
-    rows = min(effort.rows, facts.images.counts["test"])
+    rows = min(facts.rows or effort.rows, facts.images.counts["test"])
     attacks, detectors, ood = methods.attacks(facts, effort), methods.detectors(facts), methods.ood_sets(facts)
     changes = {
         "classifiers": _classifiers(facts),
@@ -48,7 +48,7 @@ def write(facts: Facts) -> Study:
         "title": f"Assay of {facts.name}",
         "data": {"sources": _sources(facts), "sets": _sets(facts, rows) | ood, "calibration": "own_calibration"},
         "scale": _scale(facts),
-        "compute": {"device": facts.device, "threads": 1, "batch_size": 100},
+        "compute": {"device": facts.device, "threads": 1, "batch_size": facts.batch_size},
         "change": {section: entries for section, entries in changes.items() if entries},
     }
     left_out = (*effort.weaker(), *detectors.left_out, *[NO_MARGINS] * facts.model.random)

@@ -15,7 +15,9 @@ RESULTS = ("--json", "--markdown", "--fail-under")
 
 @click.command("assay", cls=Command, options_metavar="--data PATH [OPTIONS]")
 @click.argument(
-    "model", type=FILE, help="a .pt2, .onnx or weights file, module:function, a torchvision name, robustbench:NAME"
+    "model",
+    type=FILE,
+    help="a .pt2, .onnx or weights file, module:function, a name of torchvision or timm, robustbench:NAME",
 )
 @click.option(
     "--data", type=FILE, required=True, metavar="PATH", help="a folder per class, .npz, .safetensors, or cifar10"
@@ -26,9 +28,17 @@ RESULTS = ("--json", "--markdown", "--fail-under")
 @click.option("--eps", metavar="EPS", help="L-inf budget, of the pixel range (default: the zoo's, or 8/255)")
 @click.option("--quick", is_flag=True, help="minutes: 100 images, few steps")
 @click.option("--full", is_flag=True, help="up to 1,000 images, many steps")
+@click.option(
+    "--images", type=click.IntRange(min=10), metavar="N",
+    help="attack N images (default: up to 300, or those of --quick and --full)",
+)  # fmt: skip
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), default=100, metavar="N",
+    help="images at a time; fewer take less memory (default: 100)",
+)  # fmt: skip
 @click.option("--against", type=FILE, metavar="MODEL", help="a second model: compare both, image by image")
 @click.option("--architecture", metavar="M:F", help="module:function; returns the network of the weights")
-@click.option("--weights", type=FILE, metavar="FILE", help="of a torchvision network (default: published)")
+@click.option("--weights", type=FILE, metavar="FILE", help="of a torchvision or timm network (default: published)")
 @click.option("--key", metavar="NAME", help="of the weights, in a file that holds several: ema")
 @click.option("--mean", metavar="M,M,M", help="per channel: 0.5,0.5,0.5 (default: the model normalises)")
 @click.option("--std", metavar="S,S,S", help="per channel, like --mean")

@@ -53,6 +53,22 @@ def test_what_takes_long_says_how_far_it_is_on_a_terminal(monkeypatch, stream, p
     assert text.endswith("\r") or not shown  # the line is cleared
 
 
+@pytest.mark.usefixtures("fast")
+def test_the_time_that_is_left_is_shown_and_its_words_are_cleared(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+
+    with progress_line.counted("words", 4, None) as step:
+        for wait in (0, 0, 0.5, 0.5):
+            step()
+            time.sleep(wait)
+
+    shown = sys.stderr.getvalue().split("\r")[1:]
+    after = next(line for line in shown if line.startswith("words: 4 of 4"))
+    assert shown[0] == "words: 3 of 4 steps, 0 s, less than a minute left"
+    assert after.rstrip() in ("words: 4 of 4 steps, 0 s", "words: 4 of 4 steps, 1 s")
+    assert len(after) == len(shown[0])  # no word of the longer line is left
+
+
 def test_what_is_quick_says_nothing(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
 

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import click
 import pytest
 import torch
 
@@ -107,3 +108,18 @@ def test_names_of_classes_are_given_once(parsed, typed, told):
 
 def test_blanks_between_names_of_classes_mean_nothing(parsed):
     assert parsed("--classes", "ant, bee ,cow").classes == ("ant", "bee", "cow")
+
+
+def test_robustbench_takes_no_weights_and_says_which_file_it_reads(tmp_path):
+    (tmp_path / "own.pt").touch()
+
+    with pytest.raises(ValueError, match=r"reads weights from models/cifar10/Linf/Carmon2019Unlabeled\.pt"):
+        assay_arguments(
+            "robustbench:Carmon2019Unlabeled", "--data", str(tmp_path), "--weights", str(tmp_path / "own.pt")
+        )
+
+
+@pytest.mark.parametrize("typed", [("--images", "9"), ("--batch-size", "0")])
+def test_too_few_images_are_refused(parsed, typed):
+    with pytest.raises(click.BadParameter, match="is not in the range"):
+        parsed(*typed)

@@ -1,6 +1,7 @@
 """An assay without a study: of a function, a defence that rejects, and two models compared."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,15 @@ def numbers(images):
 def rounded(images):
     return classify((images * 50).round() / 50 + 0 * images)
 
+SEEN = []
+
+def watched(images):
+    SEEN.append((len(images), torch.get_num_threads(), images.requires_grad))
+    return classify(images)
+
+def moving(images):
+    raise RuntimeError("Found no NVIDIA driver on your system. Please check that you have one")
+
 def never(images):
     return torch.stack([-1 - lead(images), lead(images) - 1, 3 + 0 * lead(images)], 1)
 """
@@ -62,7 +72,8 @@ def folder(tmp_path, monkeypatch):
     levels = np.linspace(2, 253, 160).astype(np.uint8)
     np.savez(tmp_path / "gray.npz", images=levels[:, None, None], labels=(levels > 127).astype(np.int64))
     torch.set_num_threads(1)
-    return tmp_path
+    yield tmp_path
+    torch.set_num_threads(1)
 
 
 def assay(*words):
@@ -128,6 +139,19 @@ def test_two_models_are_compared_image_by_image(capsys):
     assert "robust difference, paired: +" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("against", [[], ["--against", "own_defence:classify"]])
+def test_so_many_images_are_attacked_at_a_time_and_on_so_many_cores_as_the_user_asks_for(against, monkeypatch):
+    monkeypatch.setattr("touchstone.pipeline.jobs.processes.available_cores", lambda: 3)
+
+    assert assay("own_defence:watched", *against, "--images", "20", "--batch-size", "9", "--cores", "2") == 0
+
+    seen = sys.modules["own_defence"].SEEN
+    assert found()["images"] == 20
+    assert max(count for count, _, followed in seen if followed) == 9  # the gate tries 8
+    assert {cores for _, cores, _ in seen} == {2}
+    seen.clear()
+
+
 def test_numpy_inside_is_attacked_along_an_imitation():
     assert assay("own_defence:numbers") == 0
 
@@ -141,6 +165,14 @@ def test_numpy_inside_is_attacked_along_an_imitation():
         (["own_defence:broken"], "returns str beside its logits for 2 images"),
         (["own_defence:dictionary"], "returns a dict, expected logits"),
         (["own_defence:crashing"], "does not take your images, 1 x 1 x 1 (channels x height x width): no such layer"),
+        (
+            ["own_defence:moving"],
+            "moves tensors to a GPU, and is opened on the CPU (Found no",
+        ),
+        (
+            ["own_defence:classify", "--images", "107"],
+            "--images 107: at most two thirds are attacked, 106 of your 160",
+        ),
         (["own_defence:defned"], "Did you mean defend?"),
         (["own_defence:defend", "--out", "x.yaml"], "--out: own_defence:defend is a function, so no study is written"),
         (["own_defence:defend", "--against", "own_defence:build", "--draws", "20"], "--draws: two models are compared"),

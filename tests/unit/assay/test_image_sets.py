@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from touchstone.assay import image_sets
+from touchstone.assay import image_sets, inspection
+from touchstone.assay.study_file import Place
 from typed_words import assay_arguments
 
 
@@ -69,3 +70,10 @@ def test_pictures_of_two_sizes_name_the_folder_and_the_option(typed, tmp_path):
 
     with pytest.raises(ValueError, match=r"pictures: a/12\.png is 1 x 6 x 6 .* give a size to resize to \(--resize"):
         image_sets.labelled_images(typed())
+
+
+def test_more_images_than_the_test_part_has_are_refused_before_the_model_is_tried(typed, tmp_path, monkeypatch):
+    monkeypatch.setattr(inspection.user_models, "open_model", lambda *given, **more: None)
+
+    with pytest.raises(ValueError, match="--images 31: a study attacks half of them, 30 of your 60"):
+        inspection.inspect(typed("--images", 31), Place(tmp_path / "study.yaml"))

@@ -124,6 +124,10 @@ class Length(nn.Sequential):
     def forward(self, x):
         return self[1](x.reshape(len(x), -1))
 
+class Moving(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x.cuda())
+
 class Numpy(nn.Sequential):
     def forward(self, x):
         import torch
@@ -166,7 +170,7 @@ def test_a_function_may_import_from_the_current_folder_when_it_is_called():
         ("users_nets:lost", "its code raises ModuleNotFoundError: No module named 'nowhere'$"),
         (
             "users_nets:cuda",
-            r"Found no NVIDIA driver on your system\.\. Build the network on the CPU, without \.cuda\(\)$",
+            r"its code moves tensors to a GPU, .* \(Found no NVIDIA driver on your system\)\. Remove \.cuda\(\)",
         ),
         ("users_nets:broken", "its code raises KeyError: 'width'$"),
         ("users_nets:ended", r"its code ends the program \(exit code 3\)"),
@@ -203,6 +207,7 @@ def exported(name, tmp_path):
     [
         ("Tuple", "the model returns a tuple; return only the logits"),
         ("Length", r"does not take 64 images, but the network does: .*Instead of len\(x\)"),
+        ("Moving", r"^the model cannot run: its code moves tensors to a GPU, and is opened on the CPU \(.*\)\. Remove"),
         ("Numpy", r"does not take 64 images, but the network does: .* numpy"),
     ],
 )

@@ -100,3 +100,13 @@ def test_what_was_skipped_among_the_images_is_in_the_report():
     _, sections = written(images=replace(IMAGES, remarks=remarks))
 
     assert sections["evaluations"]["data_sheet"]["question"].endswith(" Skipped in pictures: 3 files hidden.")
+
+
+def test_so_many_images_are_attacked_at_a_time_as_the_user_asks_for():
+    usual, _ = written(effort="usual")
+    made, sections = written(effort="usual", rows=20, batch_size=8)
+
+    assert yaml.safe_load(usual.text)["compute"]["batch_size"] == 100
+    assert yaml.safe_load(made.text)["compute"]["batch_size"] == 8
+    assert sections["sets"]["own_attacked"]["count"] == 20
+    assert made.passes < usual.passes / 4  # of 100 images

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from touchstone.messages import printable, say, unguarded
+from touchstone.messages import printable, say, time_left, unguarded
 from touchstone.pipeline.jobs.progress import progress_folder
 from touchstone.pipeline.orchestration.events import RunState
 
@@ -111,17 +111,6 @@ class Lines:
             line = f"{done} of {total} jobs done{time_left(done, total, now - self._start)}"
             with suppress(OSError):  # nobody reads it any more, or the disk of a log is full: the run goes on
                 print(line, file=self._stream, flush=True)
-
-
-def time_left(done: int, total: int, seconds: float) -> str:
-    """Return the estimated remaining time; "" until a tenth of the jobs is done.
-
-    The estimate assumes that the remaining jobs take as long as the finished ones.
-    """
-    if done == total or done < max(3, total / 10):
-        return ""
-    minutes = seconds / done * (total - done) / 60
-    return f", about {minutes:.0f} min left" if minutes >= 1 else ", less than a minute left"
 
 
 def print_failures(state: RunState) -> None:
