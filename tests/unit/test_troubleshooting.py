@@ -22,8 +22,6 @@ TINY = (ROOT / "workflow/studies/tiny.yaml").read_text().partition("change:\n")[
 STUDIES = {
     "mistyped": f"{TINY}change:\n  attacks: {{pgd: {{step_sise: 0.01}}}}\n",
     "unknown": f"{TINY}change:\n  evaluations: {{detection: {{detectors: [msp, gradient_netwrk]}}}}\n",
-    "unused": f"{TINY}change:\n  attacks: {{strong: {{use: pgd, steps: 100}}}}\n",
-    "unreadable": "change:\n  attacks: {pgd: {use: pgd\n",
 }
 # Messages that need a second run, a network, or a training: {what the page shows: the file that prints it}.
 ELSEWHERE = {
@@ -33,6 +31,7 @@ ELSEWHERE = {
     "Without network, put these files, as they are, into a folder:": "data/ingest/downloads.py",
     ": not the raw files of ": "data/ingest/raw_files.py",
     "training diverged: the loss is ": "pipeline/steps/_training_losses.py",
+    "was made by touchstone before 1.0": "pipeline/orchestration/workflow_functions.py",
 }
 
 

@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from touchstone import __version__
 from touchstone.digests import SNAKEMAKE_MARK
 from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment, job_plan
@@ -92,13 +93,13 @@ OLDER = ("attacked", "checkpoints", "detectors", "examples", "margins", "metrics
 
 
 def refuse_older_version(study: str) -> None:
-    """Raise ParamsError if an earlier version of touchstone has left its files of this study here."""
+    """Raise ParamsError if touchstone before 1.0 has left its files of this study here."""
     folder = Path("data") / study
     found = [name for name in OLDER if (folder / name).is_dir()]
     if found:
         raise ParamsError(
-            f"{folder / found[0]} was made by an earlier version of touchstone, which this version cannot read:"
-            f" delete the folder {folder}, and .touchstone, and run the study again"
+            f"{folder / found[0]} was made by touchstone before 1.0, and {__version__} cannot read it: delete the folder"
+            f" {folder}, and .touchstone, and run the study again"
         )
 
 

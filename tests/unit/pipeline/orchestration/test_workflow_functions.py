@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from sheet_study import STUDY
-from touchstone import plugins
+from touchstone import __version__, plugins
 from touchstone.pipeline.jobs import job_plan
 from touchstone.pipeline.orchestration import workflow_functions as functions
 from touchstone.provenance import store
@@ -108,8 +108,8 @@ def test_files_of_an_earlier_version_are_refused_before_anything_runs(name):
     with pytest.raises(ParamsError) as error:
         functions.PlannedStudy("sheet.yaml")
     assert str(error.value) == (
-        f"data/sheet/{name} was made by an earlier version of touchstone, which this version cannot read:"
-        " delete the folder data/sheet, and .touchstone, and run the study again"
+        f"data/sheet/{name} was made by touchstone before 1.0, and {__version__} cannot read it: delete the folder"
+        " data/sheet, and .touchstone, and run the study again"
     )
 
 
