@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import library
 import touchstone
 from touchstone import extras, plugins, registry
 
@@ -102,6 +103,14 @@ def test_the_site_and_the_reports_are_published_after_the_tests_of_the_main_bran
     assert uploaded["uses"].startswith("actions/upload-pages-artifact@") and uploaded["with"]["path"] == place
     assert deployed["uses"].startswith("actions/deploy-pages@")
     assert (pages["permissions"]["pages"], pages["permissions"]["id-token"]) == ("write", "write")
+
+
+def test_every_python_that_the_package_names_is_tried():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    named = [word.rpartition(" ")[2] for word in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", word)]
+
+    assert workflow["jobs"]["library"]["strategy"]["matrix"]["python"] == named == [*library.SUPPORTED]
+    assert f"Python {named[0]} to {named[-1]}" in (ROOT / "codemeta.json").read_text()
 
 
 def test_the_citation_files_agree_with_the_package():
