@@ -49,7 +49,8 @@ def functions() -> Iterator[str]:
     public = [(f"touchstone.{name}", getattr(touchstone, name)) for name in touchstone.__all__ if name != "__version__"]
     for name, value in [*public, ("touchstone.testing.assert_robust", testing.assert_robust)]:
         if inspect.isclass(value):
-            members = {*getattr(value, "__dataclass_fields__", {}), *getattr(value, "_fields", ()), *vars(value)}
+            own = [vars(kind) for kind in value.__mro__ if kind.__module__.startswith("touchstone")]
+            members = {*getattr(value, "__dataclass_fields__", {}), *getattr(value, "_fields", ()), *set().union(*own)}
             yield line(name, sorted(member for member in members if not member.startswith("_")))
         else:
             yield line(name, map(parameter, inspect.signature(value).parameters.values()))
