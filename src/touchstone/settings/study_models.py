@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from touchstone import __version__
 from touchstone.messages import nearest
 from touchstone.settings.files import Place
 from touchstone.settings.limits import SEEDS, largest
@@ -25,6 +26,10 @@ Block = dict[str, Any]
 Sections = dict[str, dict[str, Any]]  # section -> entry -> what a file writes about it
 SECTIONS = "sections with entries, such as attacks: {pgd: {eps: 0.1}}"
 EMPTY = "nothing is written here; give it a value, or leave it out"
+BEFORE_1 = (
+    f"a block of files before touchstone 1.0, which {__version__} cannot read; write them anew as docs/studies.md says,"
+    " from a shipped one: touchstone run tiny writes params.yaml and a study into an empty folder"
+)
 SETTING = 4  # keys that lead to a setting of an entry; there null may be a value
 
 
@@ -163,6 +168,9 @@ class Experiment(BaseModel):
 
 def read_model(model: type[M], content: Block, file: Path, problems: Problems) -> M | None:
     """Return the content of a file as a model; None if it has mistakes, which go to `problems`."""
+    if issubclass(model, Defaults) and isinstance(content.get("study"), dict):
+        problems.add(("study",), BEFORE_1, file)
+        return None
     nothing = list(_nothing(content)) if issubclass(model, Defaults) else []
     for place in nothing:
         problems.add(place, EMPTY, file)
