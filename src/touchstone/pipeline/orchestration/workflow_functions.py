@@ -70,8 +70,17 @@ class PlannedStudy:
 
     @property
     def folders(self) -> list[str]:
-        """The folders of all jobs but downloads and the report."""
-        return [folder_of(self.name, job) for job in self._outline.jobs if job.split("/")[0] not in ("fetch", "report")]
+        """The folders of the evaluations and, once these are there, of other jobs where one was deleted.
+
+        Snakemake remakes what is missing only if something that has to run reads it.
+        """
+        places = {
+            job: folder_of(self.name, job) for job in self._outline.jobs if not job.startswith(("fetch/", "report/"))
+        }
+        tables = [place for job, place in places.items() if job.startswith("evaluate/")]
+        if not all(Path(table).is_dir() for table in tables):
+            return tables
+        return tables + [place for place in places.values() if not Path(place).is_dir()]
 
     def digest(self, rule: str) -> Callable[[Wildcards], str]:
         """Return the function of a rule's `plan` param: the digest of a job's plan. If it changes, the job runs again."""
