@@ -86,12 +86,13 @@ def test_no_module_or_package_has_a_name_that_is_offered():
     assert {path.stem for path in package.iterdir()}.isdisjoint(touchstone.__all__)
 
 
-def test_the_facade_is_in_no_code_digest():
+def test_the_facade_is_in_no_code_digest_but_for_the_version_that_a_report_shows():
+    functions = set(touchstone.__all__) - {"__version__"}
     for step in STEPS:
-        assert code.code_of(step, {}).definitions.keys().isdisjoint(touchstone.__all__)
+        assert code.code_of(step, {}).definitions.keys().isdisjoint(functions)
     for path in (ROOT / "src/touchstone").rglob("*.py"):
         names = set(imported(ast.parse(path.read_text())))
-        assert names.isdisjoint({f"touchstone.{name}" for name in touchstone.__all__}), path
+        assert names.isdisjoint({f"touchstone.{name}" for name in functions}), path
 
 
 def test_a_plugin_helper_cannot_hide_a_name_that_is_offered(tmp_path):
