@@ -210,9 +210,8 @@ CLAIM = {
     "attacker": "broken",
     "unit": "fraction",
     "measured": "0.5",
-    "files": "a",
 }
-NUMBER = {"metric": "auroc", "entry": "cnn", "value": "0.5", "files": "a"}
+NUMBER = {"evaluation": packing.OF_CLAIMS, "metric": "auroc", "entry": CLAIM["claim"], "value": "0.5", "files": "a"}
 
 
 @pytest.mark.parametrize("column", CLAIM_COLUMNS)
@@ -225,7 +224,7 @@ def test_no_column_of_claims_csv_reaches_the_terminal(project, capsys, monkeypat
     write_report(project / "other", table(CLAIM_COLUMNS, **CLAIM), table(METRIC_COLUMNS, **NUMBER))
 
     for arguments in (
-        ["claims"], ["claims", "--notes"], ["claims", "--markdown", cells["claim"]], ["claims", "--say", cells["claim"]],
+        ["show", "digits"], ["show", "digits", "--number", cells["claim"]],
         ["trace", "digits", "--number", cells["claim"]], ["compare", "digits", "other"], ["compare", "other", "digits"],
     ):  # fmt: skip
         run(*arguments)
@@ -242,7 +241,11 @@ def test_no_column_of_the_numbers_reaches_the_terminal(project, capsys, column):
     )
     write_report(project / "other", table(CLAIM_COLUMNS, **CLAIM), table(METRIC_COLUMNS, **NUMBER))
 
-    for arguments in (["trace", "digits", "--number", "2"], ["compare", "digits", "other"]):
+    for arguments in (
+        ["trace", "digits", "--number", "2"],
+        ["trace", "digits", "--number", CLAIM["claim"]],
+        ["compare", "digits", "other"],
+    ):
         run(*arguments)
         assert_harmless(capsys)
 

@@ -20,7 +20,6 @@ from touchstone.evaluations.statistics.wording import plain
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow, row_of
 from touchstone.report import packing
-from touchstone.report.claim_files import EVALUATION
 
 NO_SEEDS_HELP = "only an upper bound: a stronger attack would decide it, no seeds and no images"
 SEED_BY_SEED = "judged seed by seed: each further network is one more that has to pass"
@@ -114,7 +113,8 @@ def read_rows(study: str) -> list[MetricRow]:
     absent = [column for column in METRIC_COLUMNS if lines and column not in lines[0]]
     if absent:
         raise ValueError(f"{path}: has no {', '.join(absent)}, so it is of an earlier version; {again}")
-    return [row_of([line[column] for column in METRIC_COLUMNS]) for line in lines if line["evaluation"] != EVALUATION]
+    own = (line for line in lines if line["evaluation"] != packing.OF_CLAIMS)
+    return [row_of([line[column] for column in METRIC_COLUMNS]) for line in own]
 
 
 def _open_numbers(verdicts: Iterable[Verdict]) -> Iterator[tuple[Verdict, Part]]:

@@ -19,15 +19,18 @@ from touchstone.claims.variants import counts, in_a_sentence
 from touchstone.claims.verdicts import Part, Verdict, number, sentence
 from touchstone.evaluations.statistics.wording import NARROW, plain
 from touchstone.records.metric_tables import MetricRow
+from touchstone.report import packing
 from touchstone.report.answers import outcome
 
 PREAMBLE = r"% \input this in a document of one column, in UTF-8, whose preamble has \usepackage{array,longtable}"
-EVALUATION = "claims"  # the evaluation of a claim's row in metrics.csv.gz
 
 
 @dataclass(frozen=True)
 class _Record:
-    """One criterion as claims.csv stores it, with the number that decided; the fields are the columns, in order."""
+    """One criterion as claims.csv stores it, with the number that decided; the fields are the columns, in order.
+
+    The files behind its numbers are in the claims' rows of metrics.csv.gz.
+    """
 
     claim: str
     paper: str
@@ -53,7 +56,6 @@ class _Record:
     variants: str
     says: str
     note: str
-    files: str
 
 
 COLUMNS = tuple(field.name for field in fields(_Record))
@@ -72,7 +74,7 @@ def _row(claim: str, part: Part, line: int) -> MetricRow:
     quantity = part.quantity
     return replace(
         quantity.row,
-        evaluation=EVALUATION,
+        evaluation=packing.OF_CLAIMS,
         entry=claim,
         examples=quantity.about,
         metric=part.title,
@@ -91,10 +93,6 @@ def _row(claim: str, part: Part, line: int) -> MetricRow:
 
 def _end(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _files(part: Part) -> list[str]:
-    return list(part.quantity.row.files)
 
 
 # --- claims.csv ---------------------------------------------------------------------------------------------------
@@ -142,7 +140,6 @@ def _record(book: Book, verdict: Verdict) -> _Record:
         variants=counts(verdict.variants),
         says=plain(said(verdict)),
         note=plain("; ".join(_notes(verdict))),
-        files=" ".join(dict.fromkeys(file for part in verdict.parts for file in _files(part))),
     )
 
 

@@ -45,14 +45,14 @@ def lines_of(made, verdicts):
 
 def test_the_columns_have_a_word_per_axis_and_how_the_interval_was_made():
     assert {"status", "attacker", "holm", "method"} <= set(COLUMNS)
-    assert COLUMNS[-2:] == ("note", "files")
+    assert COLUMNS[-1] == "note"
 
 
-def test_the_table_tells_value_interval_method_seeds_and_files():
+def test_the_table_tells_value_interval_method_and_seeds():
     line = lines_of(*told())["S9-1"]
 
     assert (line["measured"], line["low"], line["high"], line["method"]) == ("0.91", "0.88", "0.94", "t")
-    assert (line["n"], line["seeds"], line["files"]) == ("500", "0 1 2", "net.0 net.1 net.2")
+    assert (line["n"], line["seeds"]) == ("500", "0 1 2")
     assert line["published"] == "P9-1: 99% (s.1; read in published text)"
     assert (line["bound"], line["source"], line["known"]) == ("ours", "enough for a test", "no")
 

@@ -188,7 +188,7 @@ def _differences(
         changed=[change for change, _ in changes if change.columns],
         only_first=[words_of_renamed.get(name, name) for name in map(about, unpaired[0])],
         only_second=[words_of_removed.get(name, name) for name in map(about, unpaired[1])],
-        columns=sorted(first[0].keys() ^ second[0].keys()) if first and second else [],
+        columns=sorted((first[0].keys() ^ second[0].keys()) - {FILES}) if first and second else [],
         renamed=len(renamed),
         removed=len(removed),
     )

@@ -74,9 +74,10 @@ def _run_trace(
         files = _artefacts(str(what))
     else:
         report = _report(what)
-        names, description, table = _behind(number, report)
+        names, description, tables = _behind(number, report)
         say(description, stream=sys.stderr if as_json else sys.stdout)
-        if forged := _altered_page(table):
+        for table in filter(_altered_page, tables):
+            forged = True
             say(f"{table}: ALTERED: it is not the table that the report's sidecar lists", stream=sys.stderr)
         if _without_data(report.as_posix() + "/"):
             return 1 if forged else _not_followed(report, names, as_json, folded)
@@ -173,25 +174,27 @@ def _report(what: str | None) -> Path:
     return folder
 
 
-def _behind(number: str, folder: Path) -> tuple[list[str], str, Path]:
-    """Return the names of the artefacts behind a number, the number in words, and the table that holds it."""
-    table = folder / (packing.METRICS if number.isdigit() else report_tables.CLAIMS)
+def _behind(number: str, folder: Path) -> tuple[list[str], str, list[Path]]:
+    """Return the names of the artefacts behind a number, the number in words, and the tables that say so."""
+    metrics, table = folder / packing.METRICS, folder / report_tables.CLAIMS
+    rows = report_tables.numbers(metrics, metrics.read_bytes())
     if number.isdigit():
-        rows = report_tables.numbers(table, table.read_bytes())
         if not 2 <= int(number) <= len(rows) + 1:
-            raise ValueError(f"{table}: has no row in line {number}; lines 2 to {len(rows) + 1} have one")
+            raise ValueError(f"{metrics}: has no row in line {number}; lines 2 to {len(rows) + 1} have one")
         row = rows[int(number) - 2]
         description = f"{row['metric']} of {row['entry']} on {row['examples']}: {of_line(row, 'value')}"
-    else:
-        claims = {row["claim"]: row for row in report_tables.claims(table, table.read_bytes())}
-        if number not in claims:
-            raise ValueError(f"{table}: no claim {number}.{nearest(number, claims)}")
-        row = claims[number]
-        name = f"{row['number']} " if row["number"] else ""
-        description = f"{number}, {row['status']}: {name}{of_line(row, 'measured') or 'no number'}"
-        if not row["files"]:
-            raise ValueError(f"{table}: {description}, which was computed from no file ({row['note']})")
-    return row["files"].split(), description, table
+        return row["files"].split(), description, [metrics]
+    claims = {row["claim"]: row for row in report_tables.claims(table, table.read_bytes())}
+    if number not in claims:
+        raise ValueError(f"{table}: no claim {number}.{nearest(number, claims)}")
+    row = claims[number]
+    name = f"{row['number']} " if row["number"] else ""
+    description = f"{number}, {row['status']}: {name}{of_line(row, 'measured') or 'no number'}"
+    own = (one for one in rows if (one["evaluation"], one["entry"]) == (packing.OF_CLAIMS, number))
+    files = list(dict.fromkeys(file for one in own for file in one["files"].split()))
+    if not files:
+        raise ValueError(f"{table}: {description}, which was computed from no file ({row['note']})")
+    return files, description, [table, metrics]
 
 
 def _tree(file: str, sidecars: Sidecars, seen: set[str], depth: int) -> Iterator[tuple[int, str]]:

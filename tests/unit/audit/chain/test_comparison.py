@@ -95,7 +95,7 @@ def test_every_column_of_a_number_counts(column):
         assert (len(found.only_first), len(found.only_second)) == (1, 1)
 
 
-@pytest.mark.parametrize("column", [name for name in CLAIM_COLUMNS if name != FILES])
+@pytest.mark.parametrize("column", CLAIM_COLUMNS)
 def test_every_column_of_a_claim_counts(column):
     row = claim("S1-1", "holds", measured="0.5", note="as it was")
 
@@ -105,7 +105,7 @@ def test_every_column_of_a_claim_counts(column):
 def test_the_files_do_not_count():
     first, second = (
         report(metric(0.5, files="a"), claims=[claim("S1-1", "x", files="a")]),
-        report(metric(0.5, files="b"), claims=[claim("S1-1", "x", files="b")]),
+        report(metric(0.5, files="b"), claims=[claim("S1-1", "x")]),  # only older tables of claims have the column
     )
 
     found = comparison.compare(first, second)

@@ -9,6 +9,7 @@ import pytest
 from job_files import link, write_job
 from touchstone.__main__ import main
 from touchstone.provenance import chain, sidecar_files
+from touchstone.records.metric_tables import METRIC_COLUMNS
 from touchstone.report import packing
 
 ARTEFACT = "data/raw/x"
@@ -101,7 +102,7 @@ def test_a_deleted_sidecar_of_a_job_is_one_sentence(sidecar, capsys):
 
 @pytest.fixture
 def number(sidecar):
-    """Write the table of claims of a study whose one claim rests on the set."""
+    """Write the tables of a study whose one claim rests on the set."""
     folder = Path("reports/s")
     folder.mkdir(parents=True)
     fields = {
@@ -112,9 +113,13 @@ def number(sidecar):
         "unit": "fraction",
         "low": "0.8",
     }
-    fields |= {"high": "1.0", "note": "", "files": "examples/y"}
+    fields |= {"high": "1.0", "note": ""}
     (folder / "claims.csv").write_text(f"{','.join(fields)}\n{','.join(fields.values())}\n")
-    (folder / packing.METRICS).write_bytes(packing.compressed(b"evaluation\n"))
+    row = {"evaluation": "claims", "entry": "N1", "metric": "accuracy", "value": "0.9", "files": "examples/y"}
+    other = row | {"evaluation": "robustness", "files": "examples/other"}
+    cells = [[each.get(column, "") for column in METRIC_COLUMNS] for each in (row, other)]
+    table = "\n".join(map(",".join, [METRIC_COLUMNS, *cells])) + "\n"
+    (folder / packing.METRICS).write_bytes(packing.compressed(table.encode()))
 
 
 def test_a_number_is_folded_unless_all_files_are_asked_for(number, capsys):
