@@ -104,6 +104,23 @@ WRONG = {
     "a misspelt word of a set": ("part: train, limit: 200", "part: trian, limit: 200", "data.train.digits_train.part", "expected one of train, validation,", 'got "trian". Did you mean train?'),
     "more images than the set has": ("ood_noise:", "attacked_test: {few: {use: subset, of: digits_test, count: 5000}}\n  ood_noise:", "data.attacked_test.few.count", "digits_test has at most 60 images, and this takes 5,000"),
     "a skip beyond the set": ("ood_noise:", "attacked_test: {few: {use: subset, of: digits_test, count: 10, skip: 55}}\n  ood_noise:", "data.attacked_test.few.skip", "digits_test has at most 60 images, and this takes 10 after the first 55"),
+    "more images than the part of a source has": ("part: train, limit: 200", "part: train, limit: 2000", "data.train.digits_train.limit", "the part train of sklearn_digits has at most 809 images, and this takes 2,000"),
+    "more images than a whole part has": ("ood_noise:", "attacked_test: {few: {use: subset, of: all_digits, count: 12000}}\n  sets: {all_digits: {use: digits, source: sklearn_digits, part: test}}\n  ood_noise:", "data.attacked_test.few.count", "all_digits has at most 359 images, and this takes 12,000"),
+    "a skip beyond a whole part": ("ood_noise:", "attacked_test: {few: {use: subset, of: all_digits, skip: 2000, count: 150}}\n  sets: {all_digits: {use: digits, source: sklearn_digits, part: test}}\n  ood_noise:", "data.attacked_test.few.skip", "all_digits has at most 359 images, and this takes 150 after the first 2,000"),
+    "more images than are scrambled": ("{blobs: {count: 60}}", "{scrambled: {use: phase_scrambled, of: digits_train, count: 300}}", "data.outliers.scrambled.count", "digits_train has at most 200 images, and this takes 300"),
+    "more tiles than photographs have": ("{uniform: {count: 40}}", "{tiles: {use: photograph_patches, source: sklearn_photographs, count: 155}}", "data.ood_noise.tiles.count", "sklearn_photographs has at most 154 images, and this takes 155"),
+    "two classes that are one": ("{uniform: {count: 40}}", "{twins: {use: two_classes, of: digits_test, negative: 3, positive: 3}}", "data.ood_noise.twins.positive", "must be another class than negative, got 3 for both"),
+    "a class that no image has": ("{uniform: {count: 40}}", "{some: {use: held_out_classes, of: digits_test, classes: [3, 77], keep: true}}", "data.ood_noise.some.classes", "expected a class from 0 to 9 of digits_test, got 77"),
+    "a set without any class": ("{uniform: {count: 40}}", "{none: {use: held_out_classes, of: digits_test, classes: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], keep: false}}", "data.ood_noise.none.classes", "these are all classes of digits_test: nothing is left"),
+    "more known classes than there are": ("{uniform: {count: 40}}", "{new: {use: class_split, of: digits_test, split: 0, part: unknown, known: 10}}", "data.ood_noise.new.known", "expected seen < known < 10, the classes of digits_test, got 4 and 10"),
+    "a source that a set cannot read": ("use: digits, source: sklearn_digits, part: train", "use: digits, source: sklearn_photographs, part: train", "data.train.digits_train.source", "digits.py does not read what sklearn_photographs has; name sklearn_digits"),
+    "noise of another size": ("{uniform: {count: 40}}", "{uniform: {count: 40, size: 32}}", "data.ood_noise.uniform.size", "images of 1 x 32 x 32 (channels, height, width), and those of digits_train, on which networks train, are 1 x 28 x 28", "set size: 28"),
+    "noise in colour": ("{uniform: {count: 40}}", "{uniform: {count: 40, size: 32, channels: 3}}", "data.ood_noise.uniform.channels", "set channels: 1, size: 28"),
+    "patches that do not fit": ("{blobs: {count: 60}}", "{shuffled: {use: patch_shuffled, of: digits_train, patch: 5}}", "data.outliers.shuffled.patch", "must divide the side of images of 1 x 28 x 28"),
+    "test images that networks train on, by another name": ("part: train, limit: 200", "part: test, limit: 100", "data.train", "digits_train has images of digits_test, which is tested on by evaluations."),
+    "thresholds from training images by another name": ("part: train, limit: 200", "part: calibration, limit: 100", "data.train", "digits_train has images of digits_calibration, which gives the thresholds (data.calibration)"),
+    "validation images that networks train on, by another name": ("part: validation, limit: 40", "part: train, limit: 40", "data.validation", "digits_validation has images of digits_train, which is also the training set"),
+    "a rate twice": ("seeds: 1", "false_positive_rates: [.05, 1/20]", "scale.false_positive_rates", "names a rate twice: [0.05, '1/20']"),
     "a severity beyond 5": ("ood_noise:", "ood_near: {hazy: {use: corruption, of: digits_test, kind: contrast, severity: 9}}\n  ood_noise:", "data.ood_near.hazy.severity", "expected int from 1 to 5, got 9"),
     "severities beyond 5": ("ood_noise:", "ood_near: {hazy: {use: corruption, of: digits_test, kind: contrast, severities: [1, 9]}}\n  ood_noise:", "data.ood_near.hazy.severities.1", "expected int from 1 to 5, got 9"),
     "thresholds from training images": (re.search("calibration: .*", STUDY)[0], "calibration: digits_train", "data.train", "digits_train gives the thresholds (data.calibration); use another set", -2),
@@ -140,6 +157,11 @@ WRONG = {
     "an entry that is a number": (*change("classifiers: {cnn: 3}"), "change.classifiers.cnn", "expected settings, got 3"),
     "a section that is a list": (*change("classifiers: [cnn]"), "change.classifiers", "expected entries by name, such as pgd: {eps: 0.1}, got ['cnn']"),
     "an attack turned into another kind": (*change("attacks: {pgd: {use: uniform_noise}}"), "change.attacks.pgd.use", "pgd uses pgd in the papers, and their claims mean that; give yours another name"),
+    "a training turned into another": (*change("classifiers: {cnn_pgd: {use: clean}}"), "change.classifiers.cnn_pgd.use", "cnn_pgd uses adversarial in the papers, and their claims mean that; give yours another name"),
+    "a translator turned into another": (*change("translators: {unet: {use: denoising}}"), "change.translators.unet.use", "in the papers, and their claims mean that"),
+    "a training with another attack": (*change("classifiers: {cnn_pgd: {attack: {use: uniform_noise}}}"), "change.classifiers.cnn_pgd.attack.use", "attack of cnn_pgd uses pgd in the papers, and their claims mean that"),
+    "a training on attacks of no size": (*change("translators: {unet: {attack: {eps: 0}}}"), "change.translators.unet.attack.eps", "must be above 0: this training would change no image"),
+    "a training on noise of no size": (*change("classifiers: {cnn_aloe: {eps: 0}}"), "change.classifiers.cnn_aloe.eps", "must be above 0: this training would change no image"),
     "a detector turned into another": (*change("detectors: {msp: {use: energy}}"), "change.detectors.msp.use", "msp uses msp in the papers"),
     "a label that nothing reads": (*change("confounding: {softmx_all: {variant: softmax}}"), "change.confounding.softmx_all", "no detector reads this label. Did you mean softmax_all?"),
     "a group that names itself": (*change("groups: {rubbish: [uniform, $rubbish]}"), "change.groups.rubbish", "names itself, or a group that names it"),
@@ -184,6 +206,13 @@ WRONG = {
     },
     "nothing in an entry": (*change("classifiers: {cnn: {epochs: null}}"), "change.classifiers.cnn.epochs", "expected int at least 1"),
 }  # fmt: skip
+
+
+def test_a_network_of_the_papers_may_be_built_of_another_model(project):
+    changed = STUDY.replace(CNN, "  classifiers: {cnn: {epochs: 3, model: {use: mlp}}}\n")
+    (project / "workflow" / "studies" / "mine.yaml").write_text(changed)
+
+    assert load("mine", project)["classifiers"]["cnn"]["model"]["use"] == "models/mlp"
 
 
 def message(project, text):

@@ -27,13 +27,10 @@ from touchstone.settings.shorthand import (
 from touchstone.settings.study_layers import Layer
 
 KINDS = (
-    "sources",
-    "attacks",
-    "margins",
-    "detectors",
-    "evaluations",
-    "figures",
-)  # their entries are what their `use` is
+    *("sources", "classifiers", "translators"),
+    *("attacks", "margins", "detectors", "evaluations", "figures"),
+)  # their entries are what their `use` is, and the `use` of a component in them
+FREE = ("model",)  # except these: what a network is built of depends on a study's images
 Blocks = dict[str, dict[str, Any]]  # section -> entry -> its block
 
 
@@ -149,10 +146,18 @@ def _merge(layer: Layer, draft: Draft, kinds: dict[str, Section], problems: Prob
 
 
 def _refuse_another_use(place: Place, old: Any, change: Any, problems: Problems) -> None:
-    """Record an entry of the papers whose component a study changes: claims and captions would name what is not there."""
-    if isinstance(old, dict) and isinstance(change, dict) and change.get("use", old.get("use")) != old.get("use"):
-        reason = f"{place[1]} uses {old.get('use')} in the papers, and their claims mean that; give yours another name"
+    """Record an entry of the papers whose component a study changes: claims and captions would name what is not there.
+
+    So are the components in it, such as the attack of a training, but for the model.
+    """
+    if not isinstance(old, dict) or not isinstance(change, dict):
+        return
+    if change.get("use", old.get("use")) != old.get("use"):
+        name = " of ".join(reversed(place[1:]))
+        reason = f"{name} uses {old.get('use')} in the papers, and their claims mean that; give yours another name"
         problems.add((*place, "use"), reason)
+    for key in old.keys() & change.keys() - {*FREE}:
+        _refuse_another_use((*place, key), old[key], change[key], problems)
 
 
 def _write_out(

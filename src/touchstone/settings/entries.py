@@ -20,6 +20,7 @@ from touchstone.settings.values import read, shown
 from touchstone.signatures import Setting, Type
 
 OWN_DIGEST = {"sha256"}  # a source with this setting checks its own file; of others, `fetch` checks the folder
+ONCE = {"seeds": "seed", "false_positive_rates": "rate"}  # lists that may not name the same number twice
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,7 @@ class EntryReader:
         if len(value) > most(name):
             self.problems.add(place, f"expected {kind}, at most {most(name):,} items, got {len(value):,}")
             return None
-        if name == "seeds" and len(set(map(str, value))) < len(value):
-            self.problems.add(place, f"names a seed twice: {shown(value)}")
-        return [self._value((*place, str(index)), item, kind.item) for index, item in enumerate(value)]
+        values = [self._value((*place, str(index)), item, kind.item) for index, item in enumerate(value)]
+        if name in ONCE and len(set(map(str, values))) < len(values):
+            self.problems.add(place, f"names a {ONCE[name]} twice: {shown(value)}")
+        return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import product, takewhile
 from typing import Any
 
@@ -24,8 +24,8 @@ def leaks(resolved: dict[str, Any]) -> Iterator[Problem]:
     yield from _seen_and_tested(resolved, tested)
     for section in TRAINED:
         for name, entry in resolved[section].items():
-            if entry["train"] and entry["train"] == entry["validation"]:
-                reason = f"{entry['train']} is also the training set; use another set"
+            if entry["train"] and (train := _same(entry["validation"], [entry["train"]], resolved["examples"])):
+                reason = f"{_as_named(entry['validation'], train)} is also the training set; use another set"
                 yield Problem((section, name, "validation"), reason)
     yield from _familiar_outliers(resolved, tested)
     yield from _chosen_and_judged(resolved)
@@ -63,14 +63,39 @@ def _calibrations(resolved: dict[str, Any]) -> dict[str, Place]:
 
 def _seen_and_tested(resolved: dict[str, Any], tested: dict[str, str]) -> Iterator[Problem]:
     """Yield the sets that are tested on or give thresholds, and that something also learns from."""
-    calibrations = _calibrations(resolved)
+    calibrations, examples = _calibrations(resolved), resolved["examples"]
     for place, example in [*_learned(resolved), *((place, example) for example, place in calibrations.items())]:
-        if example in tested:
-            yield Problem(place, f"{example} is tested on by evaluations.{tested[example]}; use another set")
-        elif example in calibrations and place[-1] != "calibration":
-            place_of_it = calibrations[example]
+        if test := _same(example, tested, examples):
+            reason = f"{_as_named(example, test)} is tested on by evaluations.{tested[test]}"
+            yield Problem(place, f"{reason}; use another set")
+        elif place[-1] != "calibration" and (calibration := _same(example, calibrations, examples)):
+            place_of_it = calibrations[calibration]
             giver = "data.calibration" if place_of_it[0] == "study" else ".".join(place_of_it)
-            yield Problem(place, f"{example} gives the thresholds ({giver}); use another set")
+            yield Problem(place, f"{_as_named(example, calibration)} gives the thresholds ({giver}); use another set")
+
+
+def _same(example: str, others: Collection[str], examples: dict[str, Any]) -> str:
+    """Return the set among others that is this one, or that reads the same part of the same source; "" if none is."""
+    if example in others:
+        return example
+    rows = _rows_read(example, examples)
+    return next((other for other in others if rows and _rows_read(other, examples) == rows), "")
+
+
+def _rows_read(name: str, examples: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what says which rows of a source a set takes; () if another set, or not only its part, says it.
+
+    `limit` does not: the rows of a smaller one are among those of a larger one.
+    """
+    entry = examples.get(name, {})
+    if "split_seed" not in entry or not entry.get("source"):
+        return ()
+    return tuple(entry.get(key) for key in ("use", "source", "part", "split_seed", "inside"))
+
+
+def _as_named(example: str, other: str) -> str:
+    """Return how a message names a set that is another, or has its images."""
+    return example if example == other else f"{example} has images of {other}, which"
 
 
 def _familiar_outliers(resolved: dict[str, Any], tested: dict[str, str]) -> Iterator[Problem]:
@@ -110,6 +135,8 @@ def _shared(one: str, other: str, examples: dict[str, Any]) -> str:
 
     Sets of different origins share none: only the job that prepares them can compare their images.
     """
+    if _same(one, [other], examples):
+        return one
     ways = [families.way_to(name, examples) for name in (one, other)]
     common = sum(1 for _ in takewhile(lambda pair: examples[pair[0]] == examples[pair[1]], zip(*ways, strict=False)))
     if not common or _disjoint(*(examples[way[common]] for way in ways if len(way) > common)):

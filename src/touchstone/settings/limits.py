@@ -55,30 +55,23 @@ def chains(examples: dict[str, Any]) -> Iterator[Problem]:
             yield Problem(("examples", name, "of"), reason)
 
 
-def rows(examples: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the subsets of more images than the set has that they are taken from, as far as its size is written."""
-    for name, entry in examples.items():
-        most_rows = _rows(entry["of"], examples) if entry["use"] == "data/subset" else None
-        if most_rows is not None and entry["skip"] + entry["count"] > most_rows:
-            key = "skip" if entry["skip"] else "count"
-            after = f" after the first {entry['skip']:,}" if entry["skip"] else ""
-            reason = f"{entry['of']} has at most {most_rows:,} images, and this takes {entry['count']:,}{after}"
-            yield Problem(("examples", name, key), reason)
-
-
-def _rows(name: str, examples: dict[str, Any]) -> int | None:
-    """Return how many images a set has at most, as the study writes it; None if it does not."""
-    entry = examples[name]
-    sizes = [entry.get("count"), entry.get("limit"), _rows(entry["of"], examples) if entry["of"] else None]
-    return min((size for size in sizes if size is not None), default=None)
-
-
 def momenta(resolved: dict[str, Any]) -> Iterator[Problem]:
     """Yield the networks that Adam would train with a momentum of 1: its mean would then ignore every gradient."""
     for section in ("classifiers", "translators"):
         for name, entry in resolved[section].items():
             if (entry.get("optimizer"), entry.get("momentum")) == ("adam", 1):
                 yield Problem((section, name, "momentum"), "must be less than 1 with optimizer: adam")
+
+
+def budgets(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the trainings on attacks or noise that change no image: another name would be right for them."""
+    for section in ("classifiers", "translators"):
+        for name, entry in resolved[section].items():
+            attack = entry.get("attack")
+            for place, block in (((), entry), (("attack",), attack)):
+                if isinstance(block, dict) and block.get("eps") == 0:
+                    reason = "must be above 0: this training would change no image; name a training on clean images"
+                    yield Problem((section, name, *place, "eps"), reason)
 
 
 def sizes(resolved: dict[str, Any]) -> Iterator[Problem]:

@@ -20,7 +20,7 @@ from touchstone.settings.entries import EntryReader
 from touchstone.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file
 from touchstone.settings.layers import Files, read_files
 from touchstone.settings.leaks import leaks
-from touchstone.settings.limits import chains, momenta, rows, sizes
+from touchstone.settings.limits import budgets, chains, momenta, sizes
 from touchstone.settings.paper_questions import check_papers
 from touchstone.settings.problems import Problem, Problems
 from touchstone.settings.random_networks import omit_defaults, random_networks
@@ -41,6 +41,7 @@ from touchstone.settings.requirements import (
     static_networks,
 )
 from touchstone.settings.sections import CONFOUNDING_SETTINGS, LABEL, STUDY_SETTINGS, Entry, sections
+from touchstone.settings.set_checks import wrong_sets
 from touchstone.settings.unmeasured import open_roles, untested
 from touchstone.settings.values import shown
 from touchstone.settings.variants import resolve_variants, variants_without_numbers
@@ -139,7 +140,8 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         random_networks(resolved),
         addresses(resolved["sources"]),
         momenta(resolved),
-        rows(resolved["examples"]),
+        budgets(resolved),
+        wrong_sets(resolved),
         sizes(resolved),
         leaks(resolved),
     )

@@ -20,10 +20,19 @@ def test_blocks_are_merged_key_by_key(draft):
     assert attacks["fgsm"] == {"use": "fgsm", "eps": 0.1}
 
 
-def test_another_component_replaces_a_block(draft):
-    blocks = draft("change: {classifiers: {five: {use: trades}}}").blocks
+def test_another_model_replaces_a_block(draft):
+    common = COMMON.replace("net: {use: clean}", "net: {use: clean, model: {use: small_cnn, width: 3}}")
+    blocks = draft("change: {classifiers: {net: {model: {use: mlp}}}}", common=common).blocks
 
-    assert blocks["classifiers"]["five"] == {"use": "trades", "train": "digits_test"}
+    assert blocks["classifiers"]["net"]["model"] == {"use": "mlp"}
+
+
+def test_a_training_stays_what_it_is_and_so_does_its_attack(draft):
+    common = COMMON.replace("net: {use: clean}", "net: {use: adversarial, attack: {use: pgd, eps: 0.1}}")
+    text = mistakes(draft, "change: {classifiers: {net: {attack: {use: fgsm}}, five: {use: trades}}}", common=common)
+
+    assert "change.classifiers.net.attack.use: attack of net uses pgd in the papers, and their claims mean" in text
+    assert "change.classifiers.five.use: five uses clean in the papers, and their claims mean that" in text
 
 
 def test_an_attack_stays_the_attack_that_it_is(draft):

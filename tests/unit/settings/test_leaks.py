@@ -1,4 +1,6 @@
-"""Which outliers are of a family that is tested on, on made-up entries."""
+"""Which sets are learned from and also tested on or judged by, on made-up entries."""
+
+import pytest
 
 from touchstone.settings.leaks import leaks
 
@@ -29,3 +31,36 @@ def test_only_the_sources_of_a_networks_own_training_images_are_no_outliers_of_a
 
     resolved["classifiers"]["exposed"]["train"] = "pictures"
     assert not list(leaks(resolved))
+
+
+def part(name, limit=None, source="digits", split_seed=0):
+    return {"use": "data/digits", "source": source, "of": None, "part": name, "split_seed": split_seed, "limit": limit}
+
+
+@pytest.mark.parametrize(
+    ("examples", "place", "reason"),
+    [
+        ({}, None, ""),
+        ({"other": part("train", split_seed=1), "test": part("test", source="more")}, None, ""),
+        ({"test": part("train", limit=60)}, "train", "train has images of test, which is tested on by evaluations.accuracy"),
+        ({"held_out": part("train")}, "train", "train has images of held_out, which gives the thresholds (data.calibration)"),
+        ({"held_out": part("test", limit=9)}, "calibration", "held_out has images of test, which is tested on by"),
+        ({"watched": part("train")}, "validation", "watched has images of train, which is also the training set"),
+        ({"watched": part("test")}, "validation", "watched has images of test, which is tested on by evaluations.accuracy"),
+    ],
+)  # fmt: skip
+def test_one_part_of_a_source_under_two_names_is_one_set(examples, place, reason):
+    parts = {"train": "train", "watched": "validation", "held_out": "calibration", "test": "test"}
+    resolved = {
+        "study": {"calibration": "held_out"},
+        "examples": {name: part(each) for name, each in parts.items()} | examples,
+        "classifiers": {"net": network("train") | {"validation": "watched"}},
+        "translators": {},
+        "detectors": {},
+        "evaluations": {"accuracy": {"classifiers": ["net"], "examples": ["test"], "attacked": [], "fit": None}},
+    }
+
+    found = [(problem.place[-1], problem.message) for problem in leaks(resolved)]
+
+    assert [each for each, _ in found] == ([place] if place else [])
+    assert all(message.startswith(reason) for _, message in found)

@@ -1,6 +1,6 @@
 import pytest
 
-from touchstone.settings.limits import CHAIN, LETTERS, chains, momenta, wrong_name
+from touchstone.settings.limits import CHAIN, LETTERS, budgets, chains, momenta, wrong_name
 
 
 def of(**entries):
@@ -47,3 +47,20 @@ def test_adam_needs_a_momentum_below_1(section, optimizer, momentum, problems):
     places = [problem.place for problem in momenta(resolved)]
 
     assert places == [(section, "net", "momentum")] * problems
+
+
+@pytest.mark.parametrize(
+    ("entry", "place"),
+    [
+        ({"attack": {"use": "attacks/pgd", "eps": 0}}, ("attack", "eps")),
+        ({"eps": 0}, ("eps",)),
+        ({"attack": {"use": "attacks/pgd", "eps": 0.1}, "eps": 0.1}, None),
+        ({"attack": {"use": "attacks/colour_inversion"}}, None),
+        ({"use": "training/clean"}, None),
+    ],
+)
+@pytest.mark.parametrize("section", ["classifiers", "translators"])
+def test_a_training_on_attacks_or_noise_needs_some(section, entry, place):
+    resolved = {"classifiers": {}, "translators": {}} | {section: {"net": entry}}
+
+    assert [problem.place for problem in budgets(resolved)] == ([(section, "net", *place)] if place else [])

@@ -1,0 +1,122 @@
+"""What sets of a study cannot be, by what is known of them before their images are read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from touchstone.settings.known_sets import PUBLISHED, TILED, Shape, known, rows_of_part, source_of
+from touchstone.settings.problems import Problem
+
+WEIGHTS = "checkpoint_file"  # the component of sources/ that fetches no images
+FETCHING = {WEIGHTS, *map(source_of, (*PUBLISHED, *TILED))}  # components of sources/ that are read by certain ones
+
+
+def wrong_sets(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield what sets cannot be: read from another's files, larger than these, of classes that they have not."""
+    yield from _loaders(resolved)
+    yield from _rows(resolved)
+    yield from _classes(resolved)
+    yield from _shapes(resolved)
+
+
+def _loaders(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the sets whose source holds the files of another set, or weights."""
+    sources = resolved["sources"]
+    for name, entry in resolved["examples"].items():
+        kind = entry["use"].removeprefix("data/")
+        fetched = sources[entry["source"]]["use"].removeprefix("sources/") if entry["source"] else ""
+        wanted = source_of(kind)
+        reason = f"{kind}.py does not read what {entry['source']} has"
+        if wanted and wanted != fetched and fetched in FETCHING:
+            fitting = [source for source, one in sources.items() if one["use"] == f"sources/{wanted}"]
+            choice = " or ".join(fitting) if fitting else f"a source with use: {wanted}"
+            yield Problem(("examples", name, "source"), f"{reason}; name {choice}")
+        elif fetched == WEIGHTS:
+            yield Problem(("examples", name, "source"), f"{reason}: weights of a network; name a source of images")
+
+
+def _rows(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the sets of more images than there are, as far as their number is known."""
+    examples, sources = resolved["examples"], resolved["sources"]
+    for name, entry in examples.items():
+        kind = entry["use"].removeprefix("data/")
+        if entry["of"]:
+            most, origin = known(entry["of"], examples, sources).rows, entry["of"]
+        else:
+            most, origin = rows_of_part(entry, sources), entry["source"]
+            origin = f"the part {entry['part']} of {origin}" if kind in PUBLISHED and "part" in entry else origin
+        for key in ("limit", "count"):
+            wanted, skipped = entry.get(key), entry.get("skip", 0)
+            if most is not None and wanted is not None and skipped + wanted > most:
+                after = f" after the first {skipped:,}" if skipped else ""
+                reason = f"{origin} has at most {most:,} images, and this takes {wanted:,}{after}"
+                yield Problem(("examples", name, "skip" if skipped else key), reason)
+
+
+def _classes(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the classes that a set is to have or to lack and that no image has."""
+    examples, sources = resolved["examples"], resolved["sources"]
+    for name, entry in examples.items():
+        kind = entry["use"].removeprefix("data/")
+        if kind == "two_classes" and entry["negative"] == entry["positive"]:
+            reason = f"must be another class than negative, got {entry['positive']} for both"
+            yield Problem(("examples", name, "positive"), reason)
+        labels = known(entry["of"], examples, sources).labels if entry["of"] else None
+        if labels is None:
+            continue
+        for key in {"two_classes": ("negative", "positive"), "held_out_classes": ("classes",)}.get(kind, ()):
+            wanted = set(entry[key] if isinstance(entry[key], list) else [entry[key]])
+            if missing := sorted(wanted - labels):
+                reason = f"expected {_listed(labels)} of {entry['of']}, got {missing[0]}"
+                yield Problem(("examples", name, key), reason)
+        if kind == "held_out_classes" and not entry["keep"] and labels <= set(entry["classes"]):
+            yield Problem(("examples", name, "classes"), f"these are all classes of {entry['of']}: nothing is left")
+        if kind == "class_split" and not entry["seen"] < entry["known"] < len(labels):
+            reason = (
+                f"expected seen < known < {len(labels)}, the classes of {entry['of']},"
+                f" got {entry['seen']} and {entry['known']}"
+            )
+            yield Problem(("examples", name, "known"), reason)
+
+
+def _listed(labels: Collection[int]) -> str:
+    """Return the classes of a set as messages name them."""
+    every = sorted(labels)
+    if every == list(range(len(every))) and len(every) > 2:
+        return f"a class from 0 to {every[-1]}"
+    return f"one of the classes {', '.join(map(str, every))}"
+
+
+def _shapes(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the sets whose images have another shape than those that networks train on, and what cuts these unevenly."""
+    examples, sources = resolved["examples"], resolved["sources"]
+    trained = Counter(entry["train"] for entry in resolved["classifiers"].values() if entry["train"])
+    most = trained.most_common(1)[0][0] if trained else None
+    wanted = known(most, examples, sources).shape if most else None
+    for name, entry in examples.items():
+        shape = known(name, examples, sources).shape
+        if shape and wanted and shape != wanted and not entry["of"]:
+            key, remedy = _remedy(entry, shape, wanted)
+            reason = f"images of {_text(shape)}, and those of {most}, on which networks train, are {_text(wanted)}"
+            yield Problem(("examples", name, key), f"{reason}; {remedy}")
+        patch = entry.get("patch")
+        if entry["use"] == "data/patch_shuffled" and shape and (patch >= shape[1] or shape[1] % patch):
+            reason = f"must divide the side of images of {_text(shape)} into at least 2 parts, got {patch}"
+            yield Problem(("examples", name, "patch"), reason)
+
+
+def _remedy(entry: dict[str, Any], shape: Shape, wanted: Shape) -> tuple[str, str]:
+    """Return the setting that gives a set another shape than is wanted, and what to do."""
+    given = {"channels": (shape[0], wanted[0]), "size": (shape[1:], wanted[1:])}
+    wrong = [key for key, (has, needs) in given.items() if has != needs]
+    if any(key not in entry for key in wrong):
+        return "use", "use another set"
+    settings = ", ".join(f"{key}: {wanted[0 if key == 'channels' else 1]}" for key in wrong)
+    return wrong[0], f"set {settings} (in data.sets, if the set is none of yours)"
+
+
+def _text(shape: Shape) -> str:
+    """Return a shape as messages show it."""
+    return f"{' x '.join(map(str, shape))} (channels, height, width)"
