@@ -30,7 +30,8 @@ def study_schema() -> Schema:
     """Return the schema of a study. It has no required key, so that params.yaml keeps it, too."""
     kinds = sections()
     sets = {"type": ["string", "array", "object"], "allOf": [ref("player")]}
-    role = sets | {"items": {"type": "string", "allOf": [ref("player")]}, "additionalProperties": ref("entry-examples")}
+    role = sets | {"additionalProperties": ref("entry-examples")}
+    role["items"] = role | {"type": ["string", "object"]}
     own = {"sources": _section("sources", kinds["sources"]), "sets": _section("examples", kinds["examples"])}
     return _file("A study of touchstone.", kinds) | {
         "properties": _described(
