@@ -1,9 +1,13 @@
-"""How long jobs take: from what they took here the last time, or else from a run of ours on the same training images."""
+"""How long jobs take: from what they took here the last time, or else from a run of ours on the same training images.
+
+A training of twice the epochs takes twice as long.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -11,6 +15,7 @@ from typing import Any
 
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.planning.plan import SHARED
+from touchstone.provenance import job_folders, sidecar_files
 from touchstone.settings.study import Study
 
 TABLE = Path("benchmarks/results/job_seconds.json")  # of our runs, by benchmarks/job_seconds.py
@@ -31,22 +36,42 @@ def estimate(study: Study, jobs: Iterable[Job]) -> Estimate | None:
 
     A job that never ran is taken to last as long as the same network with another seed, or as its rule does on average.
     """
-    jobs = list(jobs)
+    jobs, now = list(jobs), epochs(study)
     last = {job: run_records.last_seconds((study.name, SHARED), *job) for job in jobs}
-    here = {job: seconds for job, seconds in last.items() if seconds is not None}
+    here = {
+        job: seconds * _longer(job, now, _epochs_here(study, job))
+        for job, seconds in last.items()
+        if seconds is not None
+    }
     if 2 * len(here) >= len(jobs):
         return Estimate(_sum(jobs, here), HERE)
     for name, run in _runs().items():
         if run["train"] == train_set(study):
-            now, then = epochs(study), run["epochs"]
             ours: dict[Job, float] = {}
             for job, seconds in run["seconds"].items():
                 rule, _, work = job.partition("/")
-                entry = work.rpartition(".")[0]
-                longer = now[entry] / then[entry] if rule == "train" and entry in now.keys() & then.keys() else 1
-                ours[rule, work] = seconds * longer
+                ours[rule, work] = seconds * _longer((rule, work), now, run["epochs"])
             return Estimate(_sum(jobs, ours), OURS.format(study=name))
     return None
+
+
+def _longer(job: Job, now: Mapping[str, int], then: Mapping[str, int]) -> float:
+    """Return how many times as long a job takes now, by the epochs of what it trains."""
+    rule, name = job
+    entry = name.rpartition(".")[0]
+    return now[entry] / then[entry] if rule == "train" and entry in now.keys() & then.keys() else 1
+
+
+def _epochs_here(study: Study, job: Job) -> dict[str, int]:
+    """Return {network: its epochs} of what a job trained here the last time; {} if it is no training, or unknown."""
+    rule, name = job
+    found = {}
+    if rule == "train":
+        with suppress(OSError, ValueError):  # a damaged or missing sidecar
+            for record in sidecar_files.read_folder(Path(job_folders.folder_of(study.name, f"{rule}/{name}"))).values():
+                if "epochs" in record["settings"]:
+                    found[name.rpartition(".")[0]] = int(record["settings"]["epochs"])
+    return found
 
 
 def _sum(jobs: list[Job], known: dict[Job, float]) -> float:
