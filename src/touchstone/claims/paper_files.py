@@ -1,7 +1,7 @@
 """The claims of papers, read from the content of their claims.yaml.
 
-They are read by hand and not by pydantic: importing that costs 0.15 s in every process that reads a study, and a
-criterion's `rows:`, which its tests, needs and breaks inherit in three different ways, would need a validator each.
+They are read by hand and not by pydantic, because it would help little: what a criterion's `rows:` give to its tests,
+needs and breaks is inherited in three different ways, and would need a validator each.
 """
 
 from __future__ import annotations
