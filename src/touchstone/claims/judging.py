@@ -38,18 +38,19 @@ class StudyClaims(NamedTuple):
 
     components: {evaluation: its component}. claims: {criterion: the entries that play its roles, or the reason why the
     study does not ask it}. left_out: what could not be measured, with the reasons. variants: {criterion: its gate and its
-    variants}, of those that the study tries.
+    variants}, of those that the study tries. words: {entry: what people call it}.
     """
 
     components: Mapping[str, str]
     claims: Mapping[str, str | Chosen]
     left_out: Collection[str] = ()
     variants: Mapping[str, Mapping[str, Any]] = {}
+    words: Mapping[str, str] = {}
 
 
 def judge(book: Book, study: StudyClaims, rows: Iterable[MetricRow]) -> list[Verdict]:
     """Return one verdict per criterion, in the order of the book."""
-    measured = Measured(rows, study.components)
+    measured = Measured(rows, study.components, study.words)
     held = {name: _held(criterion, study, measured) for name, criterion in book.criteria.items()}
     breaks = {name: _break(verdict, study, measured) for name, verdict in held.items()}
     attacked = {

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from touchstone.claims.criteria import COMPLEMENT, Bound, Chosen, Condition, Criterion, RowQuery, assignments
+from touchstone.claims.entry_words import called
 from touchstone.evaluations.statistics.rows import MEAN
 from touchstone.evaluations.statistics.wording import more_digits
 from touchstone.messages import listed
@@ -30,8 +31,9 @@ class Quantity(NamedTuple):
         row: of the mean over seeds, or of the only network.
         complement: whether the number is 1 minus the row's.
         each: the rows of the single networks.
-        which: which of several things, if the claim asks the same of each.
+        which: which of several things, if the claim asks the same of each, as people call them.
         names: {role: entry}, except the roles that the number is a mean over.
+        words: {role: what people call its entry}.
         without: the seeds of its entry for which the evaluation has other numbers, but not this one.
     """
 
@@ -43,6 +45,7 @@ class Quantity(NamedTuple):
     each: tuple[MetricRow, ...] = ()
     which: str = ""
     names: Mapping[str, str] = {}
+    words: Mapping[str, str] = {}
     without: tuple[int, ...] = ()
 
     @property
@@ -74,13 +77,16 @@ class Quantity(NamedTuple):
 class Measured:
     """The rows of a study by what they measure."""
 
-    def __init__(self, rows: Iterable[MetricRow], components: Mapping[str, str]) -> None:
+    def __init__(
+        self, rows: Iterable[MetricRow], components: Mapping[str, str], words: Mapping[str, str] | None = None
+    ) -> None:
         """Index the rows by what they measure.
 
         Args:
             components: {evaluation: its component}, so that a criterion need not know the study's names.
+            words: {entry: what people call it}.
         """
-        self.components = set(components.values())
+        self.components, self.words = set(components.values()), words or {}
         self._rows: dict[tuple[str, ...], list[MetricRow]] = {}
         self._seeds: dict[tuple[str, str], set[int]] = {}
         for row in rows:
@@ -178,9 +184,10 @@ def quantities(
         if criterion.each_seed and without:
             raise Missing(f"{each[0].metric} of {each[0].entry} on {each[0].examples} for {seeds_in_words(without)}")
         judged = {row: (row,) for row in each} if criterion.each_seed else {rows.get(None, *each[:1]): each}
-        which = ", ".join(names[role] for role in differ)
+        words = {role: called(entry, measured.words) for role, entry in names.items()}
+        which = ", ".join(words[role] for role in differ)
         yield [
-            _quantity(row, of, condition)._replace(which=which, names=names, without=without)
+            _quantity(row, of, condition)._replace(which=which, names=names, words=words, without=without)
             for row, of in judged.items()
         ]
 

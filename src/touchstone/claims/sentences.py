@@ -23,7 +23,8 @@ def said(verdict: Verdict) -> str:
 
     Without a sentence of its own, it is what was measured and every number. Of several things that a test judges, it is
     the weakest, by its name. After "at least" and "at most" it is the one that is farthest from its bound, and of those
-    that break the claim the one that does so most. A number without a bound is of the thing that decides.
+    that break the claim the one that does so most. A number without a bound is of the thing that decides. What a number is
+    of is said once, as long as the numbers behind it are of the same.
     """
     criterion = verdict.claim
     if not verdict.parts:
@@ -31,9 +32,12 @@ def said(verdict: Verdict) -> str:
     if not criterion.says:
         numbers = "; ".join(f"{part.name} {number(part)}" for part in verdict.parts)
         return f"{criterion.setting}: {numbers}"
-    places = (*map(str, range(len(criterion.tests))), "breaks")
-    texts = {place: _text(shown_at(place, criterion, verdict.parts)) for place in places}
-    return criterion.says.format(*[texts[place] for place in places[:-1]], breaks=texts["breaks"])
+    text, which = "", ""
+    for before, place, *_ in Formatter().parse(criterion.says):
+        part = shown_at(place, criterion, verdict.parts) if place else None
+        text += before + (_text(part, which) if place else "")
+        which = part.quantity.which if part else which
+    return text
 
 
 def shown_at(place: str, criterion: Criterion, parts: Iterable[Part]) -> Part | None:
@@ -84,7 +88,9 @@ def _met_by(part: Part) -> float:
     return -met if part.breaks else met
 
 
-def _text(part: Part | None) -> str:
+def _text(part: Part | None, before: str) -> str:
+    """Return a number, and what it is of unless that stands `before`."""
     if part is None:
         return "not measured"
-    return f"{number(part)} ({part.quantity.which})" if part.quantity.which else number(part)
+    which = part.quantity.which
+    return f"{number(part)} ({which})" if which and which != before else number(part)

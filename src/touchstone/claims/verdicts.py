@@ -61,7 +61,7 @@ class Part:
     @property
     def title(self) -> str:
         """What the number is, with the entries that play the roles in its name."""
-        return self.condition.name.format(**self.quantity.names)
+        return self.condition.name.format(**self.quantity.words)
 
     @property
     def name(self) -> str:

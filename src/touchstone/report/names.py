@@ -1,10 +1,14 @@
-"""Who is who in a report: every name of a study, with its component and settings."""
+"""Who is who in a report: every name of a study, with its component and settings, and what people call it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
+
+from touchstone.claims import entry_words
 
 SECTIONS = {
     "examples": "Data sets",
@@ -23,6 +27,32 @@ TRAINED = {  # what training gives, where its summary says only what its loss is
     "training/member_wise": "an ensemble whose members are trained on clean images, each by itself",
     "training/one_versus_rest": "a network trained to say of each class by itself whether it is there",
 }
+
+_WORDS: ContextVar[Mapping[str, str]] = ContextVar("words", default={})  # noqa: B039  (never changed in place)
+
+
+@contextmanager
+def words(of_entries: Mapping[str, str]) -> Iterator[None]:
+    """Let figures of the block call entries as people do.
+
+    Args:
+        of_entries: {entry: what people call it}.
+    """
+    token = _WORDS.set(of_entries)
+    try:
+        yield
+    finally:
+        _WORDS.reset(token)
+
+
+def called(entry: str) -> str:
+    """Return what a title or a sentence calls an entry: "the CNN trained on PGD"."""
+    return entry_words.called(entry, _WORDS.get())
+
+
+def label_of(entry: str) -> str:
+    """Return what a row, a curve or a panel of a figure calls an entry: "CNN trained on PGD"."""
+    return called(entry).removeprefix("the ")
 
 
 class Name(NamedTuple):

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report import drawing, marks, palette, rasters
+from touchstone.report import drawing, marks, names, palette, rasters
 from touchstone.report.inline_svg import inline_svg
 
 NARROW = 330  # points: 440 pixels
@@ -69,7 +69,11 @@ class Picture(NamedTuple):
 
 
 def pictures(
-    figures: Mapping[str, Drawing], rows: list[MetricRow], doubts: Doubts, pdf: bool = True
+    figures: Mapping[str, Drawing],
+    rows: list[MetricRow],
+    doubts: Doubts,
+    pdf: bool = True,
+    words: Mapping[str, str] | None = None,
 ) -> tuple[list[Picture], Markup]:
     """Draw every figure, each method in one colour throughout.
 
@@ -78,6 +82,7 @@ def pictures(
         rows: all metrics rows; their order decides the methods' colours.
         doubts: the checks that attacks failed.
         pdf: whether to draw each figure as PDF, too.
+        words: {entry: what people call it}.
 
     Returns:
         The pictures in the order of `figures`, without those that cannot be drawn from what was left, and the style sheet
@@ -85,7 +90,7 @@ def pictures(
     """
     together = [figure.get("methods", []) for figure in figures.values()]
     styles: dict[str, str] = {}
-    with drawing.style(), palette.methods(_methods(rows), together):
+    with drawing.style(), palette.methods(_methods(rows), together), names.words(words or {}):
         places = {_quantity(row): row.line for row in rows}
         drawn: list[Picture] = []
         for name, figure in figures.items():

@@ -48,6 +48,7 @@ class Files:
         played: group -> the one data role that it stands for.
         grades: paper, as pages name it -> the grade of its questions.
         tried: the papers of which one claim is tried in variants, with the grade that says how.
+        words: entry -> what people call it.
         file: the study's own file; with a base, it is that of no layer.
     """
 
@@ -66,6 +67,7 @@ class Files:
     played: dict[str, str]
     grades: dict[str, str]
     tried: list[tuple[Paper, Grade]]
+    words: dict[str, str]
     file: Path
 
 
@@ -150,6 +152,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
         played={name: role for name in groups if (role := data_role(name, groups, players))},
         grades={str(one.facts.get("name")): word for one, word in graded if isinstance(one, Paper)},
         tried=[(one, one.grade(word)) for one, word in graded if isinstance(one, Paper) and word == MULTIVERSE],
+        words={entry: text for one in (*unlisted, *(one for one, _ in graded)) for entry, text in one.words.items()},
         file=own_file,
     )
 

@@ -34,6 +34,7 @@ class Experimental:
         groups: name -> the entries that it stands for.
         grades: smoke, quick, full or multiverse -> what it asks and changes.
         data_roles: role that a study's data plays -> a sentence; only common.yaml has them.
+        words: entry -> what people call it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Experimental:
     groups: dict[str, Any]
     grades: dict[str, Grade]
     data_roles: dict[str, str]
+    words: dict[str, str]
 
     def grade(self, word: str) -> Grade:
         """Return what a grade asks and changes; without a block of its own it asks everything and changes nothing.
@@ -111,8 +113,8 @@ def common(problems: Problems) -> Experimental:
 
 def _experiment(
     file: Path, name: str, problems: Problems
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Grade], dict[str, str]]:
-    """Return the sections, groups, grades and data roles of an experiment.yaml; every mistake goes to `problems`."""
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Grade], dict[str, str], dict[str, str]]:
+    """Return the sections, groups, grades, data roles and words of an experiment.yaml; mistakes go to `problems`."""
     content = read_yaml(file)
     read = read_model(Experiment, content, file, problems) or Experiment()
     sections = {key: block for key, block in content.items() if key not in Experiment.model_fields}
@@ -131,7 +133,12 @@ def _experiment(
                 if word not in (known := blocks_of(sections.get(section)) | blocks_of(added.get(section))):
                     reason = f"no {section[:-1]} called {word}.{nearest(word, known)}"
                     problems.add(("grades", grade, section, str(place)), reason, file)
-    return sections, read.groups, dict(read.grades), read.data_roles
+    changed = (block for asked in read.grades.values() for block in asked.change.values())
+    entries = [entry for block in (*sections.values(), *changed) for entry in blocks_of(block)]
+    for entry in read.words:
+        if entry not in entries:
+            problems.add(("words", entry), f"no entry called {entry} in this file.{nearest(entry, entries)}", file)
+    return sections, read.groups, dict(read.grades), read.data_roles, read.words
 
 
 def shipped() -> list[str]:
@@ -242,7 +249,7 @@ def read_paper(folder: Path, problems: Problems) -> Paper:
     facts, file = content_of(claims_file, text), folder / "experiment.yaml"
     for mistake in _mistakes(claims_file, text):
         problems.add(mistake.place, mistake.message, claims_file)
-    sections, groups, grades, roles = _experiment(file, name, problems)
+    sections, groups, grades, roles, words = _experiment(file, name, problems)
     if roles:
         problems.add(("data_roles",), "only common.yaml has data roles", file)
     for claim in blocks_of(sections.get("claims")):
@@ -251,7 +258,7 @@ def read_paper(folder: Path, problems: Problems) -> Paper:
             problems.add(("claims", claim), reason, file)
     for role in unknown_shared(facts, sections):
         problems.add(("claims", "shared", role), "no criterion of the paper has such a role", file)
-    return Paper(name, file, without_shared(facts, sections), groups, grades, {}, folder, facts)
+    return Paper(name, file, without_shared(facts, sections), groups, grades, {}, words, folder, facts)
 
 
 def _compare(paper: Paper, other: Paper, problems: Problems) -> None:

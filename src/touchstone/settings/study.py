@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ class Study:
         remarks: on what a run will leave out of the user's own papers.
         first_seed: what was added to every seed that the files write.
         files: the paths of its settings files.
+        words: entry -> what people call it, for the sentences and titles of the report.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Study:
     remarks: tuple[str, ...] = ()
     first_seed: int = 0
     files: tuple[str, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, section: str) -> Any:
         return self.settings[section]
@@ -168,7 +170,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     read = (*dict.fromkeys((files.file, *(layer.file for layer in files.layers))), *(one.claims_file for one in own))
     _check_code(resolved)
     code.save()
-    return Study(name, resolved, (*folders, *files.plugins), remarks, first_seed, tuple(map(str, read)))
+    return Study(name, resolved, (*folders, *files.plugins), remarks, first_seed, tuple(map(str, read)), files.words)
 
 
 def _check_code(resolved: dict[str, Any]) -> None:

@@ -157,12 +157,13 @@ class Grade(Model):
 
 
 class Experiment(BaseModel):
-    """A paper's experiment besides its sections: lists that several entries name, and its grades."""
+    """A paper's experiment besides its sections: lists that several entries name, what entries are called, its grades."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
     data_roles: dict[str, str] = Field(default={}, description="a sentence for each role")
     groups: dict[str, Any] = Field(default={}, description="lists of entries by name")
+    words: dict[str, str] = Field(default={}, description="what people call each entry, such as cnn: the plain CNN")
     grades: dict[GradeName, Grade] = Field(default={}, description=f"blocks for {', '.join(GRADES)}")
 
 

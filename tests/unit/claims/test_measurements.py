@@ -178,8 +178,8 @@ def test_roles_that_go_together_are_paired_the_first_with_the_first():
     )
 
     assert [(part.name, part.quantity.value) for part in right.parts] == [
-        ("difference: fgsm_1, pgd_1", 0.1),
-        ("difference: fgsm_2, pgd_2", 0.2),
+        ("difference: fgsm 1, pgd 1", 0.1),
+        ("difference: fgsm 2, pgd 2", 0.2),
     ]
     assert wrong.notes == ("missing: error_minus_fgsm_2 of cnn on pgd_1",)
 

@@ -45,7 +45,7 @@ def test_a_number_without_a_bound_is_of_the_network_that_decides():
 
     sentence = said_of_two("{1}, {0}, {2}", rows, {"at_least": 0.8}, {"metric": "error"}, {"metric": "other"})
 
-    assert sentence == "20.0 % [18.0, 22.0] (mlp), 70.0 % [68.0, 72.0] (mlp), 40.0 % [38.0, 42.0] (mlp)"
+    assert sentence == "20.0 % [18.0, 22.0] (mlp), 70.0 % [68.0, 72.0], 40.0 % [38.0, 42.0]"
 
 
 def test_a_bound_of_its_own_keeps_a_number_at_its_own_weakest_network():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from touchstone import training
-from touchstone.report.names import SECTIONS, TRAINED, who_is_who
+from touchstone.report.names import SECTIONS, TRAINED, called, label_of, who_is_who, words
 from touchstone.settings.study import load
 
 STUDY = {
@@ -76,3 +76,9 @@ def test_every_training_that_gives_a_network_says_so():
     ]
 
     assert {f"training/{name}" for name in losses} == TRAINED.keys()
+
+
+def test_figures_call_an_entry_by_its_words_within_the_block_and_short_in_a_label():
+    with words({"cnn_pgd": "the PGD-trained CNN"}):
+        assert (called("cnn_pgd"), label_of("cnn_pgd")) == ("the PGD-trained CNN", "PGD-trained CNN")
+    assert called("cnn_pgd") == "cnn pgd"

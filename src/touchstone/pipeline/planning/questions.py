@@ -198,10 +198,11 @@ class Questions:
         return {use: registry.used(use).call.summary for use in dict.fromkeys(uses)}
 
     def claims(self) -> dict[str, Any]:
-        """Return what the study says of the claims: components of its evaluations, the entry for each role, and variants."""
+        """Return what the study says of the claims: components of evaluations, entries for roles, variants and words."""
         components = {name: entry["use"].split("/")[1] for name, entry in self.study["evaluations"].items()}
-        tried = self.study.settings.get("variants")
-        return {"components": components, "claims": self.study["claims"]} | ({"variants": tried} if tried else {})
+        more = {"variants": self.study.settings.get("variants"), "words": self.study.words}
+        given = {name: value for name, value in more.items() if value}
+        return {"components": components, "claims": self.study["claims"], **given}
 
 
 def _certificates(question: dict[str, Any], examples: str) -> list[str]:

@@ -81,7 +81,7 @@ def report(
     figures = {**_grids(verdicts, evaluations), **figures}
     if opposed:
         figures = {overview.NAME: _overview(opposed)} | figures
-    drawn, styles = pictures(figures, rows, doubts, settings["study"].get("pdf", True))
+    drawn, styles = pictures(figures, rows, doubts, settings["study"].get("pdf", True), claims.words)
     supervised = {name for name, detector in settings.get("detectors", {}).items() if detector.get("anomalous")}
     # A study without published claims, such as an assay, opens with a summary instead.
     shown, others = page_lines(book, verdicts, judged, doubts) if claims.claims else ([], [])

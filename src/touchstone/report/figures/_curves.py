@@ -11,6 +11,7 @@ from matplotlib.transforms import offset_copy
 
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import marks, palette
+from touchstone.report.names import label_of
 
 MARK, NAME = 16, 22  # points of type from the end of a curve to the mark beside its name, and to the name
 
@@ -61,7 +62,7 @@ def legend_below(figure: Figure, panels: Iterable[Axes], **look: Any) -> None:
 
 
 def label_ends(axes: Axes, ends: dict[str, tuple[float, float]], entries: Iterable[str], gap: float = 0.055) -> None:
-    """Write each curve's mark and name beside its last point, moved up or down so that no two names meet, nor one the axis.
+    """Write each curve's mark and label beside its last point, moved so that no two labels meet, nor one the axis.
 
     A thin line leads from the last point to each name, so that a name that was moved is not read as a value.
 
@@ -92,7 +93,7 @@ def label_ends(axes: Axes, ends: dict[str, tuple[float, float]], entries: Iterab
         axes.scatter(
             [across], [height], marker=look["marker"], color=look["color"], s=16, transform=beside, clip_on=False
         )
-        axes.annotate(name, (across, height), xycoords=behind, va="center", fontsize=8, color=look["color"],
+        axes.annotate(label_of(name), (across, height), xycoords=behind, va="center", fontsize=8, color=look["color"],
                       annotation_clip=False)  # fmt: skip
         leader = {"arrowstyle": "-", "color": look["color"], "linewidth": 0.6, "shrinkA": 3, "shrinkB": 3}
         axes.annotate("", (across, height), ends[name], xycoords=beside, textcoords="data", arrowprops=leader,

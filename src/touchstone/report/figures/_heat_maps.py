@@ -110,7 +110,7 @@ def draw(
         title: above it.
         small: what the intervals in small type are. They are left out if there are too many columns for them.
         words: what rows and what columns are.
-        names: {row: the words shown for it}, if they differ.
+        names: {row or column: the words shown for it}, if they differ.
         sources: {(row, column): where its number is from}.
     """
     colours = matplotlib.colormaps[COLOURS]
@@ -133,10 +133,9 @@ def draw(
         ylabel=words[0],
         xlabel=words[1],
     )
-    axes.set_xticks([left + 0.5 for left in range(len(columns))], columns, rotation=35, ha="right", fontsize=7.5)
-    axes.set_yticks(
-        [top + 0.5 for top in range(len(rows))], [(names or {}).get(row, row) for row in rows], fontsize=7.5
-    )
+    across, down = ([(names or {}).get(name, name) for name in named] for named in (columns, rows))
+    axes.set_xticks([left + 0.5 for left in range(len(columns))], across, rotation=35, ha="right", fontsize=7.5)
+    axes.set_yticks([top + 0.5 for top in range(len(rows))], down, fontsize=7.5)
     axes.grid(visible=False)
     axes.tick_params(length=0)
     for spine in axes.spines.values():

@@ -12,6 +12,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 from touchstone.report.figures._curves import Curve, draw, label_ends, legend_below, means_first
 from touchstone.report.figures._words import attack_name, in_sentence
+from touchstone.report.names import called, label_of
 
 Panels = dict[tuple[str, str], dict[str, Curve]]  # (clean set, family of attacks) -> classifier -> curve
 
@@ -55,7 +56,7 @@ def accuracy_against_eps(
     shown = {entry for lines in curves.values() for entry in lines}
     for axes, (panel, lines) in zip(panels, curves.items(), strict=True):
         for entry, curve in lines.items():
-            draw(axes, curve, entry, palette.line(entry, shown), alpha=0.18)
+            draw(axes, curve, label_of(entry), palette.line(entry, shown), alpha=0.18)
         if marked and training_eps:
             axes.axvline(training_eps, color=drawing.FAINT, linestyle=":", linewidth=1, zorder=0)
         about_eps = "; dotted: of training" if marked else ""
@@ -95,7 +96,8 @@ def _titles(curves: Panels) -> dict[tuple[str, str], str]:
     """Return what each panel is called: its attack, and its set if the panels have several."""
     several = len({name for name, _ in curves}) > 1
     return {
-        (name, family): (f"{name}: " if several else "") + _attack(lines) for (name, family), lines in curves.items()
+        (name, family): (f"{label_of(name)}: " if several else "") + _attack(lines)
+        for (name, family), lines in curves.items()
     }
 
 
@@ -129,11 +131,12 @@ def _takeaway(curves: Panels, about: list[str] | None, training_eps: float | Non
     eps = training_eps if trained and training_eps else max(sorted(places - {0.0} or places), key=gap)
     worst, best = ends(eps)
     most, least = lines[best][eps], lines[worst][eps]
-    words = f"{_attack(panel)}, at {'the training ' if trained else ''}eps {eps:g}: {best} is right on {most.value:.0%}"
+    where = f"{_attack(panel)}, at {'the training ' if trained else ''}eps {eps:g}"
+    words = f"{where}: {called(best)} is right on {most.value:.0%}"
     if worst == best:
         return words
     apart = most.low is not None and least.high is not None and most.low > least.high
-    return f"{words}, {worst} on {least.value:.0%}{'' if apart else '; their intervals overlap'}"
+    return f"{words}, {called(worst)} on {least.value:.0%}{'' if apart else '; their intervals overlap'}"
 
 
 def _fall(curves: Panels, about: list[str] | None, training_eps: float | None) -> str:
@@ -151,13 +154,13 @@ def _fall(curves: Panels, about: list[str] | None, training_eps: float | None) -
         return ""
     entry, eps = max(both, key=lambda place: both[place][0].value - both[place][1].value)
     kept = ", on ".join(f"{row.value:.0%} under {in_sentence(attack_name([row.threat]))}" for row in both[entry, eps])
-    return f"At {'the training ' if trained else ''}eps {eps:g}, {entry} is right on {kept}"
+    return f"At {'the training ' if trained else ''}eps {eps:g}, {called(entry)} is right on {kept}"
 
 
 def _words(curves: Panels) -> str:
     titles = _titles(curves)
     parts = [
-        f"{entry} falls from {curve[min(curve)].value:.0%} at eps {min(curve):g} to"
+        f"{called(entry)} falls from {curve[min(curve)].value:.0%} at eps {min(curve):g} to"
         f" {curve[max(curve)].value:.0%} at eps {max(curve):g} ({titles[panel]})"
         for panel, lines in curves.items()
         for entry, curve in lines.items()

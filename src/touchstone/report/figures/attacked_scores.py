@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette
 from touchstone.report.figures._curves import means_first
 from touchstone.report.figures._words import auroc_words
+from touchstone.report.names import called, label_of
 
 CLEAN, ATTACKED = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
 ROW, HEAD, REST = 0.27, 0.36, 1.6  # inches: of a row, of a panel's title, and of all else
@@ -67,14 +67,13 @@ def _panels(metrics: list[MetricRow], entries: Sequence[str], detectors: Sequenc
     clean, attacked, trivial = (_found(metrics, metric) for metric in ("auroc_clean", "auroc_union", "auroc"))
     panels: dict[str, list[_Aurocs]] = {}
     for network in entries:
-        called = re.sub(r"_\d+$", "", network).replace("_", " ")
         for (entry, name), row in attacked.items():
             if entry == f"{network}+{BEST}":
-                panels.setdefault(name, []).append(_Aurocs(called, clean[entry, name], row))
+                panels.setdefault(name, []).append(_Aurocs(label_of(network), clean[entry, name], row))
     for detector in detectors:
         for (entry, name), row in trivial.items():
             if entry.endswith(f"+{detector}") and name in panels:
-                panels[name].append(_Aurocs(detector.replace("_", " "), row))
+                panels[name].append(_Aurocs(label_of(detector), row))
     return panels
 
 
@@ -97,7 +96,7 @@ def _panel(axes: Axes, title: str, rows: list[_Aurocs]) -> None:
             (mark,) = axes.plot([row.value], [height + shift], "o", color=colour, markersize=5)
             marks.shows(mark, row)
     axes.axvline(CHANCE, linestyle=":", color=drawing.FAINT, linewidth=1.4)
-    axes.set_title(title.replace("_", " "), fontsize=TEXT)
+    axes.set_title(label_of(title), fontsize=TEXT)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.6, len(rows) - 0.4), xticks=[0, 0.25, 0.5, 0.75, 1])
     axes.set_yticks(range(len(rows)), [each.name for each in reversed(rows)])
     axes.grid(visible=False, axis="y")
@@ -109,7 +108,7 @@ def _takeaway(panels: Mapping[str, list[_Aurocs]]) -> str:
     """Return what the trainings keep of the first set if both sides are attacked, in the order of the figure."""
     name, rows = next(iter(panels.items()))
     kept = (f"{each.name} {auroc_words(each.attacked.value)}" for each in rows if each.attacked)
-    return f"AUROC on {name.replace('_', ' ')} with both sides attacked: {', '.join(kept)}"
+    return f"AUROC on {called(name)} with both sides attacked: {', '.join(kept)}"
 
 
 def _words(panels: Mapping[str, list[_Aurocs]]) -> str:
@@ -117,4 +116,4 @@ def _words(panels: Mapping[str, list[_Aurocs]]) -> str:
         clean = f"{each.name} {auroc_words(each.clean.value)} without an attack"
         return f"{clean}, {auroc_words(each.attacked.value)} with both sides attacked" if each.attacked else clean
 
-    return ". ".join(f"{name.replace('_', ' ')}: {'; '.join(map(one, rows))}" for name, rows in panels.items()) + "."
+    return ". ".join(f"{called(name)}: {'; '.join(map(one, rows))}" for name, rows in panels.items()) + "."

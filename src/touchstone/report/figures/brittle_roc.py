@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
 from touchstone.evaluations.statistics.estimators import Array, auroc, logit_margins, roc
 from touchstone.evaluations.statistics.margin_cells import kept
-from touchstone.evaluations.statistics.threats import network
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing, palette
 from touchstone.report.figures._roc_lines import roc_line
+from touchstone.report.names import called
 
 RAREST = 0.05  # share of the rarer class below which no curve is drawn
 FLAGGED = 0.1  # share of the other inputs that are flagged where the title counts misses
@@ -48,8 +48,10 @@ def brittle_roc(
     figure, panels = drawing.panels(len(groups), columns=2, height=3.4)
     areas: list[str] = []
     missed: dict[float, dict[str, float]] = {}
+    several = len({group.examples for group in groups}) > 1
     for axes, group in zip(panels, groups, strict=True):
         scores = -logit_margins(group.logits)
+        where = called(group.entry) + (f" on {called(group.examples)}" if several else "")
         for place, radius in enumerate(eps):
             brittle = group.margins <= radius
             if min(brittle.mean(), 1 - brittle.mean()) < RAREST:
@@ -59,10 +61,10 @@ def brittle_roc(
             area = auroc(*populations)
             label = f"eps {radius:g}: AUROC {area:.2f} ({brittle.mean():.0%} brittle)"
             roc_line(axes, *populations, label=label, look=look, resamples=resamples)
-            areas.append(f"{area:.2f} at eps {radius:g} for {network(group.outputs)}")
-            missed.setdefault(radius, {})[network(group.outputs)] = _missed(*populations)
+            areas.append(f"{area:.2f} at eps {radius:g} for {where}")
+            missed.setdefault(radius, {})[where] = _missed(*populations)
         axes.axvline(FLAGGED, color=drawing.FAINT, linewidth=0.9, linestyle=":")
-        drawing.roc_axes(axes, network(group.outputs))
+        drawing.roc_axes(axes, f"{where.removeprefix('the ')}, seed {seed}")
     figure.supxlabel("other inputs flagged (share)", fontsize=9)
     figure.supylabel("brittle inputs caught (share)", fontsize=9)
     if missed:

@@ -12,16 +12,17 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 from touchstone.report.figures import _dots
 from touchstone.report.figures._dots import Dot
+from touchstone.report.names import called, label_of
 
 KNOWING, GREY = palette.COLOURS["vermilion"], palette.IN_DISTRIBUTION
 METRICS = ("accuracy", "clean_accuracy", "robust_accuracy")
 ORACLE = "oracle_accuracy"
-# The panels: what the attacker knew.
+# The panels: what the attacker knew, and on what the attack was made.
 PANELS = {
     NONE: "clean: no attack",
-    OBLIVIOUS: "oblivious: made on the bare network",
-    TRANSFER: "transfer: made on another network",
-    WHITE_BOX: "white-box: made on the defence itself",
+    OBLIVIOUS: "oblivious: on the bare network",
+    TRANSFER: "transfer: on another network",
+    WHITE_BOX: "white-box: on the defence itself",
 }
 
 
@@ -82,10 +83,12 @@ def _takeaway(rows: dict[_Place, MetricRow], names: list[str]) -> str:
     """
     if not names:
         clean = {place.entry: row.value for place, row in rows.items() if place.knowledge == NONE}
-        return "On clean images " + ", ".join(f"{name} is right on {value:.0%}" for name, value in clean.items())
+        return "On clean images " + ", ".join(
+            f"{called(name)} is right on {value:.0%}" for name, value in clean.items()
+        )
     most, least = (rows[_Place(name, WHITE_BOX)].value for name in (names[0], names[-1]))
-    other = f", {names[-1]} on {least:.0%}" if len(names) > 1 else ""
-    return f"Against an attacker who knows everything, {names[0]} is right on {most:.0%}{other}"
+    other = f", {called(names[-1])} on {least:.0%}" if len(names) > 1 else ""
+    return f"Against an attacker who knows everything, {called(names[0])} is right on {most:.0%}{other}"
 
 
 def _lowest(
@@ -105,7 +108,8 @@ def _lowest(
 
 def _dot(row: MetricRow, name: str, entries: list[str]) -> Dot:
     known = KNOWING if row.threat.is_white_box else palette.COLOURS["sky blue"]
-    return Dot(name, row, known if name in entries else GREY, hollow=name not in entries)
+    words = label_of(name) if name in entries else "oracle as router"
+    return Dot(words, row, known if name in entries else GREY, hollow=name not in entries)
 
 
 def _as_if_oblivious(rows: dict[_Place, MetricRow]) -> dict[_Place, MetricRow]:
@@ -123,10 +127,12 @@ def _words(rows: dict[_Place, MetricRow], names: list[str]) -> str:
     for name in (name for name in names if any(place.entry == name for place in rows)):
         own = {place.knowledge: row for place, row in rows.items() if place.entry == name}
         shares = (f"{own[key].value:.0%} {title.split(':')[0]}" for key, title in PANELS.items() if key in own)
-        parts.append(f"{name}: " + ", ".join(shares))
+        parts.append(f"{called(name)}: " + ", ".join(shares))
     words = "Accuracy by what the attacker knew. " + "; ".join(parts) + "."
     attacked = {place.entry: row for place, row in rows.items() if place.knowledge == WHITE_BOX}
     if len(attacked) > 1:
         best = max(attacked, key=lambda name: attacked[name].value)
-        words += f" Against the attacker who knows everything, most is left of {best}: {attacked[best].value:.0%}."
+        words += (
+            f" Against the attacker who knows everything, most is left of {called(best)}: {attacked[best].value:.0%}."
+        )
     return words

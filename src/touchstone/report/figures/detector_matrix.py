@@ -11,6 +11,9 @@ from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.report.figures import _heat_maps
 from touchstone.report.figures._words import auroc_words
+from touchstone.report.names import called, label_of
+
+SUCCEEDED = " that succeeded"  # of attacked images, behind the attack
 
 
 def detector_matrix(
@@ -55,21 +58,32 @@ def detector_matrix(
     }
     tables = {title: sorted(rows, key=rank, reverse=True) for title, rows in kinds.items() if rows}
     figure, panels = _heat_maps.figure_of(tables, sets)
-    marked = {name: f"{name} (trivial)" for name in trivial}
+    shown_as = {name: label_of(name) + " (trivial)" * (name in trivial) for name in names}
+    shown_as |= {name: _set(name).removeprefix("the ") for name in sets}
     for axes, (title, rows) in zip(panels, tables.items(), strict=True):
-        words = ("detector", f"anomalous set; rows are in the order of {by}; 0.5 is chance")
-        title = f"AUROC on {entry}, {title}"
-        _heat_maps.draw(axes, values, rows, sets, title=title, small=small, words=words, names=marked, sources=shown)
-    best = {title: (marked.get(rows[0], rows[0]), rank(rows[0])) for title, rows in tables.items()}
+        words = ("detector", f"anomalous set; rows are in the order of {_set(by)}; 0.5 is chance")
+        title = f"AUROC on {called(entry)}, {title}"
+        _heat_maps.draw(axes, values, rows, sets, title=title, small=small, words=words, names=shown_as, sources=shown)
+    best = {title: (_detector(rows[0], trivial), rank(rows[0])) for title, rows in tables.items()}
     drawing.headline(figure, f"{_where(by)}, " + " and ".join(_sentence(*one, kind) for kind, one in best.items()))
     about = "; ".join(
-        f"{kind}: {name} has the greatest AUROC on {by}, {value:.2f}" for kind, (name, value) in best.items()
+        f"{kind}: {name} has the greatest AUROC on {_set(by)}, {value:.2f}" for kind, (name, value) in best.items()
     )
     return drawing.described(figure, f"AUROC of {len(names)} detectors on {len(sets)} anomalous sets. {about}.")
 
 
 def _where(by: str) -> str:
-    return "On average over the sets" if by == MEAN else f"On {by}"
+    return "On average over the sets" if by == MEAN else f"On {_set(by)}"
+
+
+def _set(name: str) -> str:
+    """Return what a sentence calls a set as it is shown."""
+    entry = name.removesuffix(SUCCEEDED)
+    return called(entry) + name.removeprefix(entry)
+
+
+def _detector(name: str, trivial: list[str]) -> str:
+    return called(name) + ", a trivial one" * (name in trivial)
 
 
 def _sentence(detector: str, value: float, kind: str) -> str:
@@ -82,6 +96,6 @@ def _shown(metrics: list[MetricRow], entry: str) -> dict[tuple[str, str], Metric
     shown: dict[tuple[str, str], MetricRow] = {}
     for place, row in _heat_maps.overall(metrics, "auroc").items():
         if row.classifier == entry:
-            name = place_of(row).last + (" that succeeded" if place in successes else "")
+            name = place_of(row).last + (SUCCEEDED if place in successes else "")
             shown[row.detector, name] = successes.get(place, row)
     return shown

@@ -14,6 +14,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette
 from touchstone.report.figures._curves import means_first
 from touchstone.report.figures._words import attack_name
+from touchstone.report.names import called, label_of
 
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
 WRONG = "wrong_rate"
@@ -49,7 +50,7 @@ def evasion_by_knowledge(
     if not worst:
         raise ValueError("no detector with an attack that knows it and one of its budget that does not")
     order = sorted(worst, key=lambda name: worst[name][1].value)
-    figure, (axes,) = drawing.panels(1, height=2.0 + 0.34 * len(order))
+    figure, (axes,) = drawing.panels(1, height=2.2 + 0.34 * len(order))
     names = {
         knows: f"{attacker}:\n{attack_name([rows[knows].threat for rows in worst.values()])}"
         for knows, attacker in ATTACKERS.items()
@@ -64,11 +65,11 @@ def evasion_by_knowledge(
         axes.annotate(
             "without a detector", (bare, len(order) - 0.4), (-4, 0), textcoords="offset points", fontsize=9, ha="right"
         )
-    axes.set_yticks(range(len(order)), [name.replace("_", " ") for name in reversed(order)])
+    axes.set_yticks(range(len(order)), [label_of(name) for name in reversed(order)])
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.6, len(order) - 0.2))
     axes.set_ylabel("detector")
-    alarms = f"detectors at {false_positive_rate:.0%} false alarms on calibration images"
-    axes.set_xlabel(f"images of {entry} that are misclassified and not flagged;\n{alarms}")
+    alarms = f"detectors at {false_positive_rate:.0%} false alarms\non calibration images"
+    axes.set_xlabel(f"images of {called(entry)} that are\nmisclassified and not flagged;\n{alarms}")
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     for knows, colour in ((False, UNAWARE), (True, AWARE)):
@@ -109,12 +110,14 @@ def _row(axes: Axes, height: int, unaware: MetricRow, aware: MetricRow, names: d
 
 def _takeaway(worst: dict[str, tuple[MetricRow, MetricRow]], order: list[str]) -> str:
     """Return what share gets past the detector that lets least through, before and after the attacker knows it."""
-    (unaware, aware), name = worst[order[0]], order[0].replace("_", " ")
-    return f"An attacker who knows {name} gets past it on {aware.value:.0%}, one who does not on {unaware.value:.0%}"
+    (unaware, aware), name = worst[order[0]], called(order[0])
+    known, unknown = (f"{row.value:.0%}" for row in (aware, unaware))
+    return f"An attacker who knows the detector, {name}, gets past it on {known}, one who does not on {unknown}"
 
 
 def _words(entry: str, worst: dict[str, tuple[MetricRow, MetricRow]], order: list[str]) -> str:
     shares = (
-        f"{name} {worst[name][0].value:.0%} unknown to the attacker, {worst[name][1].value:.0%} known" for name in order
+        f"{called(name)} {worst[name][0].value:.0%} unknown to the attacker, {worst[name][1].value:.0%} known"
+        for name in order
     )
-    return f"{_takeaway(worst, order)}. Misclassified by {entry} and not flagged: {'; '.join(shares)}."
+    return f"{_takeaway(worst, order)}. Misclassified by {called(entry)} and not flagged: {'; '.join(shares)}."

@@ -15,6 +15,7 @@ from touchstone.evaluations.statistics.threats import seedless
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.report.figures._words import CLEAN
+from touchstone.report.names import label_of
 
 LETTER, GAP = 0.07, 0.05  # inches: a letter of the words beside the images, and between rows
 SIDE, HEAD = 0.75, 0.6  # inches: the most of an image, and of the words above all
@@ -57,7 +58,7 @@ def gallery(
     sets = [cell for cell in shown if not cell.attack and not cell.translator]
     for clean in sets:
         ids = clean.noun.example_ids[_columns(clean.noun.labels, columns)]
-        name = CLEAN if len(sets) == 1 else f"{CLEAN}\n{clean.examples}"
+        name = CLEAN if len(sets) == 1 else f"{CLEAN}\n{label_of(clean.examples)}"
         rows.append(_Row(name, _images(clean, ids)))
         versions = [cell for cell in shown if cell.examples == clean.examples and cell is not clean]
         # Each translated set is below the set that it was made from.
@@ -112,7 +113,7 @@ def _attacked(cell: Cell, clean: Cell, ids: Array, amplify: float | None) -> lis
     change = attacked.astype(np.float64) - _images(clean, ids)
     largest = float(np.abs(change).max())
     factor = amplify or (0.5 / largest if largest > 0 else 1.0)
-    name = f"{cell.attack} on {seedless(cell.victim)}"
+    name = f"{label_of(cell.attack)} on {label_of(seedless(cell.victim))}"
     if "eps" in cell.settings:
         name += f"\neps {cell.settings['eps']:.3g}"
     return [
@@ -122,7 +123,7 @@ def _attacked(cell: Cell, clean: Cell, ids: Array, amplify: float | None) -> lis
 
 
 def _translated(cell: Cell, ids: Array) -> _Row:
-    return _Row(f"{cell.attack or CLEAN}\nthrough {seedless(cell.translator)}", _images(cell, ids))
+    return _Row(f"{label_of(cell.attack or CLEAN)}\nthrough {label_of(seedless(cell.translator))}", _images(cell, ids))
 
 
 def _draw(rows: list[_Row], columns: int, sources: str) -> Figure:

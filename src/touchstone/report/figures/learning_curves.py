@@ -13,6 +13,7 @@ from touchstone.evaluations.statistics.threats import seedless
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing, palette
 from touchstone.report.figures._curves import legend_below
+from touchstone.report.names import called, label_of
 
 ATTACKED, PGD = "training_attack_accuracy", "pgd_accuracy"
 ACCURACIES = {
@@ -82,15 +83,16 @@ def _takeaway(groups: dict[str, list[Cell]], curves: list[str]) -> str:
     if both:
         name = max(both, key=lambda name: both[name][0] - both[name][1])
         own, pgd = both[name]
-        return f"After the last epoch {name} is right on {own:.0%} under the attack of its training, on {pgd:.0%} under PGD"
+        kept = f"{own:.0%} under the attack of its training, on {pgd:.0%} under PGD"
+        return f"After the last epoch {called(name)} is right on {kept}"
     curve = curves[0] if curves[0] in ACCURACIES else curves[-1]
     last = {name: value for name, values in ends.items() if (value := values[curve]) is not None}
     order = sorted(last, key=lambda name: -last[name])
     named = list(dict.fromkeys((order[0], order[-1])))
     if curve in ACCURACIES:
-        return "After the last epoch, " + ", ".join(f"{name} is right on {last[name]:.0%}" for name in named)
+        return "After the last epoch, " + ", ".join(f"{called(name)} is right on {last[name]:.0%}" for name in named)
     return f"After the last epoch, the loss {LOSSES[curve]} is " + ", ".join(
-        f"{last[one]:.3g} of {one}" for one in named
+        f"{last[one]:.3g} of {called(one)}" for one in named
     )
 
 
@@ -103,7 +105,7 @@ def _draw(axes: Axes, name: str, values: Array, shown: dict[str, list[Cell]]) ->
     look = palette.line(name, shown)
     if values.shape[1] > 1:
         look |= {"marker": None}  # of a single epoch there is no line
-    axes.plot(epochs, values.mean(axis=0), label=name, **look)
+    axes.plot(epochs, values.mean(axis=0), label=label_of(name), **look)
     axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=look["color"], alpha=0.18, linewidth=0)
 
 
@@ -112,5 +114,5 @@ def _words(groups: dict[str, list[Cell]], curves: list[str]) -> str:
     for name, cells in groups.items():
         values = {curve: _last(cells, curve) for curve in curves}
         ends = [f"{curve.replace('_', ' ')} {value:.3g}" for curve, value in values.items() if value is not None]
-        parts.append(f"{name} ends with {', '.join(ends)}")
+        parts.append(f"{called(name)} ends with {', '.join(ends)}")
     return f"Learning curves. {'; '.join(parts)}."

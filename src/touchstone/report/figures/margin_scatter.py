@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from touchstone.contracts import NonNegativeInt
 from touchstone.evaluations.statistics.estimators import kendall_tau, logit_margins
 from touchstone.evaluations.statistics.margin_cells import kept
-from touchstone.evaluations.statistics.threats import network
 from touchstone.records.nouns import Array, Cell
 from touchstone.report import drawing, palette
+from touchstone.report.names import called, label_of
 
 NO_ORDER = "all margins are equal"  # none was found, or all are 0
 
@@ -57,8 +57,8 @@ def margin_scatter(
             )
         axes.set(xlabel=f"input margin ({group.norm}, pixels from 0 to 1)", ylabel="logit margin (logits)")
         axes.set_xlim(0, edge * 1.03)
-        axes.set_title(f"{network(group.outputs)}: " + (NO_ORDER if tau is None else f"tau = {tau:.2f}"))
-        taus[f"{network(group.outputs)} on {group.examples}"] = tau
+        axes.set_title(f"{label_of(group.entry)}, seed {seed}: " + (NO_ORDER if tau is None else f"tau = {tau:.2f}"))
+        taus[f"{called(group.entry)} on {called(group.examples)}"] = tau
     panels[0].legend(title="classified", loc="upper left")
     drawing.headline(figure, _takeaway(taus))
     words = "; ".join(

@@ -6,11 +6,13 @@ from matplotlib.figure import Figure
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations.statistics.estimators import auroc
+from touchstone.evaluations.statistics.places import Place
 from touchstone.evaluations.statistics.rows import grouped, only, place
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing, palette
 from touchstone.report.figures._roc_lines import roc_line
 from touchstone.report.figures._words import auroc_words
+from touchstone.report.names import called, label_of
 
 LINE = 0.2  # inches of a line below a panel
 
@@ -52,18 +54,25 @@ def roc_curves(
                 only((cell for cell in some if cell.detector == detector), f"{detector} on {name}").noun.scores
                 for some in (id_cells, cells)
             )
-            label, look = f"{areas[name][detector]:.2f} {detector}", palette.line(detector, detectors) | {"marker": ""}
+            label = f"{areas[name][detector]:.2f} {label_of(detector)}"
+            look = palette.line(detector, detectors) | {"marker": ""}
             roc_line(axes, *populations, label=label, look=look, resamples=resamples)
-        drawing.roc_axes(axes, name)
+        drawing.roc_axes(axes, _images(name))
     figure.supxlabel("in-distribution inputs flagged (share); below each panel: AUROC", fontsize=9)
     figure.supylabel("anomalous inputs caught (share)", fontsize=9)
-    drawing.headline(figure, f"{_takeaway(areas)} ({entry}, seed {seed})")
+    drawing.headline(figure, f"{_takeaway(areas)} ({called(entry)}, seed {seed})")
     largest = "; ".join(
-        f"on {name} {detector} has {value:.2f}, the most" for name, (detector, value) in _best(areas).items()
+        f"on {_images(name)} {called(detector)} has {value:.2f}, the most"
+        for name, (detector, value) in _best(areas).items()
     )
     return drawing.described(
-        figure, f"ROC curves of {len(detectors)} detectors on {entry}, seed {seed}. AUROC: {largest}."
+        figure, f"ROC curves of {len(detectors)} detectors on {called(entry)}, seed {seed}. AUROC: {largest}."
     )
+
+
+def _images(name: str) -> str:
+    """Return what people call a set, or what was done to its images."""
+    return " of ".join(map(called, Place.parse(name).changes[::-1])) or called(name)
 
 
 def _areas(id_cells: list[Cell], cells: list[Cell]) -> dict[str, float]:
@@ -82,5 +91,5 @@ def _takeaway(areas: dict[str, dict[str, float]]) -> str:
     best = _best(areas)
     name = min(best, key=lambda name: best[name][1])
     detector, value = best[name]
-    where = f"Hardest to detect is {name}: there" if len(best) > 1 else f"On {name}"
-    return f"{where} the best detector, {detector}, has AUROC {auroc_words(value)}"
+    where = f"Hardest to detect is {_images(name)}: there" if len(best) > 1 else f"On {_images(name)}"
+    return f"{where} the best detector, {called(detector)}, has AUROC {auroc_words(value)}"

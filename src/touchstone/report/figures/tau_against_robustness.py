@@ -12,6 +12,7 @@ from touchstone.contracts import PositiveFloat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette
 from touchstone.report.figures._curves import error_bars, means_first
+from touchstone.report.names import called, label_of
 
 LETTER, LINE = 5.8, 11.0  # points of a name: the width of a letter, the height
 DISTANCES = (11, 17, 24, 32, 42, 54, 68, 84)  # points from a mark to its name
@@ -51,7 +52,8 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
         across, up = (error_bars([rows[name]]) for name in ("robust", "tau"))
         drawn = axes.errorbar(
             rows["robust"].value, rows["tau"].value, xerr=across, yerr=up, color=look["color"],
-            marker=look["marker"], linestyle="none", markersize=6, capsize=2, elinewidth=0.7, alpha=0.85, label=entry,
+            marker=look["marker"], linestyle="none", markersize=6, capsize=2, elinewidth=0.7, alpha=0.85,
+            label=label_of(entry),
         )  # fmt: skip
         marks.shows(drawn.lines[0], rows["tau"])
     axes.set(xlabel=f"robust accuracy at {norm} eps {eps:g} (share)", ylabel="Kendall's tau of input and logit margins")
@@ -73,10 +75,12 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
         point, colour = (whole[entry]["robust"].value, whole[entry]["tau"].value), palette.line(entry, whole)["color"]
         leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
         axes.annotate(
-            entry, point, shift, textcoords="offset points", ha="center", va="center", fontsize=9, color=colour,
+            label_of(entry), point, shift, textcoords="offset points", ha="center", va="center", fontsize=9, color=colour,
             arrowprops=leader, bbox={"boxstyle": "square,pad=0.05", "fill": False, "linewidth": 0},
         )  # fmt: skip
-    taus = "; ".join(f"{entry} {rows['tau'].value:.2f} at {rows['robust'].value:.0%}" for entry, rows in whole.items())
+    taus = "; ".join(
+        f"{called(entry)} {rows['tau'].value:.2f} at {rows['robust'].value:.0%}" for entry, rows in whole.items()
+    )
     return drawing.described(figure, f"Kendall's tau against robust accuracy, per classifier: {taus}.")
 
 
@@ -87,12 +91,12 @@ def _takeaway(whole: dict[str, dict[str, MetricRow]]) -> str:
     tau, accuracy = ({entry: rows[name].value for entry, rows in whole.items()} for name in ("tau", "robust"))
     if robust == ranked:
         return (
-            f"The logit margin ranks best in the most robust network, {robust}"
+            f"The logit margin ranks best in the most robust network, {called(robust)}"
             f" (robust accuracy {accuracy[robust]:.0%}): tau {tau[robust]:.2f}"
         )
     return (
-        f"The logit margin ranks best in {ranked}: tau {tau[ranked]:.2f} (robust accuracy {accuracy[ranked]:.0%});"
-        f" the most robust, {robust} ({accuracy[robust]:.0%}), has {tau[robust]:.2f}"
+        f"The logit margin ranks best in {called(ranked)}: tau {tau[ranked]:.2f} (robust accuracy {accuracy[ranked]:.0%});"
+        f" the most robust, {called(robust)} ({accuracy[robust]:.0%}), has {tau[robust]:.2f}"
     )
 
 
@@ -121,7 +125,7 @@ def _label_places(points: dict[str, Point], bars: Iterable[Box], limits: Box) ->
     taken = [*bars, *((across - 4, up - 4, across + 4, up + 4) for across, up in points.values())]
     names: dict[str, Point] = {}
     for name, (across, up) in sorted(points.items(), key=lambda item: item[1]):
-        half = len(name) * LETTER / 2
+        half = len(label_of(name)) * LETTER / 2
 
         def box(shift: Point, across: float = across, up: float = up, half: float = half) -> Box:
             x, y = across + shift[0], up + shift[1]

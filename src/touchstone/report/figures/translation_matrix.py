@@ -12,6 +12,7 @@ from touchstone.report.figures import _dots
 from touchstone.report.figures._curves import means_first
 from touchstone.report.figures._dots import Dot
 from touchstone.report.figures._words import CLEAN
+from touchstone.report.names import called, label_of
 
 UNTRANSLATED = "no translator"
 GREY, COLOUR = palette.IN_DISTRIBUTION, palette.COLOURS["blue"]
@@ -42,18 +43,25 @@ def translation_matrix(
     if not shown:
         raise ValueError(f"no accuracy of {classifier} on {examples}")
     tested = {attack: shown[attack] for attack in sorted(shown, key=lambda attack: (attack != "", attack))}
-    names = {attack: f"{attack} images" if attack else images or f"{CLEAN} images" for attack in tested}
+    names = {
+        attack: f"images attacked by {_chain(attack)}" if attack else images or f"{CLEAN} images" for attack in tested
+    }
     panels = {
         names[attack]: [
-            Dot(name, rows[name], GREY if name == UNTRANSLATED else COLOUR)
+            Dot(label_of(name), rows[name], GREY if name == UNTRANSLATED else COLOUR)
             for name in sorted(rows, key=lambda name: (name != UNTRANSLATED, name))
         ]
         for attack, rows in tested.items()
     }
-    figure = _dots.stacked(panels, f"accuracy of {classifier} (share of images)", "translated by")
+    figure = _dots.stacked(panels, f"accuracy of {called(classifier)} (share of images)", "translated by")
     sentences = [_sentence(classifier, names[attack], rows) for attack, rows in tested.items()]
     drawing.headline(figure, sentences[-1])
     return drawing.described(figure, f"Accuracy by translator and attack. {'. '.join(sentences)}.")
+
+
+def _chain(attack: str) -> str:
+    """Return what people call an attack, and the network that it was made on, if that is another one: "mlp/pgd"."""
+    return " on ".join(map(called, attack.split("/")[::-1]))
 
 
 def _place(row: MetricRow) -> tuple[str, str]:
@@ -72,7 +80,7 @@ def _sentence(classifier: str, images: str, rows: dict[str, MetricRow]) -> str:
     parts = []
     if translated:
         best = max(translated, key=lambda name: translated[name])
-        parts.append(f"{translated[best]:.0%} through {best}")
+        parts.append(f"{translated[best]:.0%} through {called(best)}")
     if UNTRANSLATED in rows:
         parts.append(f"{rows[UNTRANSLATED].value:.0%} without a translator")
-    return f"Of {images}, {classifier} is right on {', '.join(parts)}"
+    return f"Of {images}, {called(classifier)} is right on {', '.join(parts)}"

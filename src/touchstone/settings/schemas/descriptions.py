@@ -33,6 +33,7 @@ KEYS = {
     "change": "What differs from the papers' experiments, by section and entry; also entries of your own.",
     "plugins": "Folders with components of your own, relative to the folder of the Snakefile.",
     "data_roles": "What plays each data role, in a sentence. Only common.yaml has them.",
+    "words": "What people call each entry, in the sentences and titles of a report: cnn_pgd: the CNN trained on PGD.",
     "grades": "What a study asks that wants less than everything, and what it changes.",
 }
 SCALE = {

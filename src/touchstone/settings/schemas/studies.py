@@ -58,9 +58,11 @@ def experiment_schema() -> Schema:
     names = {"type": "array", "items": {"type": "string", "pattern": f"^{NAME}$"}}
     grade = {"evaluations": names, "figures": names, "groups": _named(_players("player")), "change": _beside("change")}
     block = {"type": "object", "properties": grade, "additionalProperties": False}
+    text = {"type": "string", "minLength": 1}
     grades = dict.fromkeys(GRADES, block) | {MULTIVERSE: block | {"properties": grade | _tried()}}
     schema["properties"] = _described(
-        {"data_roles": _named({"type": "string", "minLength": 1}), "groups": _named(_players("player"))}
+        {"data_roles": _named(text), "words": _named(text) | {"propertyNames": _patterns()}}
+        | {"groups": _named(_players("player"))}
         | schema["definitions"]["change"]["properties"]
         | {"grades": {"type": "object", "properties": grades, "additionalProperties": False}}
     )
@@ -149,7 +151,7 @@ def _section(section: str, kind: Section) -> Schema:
     entry = ref(f"entry-{section}")
     defaults = {"description": ENTRIES["defaults"], "allOf": [entry]}
     schema = _named(entry) | {"properties": {"defaults": defaults}}
-    schema["propertyNames"]["pattern"] = f"^{NAME}(\\*[a-z0-9_]*)?$"
+    schema["propertyNames"] = _patterns()
     family: Schema = {"required": [EACH]}
     if has_families(kind.folders):
         family = {"description": ENTRIES["families"], "allOf": [entry, ref("family-eps")]}
@@ -170,6 +172,11 @@ def _named(value: Schema) -> Schema:
     """Return the schema of a block of names, each with a value."""
     names = {"pattern": f"^{NAME}$", "patternErrorMessage": NAMING, "maxLength": LETTERS}
     return {"type": "object", "propertyNames": names, "additionalProperties": value}
+
+
+def _patterns() -> Schema:
+    """Return the schema of a name in which a `*` may stand for words."""
+    return {"pattern": f"^{NAME}(\\*[a-z0-9_]*)?$", "patternErrorMessage": NAMING, "maxLength": LETTERS}
 
 
 def _settings(settings: Mapping[str, Setting], part: str) -> Schema:

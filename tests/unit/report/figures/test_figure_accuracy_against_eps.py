@@ -98,7 +98,7 @@ def test_of_two_attacks_the_title_has_the_classifier_that_loses_most_from_one_to
 
     title = accuracy_against_eps(rows).get_suptitle()
 
-    assert title == "At eps 0.1, one_step is right on 90% under one step (FGSM), on 30% under PGD"
+    assert title == "At eps 0.1, one step is right on 90% under one step (FGSM), on 30% under PGD"
     assert "cnn is right on 20%" in accuracy_against_eps(rows, about=["cnn"]).get_suptitle()
 
 

@@ -57,7 +57,7 @@ def test_the_oracle_is_a_line_of_its_own_and_called_so():
     figure = defended_accuracy(ROWS, **ASKED, oracle="routed")
 
     labels = [[label.get_text() for label in axes.get_yticklabels()] for axes in figure.axes]  # from below
-    assert labels == [["routed, oracle", "routed"], ["routed", "cnn"], ["routed"], ["routed", "cnn"]]
+    assert labels == [["oracle as router", "routed"], ["routed", "cnn"], ["routed"], ["routed", "cnn"]]
     assert drawn(figure.axes[0]) == {"90%", "95%"}
 
 
@@ -98,11 +98,11 @@ def test_the_matrix_crosses_translators_and_attacks():
 
     figure = translation_matrix(rows, classifier="cnn", examples="digits")
 
-    assert [axes.get_title() for axes in figure.axes] == ["clean images", "pgd images"]
+    assert [axes.get_title() for axes in figure.axes] == ["clean images", "images attacked by pgd"]
     for axes in figure.axes:
         assert [label.get_text() for label in axes.get_yticklabels()] == ["unet", "no translator"]  # from below
     assert [drawn(axes) for axes in figure.axes] == [{"90%", "85%"}, {"20%", "75%"}]
-    title = "Of pgd images, cnn is right on 75% through unet, 20% without a translator"
+    title = "Of images attacked by pgd, cnn is right on 75% through unet, 20% without a translator"
     assert figure.get_suptitle().replace("\n", " ") == title
 
 

@@ -73,4 +73,4 @@ def test_attackers_of_other_budgets_are_not_compared():
 def test_the_title_compares_both_attackers_of_the_detector_that_lets_least_through():
     title = evasion_by_knowledge([measured(0.2, 0.1), adaptive(0.6, 0.1)]).get_suptitle().replace("\n", " ")
 
-    assert title == "An attacker who knows msp gets past it on 60%, one who does not on 20%"
+    assert title == "An attacker who knows the detector, msp, gets past it on 60%, one who does not on 20%"

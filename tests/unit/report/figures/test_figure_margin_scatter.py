@@ -29,8 +29,8 @@ def test_points_stand_at_input_and_logit_margin_right_ones_filled():
 def test_the_title_gives_tau_with_margins_not_found_last():
     figure = margin_scatter(*cells([0.1, 0.2, np.inf], [1.0, 3.0, 2.0], [0, 0, 1]))
 
-    assert figure.axes[0].get_title(loc="center") == "cnn.0: tau = 0.33"
-    assert "Kendall's tau 0.33 for cnn.0" in figure.get_label()
+    assert figure.axes[0].get_title(loc="center") == "cnn, seed 0: tau = 0.33"
+    assert "Kendall's tau 0.33 for cnn on" in figure.get_label()
 
 
 def test_margins_of_another_seed_are_refused():
@@ -42,5 +42,5 @@ def test_margins_of_another_seed_are_refused():
 def test_equal_margins_have_no_order_and_the_figure_says_so(margin):
     figure = margin_scatter(*cells([margin] * 3, [1.0, 2.0, 3.0], [0, 0, 0]))
 
-    assert figure.axes[0].get_title() == "cnn.0: all margins are equal"
+    assert figure.axes[0].get_title() == "cnn, seed 0: all margins are equal"
     assert figure.get_suptitle().replace("\n", " ").endswith("no network order its inputs: all margins are equal")

@@ -25,7 +25,7 @@ def rows_of(question):
 def test_the_classifiers_asked_for_are_drawn_in_that_order():
     figure = margin_scatter(MARGINS, OUTPUTS, classifiers=["cnn_pgd", "cnn"])
 
-    assert [axes.get_title().split(":")[0] for axes in figure.axes] == ["cnn_pgd.0", "cnn.0"]
+    assert [axes.get_title().split(":")[0] for axes in figure.axes] == ["cnn pgd, seed 0", "cnn, seed 0"]
 
 
 def test_an_eps_at_which_hardly_any_input_is_brittle_has_no_curve():
@@ -42,14 +42,14 @@ def test_the_title_counts_the_brittle_inputs_that_a_tenth_of_false_alarms_misses
     assert _missed(others, brittle) == pytest.approx(2 / 4)
     title = drawing.takeaway(brittle_roc(MARGINS, OUTPUTS, eps=[0.1], classifiers=["cnn"], resamples=10))
     assert title.startswith("With 10% of the others flagged, the logit margin misses ")
-    assert " of the brittle inputs (eps 0.1) of cnn.0" in title
+    assert " of the brittle inputs (eps 0.1) of cnn" in title
 
 
 def test_every_classifier_is_one_point_of_tau_against_robust_accuracy():
     figure = tau_against_robustness(rows_of(margins))
 
-    assert {text.get_text() for text in figure.axes[0].texts} == {"cnn", "cnn_pgd"}
-    assert "cnn_pgd" in drawing.description(figure)
+    assert {text.get_text() for text in figure.axes[0].texts} == {"cnn", "cnn pgd"}
+    assert "cnn pgd" in drawing.description(figure)
 
 
 def test_names_of_points_that_are_near_each_other_cover_neither_each_other_nor_intervals():
