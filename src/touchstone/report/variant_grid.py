@@ -21,7 +21,7 @@ UNITS: dict[str, tuple[float, str]] = {"fraction": (100, "%"), "difference of fr
 def caption(verdict: Verdict) -> str:
     """Return what the picture of a verdict's variants shows."""
     return (
-        f"{verdict.claim.id} as it was judged (top) and in variants of the experiment, one change each: the same criterion, "
+        "The claim as it was judged (top) and in variants of the experiment, one change each: the same criterion, "
         "attack and test images. The dashed line is the bound. A variant is one network of each kind: its line is a 95 % "
         "interval with the variance of its images, and of seeds that of the claim itself. What did not learn does not count."
     )
@@ -107,4 +107,4 @@ def _words(verdict: Verdict, itself: Part | None) -> str:
         *((one.changed, one.word, one.part) for one in verdict.variants),
     ]
     rows = (f"{what}: {word}, {number(part) if part else 'not measured'}" for what, word, part in every)
-    return f"{verdict.claim.id} in variants: {counts(verdict.variants)}. {'; '.join(rows)}."
+    return f"The claim in variants: {counts(verdict.variants)}. {'; '.join(rows)}."
