@@ -1,4 +1,4 @@
-"""What `pip install touchstone-robustness` brings: wheel and sdist hold what a folder without a clone needs, and it runs."""
+"""What the files of a release bring: wheel and sdist hold what a folder without a clone needs, and it runs."""
 
 import os
 import shutil
@@ -9,7 +9,10 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from torchvision import models
 
 import touchstone
 from projects import copy_of_repository
@@ -35,7 +38,7 @@ def run(*command, cwd):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A folder with a wheel and an sdist of this working tree; setuptools builds them, without the network."""
+    """A folder with an sdist of this working tree and a wheel that is built from it, without the network."""
     folder = tmp_path_factory.mktemp("distribution")
     clone = copy_of_repository(folder / "clone").root
     uv = (sys.executable, "-m", "uv")
@@ -103,17 +106,64 @@ def test_the_wheel_names_licence_extras_and_command(wheel):
     assert "touchstone = touchstone.__main__:main" in texts["entry_points.txt"]
 
 
-def test_a_study_runs_from_the_wheel_in_an_empty_folder(wheel, tmp_path):
-    """In an environment with the same packages, but without the clone: entries of .pth files are not followed twice."""
-    environment, folder = tmp_path / "environment", tmp_path / "folder"
-    folder.mkdir()
-    run(sys.executable, "-m", "venv", "--without-pip", environment, cwd=tmp_path)
-    python, command = environment / "bin/python", environment / "bin/touchstone"
+def installed(file, folder):
+    """Return a new environment with a wheel or an sdist, and with the packages that it needs but without the clone.
+
+    They are those of this environment. Entries of .pth files are not followed twice.
+    """
+    environment = folder / "environment"
+    run(sys.executable, "-m", "venv", "--without-pip", environment, cwd=folder)
     (places,) = environment.glob("lib/python*/site-packages")
     (places / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    run(sys.executable, "-m", "uv", "pip", "install", "--python", python, "--no-deps", wheel, cwd=tmp_path)
+    pip = (sys.executable, "-m", "uv", "pip", "install", "--python", environment / "bin/python", "--no-deps")
+    run(*pip, "--no-build-isolation", file, cwd=folder)
+    imported = run(environment / "bin/python", "-c", "import touchstone; print(touchstone.__file__)", cwd=folder)
+    assert imported.startswith(str(places))
+    return environment
 
-    assert run(python, "-c", "import touchstone; print(touchstone.__file__)", cwd=folder).startswith(str(places))
+
+@pytest.fixture(scope="module")
+def command(wheel, tmp_path_factory):
+    """The command `touchstone` of the installed wheel."""
+    return installed(wheel, tmp_path_factory.mktemp("wheel")) / "bin/touchstone"
+
+
+def test_the_sdist_installs_the_command_and_the_workflow(built, tmp_path):
+    (file,) = built.glob("*.tar.gz")
+
+    environment = installed(file, tmp_path)
+
+    assert run(environment / "bin/touchstone", "--version", cwd=tmp_path).split()[1] == touchstone.__version__
+    assert (environment / "share/touchstone/workflow/Snakefile").is_file()
+
+
+def test_a_network_of_torchvision_is_assayed_from_the_wheel_in_an_empty_folder(command, tmp_path):
+    """Its classes are what the untrained network says, so it is always right."""
+    torch.manual_seed(0)
+    network = models.shufflenet_v2_x0_5(num_classes=3).eval()
+    levels = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), np.uint8)
+    with torch.no_grad():
+        images = torch.from_numpy(levels).permute(0, 3, 1, 2) / 255
+        network.fc.weight /= network(images).std(0).mean()  # logits as large as those of a trained network
+        network.fc.bias -= network(images).mean(0)
+        labels = network(images).argmax(1)
+    torch.save(network.state_dict(), tmp_path / "weights.pth")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    np.savez(folder / "images.npz", images=images.numpy(), labels=labels.numpy())
+    model = ("shufflenet_v2_x0_5", "--weights", tmp_path / "weights.pth")
+
+    printed = run(command, "assay", *model, "--data", "images.npz", "--quick", "--images", "10", cwd=folder)
+
+    assert "accuracy under the worst attack" in printed
+    assert (folder / "reports/assay_shufflenet_v2_x0_5/report.html").is_file()
+    shutil.rmtree(folder)
+
+
+def test_a_study_runs_from_the_wheel_in_an_empty_folder(command, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
     printed = run(command, "run", "tiny", cwd=folder)
 
     assert printed.startswith("Wrote params.yaml and workflow/studies/tiny.yaml")
