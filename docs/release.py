@@ -1,6 +1,7 @@
 """Write what a release says of itself: the list in API.md, CITATION.cff and codemeta.json: make tables.
 
-The version is `touchstone.__version__`, its date stands in its heading in CHANGELOG.md. A test fails if a file differs.
+The version is `touchstone.__version__`, its date stands in its heading in CHANGELOG.md: both are written by hand, before the
+tag. A test fails if a file differs.
 `--tag v1.0.0` writes nothing, and fails unless that is the tag of this version.
 """
 
@@ -12,21 +13,34 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import click
+import torch
 import yaml
 
 import touchstone
 from touchstone import registry, testing
 from touchstone.__main__ import COMMANDS, command_line, main
+from touchstone.api.evaluation_result import as_plain
+from touchstone.audit.chain.comparison import Differences
+from touchstone.audit.chain.findings import Finding
+from touchstone.audit.problems import Result
+from touchstone.commands._settling import Settling
+from touchstone.evaluations.statistics.intervals import binomial
 from touchstone.provenance import archive
 from touchstone.records.metric_tables import METRIC_COLUMNS
 from touchstone.report.claim_files import COLUMNS
-from touchstone.settings import study_models
+from touchstone.settings import papers, study_layers, study_models
 from touchstone.settings.schemas import files as schemas
 
 ROOT = Path(__file__).parents[1]
+ASSAY = (  # keys of `touchstone assay --json`; the last ones are not in the file of every kind of model
+    *("model", "data", "eps", "norm", "effort", "images", "clean_accuracy", "robust_accuracy", "failed_checks"),
+    *("can_be_trusted", "notes", "sha256", "study", "report", "evasion_rate", "clean_rejected", "against"),
+    *("clean_accuracy_against", "robust_accuracy_against", "clean_difference", "difference", "failed_checks_against"),
+)
 LIST = re.compile(r"(?<=<!-- list -->\n).*(?=<!-- end -->)", re.DOTALL)
 
 
@@ -40,6 +54,7 @@ def public_api() -> str:
         "Keys of a paper": paper_keys(),
         "Components and their settings": components(),
         "Files": files(),
+        "Keys of JSON": json_keys(),
     }
     return "".join("\n".join([f"\n## {title}\n", *lines, ""]) for title, lines in sections.items()) + "\n"
 
@@ -97,6 +112,8 @@ def keys() -> Iterator[str]:
     yield line("scale", study_models.Scale.model_fields)
     yield line("compute", study_models.Compute.model_fields)
     yield line("params.yaml", study_models.Defaults.model_fields)
+    roles = yaml.safe_load((papers.SHIPPED / "common.yaml").read_text())["data_roles"]
+    yield line("data", [study_layers.SOURCES, study_layers.SETS, *roles])
 
 
 def paper_keys() -> Iterator[str]:
@@ -121,6 +138,28 @@ def files() -> Iterator[str]:
     yield line("reports/STUDY/claims.csv", COLUMNS)
     yield line("reports/STUDY/metrics.csv.gz", METRIC_COLUMNS)
     yield line("a pack, and the evidence of one call", [archive.FORMAT])
+
+
+def json_keys() -> Iterator[str]:
+    """Yield a line for what each command writes as JSON, and for the dictionary of each result."""
+    share, image = binomial(1, 2), torch.zeros(1)
+    yield line("touchstone assay --json", ASSAY)
+    yield line("a number of an assay", [*as_plain(share), "what"])
+    yield line("touchstone verify --json", names_of(Result))
+    yield line("touchstone audit --json, a list", names_of(Finding))
+    yield line("touchstone compare --json", names_of(Differences))
+    yield line("touchstone power --json, a list", names_of(Settling))
+    one = touchstone.EvaluationResult(share, share, image, (), 0.1)
+    left = {"everything": share}
+    defended = touchstone.DefenceResult(share, share, left, left, image, (), None, 0.1)
+    pair = touchstone.PairResult(one, one, (share, share), (share, share), share, share)
+    for result in (one, defended, pair):
+        yield line(f"touchstone.{type(result).__name__}.as_dict()", result.as_dict())
+
+
+def names_of(kind: type) -> list[str]:
+    """Return the fields of a dataclass."""
+    return [each.name for each in fields(kind)]
 
 
 def line(name: str, words: Iterable[str]) -> str:

@@ -44,6 +44,15 @@ def test_the_list_names_what_people_type():
     assert "`[eps=]`" in listed and "`--fail-under`" in listed
 
 
+def test_the_listed_keys_of_json_are_those_that_an_assay_writes():
+    files = ("run_assay", "direct", "outcome")
+    code = "".join((ROOT / f"src/touchstone/assay/{name}.py").read_text() for name in files)
+
+    assert [key for key in RELEASE["ASSAY"] if f'"{key}"' not in code] == []
+    listed = RELEASE["public_api"]()
+    assert "- `touchstone verify --json`: `evidence`, `problems`," in listed and "`attacked_test`" in listed
+
+
 def test_the_changelog_begins_with_this_version():
     (first, *_) = re.findall(r"^## (\S+) \((.+)\)$", CHANGELOG, re.MULTILINE)
 
