@@ -10,7 +10,7 @@ from typing import Any
 from touchstone.provenance import sidecar_files
 
 ROOT = Path(__file__).parents[1]
-STUDIES = sorted(path.parent.name for path in ROOT.glob("reports/*/report.html.prov.json"))
+STUDIES = sorted(path.parent.name for path in ROOT.glob("reports/*/claims.csv"))
 
 
 @cache

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -75,6 +76,15 @@ def test_a_stage_depends_on_code_settings_and_the_results_of_every_stage_before_
         needed = ["params.yaml", "requirements.lock", "src/touchstone", "workflow", *before]
         assert [name.replace("${name}", "digits") for name in stage["deps"]] == needed
         before += [out for out in outs_of(stage) if out.startswith("data/digits/")]
+
+
+def test_dvc_carries_the_record_of_the_report_and_git_the_rest():
+    outs = {name: how for out in STAGES["report"]["outs"] for name, how in out.items() if name.startswith("reports/")}
+    git = ["git", "-C", str(ROOT), "check-ignore", "--no-index", "-q"]
+
+    for name, how in outs.items():
+        ignored = subprocess.run([*git, name.replace("${name}", "digits")], check=False).returncode == 0
+        assert ignored is name.endswith("report.html.prov.json") is how.get("cache", True), name
 
 
 def test_every_output_stays_when_dvc_runs_its_stage():

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from touchstone.commands._verdicts import WIDTH, read_lines, table_of
 from touchstone.messages import printable
 from touchstone.provenance import sidecar_files
+from touchstone.settings.study import load
 
 INDENT = "  "
 
 
 def papers_of(study: str) -> dict[str, dict[str, Any]]:
-    """Return {paper: the content of its claims.yaml} as the report was made from; empty without the report's sidecar."""
+    """Return {paper: the content of its claims.yaml} as the report was made from.
+
+    Without the report's sidecar it is that of the study's settings; empty if they cannot be read either.
+    """
     page = Path("reports") / study / "report.html"
-    if not sidecar_files.sidecar_path(page).is_file():
-        return {}
-    papers: dict[str, dict[str, Any]] = sidecar_files.read_sidecar(page)["settings"]["papers"]
-    return papers
+    if sidecar_files.sidecar_path(page).is_file():
+        return dict(sidecar_files.read_sidecar(page)["settings"]["papers"])
+    with suppress(ValueError):
+        return dict(load(study)["papers"])
+    return {}
 
 
 def print_answers(study: str, paper: str | None = None) -> bool:

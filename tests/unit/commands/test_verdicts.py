@@ -149,6 +149,11 @@ def test_a_study_opens_with_the_answer_of_each_paper(project, capsys):
     assert "Numbers without a verdict, 1: touchstone show digits --paper PAPER" in claims
 
 
+def test_without_its_sidecar_a_report_is_answered_by_the_papers_of_the_settings(project):
+    assert _answers.papers_of("digits")["fgsm"]["name"] == "FGSM"
+    assert _answers.papers_of("nowhere") == {}
+
+
 def test_one_paper_has_its_numbers_and_what_its_authors_may_call_unfair(project, capsys):
     finished(project)
 
@@ -262,7 +267,7 @@ def test_a_damaged_table_of_claims_is_named_with_what_restores_it(project, capsy
 
     assert main(command) == 1
     assert (
-        "claims.csv: is damaged: not every row has all columns: line 3 has 22, expected 24; run the study again"
+        "claims.csv: is damaged: not every row has all columns: line 3 has 23, expected 24; run the study again"
         in capsys.readouterr().err
     )
 

@@ -55,7 +55,8 @@ def audit(
     clone = chain.absent(root, plan.folder)
     records, findings = read_study(root, plan)
     report = root / plan.layout.page
-    committed = report.exists() or sidecar_files.sidecar_path(report).is_file()  # the page itself is not in git
+    recorded = sidecar_files.sidecar_path(report).is_file()  # DVC carries it, so a clone may lack it
+    committed = report.exists() or recorded
     if report.exists():
         with suppress(ValueError):  # reported by the checks of the pages
             records[plan.layout.page] = whole(sidecar_files.read_sidecar(report))
@@ -63,7 +64,11 @@ def audit(
     with computed_digests(existing, quiet) as wait:
         differences = [*(_older_report(plan, root) if clone else _against_today(plan, records, root))]
         leaks = [*_leaks(plan, records, root)]
-        of_pages = report_pages.differences(report, root, expected_root, clone) if committed else []
+        of_pages = (
+            report_pages.differences(report, root, expected_root, clone)
+            if recorded or (committed and not clone)
+            else []
+        )
         digest_of = {path_from(root, path): digest for path, digest in wait().items()}
     of_records, broken = _against_records(records, digest_of)
     findings += of_records
@@ -71,6 +76,8 @@ def audit(
         findings.append(Finding(plan.folder, "contains nothing to audit; run the study first"))
     elif clone:
         problem = "is not here: the pages and ROOT were checked, the chain behind them was not"
+        if not recorded:
+            problem = f"is not here, nor is {sidecar_files.sidecar_path(report).name}: nothing was checked"
         findings.append(Finding(plan.folder, f"{problem}; {chain.how_to_get(plan.study.name)}", unchecked=True))
     else:
         findings += _missing(broken, {finding.file for finding in findings})

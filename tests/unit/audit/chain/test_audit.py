@@ -47,6 +47,16 @@ def test_a_file_that_no_job_made_is_named(plan, tmp_path, stray, problem):
     assert (stray, problem) in found(plan, tmp_path)
 
 
+def test_a_clone_without_the_record_of_its_report_has_nothing_checked(plan, tmp_path):
+    (tmp_path / "reports/digits").mkdir(parents=True)
+    (tmp_path / "reports/digits/report.html").write_text("a page")
+
+    (finding,) = audit.audit(plan, tmp_path, quiet=True)
+
+    assert finding.unchecked and finding.file == "results/digits"
+    assert "nor is report.html.prov.json: nothing was checked" in finding.problem and "`dvc pull`" in finding.problem
+
+
 def test_files_behind_a_link_are_seen(plan, tmp_path):
     """Large folders often lie on another disk."""
     disk = tmp_path / "disk"

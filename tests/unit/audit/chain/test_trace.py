@@ -1,5 +1,6 @@
 """A trace over a damaged sidecar names the file, what is wrong with it and what to do."""
 
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -148,8 +149,8 @@ def test_a_folded_number_still_names_each_file_that_is_wrong(number, capsys):
 
 def test_of_many_files_that_are_not_here_a_folded_number_names_the_first(number, capsys):
     shutil.rmtree("results")
-    table = Path("reports/s/claims.csv")
-    table.write_text(table.read_text().replace("examples/y", " ".join(f"examples/y{place}" for place in range(10))))
+    table, names = Path("reports/s") / packing.METRICS, " ".join(f"examples/y{place}" for place in range(10))
+    table.write_bytes(packing.compressed(gzip.decompress(table.read_bytes()).replace(b"examples/y", names.encode())))
     Path("reports/s/ROOT").write_text("sha256:0\n")
 
     assert main(["trace", "s", "--number", "N1"]) == chain.PARTLY
