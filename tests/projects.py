@@ -27,6 +27,8 @@ from touchstone.provenance.job_folders import folder_of
 from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[1]
+# Data of the study digits with the grade full: sets of which the papers take more than there is.
+FEWER = {"sets": {"few_fit": {"count": 270}, "fewer_to_train": {"use": "subset", "of": "digits_train", "count": 400}}}
 
 
 def study_text(base: str = "tiny", **changes: Any) -> str:

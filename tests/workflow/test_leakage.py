@@ -29,6 +29,7 @@ title: Mine
 data:
   sources:
     sklearn_digits: {use: sklearn_digits, sha256: null}
+    again: {use: sklearn_digits, sha256: null}   # the same files: settings cannot know that
     sklearn_photographs: {use: sklearn_photographs, sha256: null}
     first: {use: own_files, location: first, sha256: null}
     second: {use: own_files, location: second, sha256: null}
@@ -104,18 +105,18 @@ def of_part(part, seed=0, limit=None):
 ])  # fmt: skip
 def test_nothing_that_an_evaluation_reads_may_have_learned_from_its_test_set(project, role, learner):
     study = planned(
-        "examples: {again: {use: digits, source: sklearn_digits, part: test, limit: 30},"
+        "examples: {repeated: {use: digits, source: again, part: test, limit: 30},"
         " noise: {use: uniform_noise, count: 20}}\n"
-        "classifiers: {other: {use: clean, model: {use: small_cnn}, train: again, validation: validation}}\n"
-        "detectors: {knn: {use: knn, k: 3, fit: again}}\n"
+        "classifiers: {other: {use: clean, model: {use: small_cnn}, train: repeated, validation: validation}}\n"
+        "detectors: {knn: {use: knn, k: 3, fit: repeated}}\n"
         "evaluations: {others: {use: robustness, question: How, classifiers: [other], examples: [noise]}}\n"
     ).study
     del study["evaluations"]["detection"]
-    assert ("test", "again") not in apart.pairs(study)
+    assert ("test", "repeated") not in apart.pairs(study)
 
     study["evaluations"]["robustness"][role] = ["cnn", learner] if role == "classifiers" else [learner]
 
-    assert ("test", "again") in apart.pairs(study)
+    assert ("test", "repeated") in apart.pairs(study)
 
 
 def test_disjoint_sets_share_nothing(project):
@@ -123,14 +124,14 @@ def test_disjoint_sets_share_nothing(project):
 
 
 def test_a_test_set_of_training_rows_is_refused_with_both_names_and_the_number(project):
-    artefacts = prepare(planned("examples: {test: {part: train, limit: 60}}"))
+    artefacts = prepare(planned("examples: {test: {source: again, part: train, limit: 60}}"))
 
     with pytest.raises(leakage.Leak) as caught:
         leak_check.check(artefacts)
 
     told = str(caught.value)
     assert told.startswith("examples.test shares 60 images with examples.train (")
-    assert "the same rows of sources.sklearn_digits: " in told
+    assert "the same rows of sources.again: " in told
     assert "evaluations.robustness tests on the first, classifiers.cnn.train is the second" in told
 
 
@@ -152,19 +153,19 @@ def test_what_was_made_of_a_training_row_is_that_row(project):
 
 # Changed entries, and which sets share how many images by which reading.
 LEAKS = {
-    "training": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}}\nclassifiers: {cnn: {train: other}}", {("test", "other"): 20}),
-    "validation": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}}\nclassifiers: {cnn: {validation: other}}", {("test", "other"): 20}),
-    "outliers": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}, hazy: {use: phase_scrambled, of: other}}\nclassifiers: {cnn: {use: outlier_exposed, model: {use: small_cnn}, train: train, validation: validation, outliers: [hazy]}}", {("test", "hazy"): 20}),
-    "thresholds": ("examples: {calibration: {part: test, limit: 10}}", {("test", "calibration"): 10}),
-    "a network's own thresholds": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}}\nclassifiers: {cnn: {calibration: other}}", {("test", "other"): 20}),
-    "fitting a detector": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}}\ndetectors: {knn: {use: knn, fit: other}}", {("test", "other"): 20}),
-    "a detector's network": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}}\ndetectors: {knn: {use: knn, fit: validation, classifier: second}}\nclassifiers: {second: {use: clean, model: {use: small_cnn}, train: other, validation: validation}}", {("test", "other"): 20}),
+    "training": ("examples: {other: {use: digits, source: again, part: test, limit: 20}}\nclassifiers: {cnn: {train: other}}", {("test", "other"): 20}),
+    "validation": ("examples: {other: {use: digits, source: again, part: test, limit: 20}}\nclassifiers: {cnn: {validation: other}}", {("test", "other"): 20}),
+    "outliers": ("examples: {other: {use: digits, source: again, part: test, limit: 20}, hazy: {use: phase_scrambled, of: other}}\nclassifiers: {cnn: {use: outlier_exposed, model: {use: small_cnn}, train: train, validation: validation, outliers: [hazy]}}", {("test", "hazy"): 20}),
+    "thresholds": ("examples: {calibration: {source: again, part: test, limit: 10}}", {("test", "calibration"): 10}),
+    "a network's own thresholds": ("examples: {other: {use: digits, source: again, part: test, limit: 20}}\nclassifiers: {cnn: {calibration: other}}", {("test", "other"): 20}),
+    "fitting a detector": ("examples: {other: {use: digits, source: again, part: test, limit: 20}}\ndetectors: {knn: {use: knn, fit: other}}", {("test", "other"): 20}),
+    "a detector's network": ("examples: {other: {use: digits, source: again, part: test, limit: 20}}\ndetectors: {knn: {use: knn, fit: validation, classifier: second}}\nclassifiers: {second: {use: clean, model: {use: small_cnn}, train: other, validation: validation}}", {("test", "other"): 20}),
     "anomalies from one draw": ("examples: {noise: {use: uniform_noise, count: 30}, known: {use: uniform_noise, count: 50}}\ndetectors: {learned: {use: gradient_network, fit: validation, anomalous: [known], label: ones}}\nevaluations: {robustness: {examples: [test, noise]}, detection: {examples: [test, noise]}}\nconfounding: {ones: {variant: softmax}}", {("noise", "known"): 30}),
     "patches that overlap": ("examples: {noise: {use: photograph_patches, source: sklearn_photographs}, known: {use: photograph_patches, source: sklearn_photographs, stride: 14}}\ndetectors: {learned: {use: gradient_network, fit: validation, anomalous: [known], label: ones}}\nevaluations: {robustness: {examples: [test, noise]}, detection: {examples: [test, noise]}}\nconfounding: {ones: {variant: softmax}}", {("noise", "known"): 154}),
-    "a source under two names": ("sources: {again: {use: sklearn_digits, sha256: null}}\nexamples: {other: {use: digits, source: again, part: train, limit: 20}, test: {use: corruption, of: other, kind: gaussian_noise, severity: 5}}", {("test", "train"): 20}),
-    "thresholds of what was learned": ("examples: {calibration: {part: train, limit: 15}}", {("calibration", "train"): 15}),
-    "what chooses the weights": ("examples: {validation: {part: train, limit: 25}}", {("validation", "train"): 25}),
-    "what an evaluation fits": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}}\nevaluations: {probe: {use: linear_probe, question: How, classifiers: [cnn], examples: [test], fit: other}}", {("test", "other"): 20}),
+    "a source under two names": ("examples: {other: {use: digits, source: again, part: train, limit: 20}, test: {use: corruption, of: other, kind: gaussian_noise, severity: 5}}", {("test", "train"): 20}),
+    "thresholds of what was learned": ("examples: {calibration: {source: again, part: train, limit: 15}}", {("calibration", "train"): 15}),
+    "what chooses the weights": ("examples: {validation: {source: again, part: train, limit: 25}}", {("validation", "train"): 25}),
+    "what an evaluation fits": ("examples: {other: {use: digits, source: again, part: test, limit: 20}}\nevaluations: {probe: {use: linear_probe, question: How, classifiers: [cnn], examples: [test], fit: other}}", {("test", "other"): 20}),
 }  # fmt: skip
 
 
@@ -185,10 +186,10 @@ examples:
   calibration: {use: own_images, source: first}
   train: {limit: 500}
   test: {part: test, limit: 300}
-  again: {use: digits, source: sklearn_digits, part: train, split_seed: 1, limit: 500}
+  second_train: {use: digits, source: sklearn_digits, part: train, split_seed: 1, limit: 500}
   check: {use: digits, source: sklearn_digits, part: validation, split_seed: 1}
   fresh: {use: digits, source: sklearn_digits, part: test, split_seed: 1, limit: 300}
-classifiers: {second: {use: clean, model: {use: small_cnn}, train: again, validation: check}}
+classifiers: {second: {use: clean, model: {use: small_cnn}, train: second_train, validation: check}}
 evaluations: {folded: {use: robustness, question: How, classifiers: [second], examples: [fresh]}}
 """)
 
@@ -301,7 +302,9 @@ def copy(bare, tmp_path):
 
 
 def test_a_study_ends_at_the_leaking_set_before_anything_is_trained(copy):
-    write_study(copy.root, "tiny", data={"test": {"digits_test": {"part": "train"}}})
+    sources = {"again": {"use": "sklearn_digits", "sha256": None}}
+    test = {"digits_test": {"source": "again", "part": "train"}}
+    write_study(copy.root, "tiny", data={"sources": sources, "test": test})
 
     done = copy.forked_touchstone("run", "tiny", "--cores", "1", check=False)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from projects import study_text, write_study
+from projects import FEWER, study_text, write_study
 from touchstone.numerics import devices
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.settings.files import ParamsError
@@ -14,7 +14,7 @@ from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 FULL = dict.fromkeys(("gradient_detection", "aloe", "margin_consistency", "fgsm", "translation"), "full")
-DIGITS = study_text("digits", papers=FULL, change=None, scale={"seeds": 10})  # every question of the papers
+DIGITS = study_text("digits", papers=FULL, change=None, scale={"seeds": 10}, data=FEWER)  # every question of the papers
 
 
 def changed(project, text="", **changes):
@@ -94,7 +94,7 @@ MISTAKES = {
     "static networks of an objective that attacks none": ("classifiers: {cnn_pgd: {static_networks: [cnn]}}", "change.classifiers.cnn_pgd.static_networks: training/adversarial.py attacks no other network; leave it out", ""),
     "a network that needs itself": ("classifiers: {taught_together: {" + JOINT + ", static_networks: [cnn, taught_together]}}", "change.classifiers.taught_together.static_networks: taught_together needs taught_together, but a static network has to be trained first", ""),
     "networks that need each other": ("classifiers: {taught_together: {" + JOINT + ", static_networks: [cnn, second]}, second: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: mlp}, static_networks: [third], train: digits_train, validation: digits_validation}, third: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: mlp}, static_networks: [taught_together], train: digits_train, validation: digits_validation}}", "change.classifiers.taught_together.static_networks: taught_together needs second needs third needs taught_together, but", "classifiers.third.static_networks: third needs taught_together needs second needs third"),
-    "a translator that attacks static networks": ("translators: {denoiser: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: unet}, train: digits_train, validation: digits_validation}}", "change.translators.denoiser.use: training/ensemble_adversarial.py trains classifiers, not translators", ""),
+    "a translator that attacks static networks": ("translators: {mine: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: unet}, train: digits_train, validation: digits_validation}}", "change.translators.mine.use: training/ensemble_adversarial.py trains classifiers, not translators", ""),
     "an entry that nothing uses": ("attacks: {mine: {use: fgsm}}", "change.attacks.mine: no evaluation that is asked uses it; name it in one, or remove it", ""),
     "a name that is taken": ("attacks: {cnn: {use: fgsm}}", "change.attacks.cnn: the name is taken by classifiers.cnn; names are unique", ""),
     "a bad name": ("attacks: {Mine-1: {use: fgsm}}", "change.attacks.Mine-1", "a-z"),
@@ -232,7 +232,7 @@ def test_a_change_of_one_setting_keeps_the_rest(project):
 
 
 def test_a_set_with_its_own_use_replaces_the_shared_one(project):
-    after = changed(project, data={"ood_noise": {"uniform": {"use": "standard_normal", "count": 400, "size": 8}}})
+    after = changed(project, data={"ood_noise": {"uniform": {"use": "standard_normal", "count": 400}}})
 
     assert after["examples"]["uniform"]["use"] == "data/standard_normal"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from projects import study_text, within
+from projects import FEWER, study_text, within
 from touchstone import registry
 from touchstone.settings.files import ParamsError, lines_of, read_yaml
 from touchstone.settings.limits import largest
@@ -18,7 +18,7 @@ from touchstone.settings.study import load
 ROOT = Path(__file__).parents[2]
 SECONDS = 10
 PAPERS = dict.fromkeys(("gradient_detection", "aloe", "margin_consistency", "fgsm", "translation"), "full")
-DIGITS = study_text("digits", papers=PAPERS, change=None)
+DIGITS = study_text("digits", papers=PAPERS, change=None, data=FEWER)
 BEFORE = DIGITS.count("\n") + 1  # lines before what a study changes
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from projects import study_text
+from projects import FEWER, study_text
 from touchstone.pipeline.planning.parts import Net, Set
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import code
@@ -22,7 +22,7 @@ FOLDER = "results/digits"
 def plan(tmp_path_factory):
     """The plan of digits with every question; the shipped study leaves some out."""
     study = tmp_path_factory.mktemp("whole") / "digits.yaml"
-    study.write_text(study_text("digits", papers=dict.fromkeys(papers.shipped(), "full")))
+    study.write_text(study_text("digits", papers=dict.fromkeys(papers.shipped(), "full"), data=FEWER))
     return Plan(load(str(study), ROOT))
 
 

@@ -12,6 +12,8 @@ from touchstone.settings.problems import Problem
 WEIGHTS = "checkpoint_file"  # the component of sources/ that fetches no images
 FETCHING = {WEIGHTS, *map(source_of, (*PUBLISHED, *TILED))}  # components of sources/ that are read by certain ones
 
+ELSEWHERE = "(in data.sets, if the set is none of yours)"
+
 
 def wrong_sets(resolved: dict[str, Any]) -> Iterator[Problem]:
     """Yield what sets cannot be: read from another's files, larger than these, of classes that they have not."""
@@ -51,7 +53,9 @@ def _rows(resolved: dict[str, Any]) -> Iterator[Problem]:
             wanted, skipped = entry.get(key), entry.get("skip", 0)
             if most is not None and wanted is not None and skipped + wanted > most:
                 after = f" after the first {skipped:,}" if skipped else ""
-                reason = f"{origin} has at most {most:,} images, and this takes {wanted:,}{after}"
+                reason = (
+                    f"{origin} has at most {most:,} images, and this takes {wanted:,}{after}; take fewer {ELSEWHERE}"
+                )
                 yield Problem(("examples", name, "skip" if skipped else key), reason)
 
 
@@ -114,7 +118,7 @@ def _remedy(entry: dict[str, Any], shape: Shape, wanted: Shape) -> tuple[str, st
     if any(key not in entry for key in wrong):
         return "use", "use another set"
     settings = ", ".join(f"{key}: {wanted[0 if key == 'channels' else 1]}" for key in wrong)
-    return wrong[0], f"set {settings} (in data.sets, if the set is none of yours)"
+    return wrong[0], f"set {settings} {ELSEWHERE}"
 
 
 def _text(shape: Shape) -> str:
