@@ -24,12 +24,17 @@ def speed_up(model: nn.Module) -> list[RemovableHandle]:
     Returns:
         The handles of the hooks; call `remove` on each.
     """
-    return [module.register_forward_hook(_with_our_backward) for module in model.modules() if pays(module)]
+    # The first of the hooks, because another one may replace the output.
+    return [
+        module.register_forward_hook(_with_our_backward, prepend=True) for module in model.modules() if pays(module)
+    ]
 
 
 def pays(module: nn.Module) -> bool:
     """Return whether matrix product and fold beat torch's input gradient of a layer."""
     if type(module) is not nn.Conv2d or module.groups != 1 or isinstance(module.padding, str):
+        return False
+    if "forward" in vars(module):  # it computes something else
         return False
     columns = module.weight[0].numel()
     # On colour images, layers without stride lose as often as they gain.

@@ -131,3 +131,24 @@ def test_an_attack_finds_what_it_finds_with_torchs_gradients(monkeypatch):
 
     # A gradient that rounds to the other side of 0 turns a step around.
     assert ((found - plain).abs() > 1e-6).float().mean() < 0.001
+
+
+def turned_by_a_hook(layer):
+    layer.register_forward_hook(lambda _module, _arguments, output: -2 * output)
+
+
+def turned_by_its_own_forward(layer):
+    forward = layer.forward
+    layer.forward = lambda points: -2 * forward(points)
+
+
+@pytest.mark.parametrize("turned", [turned_by_a_hook, turned_by_its_own_forward])
+def test_a_layer_whose_output_its_owner_changes_keeps_its_gradient(turned):
+    model, points = network((1, 4, 3), {}), images(1).requires_grad_()
+    turned(model[0])
+    (expected,) = torch.autograd.grad(model(points).square().sum(), points)
+
+    with frozen(model):
+        (gradient,) = torch.autograd.grad(model(points).square().sum(), points)
+
+    torch.testing.assert_close(gradient, expected)
