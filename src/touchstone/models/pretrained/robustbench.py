@@ -48,4 +48,10 @@ def robustbench(folder: Path, *, file: str = "weights.pt", choose: str | None = 
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in weights):
             weights = {name.removeprefix(prefix): value for name, value in weights.items()}
-    return {name: weights[name].numpy().copy() for name in sorted(weights)}
+    return {name: _array(weights[name]) for name in sorted(weights)}
+
+
+def _array(weights: Tensor) -> Any:
+    """Return weights as numpy has them, which knows no bfloat16."""
+    weights = weights.detach()
+    return (weights.float() if weights.dtype == torch.bfloat16 else weights).numpy().copy()

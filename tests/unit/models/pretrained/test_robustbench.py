@@ -95,6 +95,15 @@ def test_every_wrapping_gives_the_same_weights(tmp_path, content, how):
     assert all(np.array_equal(found[name], expected[name].numpy()) for name in expected)
 
 
+def test_weights_that_want_a_gradient_or_have_half_the_bits_are_read(tmp_path):
+    weights = state_dict()
+    kept = {name: nn.Parameter(value) if value.is_floating_point() else value for name, value in weights.items()}
+    halves = {name: value.bfloat16() if value.is_floating_point() else value for name, value in weights.items()}
+
+    assert np.array_equal(robustbench(written(tmp_path / "a", kept))["linear.weight"], weights["linear.weight"].numpy())
+    assert robustbench(written(tmp_path / "b", halves))["linear.weight"].dtype == np.float32
+
+
 def test_one_of_several_state_dicts_is_chosen(tmp_path):
     folder = written(tmp_path / "file", {"last": state_dict(), "best": {"conv1.weight": torch.zeros(1)}})
 
