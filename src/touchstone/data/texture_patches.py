@@ -38,7 +38,13 @@ def texture_patches(
 
     Raises:
         DamagedFile: If a texture cannot be decoded.
+        ValueError: If a half is asked of patches that overlap, because the halves would share pixels.
     """
+    if part != "all" and stride is not None and stride < size:
+        raise ValueError(
+            f"texture_patches: part {part} needs patches that do not overlap, but stride {stride} is less than size {size}:"
+            " the halves would share pixels"
+        )
     textures = [read_gray(folder / name) / 255 for name in ("brick.png", "grass.png", "gravel.png")]
     images, numbers = tiles(textures, size=size, stride=stride, scale=scale, count=count)
     if part != "all":

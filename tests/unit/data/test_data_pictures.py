@@ -116,3 +116,9 @@ def test_a_truncated_face_file_is_refused_and_named(face_file, tmp_path):
 
     with pytest.raises(DamagedFile, match=r"faces\.npy"):
         faces(tmp_path)
+
+
+def test_halves_of_overlapping_textures_are_refused(textures):
+    with pytest.raises(ValueError, match="the halves would share pixels"):
+        texture_patches(textures, stride=14, part="upper")
+    assert len(texture_patches(textures, stride=14)) > len(texture_patches(textures))
