@@ -17,6 +17,7 @@ from typing import Annotated, Any, get_args, get_origin
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
 from touchstone import contracts, parsed_files
+from touchstone.digests import DIGEST
 
 # What a bound of annotated-types requires of a number, and how messages say it.
 COMPARISONS = {
@@ -197,6 +198,8 @@ def _fits(value: Any, kind: Type) -> bool:
             return right and (kind.bounds is None or within(value, kind.bounds))
         case "word":
             return value in kind.words
+        case "digest":
+            return isinstance(value, str) and DIGEST.fullmatch(value) is not None
         case "list":
             return isinstance(value, list) and all(kind.item and _fits(item, kind.item) for item in value)
         case _:

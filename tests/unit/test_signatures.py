@@ -77,3 +77,14 @@ def test_a_file_that_is_no_python_is_named_with_its_line(tmp_path, text, message
 
     with pytest.raises(ComponentError, match=f"spread.py{message}"):
         read_signature(file, "spread")
+
+
+def test_a_digest_as_a_default_has_the_form_of_one(tmp_path):
+    component = tmp_path / "own.py"
+    head = "from touchstone.contracts import Digest\n\n\ndef own(folder, *, sha256: Digest = "
+    component.write_text(f"{head}'sha256:{'0' * 64}'):\n    return folder\n")
+
+    assert read_signature(component, "own").settings["sha256"].default == f"sha256:{'0' * 64}"
+    component.write_text(f"{head}'md5:0'):\n    return folder\n")
+    with pytest.raises(ComponentError, match="the default 'md5:0' is not sha256: and 64 hexadecimal digits"):
+        read_signature(component, "own")
