@@ -14,7 +14,7 @@ from touchstone.numerics import precision
 from touchstone.pipeline.jobs.attack_budgets import check_declared_budget
 from touchstone.pipeline.jobs.detector_tasks import run_fit as run_fit
 from touchstone.pipeline.jobs.detector_tasks import run_score as run_score
-from touchstone.pipeline.jobs.job import Job, bound
+from touchstone.pipeline.jobs.job import Job, bound, code_paths
 from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.jobs.results import run_evaluate as run_evaluate
 from touchstone.pipeline.jobs.results import run_report as run_report
@@ -94,8 +94,10 @@ def run_train(job: Job) -> None:
     objective = bound(block, tuple(component.call.settings))
     if "static_networks" in component.data:  # bound like settings, because they are not trained
         objective = functools.partial(objective, static_networks=_static_networks(job))
-    unfinished = progress.Unfinished(job.artefacts.key(job.task))
+    unfinished = progress.Unfinished(job.artefacts.key(job.task), code_paths(True))
     with unfinished.locked(), progress.reported(job.task.output, job.logs) as report:
+        if not job.recompute and job.artefacts.find(job.task):
+            return  # another job has just trained it, under another name
         checkpoint = train(
             job.noun("train", "ExampleSet"),
             job.noun("validation", "ExampleSet"),

@@ -23,10 +23,11 @@ class Job:
 
     Attributes:
         settings: The task's settings, with a smaller batch if memory ran out.
+        recompute: Whether to compute what the store has, too.
     """
 
-    def __init__(self, task: Task, artefacts: Artefacts, logs: Path) -> None:
-        self.task, self.artefacts, self.logs = task, artefacts, logs
+    def __init__(self, task: Task, artefacts: Artefacts, logs: Path, recompute: bool = False) -> None:
+        self.task, self.artefacts, self.logs, self.recompute = task, artefacts, logs, recompute
         self.settings = task.settings
 
     def noun(self, role: str, kind: str) -> Any:

@@ -60,11 +60,12 @@ class Unfinished:
 
     Args:
         key: The key of the task in the store.
+        processor: The code paths of this processor. Another one begins anew, because its epochs have other bytes.
     """
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, processor: str) -> None:
         self.path = UNFINISHED / f"{key}.safetensors"
-        self.key = key
+        self.key, self.processor = key, processor
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -76,7 +77,7 @@ class Unfinished:
             yield
 
     def read(self) -> Any:
-        """Return the state with the same key; None if there is none or it is damaged."""
+        """Return the state with the same key and processor; None if there is none or it is damaged."""
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
@@ -99,10 +100,10 @@ class Unfinished:
         whole_files.write_or_warn(self.path, save(marked), "If the training is interrupted, it repeats this epoch.")
 
     def _mark(self, state: dict[str, Any]) -> bytes:
-        """Return the digest of a state and of its action: a power cut can leave a file whose middle is zeros."""
+        """Return the digest of a state, its task and processor: a power cut can leave a file whose middle is zeros."""
         from safetensors.numpy import save
 
-        return digests.sha256(self.key.encode() + save(state)).encode()
+        return digests.sha256(f"{self.key} {self.processor}".encode() + save(state)).encode()
 
     def done(self) -> None:
         """Delete the state, because the artefact is complete."""

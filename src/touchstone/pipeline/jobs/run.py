@@ -44,7 +44,7 @@ def run(artefacts: Artefacts, logs: Path, *, recompute: bool = False) -> int:
             if STEPS[task.step].torch and not ready:
                 environment.set_up_torch(task.settings)
                 ready = True
-            _do(Job(task, artefacts, logs))
+            _do(Job(task, artefacts, logs, recompute))
             computed += 1
         artefacts.forget(file for file in task.input_files if last[file] == place)
     return computed

@@ -22,7 +22,7 @@ STATE = {"epoch": np.array([2]), "model/weight": np.ones((100, 100), np.float32)
 @pytest.fixture
 def unfinished(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    state = Unfinished("one")
+    state = Unfinished("one", "avx2")
     state.keep(STATE)
     return state
 
@@ -68,8 +68,13 @@ def test_a_training_with_a_scalar_weight_goes_on_after_a_kill_with_the_same_byte
     assert encode(resumed) == encode(whole)
 
 
+def test_a_state_of_another_kind_of_processor_is_ignored(unfinished):
+    assert Unfinished("one", "avx2").read() is not None
+    assert Unfinished("one", "default").read() is None
+
+
 def test_a_state_of_another_task_is_ignored_even_under_its_name(unfinished):
-    other = Unfinished("other")
+    other = Unfinished("other", "avx2")
     unfinished.path.rename(other.path)
 
     assert other.read() is None
