@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from touchstone import parsed_files, plugins
@@ -82,10 +83,23 @@ def codes_from(groups: Iterable[tuple[Node, ...]], lock: Path | None = None) -> 
 
 
 def _code(reached: Reached, lock: Path | None) -> Code:
-    names = sorted({DISTRIBUTIONS.get(name, name) for name in reached.libraries - sys.stdlib_module_names})
+    others = reached.libraries - sys.stdlib_module_names
+    if lock is None:
+        _refuse_uninstalled(others)
+    names = sorted({DISTRIBUTIONS.get(name, name) for name in others})
     packages = {name: _installed(name) if lock is None else _locked(lock, name) for name in names}
     digest = sha256(canonical([reached.digest, packages]).encode())
     return Code(digest, reached.definitions | reached.files, packages)
+
+
+def _refuse_uninstalled(names: Iterable[str]) -> None:
+    """Raise Unfollowed for a module that Python finds and no package has installed: nothing says when it changes."""
+    for name in sorted(names):
+        if _installed(DISTRIBUTIONS.get(name, name)) == MISSING and (found := find_spec(name)) is not None:
+            raise Unfollowed(
+                f"{name}: no package has installed {found.origin}, so its code is in no digest: put it into the folder of"
+                f" plug-ins, and import touchstone.{name}"
+            )
 
 
 def job_digest(digests: Iterable[str]) -> str:
@@ -181,7 +195,11 @@ class _Files:
         if not parsed_files.is_trusted():
             return
         with suppress(OSError, ValueError, KeyError, TypeError):
-            kept, files_now = json.loads(REACHED.read_bytes()), self._all_files()
+            kept = json.loads(REACHED.read_bytes())
+            read = {Path(path): _state(Path(path)) for path, *state in kept["state"] if state}
+            files_now = (
+                read | self._all_files()
+            )  # plug-in folders may hold anything, so only what was read counts there
             if kept["state"] != _written(files_now):
                 return
             self._seen = files_now
@@ -200,7 +218,7 @@ class _Files:
             [roots, one.digest, list(one.definitions), sorted(one.libraries), one.files]
             for roots, one in self._reached.items()
         ]
-        content = {"state": _written(self._all_files()), "texts": texts, "reached": reached}
+        content = {"state": _written(self._all_files() | self._seen), "texts": texts, "reached": reached}
         with suppress(OSError):
             whole_files.write_whole(REACHED, json.dumps(content).encode(), lasting=False)
 

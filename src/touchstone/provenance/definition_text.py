@@ -90,12 +90,14 @@ def _may_be_file(text: str) -> bool:
 
 def _unfollowed(node: ast.AST) -> Iterator[str]:
     """Yield what a digest cannot follow at a node."""
-    name = ""
+    name: object = ""
     if isinstance(node, ast.Name):
         name = node.id
     elif isinstance(node, ast.Attribute):
         name = "sys.modules" if ast.unparse(node) == "sys.modules" else node.attr
         name = "" if name in ("eval", "exec") else name  # `model.eval()`
+    elif isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr":
+        name = next((item.value for item in node.args[1:2] if isinstance(item, ast.Constant)), "")
     elif isinstance(node, ast.alias):
         name = node.name.rpartition(".")[2]
     elif isinstance(node, Function):
@@ -112,7 +114,7 @@ class Scopes:
 
     Attributes:
         local: the names that some scope inside the file binds.
-        read_globally: those that some scope imports or takes from the module.
+        read_globally: those that the file's own statements read, or that some scope imports or takes from the module.
         evaluated: whether annotations are evaluated: the file lacks `from __future__ import annotations`.
     """
 
@@ -123,8 +125,10 @@ class Scopes:
     @classmethod
     def of(cls, source: str, tree: ast.Module) -> Scopes:
         """Return the names of a file's scopes, from its text and what that was parsed to."""
-        local, read_globally = set[str](), set[str]()
-        waiting = list(symtable.symtable(source, "", "exec").get_children())
+        top = symtable.symtable(source, "", "exec")
+        local = set[str]()
+        read_globally = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
+        waiting = list(top.get_children())
         while waiting:
             table = waiting.pop()
             waiting += table.get_children()

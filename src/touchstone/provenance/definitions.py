@@ -220,8 +220,13 @@ def _all_in(names: frozenset[str], nodes: list[ast.expr]) -> bool:
 
 def _bound_names(statement: ast.stmt) -> list[str]:
     """Return the module's names that a statement defines or changes: also `x` in `x.a = ...` and `x[0] = ...`."""
-    if isinstance(statement, Definition):
+    if isinstance(statement, Function):
         return [statement.name]
+    if isinstance(statement, ast.ClassDef):  # what its body binds is its own, but that may change what the module binds
+        inside = list(_run_now(statement))[1:]
+        own = {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        own |= {node.name for node in inside if isinstance(node, Definition)}
+        return [statement.name, *dict.fromkeys(name for node in inside if (name := _changed(node)) and name not in own)]
     names = {}
     for node in ast.walk(statement):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
@@ -230,13 +235,19 @@ def _bound_names(statement: ast.stmt) -> list[str]:
             names[node.name] = 0
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names |= {name: 0 for name, _ in bound_by_import(node)}
-        elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
-            base: ast.AST = node
-            while isinstance(base, ast.Attribute | ast.Subscript):
-                base = base.value
-            if isinstance(base, ast.Name):
-                names[base.id] = 0
+        elif changed := _changed(node):
+            names[changed] = 0
     return list(names)
+
+
+def _changed(node: ast.AST) -> str:
+    """Return the name of what a node changes: `x` of `x.a` and `x[0]` where these are set or deleted; "" for none."""
+    if not isinstance(node, ast.Attribute | ast.Subscript) or isinstance(node.ctx, ast.Load):
+        return ""
+    base: ast.AST = node
+    while isinstance(base, ast.Attribute | ast.Subscript):
+        base = base.value
+    return base.id if isinstance(base, ast.Name) else ""
 
 
 def _is_bound_twice(name: str, statements: list[ast.stmt]) -> bool:
@@ -244,7 +255,7 @@ def _is_bound_twice(name: str, statements: list[ast.stmt]) -> bool:
     binding = 0
     for statement in statements:
         if isinstance(statement, Definition):
-            binding += 1
+            binding += statement.name == name
         else:
             stored = (node for node in _run_now(statement) if isinstance(node, ast.Name) and node.id == name)
             binding += any(isinstance(node.ctx, ast.Store) for node in stored) and not _in_comprehension(

@@ -24,6 +24,22 @@ FIND_BY_NAME = frozenset(
         ("touchstone.pipeline.jobs.run", "find_adapter"),
     }
 )
+# What other modules have that a digest of code cannot follow, by whatever name a file imports it.
+HIDING = {
+    **dict.fromkeys(
+        (
+            *("importlib.import_module", "importlib.__import__", "importlib.util.spec_from_file_location"),
+            *("importlib.util.module_from_spec", "runpy.run_module", "runpy.run_path", "pkgutil.resolve_name"),
+            *("sys.modules", "builtins.__import__"),
+        ),
+        "import the module by its name",
+    ),
+    **dict.fromkeys(("builtins.eval", "builtins.exec"), "write the statements themselves"),
+    **dict.fromkeys(
+        ("inspect.getdoc", "inspect.getsource", "inspect.getsourcelines", "inspect.findsource"),
+        "comments and docstrings are not part of a digest; use a constant",
+    ),
+}
 Node = tuple[str, str]  # (module, definition)
 
 
@@ -54,6 +70,7 @@ class _Uses:
 
     words: list[str | Node] = field(default_factory=list)
     libraries: set[str] = field(default_factory=set)
+    hiding: list[str] = field(default_factory=list)  # names of HIDING
 
     def nodes(self) -> Iterator[Node]:
         return (word for word in self.words if isinstance(word, tuple))
@@ -164,8 +181,13 @@ class Program:
 
     def _refuse_unfollowed(self, node: Node) -> None:
         if node not in FIND_BY_NAME:
+            file = f"{node[0].removeprefix(f'{OURS}.').replace('.', '/')}.py"
             for sentence in self._part(node).unfollowed:
-                raise Unfollowed(f"{node[0].removeprefix(f'{OURS}.').replace('.', '/')}.py: {sentence}")
+                raise Unfollowed(f"{file}: {sentence}")
+            for name in self.uses(node).hiding:
+                raise Unfollowed(
+                    f"{file}: {node[1]}: {name} hides what runs from the digest of the code; {HIDING[name]}"
+                )
 
     def _files(self, node: Node) -> dict[str, str]:
         found = dict[str, str]()
@@ -206,7 +228,8 @@ class Program:
         """Write what `from module import name` and then `.attributes` means."""
         if name.partition(".")[0] != OURS:
             uses.libraries.add(name.partition(".")[0])
-            uses.words.append(".".join([*filter(None, (name, defined)), *attributes]))
+            uses.words.append(whole := ".".join([*filter(None, (name, defined)), *attributes]))
+            uses.hiding += [hidden for hidden in HIDING if f"{whole}.".startswith(f"{hidden}.")]
             return
         module = self.read(name)
         known = module is not None and (defined in module.definitions or defined in module.imports)

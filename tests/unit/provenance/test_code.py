@@ -174,3 +174,60 @@ def test_a_plugin_that_hides_what_it_runs_is_refused_with_its_line(tmp_path):
             code.code_of("score", {"component": {"use": "detectors/sly"}})
     finally:
         plugins.use([])
+
+
+PLUGIN = """from pathlib import Path
+
+from touchstone.lib.sub import table
+
+
+def own(logits):
+    return (Path(__file__).parent / "table.csv").read_text(), table.rows(logits)
+"""
+
+
+@pytest.mark.parametrize("edited", ["detectors/table.csv", "lib/sub/table.py"])
+def test_an_edited_file_of_a_plugin_is_other_code_also_after_what_was_reached_was_kept(tmp_path, monkeypatch, edited):
+    from touchstone import plugins
+
+    monkeypatch.setattr(code, "REACHED", tmp_path / "reached.json")
+    monkeypatch.setattr(code.parsed_files, "_trusted", True)
+    folder = tmp_path / "mine"
+    for name, text in {"detectors/own.py": PLUGIN, "detectors/table.csv": "1", "lib/sub/table.py": PLUS_ONE}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+    def in_the_next_command():
+        monkeypatch.setattr(code, "_read", [])
+        return code.code_of("score", {"component": {"use": "detectors/own"}})
+
+    plugins.use([folder])
+    try:
+        first = in_the_next_command()
+        assert {"table.csv", "lib.sub.table.rows"} <= first.definitions.keys()
+        code.save()
+        (folder / edited).write_text((folder / edited).read_text().replace("1", "22"))
+
+        assert in_the_next_command().digest != first.digest
+    finally:
+        plugins.use([])
+
+
+PLUS_ONE = "def rows(logits):\n    return logits + 1\n"
+
+
+def test_a_module_that_no_package_has_installed_is_refused(tmp_path, monkeypatch):
+    from touchstone import plugins
+
+    (tmp_path / "mine/detectors").mkdir(parents=True)
+    (tmp_path / "mine/detectors/sly.py").write_text(
+        "import my_helpers\n\n\ndef sly(x):\n    return my_helpers.score(x)\n"
+    )
+    (tmp_path / "my_helpers.py").write_text("def score(x):\n    return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins.use([tmp_path / "mine"])
+    try:
+        with pytest.raises(ValueError, match=r"my_helpers: no package has installed .*import touchstone\.my_helpers"):
+            code.code_of("score", {"component": {"use": "detectors/sly"}})
+    finally:
+        plugins.use([])

@@ -38,6 +38,34 @@ def edited(name: str, before: str, after: str, **others: str) -> tuple[dict[str,
 
 
 MOVES_BYTES = {
+    "a global that only the file's own statements read, named like a local of another function": job(
+        "def other():\n    f = 1\n    return f\nfrom touchstone.a import f\nX = f()\ndef run(): return X",
+        "def other():\n    f = 1\n    return f\nfrom touchstone.a import g as f\nX = f()\ndef run(): return X",
+        **ONE_OR_TWO,
+    ),
+    "what a class body writes into a table of the module": job(
+        "T = {}\nclass C:\n    T['k'] = 1\ndef run(): return T", "T = {}\nclass C:\n    T['k'] = 2\ndef run(): return T"
+    ),
+    **{
+        f"code that is found by a name: {spelling}": edited(
+            "a", PLUS, MINUS, job=f"{line}\ndef run(): return {spelling}('touchstone.a')"
+        )
+        for spelling, line in {
+            "load": "from importlib import import_module as load",
+            "modules.get": "from sys import modules",
+            "s.modules.get": "import sys as s",
+            "builtins.eval": "import builtins",
+            "runpy.run_module": "import runpy",
+            "pkgutil.resolve_name": "import pkgutil",
+            "make": "from importlib.util import spec_from_file_location as make",
+        }.items()
+    },
+    **{
+        f"a docstring that is read: {call}": job(
+            f"{line}\ndef f(): 'one'\ndef run(): return {call}", f"{line}\ndef f(): 'two'\ndef run(): return {call}"
+        )
+        for call, line in {"g(f)": "from inspect import getdoc as g", "getattr(f, '__doc__')": ""}.items()
+    },
     "a swapped import": job(
         "from touchstone.a import f\nimport touchstone.b\ndef run(): return f(1)",
         "from touchstone.b import f\nimport touchstone.a\ndef run(): return f(1)",
