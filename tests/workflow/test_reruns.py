@@ -300,6 +300,34 @@ def test_a_spoilt_folder_of_a_job_is_one_sentence_of_the_job_that_reads_it(copie
     assert copied.digests("results/tiny/attack", "data/tiny") == before
 
 
+def write_into(path):
+    """Write into a file and so into the store, which has the same file under another name."""
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+SPOILING = {
+    "a sidecar deleted": lambda folder: (folder / "sidecar.json").unlink(),
+    "a sidecar without records": lambda folder: (folder / "sidecar.json").write_text('{"members": {}}'),
+    "a folder in the place of a network": lambda folder: spoil(folder / "networks/cnn.0.safetensors", "a folder"),
+    "a network written into": lambda folder: write_into(folder / "networks/cnn.0.safetensors"),
+}
+
+
+@pytest.mark.parametrize("name", SPOILING)
+def test_a_spoilt_folder_of_a_finished_study_is_named_and_made_again_by_the_next_run(copied, name):
+    whole, folder = root(copied), "results/tiny/train/cnn.0"
+    SPOILING[name](copied.root / folder)
+
+    said, tasks = run(copied)
+
+    assert said.count(f"{folder} was removed and is made again: ") == 1
+    assert tasks["train/cnn.0"] == (name == "a network written into")  # else the store has it
+    assert root(copied) == whole
+    assert copied.planned() == {}
+
+
 @pytest.mark.parametrize("how", ["missing", DEEP, '{"artefact": "sha256:0"}'], ids=lambda how: how[:15])
 def test_a_record_of_the_store_that_is_none_is_written_again(copied, how):
     kept, network = stored(copied), copied.root / NETWORK

@@ -1,0 +1,45 @@
+"""Folders of finished jobs whose files were deleted, replaced or written into: Snakemake sees only that they are there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from touchstone.digests import SNAKEMAKE_MARK, file_digest
+from touchstone.provenance import job_folders, sidecar_files
+
+
+def remove(study: str) -> Iterator[str]:
+    """Remove what is spoilt, so that its job runs again and takes from the store what is whole; yield a sentence for each.
+
+    Args:
+        study: The name of the study.
+    """
+    for mark in sorted(Path(job_folders.RESULTS, study).glob(f"*/*/{SNAKEMAKE_MARK}")):
+        folder = mark.parent
+        if problem := _problem(folder, mark.stat().st_mtime_ns):
+            shutil.rmtree(folder)
+            yield f"{folder} was removed and is made again: {problem}"
+
+
+def _problem(folder: Path, finished: int) -> str:
+    """Return what is wrong with the folder of a job; "" if nothing is, or if nothing in it changed since it was finished."""
+    if (folder / job_folders.SIDECAR).is_file() and all(
+        path.lstat().st_mtime_ns <= finished for path in folder.rglob("*")
+    ):
+        return ""
+    try:
+        records = sidecar_files.read_folder(folder)
+        problem = sidecar_files.folder_problem(folder)
+    except ValueError as error:
+        return str(error)
+    for name, record in records.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{name} is missing"
+        with suppress(OSError):
+            if path.stat().st_mtime_ns > finished and file_digest(path) != record.get("artefact"):
+                return f"the bytes of {name} do not match its record"
+    return problem
