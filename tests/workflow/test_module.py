@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from projects import copy_of_repository
 from sheet_study import STUDY
@@ -63,6 +65,30 @@ def test_without_a_prefix_the_module_writes_where_the_other_workflow_reads(tmp_p
     snakemake("--until", "tiny_prepare")
 
     assert (tmp_path / "results/study/prepare/study").is_dir()
+
+
+PETS = """
+title: Pets
+data:
+  sources: {mine: {use: own_files, location: pets, sha256: null}}
+  calibration: {pets: {use: own_images, source: mine, height: 8, width: 8, colour: gray}}
+change:
+  evaluations: {sheet: {use: data_sheet, examples: [pets], system: shared, question: What is in it, resamples: 10}}
+"""
+
+
+def test_pictures_of_ones_own_are_found_where_the_workflow_runs_though_the_rest_has_a_prefix(tmp_path, snakemake):
+    for name in ("cat/1", "cat/2", "dog/1", "dog/2"):
+        picture = tmp_path / f"pets/{name}.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), len(name), np.uint8)).save(picture)
+    (tmp_path / "study.yaml").write_text(PETS)
+    (tmp_path / "Snakefile").write_text(PREFIXED)
+
+    snakemake("--until", "tiny_prepare")
+
+    assert (tmp_path / "x/results/study/prepare/study/sidecar.json").is_file()
+    assert "total        0" in snakemake("--until", "tiny_prepare")  # nothing is left to do
 
 
 BARE = """

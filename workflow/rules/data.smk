@@ -4,7 +4,8 @@
 rule fetch:
     input:
         jobs=STUDY.inputs("fetch"),
-        files=STUDY.own_files,
+        # They lie where the user runs Snakemake, whatever prefix or storage another workflow gives to the rest.
+        files=lambda wildcards: [local(path) for path in STUDY.own_files(wildcards)],
     output:
         folder=directory("data/raw/{source}"),
         sidecar="data/raw/{source}.prov.json",
