@@ -155,7 +155,7 @@ def test_a_network_of_torchvision_is_assayed_from_the_wheel_in_an_empty_folder(c
 
     printed = run(command, "assay", *model, "--data", "images.npz", "--quick", "--images", "10", cwd=folder)
 
-    assert "accuracy under the worst attack" in printed
+    assert "Accuracy under the worst attack" in printed
     assert (folder / "reports/assay_shufflenet_v2_x0_5/report.html").is_file()
     shutil.rmtree(folder)
 
