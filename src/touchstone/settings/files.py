@@ -18,6 +18,7 @@ from touchstone.messages import nearest, printable
 
 DEFAULT_STUDY = "digits"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+ELSEWHERE = Path(".touchstone/studies")  # NAME: the path of a study's file, if it was planned here by its path
 # Far more than a study needs, and far less than what crashes the YAML reader: 50,000 nested brackets kill the process.
 MOST_BYTES, MOST_VALUES, DEEPEST, LONGEST_KEY, LONGEST_NUMBER = 1_000_000, 100_000, 20, 200, 30
 KEPT = 32  # files whose content is kept in memory
@@ -244,7 +245,7 @@ def lines_of(path: Path) -> dict[Place, int]:
 
 
 def study_file(study: str, root: Path) -> Path:
-    """Return the file of a study, by its name or its path.
+    """Return the file of a study, by its name or its path; by its name also if it was planned here from elsewhere.
 
     Raises:
         ParamsError: there is no such study.
@@ -260,5 +261,8 @@ def study_file(study: str, root: Path) -> Path:
         return folder / f"{study}.yaml"
     if (beside := root / f"{study}.yaml").is_file():  # an assay outside a clone
         return beside
+    kept = root / ELSEWHERE / study
+    if NAME.fullmatch(study) and kept.is_file() and (path := root / kept.read_text()).is_file():
+        return path
     listed = ", ".join(studies) or "none here; run touchstone in the folder of the Snakefile"
     raise ParamsError(f"no study called {study}; there are {listed}.{nearest(study, studies)}")

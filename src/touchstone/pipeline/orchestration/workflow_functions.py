@@ -21,7 +21,8 @@ from touchstone.pipeline.planning.parts import FOLDER, RULES
 from touchstone.provenance import store
 from touchstone.provenance.job_folders import RESULTS, folder_of
 from touchstone.provenance.sidecar_files import BESIDE
-from touchstone.settings.files import DEFAULT_STUDY, ParamsError
+from touchstone.provenance.whole_files import write_whole
+from touchstone.settings.files import DEFAULT_STUDY, ELSEWHERE, ParamsError
 
 CONFIG = ("study", "recompute", "container")
 PATH = "TOUCHSTONE_PATH"  # the PYTHONPATH of jobs; Snakemake deletes PYTHONPATH itself for jobs in conda
@@ -59,6 +60,9 @@ class PlannedStudy:
     def __init__(self, study: str, lock: Path | None = None) -> None:
         self._outline = outline_of(study, lock)
         self.name = self._outline.name
+        if study.endswith((".yaml", ".yml")):  # the commands that a report prints name the study only
+            with suppress(OSError):
+                write_whole(ELSEWHERE / self.name, os.path.expanduser(study).encode(), lasting=False)  # noqa: PTH111
         self.settings = self._outline.settings
         self.unpinned = self._outline.unpinned
         self.pages = self._outline.pages

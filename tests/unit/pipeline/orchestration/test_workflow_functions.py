@@ -1,6 +1,7 @@
 """What the Snakefile asks: its --config, the jobs of a rule, what they read, and the environment of jobs."""
 
 import os
+import shutil
 from pathlib import Path
 from time import time_ns
 from types import SimpleNamespace
@@ -69,6 +70,20 @@ def test_a_study_knows_the_jobs_of_a_rule_what_they_read_and_what_changes_them()
     digest = study.digest("fetch")(of(source="mine"))
     assert Path(functions.FOLDER, f"{digest}.json").exists()
     assert digest != study.digest("fetch")(of(source="digits"))
+
+
+def test_a_study_that_was_planned_by_its_path_is_found_by_its_name_which_its_report_prints():
+    with pytest.raises(ParamsError, match="no study called moved"):
+        functions.PlannedStudy("moved")
+    Path("own").mkdir()
+    shutil.copy("sheet.yaml", "own/moved.yaml")
+
+    functions.PlannedStudy("own/moved.yaml")
+
+    assert functions.PlannedStudy("moved").name == "moved"
+    Path("own/moved.yaml").unlink()
+    with pytest.raises(ParamsError, match="no study called moved"):
+        functions.PlannedStudy("moved")
 
 
 def test_of_a_finished_study_what_was_deleted_is_asked_for_too():
