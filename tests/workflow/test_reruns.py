@@ -243,29 +243,6 @@ def test_a_changed_attack_computes_it_and_what_follows_and_back_again_nothing(co
     assert root(copied) == digest
 
 
-def test_a_file_that_somebody_wrote_into_is_noticed_where_it_is_read_and_made_anew_where_it_is_deleted(copied):
-    """It is a link to the store, so the result in the store is damaged, too."""
-    path, digest = copied.root / NETWORK, root(copied)
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    write_study(copied.root, "tiny", change=OTHER_EPS)
-
-    told, _ = run(copied, "--until", "attack", check=False)
-    log = (copied.root / "logs/tiny/attack/cnn.0.log").read_text()
-
-    assert "Error in rule attack" in told
-    assert log.startswith(f"touchstone: {NETWORK}: its bytes do not match its record")
-    assert log.endswith("Delete results/tiny/train/cnn.0 and run the command again.\n") and log.count("\n") == 1
-
-    write_study(copied.root, "tiny")
-    shutil.rmtree(copied.root / "results/tiny/train/cnn.0")
-    _, tasks = run(copied)
-
-    assert {job for job, number in tasks.items() if number} == {"train/cnn.0", "report/tiny"}
-    assert path.read_bytes() == whole
-    assert root(copied) == digest
-
-
 DEEP = "[" * 200_000
 
 
