@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from touchstone.pipeline.jobs import processes, run_records
-from touchstone.pipeline.orchestration import locks
+from touchstone.pipeline.orchestration import locks, spoilt_folders
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance.store import Store
 
@@ -35,7 +35,7 @@ def check_writable(plan: Plan) -> None:
 
 
 def clear(plan: Plan, logs: Path) -> None:
-    """Clean up after a killed run: stale locks, orphaned jobs, half-written files.
+    """Clean up after a killed run: stale locks, orphaned jobs, half-written files; and what was spoilt since.
 
     Print what was cleaned up. Call it only inside `locks.claimed`.
     """
@@ -49,6 +49,8 @@ def clear(plan: Plan, logs: Path) -> None:
         _print(f"ended the jobs of a killed run, which were still running (process {pids}); they will run again")
     for path in _half_written(plan):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for sentence in spoilt_folders.remove(plan.study.name):
+        _print(sentence)
 
 
 def _print(message: str) -> None:

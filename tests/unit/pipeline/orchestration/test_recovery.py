@@ -49,6 +49,17 @@ def test_half_written_files_go_and_whole_ones_stay(plan):
     assert all(Path(name).exists() for name in whole)
 
 
+def test_a_folder_whose_record_was_deleted_is_removed_with_a_message(plan, capsys):
+    folder = Path("results/tiny/train/cnn.0")
+    folder.mkdir(parents=True)
+    (folder / ".snakemake_timestamp").touch()
+
+    recovery.clear(plan, Path("logs/tiny"))
+
+    assert not folder.exists()
+    assert capsys.readouterr().err.startswith(f"touchstone: {folder} was removed and is made again: ")
+
+
 def test_half_written_files_stay_in_a_store_that_clones_share(plan, monkeypatch):
     """Another clone may be writing them."""
     monkeypatch.setenv(store.VARIABLE, "shared")
