@@ -197,9 +197,8 @@ class _Files:
         with suppress(OSError, ValueError, KeyError, TypeError):
             kept = json.loads(REACHED.read_bytes())
             read = {Path(path): _state(Path(path)) for path, *state in kept["state"] if state}
-            files_now = (
-                read | self._all_files()
-            )  # plug-in folders may hold anything, so only what was read counts there
+            # A folder of plug-ins may hold anything, so only what was read counts there.
+            files_now = read | self._all_files()
             if kept["state"] != _written(files_now):
                 return
             self._seen = files_now

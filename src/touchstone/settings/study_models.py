@@ -27,7 +27,7 @@ Sections = dict[str, dict[str, Any]]  # section -> entry -> what a file writes a
 SECTIONS = "sections with entries, such as attacks: {pgd: {eps: 0.1}}"
 EMPTY = "nothing is written here; give it a value, or leave it out"
 BEFORE_1 = (
-    f"a block of files before touchstone 1.0, which {__version__} cannot read; write them anew as docs/studies.md says,"
+    f"a block of files before touchstone 1.0, which {__version__} cannot read; write them again as docs/studies.md says,"
     " from a shipped one: touchstone run tiny writes params.yaml and a study into an empty folder"
 )
 SETTING = 4  # keys that lead to a setting of an entry; there null may be a value

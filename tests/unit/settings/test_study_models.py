@@ -10,7 +10,7 @@ from touchstone.settings.study import load
 
 OLDER = "study: {title: Mine, epochs: 20}\nclassifiers: {ensemble: null}\nevaluations: {robustness: null}\nclaims: {A1: no}\n"
 SENTENCE = (
-    f":1: study: a block of files before touchstone 1.0, which {__version__} cannot read; write them anew as"
+    f":1: study: a block of files before touchstone 1.0, which {__version__} cannot read; write them again as"
     " docs/studies.md says, from a shipped one: touchstone run tiny writes params.yaml and a study into an empty folder"
 )
 
