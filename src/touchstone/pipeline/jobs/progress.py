@@ -60,7 +60,8 @@ class Unfinished:
 
     Args:
         key: The key of the task in the store.
-        processor: The code paths of this processor. On another one the training starts again, because an epoch there has other bytes.
+        processor: The code paths of this processor. On another one the training starts again, because an epoch there gives
+            other bytes.
     """
 
     def __init__(self, key: str, processor: str) -> None:
