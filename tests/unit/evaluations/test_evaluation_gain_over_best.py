@@ -106,6 +106,25 @@ def test_an_image_counts_if_it_was_right_and_the_attack_made_it_wrong():
     assert values(gain_over_best(shares(auroc), already_wrong, fitted(), **SETTINGS), "clean/pgd") == {}
 
 
+def test_a_mean_over_attacks_shows_no_more_than_the_attack_that_fooled_the_fewest_images():
+    perfect = {name: {"fgsm": 1.0, "pgd": 1.0} for name in AUROC}
+    nets = [
+        ([outputs(seed=seed), outputs("fgsm", range(12), seed), outputs("pgd", range(10), seed)], seed)
+        for seed in (0, 1, 2)
+    ]
+    rows = gain_over_best(
+        [cell for _, seed in nets for cell in shares(perfect, seed=seed)],
+        [cell for outs, _ in nets for cell in outs],
+        [cell for _, seed in nets for cell in fitted(seed)],
+        **SETTINGS,
+    )
+
+    gains = {row.examples: row for row in rows if row.metric == "auroc_successes_minus_best_of_msp_mean"}
+    assert gains["mean_of_sets"].n == gains["clean/pgd"].n == ROWS + 10
+    assert (gains["mean_of_sets"].low, gains["mean_of_sets"].high) == (gains["clean/pgd"].low, gains["clean/pgd"].high)
+    assert gains["clean/pgd"].low < gains["clean/fgsm"].low < 0
+
+
 def test_an_attack_with_too_few_successes_leaves_no_mean():
     outs = [outputs(), outputs("fgsm", range(ROWS)), outputs("pgd", range(9))]
 
