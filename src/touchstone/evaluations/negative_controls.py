@@ -1,4 +1,4 @@
-"""What detectors find where nothing can be found: if it is not chance, the measurement is wrong."""
+"""A check of the measurement: the AUROC of random halves, at chance whatever the detector is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def negative_controls(
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[MetricRow]:
-    """Measure each detector where there is nothing to detect.
+    """Measure each detector on a random split, where every detector is at chance: if it is not, the measurement is wrong.
 
     Args:
         scores: of each classifier and detector on `id_examples` and on anomalous sets.
