@@ -128,8 +128,8 @@ def _network_checks(
     for doubled in ladder(cells, main, "steps"):
         if doubled.settings.get("steps") == 2 * main.settings.get("steps", 0):
             yield "change_with_doubled_steps", abs(_accuracy(doubled) - left), [main, doubled]
-    for large in (cell for cell in cells if eps_of(cell) >= large_eps):
-        yield "left_at_large_eps", _accuracy(large), [large]
+    if large := [cell for cell in cells if eps_of(cell) >= large_eps]:
+        yield "left_at_large_eps", min(map(_accuracy, large)), large
     compared = {
         "worse_than_single_step": [c for c in others if use_of(c) == SINGLE_STEP and "steps" in main.settings],
         "worse_than_transfer": [c for c in transferred if c.attack == main.attack],

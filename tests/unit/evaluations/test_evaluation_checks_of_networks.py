@@ -156,6 +156,13 @@ def test_a_failed_check_marks_every_number_that_rests_on_an_attack(metric):
     assert "large eps" in Doubts(rows).about(replace(main, metric=metric))
 
 
+def test_of_several_attacks_with_a_large_eps_the_one_that_leaves_least_is_checked():
+    rows = checks([*SOUND, pgd(0.1, "larger", eps=0.6)], [], [])
+    (large,) = [row for row in rows if (row.metric, row.examples) == ("left_at_large_eps", "digits/pgd")]
+
+    assert large.value == 0
+
+
 def test_a_union_is_doubted_only_if_each_of_its_attacks_failed_a_check():
     weak = [pgd(0.1, "large", eps=0.5) if c.attack == "large" else c for c in SOUND]
     weak = [cell(0.97, "fgsm", use="attacks/fgsm") if c.attack == "fgsm" else c for c in weak]  # loses to noise
