@@ -65,6 +65,8 @@ def pseudo_margins(
         - brittle_auroc_pseudo: of minus the pseudo-margin for inputs with margin <= eps, if both classes have at least
           5 % of the inputs.
 
+        None of a classifier without any held-out margin that was found.
+
     Raises:
         ValueError: a classifier has no held-out margins.
 
@@ -78,6 +80,8 @@ def pseudo_margins(
         reference = held_out.get((network(subject.outputs), subject.norm))
         if reference is None:
             raise ValueError(f"no held-out margins of {network(subject.outputs)} to fit a pseudo-margin on")
+        if not np.isfinite(reference.margins).any():  # no margin was found to learn from
+            continue
         new = partial(
             row,
             cell=subject.cells[0],
@@ -136,4 +140,4 @@ def _inputs(subject: KeptMargins, inputs: str) -> Array:
         return np.asarray(subject.logits, dtype=np.float64)
     noun = subject.outputs.noun
     same = rows_of(noun.example_ids, subject.ids, subject.outputs.file)
-    return np.asarray(noun.features["penultimate"][same], dtype=np.float64)
+    return np.asarray(noun.penultimate[same], dtype=np.float64)

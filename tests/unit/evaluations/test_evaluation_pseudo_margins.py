@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,3 +53,14 @@ def test_two_runs_give_the_same_rows():
 def test_a_classifier_without_held_out_margins_is_refused():
     with pytest.raises(ValueError, match=r"no held-out margins of cnn.0"):
         pseudo_margins(*cells(0, "test"), *cells(1, "held_out", entry="mlp"))
+
+
+def test_a_network_without_any_held_out_margin_that_was_found_has_no_rows():
+    (held_out,), outputs = cells(1, "held_out")
+    none = Margins(
+        np.full(200, np.inf),
+        np.zeros(200, bool),
+        *(held_out.noun.predictions, held_out.noun.labels, held_out.noun.example_ids, "linf", "fab"),
+    )
+
+    assert pseudo_margins(*cells(0, "test"), [replace(held_out, noun=none)], outputs, resamples=10) == []

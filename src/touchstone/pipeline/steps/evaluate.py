@@ -24,20 +24,25 @@ def evaluate(name: str, question: Question, cells: Sequence[list[Cell]], left_ou
         cells: one list per noun that `question` names, in its order.
         left_out: why cells are missing from these lists.
 
+    Returns:
+        The rows. Without any, `left_out` says that nothing was measured.
+
     Raises:
-        ContractError: there are no rows and no cell is missing, two rows about one thing, a row about no input, a
+        ContractError: two rows about one thing, a row about no input, a
             row from a file that is not in `cells`, or an interval whose ends are swapped.
     """
     missing = tuple(dict.fromkeys(left_out))
     try:
         rows = [replace(row, evaluation=name) for row in question(*cells)]
-        if not rows:
-            raise ContractError(f"{name}: nothing was measured")
     except ValueError as error:
         if not missing:
             raise
         whole = f"evaluation {name} cannot do without what was left out ({'; '.join(missing)}): {first_line(error)}"
         return Metrics([], (*missing, whole))
+    if not rows:
+        return Metrics(
+            [], (*missing, f"evaluation {name} measured nothing: no image or network here has what it asks about")
+        )
     metrics = Metrics(rows, missing)
     counts = Counter((row.entry, row.examples, row.metric, row.seed) for row in rows)
     twice = [key for key, count in counts.items() if count > 1]

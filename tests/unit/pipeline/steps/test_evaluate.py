@@ -6,6 +6,7 @@ from touchstone.evaluations.statistics.intervals import Interval
 from touchstone.evaluations.statistics.rows import row
 from touchstone.pipeline.steps.evaluate import evaluate
 from touchstone.records.metric_rows import Threat
+from touchstone.records.metric_tables import Metrics
 from touchstone.records.nouns import Cell, ContractError
 
 CELL = Cell(None, "file", entry="cnn", seed=0, examples="digits")
@@ -29,7 +30,6 @@ def test_cells_reach_the_question_in_the_order_of_its_nouns():
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], "main: nothing was measured"),
         ([ROW, ROW], "main: 1 things are measured twice"),
         ([ROW, replace(ROW, threat=Threat("oblivious", norm="l2"))], "main: 1 things are measured twice"),
         ([replace(ROW, n=0)], "n is 0"),
@@ -49,6 +49,13 @@ def test_what_was_left_out_stands_beside_the_rows_each_reason_once():
     assert evaluate("main", lambda outputs: [ROW], [[CELL]], ["no vim", "no vim"]).left_out == ("no vim",)
 
 
+def test_an_evaluation_without_rows_says_so_and_does_not_end_the_study():
+    metrics = evaluate("main", lambda outputs: [], [[CELL]], ["no vim"])
+
+    said = "evaluation main measured nothing: no image or network here has what it asks about"
+    assert metrics == Metrics([], ("no vim", said))
+
+
 def test_an_evaluation_that_needs_what_was_left_out_has_no_rows_and_says_so():
     def compare(outputs):
         raise ValueError("no scores of vim")
@@ -60,6 +67,5 @@ def test_an_evaluation_that_needs_what_was_left_out_has_no_rows_and_says_so():
         "no vim",
         "evaluation main cannot do without what was left out (no vim): no scores of vim",
     )
-    assert evaluate("main", lambda outputs: [], [[]], ["no vim"]).left_out[1].endswith("main: nothing was measured")
     with pytest.raises(ValueError, match="no scores of vim"):
         evaluate("main", compare, [[CELL]])
