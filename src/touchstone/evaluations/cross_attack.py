@@ -126,7 +126,8 @@ def _row(metric: str, value: Interval, contest: Contest, second: Contest, unit: 
 def _success_rates(pairs: list[Contest], outputs: list[Cell]) -> list[MetricRow]:
     """Return one row per classifier seed and attacked set, whichever detectors there are."""
     rows = []
-    attacked = [contest.anomalous for contest in pairs if contest.anomalous.attack]
+    own = (contest.anomalous for contest in pairs if contest.anomalous.examples == contest.normal.examples)
+    attacked = [cell for cell in own if cell.attack]  # other sets have classes that the network does not know
     for group in grouped(attacked, lambda cell: (network(cell), cell.examples, cell.victim, cell.attack)).values():
         cell = group[0]
         clean = clean_outputs(outputs, cell)

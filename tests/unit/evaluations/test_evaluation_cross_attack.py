@@ -98,3 +98,12 @@ def test_the_drop_is_from_the_attack_on_the_detectors_network_not_from_the_same_
 
     assert found["auroc", "digits/mlp/fgsm"] == 0.5
     assert found["auroc_drop_from_fgsm", "digits/pgd"] == 0.5
+
+
+def test_an_attacked_set_of_unknown_images_has_an_auroc_and_no_success_rate():
+    noise = [replace(cell, examples="noise", file=f"noise/{cell.file}") for cell in (scores("pgd", 9), outputs("pgd"))]
+
+    found = values(cross_attack([*SCORES, noise[0]], [*OUTPUTS, noise[1]], [detector(["fgsm"])], **SETTINGS))
+
+    assert ("auroc", "noise/pgd") in found and ("success_rate", "noise/pgd") not in found
+    assert ("success_rate", "digits/pgd") in found
