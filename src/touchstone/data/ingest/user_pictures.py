@@ -22,6 +22,7 @@ BY_CONTENT = (*picture_files.FORMATS, "AVIF", "GIF", "ICO", "JPEG2000", "QOI")  
 FORMATS = (*BY_CONTENT, "DIB", "PCX", "TGA")  # not PostScript, which PIL passes to another program
 UNDECODABLE = picture_files.UNDECODABLE
 MOST_PIXELS = 4096  # of a side that pictures are resized to
+PNG_DEPTH = 24  # the byte of a PNG that says how many bits a colour has
 ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
 TURNED = "turned upright, as their EXIF orientation says"
 OPAQUE = "read without their transparency"
@@ -80,6 +81,8 @@ def read_picture(path: Path, shaping: Shaping) -> tuple[Array, list[str]]:
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         picture: Image.Image = Image.open(BytesIO(data), formats=FORMATS)
+        if picture.format == "PNG" and data[PNG_DEPTH] > 8:  # PIL would cut them to 8 bits
+            raise ValueError(f"its pixels are not of 8 bits ({data[PNG_DEPTH]} for each colour); convert it first")
         turned = _orientation(picture) > 1  # before it is decoded, because PIL turns a TIFF then
         if picture.format != "MPO" and getattr(picture, "is_animated", False):  # the others of an MPO are previews
             changes.append(FIRST_FRAME)

@@ -1,11 +1,14 @@
 """A user's pictures: which files are read, what is skipped or changed, and that both are counted."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from touchstone.data.ingest.user_images import own_images
-from touchstone.data.ingest.user_pictures import FIRST_FRAME, OPAQUE, TURNED, Shaping, suffixes
+from touchstone.data.ingest.user_pictures import FIRST_FRAME, OPAQUE, TURNED, Shaping, read_picture, suffixes
 from touchstone.records.damage import DamagedFile
 
 RAMP = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
@@ -67,6 +70,20 @@ def test_what_is_skipped_is_counted_by_reason(tmp_path):
         "6 files that PIL here does not open as pictures (1 .db, 2 .heic, 1 .txt, 2 without suffix),"
         " 1 file of arrays beside pictures (1 .npz), 3 files hidden by a dot before the name"
     )
+
+
+def test_a_png_of_sixteen_bits_is_refused_and_not_cut(tmp_path):
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header, rows = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0), b"\0" + 3 * struct.pack(">H", 0x12FF)
+    path = tmp_path / "deep.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    )
+
+    with pytest.raises(ValueError, match=r"its pixels are not of 8 bits \(16 for each colour\)"):
+        read_picture(path, Shaping())
 
 
 def test_a_folder_without_pictures_says_what_it_holds_instead(tmp_path):
