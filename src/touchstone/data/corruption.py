@@ -69,7 +69,7 @@ def corruption(
     if not severities:
         return derived(examples, _corrupted(examples.images, generator, kind, severity), f"{kind}_{severity}")
     images = np.empty(examples.images.shape)
-    for first, each in enumerate(severities):
+    for first, each in enumerate(severities[: len(images)]):
         rows = slice(first, None, len(severities))
         images[rows] = _corrupted(examples.images[rows], generator, kind, each)
     return derived(examples, images, kind)

@@ -124,6 +124,8 @@ def test_several_severities_take_turns(generator):
     np.testing.assert_allclose(mixed.images.mean(axis=(1, 2, 3)), [0.25, 0.35, 0.5, 0.25, 0.35], atol=1 / 255)
     assert mixed.source == "flat/brightness"
     np.testing.assert_array_equal(mixed.example_ids, np.arange(5))
+    few = corruption(flat(0.2, count=2), generator, kind="jpeg", severities=[1, 3, 5])
+    assert len(few.images) == 2
     with pytest.raises(ValueError, match="severity 1 to 5; got 'contrast', 6"):
         corruption(flat(0.2), generator, kind="contrast", severities=[1, 6])
 
