@@ -11,8 +11,9 @@ def program_file(input_shape: tuple[int, int, int], classes: int, *, trust_code:
     """Return an empty network for a torch.export program or a TorchScript file.
 
     A checkpoint fills it with code and weights. Only for classifiers with `use: program_file`. input_shape and classes are
-    those of the file. A torch.export program gives all that a network gives. The layers of TorchScript cannot be accessed,
-    so it has no features and no gradient norms: leave `confounding` empty.
+    those of the file. Linear layers, 2-d convolutions and batch normalisations of a torch.export program are layers for
+    detectors, too. The layers of TorchScript cannot be reached, so it has no features and no gradient norms: leave
+    `confounding` empty.
 
     Args:
         input_shape: (C, H, W).

@@ -22,9 +22,9 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 def with_layers(program: fx.GraphModule) -> fx.GraphModule:
-    """Return a program whose linear layers, convolutions and normalisations are modules, in the order in which they run.
+    """Return a program whose linear layers, 2-d convolutions and batch normalisations are modules, in the order of a run.
 
-    Layers that share a weight stay operators, and such weights lie in the program itself.
+    Other layers, and layers that share a weight stay operators, and such weights lie in the program itself.
     """
     root, layers, graph = nn.Module(), nn.Module(), deepcopy(program.graph)
     root.add_module(LAYERS, layers)
@@ -57,8 +57,10 @@ def operator_of(node: fx.Node) -> str:
 def _keep_other_weights(graph: fx.Graph, root: nn.Module, program: fx.GraphModule) -> None:
     """Put the values that operators use into `root`, sorted by name, and let the graph find them there."""
     nodes = [node for node in graph.nodes if node.op == "get_attr"]
+    places = sorted({str(node.target) for node in nodes})
+    names = {place: f"bare{number}_{place.replace('.', '_')}" for number, place in enumerate(places)}
     for node in sorted(nodes, key=lambda node: str(node.target), reverse=True):  # each is put before the one before it
-        value, name = attrgetter(str(node.target))(program), "bare_" + str(node.target).replace(".", "_")
+        value, name = attrgetter(str(node.target))(program), names[str(node.target)]
         if node.users and isinstance(value, nn.Module):
             root.add_module(name, value)
         elif node.users and isinstance(value, nn.Parameter):

@@ -33,7 +33,6 @@ FAULTS = (
     *(RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, AssertionError),
     *(ArithmeticError, MemoryError, RecursionError),
 )
-RANDOM = frozenset(["rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "bernoulli", "normal"])
 _load_script: Callable[..., nn.Module] = torch.jit.load
 _load_export: Callable[..., Any] = torch.export.load
 _unfused: Callable[[], AbstractContextManager[None]] = partial(torch.jit.optimized_execution, False)  # type: ignore[attr-defined]
@@ -42,8 +41,8 @@ _unfused: Callable[[], AbstractContextManager[None]] = partial(torch.jit.optimiz
 class ProgramFile(Program):
     """The network in a file of torch.export or TorchScript. It runs whatever the file contains.
 
-    Linear layers, convolutions and normalisations of a torch.export program are modules, in the order in which they run.
-    So features and gradient norms are read from it as from any network. Those of TorchScript cannot be reached.
+    Linear layers, 2-d convolutions and batch normalisations of a torch.export program are modules, in the order in which
+    they run. So features and gradient norms are read from it. Those of TorchScript cannot be reached.
     """
 
     def __init__(self) -> None:
@@ -66,7 +65,7 @@ class ProgramFile(Program):
         """Whether a torch.export program draws random numbers."""
         if not isinstance(self.inner, fx.GraphModule):
             return False
-        return any(operator_of(node).partition(".")[0] in RANDOM for node in self.inner.graph.nodes)
+        return any(_draws(node, self.inner) for node in self.inner.graph.nodes)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, K) of normalised images."""
@@ -154,6 +153,16 @@ def _check_state(network: fx.GraphModule) -> None:
         written = node.args[0] if node.args and operator_of(node).partition(".")[0].endswith("_") else None
         if isinstance(written, fx.Node) and written.op == "get_attr":
             raise DamagedFile(CHANGES)
+
+
+def _draws(node: fx.Node, program: fx.GraphModule) -> bool:
+    """Return whether a node draws random numbers. Dropout draws none outside training, or for no share of the values."""
+    if torch.Tag.nondeterministic_seeded not in getattr(node.target, "tags", ()):
+        return False
+    given = node.normalized_arguments(program, normalize_to_only_use_kwargs=True)
+    settings = dict(given.kwargs) if given else {}
+    chance = settings.get("p", settings.get("dropout_p", 1))
+    return settings.get("train", settings.get("training", True)) is not False and chance != 0
 
 
 def _move(program: fx.GraphModule, device: torch.device) -> None:

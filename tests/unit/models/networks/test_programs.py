@@ -82,6 +82,49 @@ def test_features_and_gradient_norms_of_a_program_are_those_of_its_network(net, 
     assert ours.shape == theirs.shape == (3, 8)
 
 
+class Twice(nn.Module):
+    """Two bare weights whose names differ in a dot, and dropout that is always on, never on, or of no value."""
+
+    def __init__(self, share=0.0, always=False):
+        super().__init__()
+        self.norm = nn.ModuleList([nn.LayerNorm(3), nn.LayerNorm(3)])
+        self.norm_1 = nn.LayerNorm(3)
+        self.head, self.share, self.always = nn.Linear(128, 3), share, always
+        nn.init.normal_(self.norm[1].weight)
+        nn.init.normal_(self.norm_1.weight)
+
+    def forward(self, images):
+        logits = nn.functional.dropout(self.head(images.flatten(1)), self.share, training=self.always)
+        return self.norm_1(self.norm[1](logits))
+
+
+def test_weights_whose_names_differ_in_a_dot_stay_apart(tmp_path):
+    net = Twice().eval()
+    save(net, tmp_path / "weights.pt")
+    program = checkpoints.load(TRUSTED, checkpoint(read_file(tmp_path)))[1]
+
+    images = torch.rand(5, *SHAPE)
+    torch.testing.assert_close(program(images), net(images))
+
+
+@pytest.mark.parametrize(("share", "always", "random"), [(0.5, True, True), (0.5, False, False), (0.0, True, False)])
+def test_a_program_is_random_if_its_dropout_is_always_on(tmp_path, share, always, random):
+    save(Twice(share, always).eval(), tmp_path / "weights.pt")
+    program = checkpoints.load(TRUSTED, checkpoint(read_file(tmp_path)))[1]
+
+    assert program.random is random
+
+
+def test_torchscript_has_logits_and_no_features(net, tmp_path):
+    torch.jit.save(torch.jit.trace(net, torch.rand(2, *SHAPE)), tmp_path / "weights.pt")
+    model = checkpoints.load(TRUSTED, checkpoint(read_file(tmp_path)))
+    images = torch.rand(3, *SHAPE)
+
+    torch.testing.assert_close(readouts.read_out(model, images, {}, names=["logits"])["logits"], model(images))
+    with pytest.raises(ValueError, match="the layers of TorchScript cannot be reached, so it has no features"):
+        readouts.read_out(model, images, {}, names=["features"])
+
+
 def test_a_program_for_four_images_at_once_is_refused_with_the_way_out(net, tmp_path):
     save(net, tmp_path / "weights.pt", count=4)
 
