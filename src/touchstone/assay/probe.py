@@ -18,7 +18,7 @@ from touchstone.attacks.adversary.expectation import Expected
 from touchstone.messages import first_line
 from touchstone.models.networks import penultimate
 from touchstone.models.networks.programs import FAULTS
-from touchstone.models.networks.readouts import read_out
+from touchstone.models.networks.readouts import has_features, read_out
 from touchstone.numerics import tensors
 from touchstone.numerics.precision import float32_rounding
 
@@ -98,7 +98,8 @@ def probe(
             "the model returns the same logits each time, so leave out --draws: it costs time, and detectors and margins are"
             " left out with it"
         )
-    _one_row_per_image(model, some)
+    if has_features(model):
+        _one_row_per_image(model, some)
     _sees(model, images, logits)
     _unbounded(logits, findings)
     _differentiable(seen, some)

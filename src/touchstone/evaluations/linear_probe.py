@@ -79,7 +79,7 @@ def _tested(cell: Cell, iterations: int, split_seed: int) -> tuple[Array, Array]
     """Return which images of the second half the probe gets right, and their ids."""
     ids = np.sort(cell.noun.example_ids)
     order = rows_of(cell.noun.example_ids, ids, cell.file)
-    features = np.asarray(cell.noun.features["penultimate"][order], dtype=np.float64)
+    features = np.asarray(cell.noun.penultimate[order], dtype=np.float64)
     labels = np.asarray(cell.noun.labels[order])
     shuffled = np.random.default_rng(split_seed).permutation(len(ids))
     first, second = np.sort(shuffled[: len(ids) // 2]), np.sort(shuffled[len(ids) // 2 :])

@@ -138,6 +138,17 @@ class Outputs:
         predictions: Array = self.logits.argmax(axis=1)
         return predictions
 
+    @property
+    def penultimate(self) -> Array:
+        """The penultimate features, (N, ...).
+
+        Raises:
+            ContractError: The network has none.
+        """
+        if "penultimate" not in self.features:
+            raise ContractError("the network has no features: the layers of TorchScript cannot be reached")
+        return self.features["penultimate"]
+
 
 @dataclass(frozen=True)
 class Margins:

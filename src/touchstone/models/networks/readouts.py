@@ -20,7 +20,12 @@ def recorded_features(model: nn.Module) -> Iterator[list[Tensor]]:
     """Yield a list that a forward pass in the block fills with the features (N, D).
 
     They are the input of the last linear layer; without one (shallow_rbf), the pixels.
+
+    Raises:
+        ValueError: The layers of the network cannot be reached.
     """
+    if not has_features(model):
+        raise ValueError("the layers of TorchScript cannot be reached, so it has no features")
     recorded: list[Tensor] = []
     linear = any(isinstance(module, nn.Linear) for module in model.modules())
 
@@ -32,6 +37,11 @@ def recorded_features(model: nn.Module) -> Iterator[list[Tensor]]:
         yield recorded
     finally:
         handle.remove()
+
+
+def has_features(model: nn.Module) -> bool:
+    """Return whether the layers of a network can be reached. Those of TorchScript cannot."""
+    return not any(isinstance(module, torch.jit.ScriptModule) for module in model.modules())
 
 
 def read_out(
@@ -48,11 +58,18 @@ def read_out(
 
     Returns:
         "logits" (N, K), "features" (N, D) and "gradient_norms.LABEL" (N, P), those in `names`.
+
+    Raises:
+        ValueError: `names` has "features", and the layers of the network cannot be reached.
     """
     read: dict[str, Tensor] = {}
-    with torch.set_grad_enabled(differentiable), recorded_features(model) as recorded:
-        read["logits"] = model(images)
-    read["features"] = recorded[0]
+    with torch.set_grad_enabled(differentiable):
+        if "features" in names:
+            with recorded_features(model) as recorded:
+                read["logits"] = model(images)
+            read["features"] = recorded[0]
+        else:
+            read["logits"] = model(images)
     for name, label in confounding.items():
         if f"gradient_norms.{name}" in names:
             classes, ones = read["logits"].shape[1], label["ones"]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from touchstone.attacks.adversary.defences import Pipeline
-from touchstone.models.networks.readouts import Confounding, read_out
+from touchstone.models.networks.readouts import Confounding, has_features, read_out
 from touchstone.numerics import tensors
 from touchstone.records.nouns import Array, ExampleSet, Outputs
 
@@ -14,14 +14,15 @@ from touchstone.records.nouns import Array, ExampleSet, Outputs
 def infer(examples: ExampleSet, model: nn.Module, *, confounding: Confounding, batch_size: int, device: str) -> Outputs:
     """Return logits, penultimate features and, per confounding label, the squared gradient norms of `examples`.
 
-    Attacked sets also get the logits of their float images. For a defence, the features are the logits of both paths
-    ("untranslated" and "translated"), which path was taken ("routed", 1 for the translated one) and, if the defence has
-    a router, its "routing_score".
+    A TorchScript network has no features. Attacked sets also get the logits of their float images. For a defence, the
+    features are the logits of both paths ("untranslated" and "translated"), which path was taken ("routed", 1 for the
+    translated one) and, if the defence has a router, its "routing_score".
     """
     images = torch.from_numpy(examples.images).to(device)
     if isinstance(model, Pipeline):
         return _of_pipeline(examples, images, model, batch_size, device)
-    names = ["logits", "features", *(f"gradient_norms.{name}" for name in confounding)]
+    reached = has_features(model)
+    names = ["logits", *(["features"] if reached else []), *(f"gradient_norms.{name}" for name in confounding)]
     read = [read_out(model, batch, confounding, names=names) for (batch,) in tensors.batches(batch_size, images)]
 
     def joined(name: str) -> Array:
@@ -31,7 +32,7 @@ def infer(examples: ExampleSet, model: nn.Module, *, confounding: Confounding, b
         logits=joined("logits"),
         labels=examples.labels,
         example_ids=examples.example_ids,
-        features={"penultimate": joined("features")},
+        features={"penultimate": joined("features")} if reached else {},
         gradient_norms={name: joined(f"gradient_norms.{name}") for name in confounding},
         unquantised_logits=_logits(examples.unquantised, model, batch_size, device),
     )

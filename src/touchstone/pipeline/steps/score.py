@@ -68,7 +68,7 @@ def columns_of(
             continue
         assert outputs is not None
         if name == "features":
-            yield torch.from_numpy(outputs.features["penultimate"])
+            yield torch.from_numpy(outputs.penultimate)
         elif name == "gradient_norms":
             assert label is not None
             yield torch.from_numpy(outputs.gradient_norms[label])
