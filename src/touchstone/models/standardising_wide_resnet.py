@@ -54,7 +54,7 @@ class _WideResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         mean, std = images.mean((1, 2, 3), keepdim=True), images.std((1, 2, 3), keepdim=True)
-        least = 1 / math.sqrt(images[0].numel())
+        least = 1 / math.sqrt(images.shape[1:].numel())
         features = self.conv1((images - mean) / torch.clamp_min(std, least))
         features = self.relu(self.bn1(self.block3(self.block2(self.block1(features)))))
         logits: Tensor = self.fc(features.mean((2, 3)))

@@ -53,17 +53,18 @@ def mma(
     with tensors.frozen(model), torch.no_grad():
         right = soft_logit_margin(model(images), labels) < 0
         rows = torch.nonzero(right)[:, 0]
-        margins, nearest = nearest_points(
-            model,
-            images[rows],
-            labels[rows],
-            generator.take(rows),
-            farthest=_BEYOND * eps,
-            steps=steps,
-            bisections=bisections,
-        )
         points, counted = images.clone(), (~right).to(images.dtype)
-        points[rows], counted[rows] = nearest, (margins < eps).to(images.dtype)
+        if len(rows):  # none in the first batches of a training
+            margins, nearest = nearest_points(
+                model,
+                images[rows],
+                labels[rows],
+                generator.take(rows),
+                farthest=_BEYOND * eps,
+                steps=steps,
+                bisections=bisections,
+            )
+            points[rows], counted[rows] = nearest, (margins < eps).to(images.dtype)
     clean = cross_entropy(model(images), labels).mean()
     away = (counted * cross_entropy(model(points), labels)).mean()
     return clean_weight * clean + (1 - clean_weight) * away

@@ -147,6 +147,16 @@ def test_an_image_gets_the_same_point_in_any_batch():
     torch.testing.assert_close(whole, torch.stack(one_by_one).mean())
 
 
+def test_a_batch_in_which_no_image_is_right_is_trained_on_as_it_is():
+    def model(images):
+        assert len(images)
+        return two_classes()(images)
+
+    labels = 1 - predictions(two_classes())
+    loss = mma(model, IMAGES, labels, draws())
+    assert torch.equal(loss, clean(two_classes(), IMAGES, labels, draws()))
+
+
 def test_the_search_leaves_batch_statistics_alone():
     torch.manual_seed(0)
     model = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(4, 3)).train()
