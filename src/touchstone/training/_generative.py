@@ -8,9 +8,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from touchstone.contracts import Architecture
 from touchstone.numerics import tensors
 
 Gan = Literal["vanilla", "least_squares"]
+
+
+def judge(discriminator: Architecture, input_shape: tuple[int, int, int], *, pairs: bool) -> nn.Module:
+    """Return a freshly initialised discriminator of pairs of images, or of single images.
+
+    Raises:
+        ValueError: Its first convolution takes the other.
+    """
+    network = discriminator(input_shape)
+    first = next(network.parameters())
+    if first.ndim == 4 and first.shape[1] != input_shape[0] * (2 if pairs else 1):
+        given = "pairs of images" if pairs else "single images"
+        raise ValueError(f"the discriminator is given {given}: set its `paired` to {str(pairs).lower()}")
+    return network
 
 
 def patch_loss(patches: Tensor, real: bool, gan: Gan) -> Tensor:

@@ -7,18 +7,18 @@ from torch import Tensor, nn
 from touchstone.contracts import Architecture, Attack, Model, NonNegativeFloat
 from touchstone.numerics import tensors
 from touchstone.numerics.tensors import RandomStreams
-from touchstone.training._generative import discriminator_loss, generator_loss
+from touchstone.training._generative import discriminator_loss, generator_loss, judge
 
 
 def companions(
     input_shape: tuple[int, int, int], *, generator_back: Architecture, discriminator: Architecture
 ) -> nn.ModuleDict:
-    """Return what is trained with the translator: `back` and two discriminators."""
+    """Return what is trained with the translator: `back` and two discriminators of single images (`paired: false`)."""
     return nn.ModuleDict(
         {
             "back": generator_back(input_shape),
-            "clean": discriminator(input_shape),
-            "attacked": discriminator(input_shape),
+            "clean": judge(discriminator, input_shape, pairs=False),
+            "attacked": judge(discriminator, input_shape, pairs=False),
         }
     )
 

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from touchstone.contracts import Architecture, Attack, Model, NonNegativeFloat
 from touchstone.numerics import tensors
 from touchstone.numerics.tensors import RandomStreams
-from touchstone.training._generative import discriminator_loss, generator_loss
+from touchstone.training._generative import discriminator_loss, generator_loss, judge
 
 
 def companions(input_shape: tuple[int, int, int], *, discriminator: Architecture) -> nn.ModuleDict:
     """Return what is trained with the translator: a discriminator of image pairs."""
-    return nn.ModuleDict({"discriminator": discriminator(input_shape)})
+    return nn.ModuleDict({"discriminator": judge(discriminator, input_shape, pairs=True)})
 
 
 def pix2pix(

@@ -102,6 +102,13 @@ def test_cycle_gan_trains_all_four_networks():
         assert any(bool((parameter.grad != 0).any()) for parameter in network.parameters())
 
 
+def test_a_discriminator_of_pairs_is_refused_where_single_images_are_judged_and_the_other_way_round():
+    with pytest.raises(ValueError, match="given single images: set its `paired` to false"):
+        cycle_gan.companions(SHAPE, generator_back=moved_unet, discriminator=JUDGE)
+    with pytest.raises(ValueError, match="given pairs of images: set its `paired` to true"):
+        pix2pix.companions(SHAPE, discriminator=partial(JUDGE, paired=False))
+
+
 def test_two_generators_that_undo_each_other_have_no_cycle_loss():
     model = checkpoints.build(unet, SHAPE, 0, (0.0,), (1.0,))
     back = partial(unet, filters=2)
