@@ -21,7 +21,7 @@ def odin(
         model: images to logits.
         images: (N, C, H, W).
         temperature: T.
-        magnitude: size of the step in pixel units; the paper's 0.0014 applies to normalised images.
+        magnitude: size of the step in pixel units; 0.0014 in the paper.
 
     Returns:
         (N,), from -1 to -1/K; higher is more anomalous.

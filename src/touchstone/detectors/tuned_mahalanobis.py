@@ -37,7 +37,7 @@ def fit(
         model: a classifier with at least one hidden layer.
         seed: of the split.
         shrinkage: of the covariance, see `fit_gaussians`.
-        largest: largest magnitude, in pixel units; the 0.004 of Chen et al. 2020 applies to normalised images.
+        largest: largest magnitude, in pixel units; 0.004 in Chen et al. 2020.
         choices: how many magnitudes are tried, 0 included.
         batch_size: images per forward pass.
 

@@ -30,7 +30,7 @@ def fit(
         anomalous_images: (M, C, H, W), of families that no test set is of.
         model: images to logits.
         temperature: T.
-        largest: largest magnitude, in pixel units; the paper's 0.004 applies to normalised images.
+        largest: largest magnitude, in pixel units; 0.004 in the paper.
         choices: how many magnitudes are tried, 0 included.
         batch_size: images per forward pass.
 
