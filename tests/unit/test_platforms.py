@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from touchstone.pipeline.jobs import warm
 
 WITHOUT = """
@@ -28,10 +26,6 @@ def test_without_pidfd_every_job_has_a_process_of_its_own(monkeypatch):
     assert warm.VARIABLE not in os.environ and warm.run(["job"], 1) is None
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="gpus.py and warm.py import fcntl, and run_records.py resource: jobs and `evaluate` need Linux or macOS",
-)
 def test_without_fcntl_and_resource_the_library_and_jobs_can_be_imported():
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True)
 

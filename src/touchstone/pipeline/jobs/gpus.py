@@ -6,7 +6,6 @@ kernel releases it whenever its process ends, also after kill -9.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -14,12 +13,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 SHARED = "TOUCHSTONE_JOBS_PER_GPU"  # how many jobs may use a GPU at a time; 1 by default
 LIST = ("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader")
 POLL, REMINDER = 0.5, 60.0  # seconds between two looks for a free GPU, and between two messages
 
-_claimed: list[int] = []  # the open lock of this process; it ends with the process
+_claimed: list[FileLock] = []  # the lock of this process; it ends with the process
 
 
 def visible() -> list[str]:
@@ -62,7 +63,8 @@ def claim() -> str | None:
     gpus = visible()
     if not gpus or _claimed:
         return os.environ.get(VISIBLE) if _claimed else None
-    folder = Path(tempfile.gettempdir()) / f"touchstone-gpus-{os.getuid()}"
+    user = os.getuid() if hasattr(os, "getuid") else "own"  # the temporary folder of Windows is the user's own
+    folder = Path(tempfile.gettempdir()) / f"touchstone-gpus-{user}"
     folder.mkdir(mode=0o700, exist_ok=True)
     reminder = time.monotonic()
     while True:
@@ -80,11 +82,10 @@ def claim() -> str | None:
 
 
 def _locked(path: Path) -> bool:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    lock = FileLock(path, timeout=0, mode=0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
+        lock.acquire()
+    except Timeout:
         return False
-    _claimed.append(descriptor)
+    _claimed.append(lock)
     return True

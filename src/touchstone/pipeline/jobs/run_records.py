@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import platform
-import resource
 import socket
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -17,6 +17,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 import touchstone
 from touchstone.pipeline.jobs import processes
@@ -88,9 +90,16 @@ def _now() -> str:
 
 
 def _used() -> dict[str, float]:
-    used = resource.getrusage(resource.RUSAGE_SELF)
+    return {"cpu_seconds": round(time.process_time(), 3), "peak_bytes": _peak_bytes()}
+
+
+def _peak_bytes() -> int:
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
-    return {"cpu_seconds": round(used.ru_utime + used.ru_stime, 3), "peak_bytes": used.ru_maxrss * unit}
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 @cache

@@ -11,7 +11,6 @@ The process runs no torch operation: after an operation with several threads, a 
 from __future__ import annotations
 
 import atexit
-import fcntl
 import hashlib
 import json
 import os
@@ -84,6 +83,8 @@ def run(arguments: list[str], threads: int) -> int | None:
 
 def _connect(connection: socket.socket, path: Path, owner: int) -> bool:
     """Connect to the process of this Python, and start it before if there is none; return whether there is one."""
+    import fcntl  # Windows has none, and no pidfd either
+
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with suppress(OSError):
