@@ -69,8 +69,9 @@ def _epochs_here(study: Study, job: Job) -> dict[str, int]:
     if rule == "train":
         with suppress(OSError, ValueError):  # a damaged or missing sidecar
             for record in sidecar_files.read_folder(Path(job_folders.folder_of(study.name, f"{rule}/{name}"))).values():
-                if "epochs" in record["settings"]:
-                    found[name.rpartition(".")[0]] = int(record["settings"]["epochs"])
+                loop = record["settings"].get("loop", {})
+                if "epochs" in loop:
+                    found[name.rpartition(".")[0]] = int(loop["epochs"])
     return found
 
 

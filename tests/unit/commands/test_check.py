@@ -91,7 +91,9 @@ def test_a_training_of_other_epochs_than_the_last_time_takes_longer_or_shorter()
     }
     folder = Path("results/mine/train/cnn.0")
     folder.mkdir(parents=True)
-    sidecar_files.write_job_sidecar(folder, {"networks/cnn.0.safetensors": facts | {"settings": {"epochs": 10}}})
+    sidecar_files.write_job_sidecar(
+        folder, {"networks/cnn.0.safetensors": facts | {"settings": {"loop": {"epochs": 10}}}}
+    )
 
     text = said(fetch="no update", train="update pending", report="update pending")
 
