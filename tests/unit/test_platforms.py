@@ -8,6 +8,7 @@ from touchstone.pipeline.jobs import warm
 
 WITHOUT = """
 import os, sys
+import psutil  # that of Linux needs them; that of Windows does not
 sys.modules["fcntl"] = sys.modules["resource"] = None
 for name in ("pidfd_open", "fork", "getuid", "killpg"):
     delattr(os, name)

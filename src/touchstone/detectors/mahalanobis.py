@@ -12,8 +12,8 @@ def fit(fit_features: Tensor, fit_labels: Tensor, *, shrinkage: UnitInterval = 1
     """Return the class means and the whitening of the shared covariance.
 
     Means (K, D) and whitening (D, D) of ID features (N, D). `shrinkage` is the share of the mean variance mixed into
-    every direction. The default only makes the covariance invertible if a unit never fires. ValueError if it is too
-    small for that.
+    every direction. The default only makes the covariance invertible. A unit that never fires in the fit then counts much
+    once it does. ValueError if it is too small to invert.
 
     References:
         Lee et al. 2018, eq. 1.
