@@ -69,8 +69,8 @@ def routing(
         - paired differences of accuracy: translation_gain, translated minus untranslated path; accuracy_minus_NETWORK,
           pipeline minus the bare network; oracle_accuracy_minus_NETWORK; over_half_of_oracle_gain, the pipeline minus the
           mean of the oracle and the bare network, which says whether the router keeps half of what the oracle gains if the
-          oracle gains something; fall_from_ATTACK_on_NETWORK, that attack on the bare network minus this attack on the pipeline, or on SET/worst
-          the worst of all, with equal norm and eps: what knowing the defence is worth.
+          oracle gains something; fall_from_ATTACK_on_NETWORK, that attack on the bare network minus this attack on the
+          pipeline, or on SET/worst the worst of all, with equal norm and eps: what knowing the defence is worth.
 
     Raises:
         ValueError: outputs are of networks, a clean set or a router is missing, or two attacks are not on the same
