@@ -163,13 +163,12 @@ def _row(
 def _mean(rows: list[MetricRow], entry: str) -> MetricRow:
     """Return the mean over anomalies, all about the same ID images, of the entry `entry`.
 
-    It rests on as many attacked images as the attack with the fewest that count, and on the images of all sets.
+    It shows no more than the anomaly with the fewest images that count.
     """
     parts = [one.resampled for one in rows if one.resampled is not None]
     value, samples = float(np.mean([one.value for one in rows])), np.mean([part.samples for part in parts], axis=0)
-    others = sum(size for part in parts for size in part.drawn_from[1:])
-    drawn_from = (parts[0].drawn_from[0], others) if others else parts[0].drawn_from
-    n = sum(drawn_from) if others else min(one.n for one in rows)
+    drawn_from = min(part.drawn_from for part in parts)  # of attacks the same; of sets with the smallest
+    n = min(one.n for one in rows)
     interval = from_samples(value, samples, drawn_from, parts[0].method, counted=n - drawn_from[0])
     rates = [one.base_rate for one in rows if one.base_rate is not None]
     return replace(

@@ -145,6 +145,19 @@ def test_sets_are_tested_by_the_detector_of_their_place_and_all_their_images_cou
     }
 
 
+def test_a_mean_over_sets_shows_no_more_than_the_smallest_set():
+    perfect = {name: {"fgsm": 1.0, "pgd": 1.0} for name in AUROC}
+    cells = [
+        replace(cell, noun=scored("", [1.0] * 10).noun) if cell.examples == "pgd" else cell
+        for cell in shares(perfect, sets=True)
+    ]
+    rows = gain_over_best(cells, [], fitted(), **SETTINGS | {"anomalies": ["fgsm", "pgd"]})
+
+    gains = {row.examples: row for row in rows if row.metric == "auroc_minus_best_of_msp"}
+    assert gains["mean_of_sets"].n == gains["pgd"].n == ROWS + 10
+    assert gains["mean_of_sets"].low == gains["pgd"].low < gains["fgsm"].low < 0
+
+
 def test_one_fitted_detector_may_be_tested_on_every_attack():
     pgd = SETTINGS | {"learned": ["ours_pgd", "ours_pgd"], "anomalies": ["fgsm", "pgd"]}
 

@@ -164,6 +164,8 @@ def rows_of(ids: Array, wanted: Array, what: str) -> Array:
 def means_over_sets(of_sets: list[list[MetricRow]]) -> list[MetricRow]:
     """Return the mean of each metric over several sets, on mean_of_sets; nothing for a single set.
 
+    It shows no more than the smallest set, which weighs as much as each other.
+
     Args:
         of_sets: the rows of each set, the same metrics in the same order, about the same ID images.
     """
@@ -173,7 +175,7 @@ def means_over_sets(of_sets: list[list[MetricRow]]) -> list[MetricRow]:
 def _over_sets(rows: tuple[MetricRow, ...]) -> MetricRow:
     parts = [one.resampled for one in rows]
     value, samples = float(np.mean([one.value for one in rows])), np.mean([part.samples for part in parts], axis=0)
-    drawn_from = (parts[0].drawn_from[0], sum(size for part in parts for size in part.drawn_from[1:]))
+    drawn_from = min(part.drawn_from for part in parts)
     interval = intervals.from_samples(value, samples, drawn_from, parts[0].method)
     rates = [one.base_rate for one in rows if one.base_rate is not None]
     return replace(
