@@ -49,7 +49,7 @@ def rows(name, numbers):
     threat = {"T4": "none", "T5": "none", "T6": KNOWS, "T15": KNOWS}.get(name, OBLIVIOUS)
     return [
         row
-        for place, test in enumerate(criterion.tests)
+        for place, test in enumerate((*criterion.tests, *criterion.needs))
         for row in rows_of(test, criterion, numbers.get(place, 0.5), threat if "/" in test.rows.examples else "none")
     ]
 
@@ -104,6 +104,15 @@ def test_the_attacker_who_knows_breaks_it_if_translation_then_errs_more_than_wha
 @pytest.mark.parametrize("name", HELD)
 def test_an_attacker_who_does_not_break_it_leaves_an_upper_bound(name):
     assert verdict(name, {0: HELD[name]}, known=-0.1).attacker == "upper bound only"
+
+
+@pytest.mark.parametrize(("left", "attacker"), [(0.01, "broken"), (0.5, "upper bound only")])
+def test_the_deployed_defence_is_broken_if_an_attacker_who_knows_it_leaves_next_to_nothing(left, attacker):
+    assert verdict("T2", {0: 0.1}, known=left).attacker == attacker
+
+
+def test_a_router_is_not_judged_where_the_oracle_gains_nothing():
+    assert verdict("T2", {0: 0.1, len(BOOK.criteria["T2"].tests): -0.2}).word == "not run"
 
 
 @pytest.mark.parametrize("name", BOOK.criteria)
