@@ -79,8 +79,9 @@ def _notes(parts: Iterable[Part]) -> list[str]:
 
 
 def _is_attacked_difference(part: Part) -> bool:
-    """Return whether a number is a difference of two that an attacker who knows has lowered."""
-    return part.bound is not None and is_difference(part.quantity) and part.quantity.row.threat.is_white_box
+    """Return whether a number is a difference of two that an attacker who knows has lowered, not of two ranks of margins."""
+    threat = part.quantity.row.threat
+    return part.bound is not None and is_difference(part.quantity) and threat.is_white_box and not threat.how
 
 
 def _is_robust(part: Part) -> bool:

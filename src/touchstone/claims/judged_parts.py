@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from touchstone.claims.criteria import Chosen, Condition, Criterion, Role
@@ -30,8 +30,9 @@ def judged_parts(
     parts: list[Part] = []
     missing: list[str] = []
     for condition in conditions:
+        beside = {part.quantity.row.evaluation for part in parts}
         try:
-            for part in _weakest_parts(condition, criterion, chosen, measured):
+            for part in _weakest_parts(condition, criterion, chosen, measured, beside):
                 parts.append(part)  # noqa: PERF402 - one by one, so that those before a missing one count
         except Missing as error:
             if not condition.optional:
@@ -41,9 +42,11 @@ def judged_parts(
     return tuple(parts), missing
 
 
-def _weakest_parts(condition: Condition, criterion: Criterion, chosen: Chosen, measured: Measured) -> Iterator[Part]:
+def _weakest_parts(
+    condition: Condition, criterion: Criterion, chosen: Chosen, measured: Measured, beside: Collection[str]
+) -> Iterator[Part]:
     """Yield, for each thing that a condition judges, the number of its weakest seed."""
-    for group in quantities(condition, criterion, chosen, measured):
+    for group in quantities(condition, criterion, chosen, measured, beside):
         stuck = stuck_share(condition, criterion, {**chosen, **group[0].names}, measured)
         seeds = tuple(sorted({seed for one in group for seed in one.seeds}))
         judged = []

@@ -95,16 +95,19 @@ class Measured:
             if row.seed is not None:
                 self._seeds.setdefault((row.evaluation, row.entry), set()).add(row.seed)
 
-    def of(self, rows: RowQuery, names: Mapping[str, str], evaluation: str = "") -> dict[int | None, MetricRow]:
+    def of(
+        self, rows: RowQuery, names: Mapping[str, str], evaluation: str = "", beside: Collection[str] = ()
+    ) -> dict[int | None, MetricRow]:
         """Return {seed: row} of one evaluation, that of the mean with None.
 
-        If several evaluations measure the same number, the one under the worst of most attacks counts, and of these the
-        one with most seeds.
+        If several evaluations measure the same number, the one under the worst of most attacks counts, of these one that
+        the claim's other numbers are from, and of these the one with most seeds.
 
         Args:
             rows: what is asked for.
             names: {role: entry}.
             evaluation: the study's name of the one that counts; "" for any.
+            beside: the evaluations of the claim's other numbers.
 
         Raises:
             Missing: names the rows that there are none of.
@@ -123,7 +126,10 @@ class Measured:
         if not found:
             budget = "".join(f", {key} {value:g}" for key, value in rows.threat)
             raise Missing(f"{metric} of {entry} on {examples}{budget}")
-        return max(found.values(), key=lambda fitting: (max(map(_most_attacks, fitting.values())), len(fitting)))
+        best = max(
+            found, key=lambda name: (max(map(_most_attacks, found[name].values())), name in beside, len(found[name]))
+        )
+        return found[best]
 
     def without(self, found: Mapping[int | None, MetricRow]) -> tuple[int, ...]:
         """Return the seeds of an entry for which its evaluation has numbers, but none of those that `of` found."""
@@ -157,9 +163,16 @@ def _quantity(row: MetricRow, each: tuple[MetricRow, ...], condition: Condition)
 
 
 def quantities(
-    condition: Condition, criterion: Criterion, chosen: Chosen, measured: Measured
+    condition: Condition, criterion: Criterion, chosen: Chosen, measured: Measured, beside: Collection[str] = ()
 ) -> Iterator[list[Quantity]]:
     """Yield, for each thing that is judged, its mean over seeds, or every seed if each is judged.
+
+    Args:
+        condition: what is asked.
+        criterion: of the condition.
+        chosen: who plays the roles.
+        measured: the rows.
+        beside: the evaluations that the criterion's numbers so far are from.
 
     Raises:
         Missing: a thing has no row, unless the condition is optional.
@@ -170,7 +183,7 @@ def quantities(
         sets = [names | more for more in assignments(condition, criterion, chosen, "mean")]
         try:
             if len(sets) == 1:
-                rows = measured.of(condition.rows, sets[0])
+                rows = measured.of(condition.rows, sets[0], beside=beside)
             else:
                 rows = _mean_over_sets(condition, criterion, sets, measured)
         except Missing:

@@ -14,7 +14,9 @@ from touchstone.claims.verdicts import (
     required,
     slack,
 )
+from touchstone.messages import listed
 
+NOT_MEASURED = "not measured"
 LIMITS = ("at least ", "at most ")  # words before a number that promise the same of the others
 
 
@@ -23,8 +25,8 @@ def said(verdict: Verdict) -> str:
 
     Without a sentence of its own, it is what was measured and every number. Of several things that a test judges, it is
     the weakest, by its name. After "at least" and "at most" it is the one that is farthest from its bound, and of those
-    that break the claim the one that does so most. A number without a bound is of the thing that decides. What a number is
-    of is said once, as long as the numbers behind it are of the same.
+    that break the claim the one that does so most. A number without a bound is of the thing that decides, or of each thing
+    if none decides. What a number is of is said once, as long as the numbers behind it are of the same.
     """
     criterion = verdict.claim
     if not verdict.parts:
@@ -34,14 +36,14 @@ def said(verdict: Verdict) -> str:
         return f"{criterion.setting}: {numbers}"
     text, which = "", ""
     for before, place, *_ in Formatter().parse(criterion.says):
-        part = shown_at(place, criterion, verdict.parts) if place else None
-        text += before + (_text(part, which) if place else "")
-        which = part.quantity.which if part else which
+        found = shown_at(place, criterion, verdict.parts) if place else []
+        text += before + (listed([_text(part, which) for part in found]) or NOT_MEASURED if place else "")
+        which = found[0].quantity.which if len(found) == 1 else which
     return text
 
 
-def shown_at(place: str, criterion: Criterion, parts: Iterable[Part]) -> Part | None:
-    """Return the number at a place of a criterion's sentence; None if it was not measured.
+def shown_at(place: str, criterion: Criterion, parts: Iterable[Part]) -> list[Part]:
+    """Return the number at a place of a criterion's sentence, or that of each thing if none decides; [] if not measured.
 
     Args:
         place: the number of a test, or "breaks".
@@ -54,12 +56,12 @@ def shown_at(place: str, criterion: Criterion, parts: Iterable[Part]) -> Part | 
     if all(part.bound is None for part in own):
         deciding = _deciding(parts)
         same = [part for part in own if deciding and _of_the_same(part, deciding)]
-        return next(iter(same or own), None)
+        return same[:1] or (own[:1] if deciding else own)
     before = (text for text, name, *_ in Formatter().parse(criterion.says) if name == place)
     if place == "breaks" or any(text.endswith(LIMITS) for text in before):
         # Its value counts and not its word, so that the limit holds for the other numbers, too.
-        return min(own, key=_met_by, default=None)
-    return next(iter(own), None)
+        return sorted(own, key=_met_by)[:1]
+    return own[:1]
 
 
 def _deciding(parts: list[Part]) -> Part | None:
@@ -88,9 +90,7 @@ def _met_by(part: Part) -> float:
     return -met if part.breaks else met
 
 
-def _text(part: Part | None, before: str) -> str:
+def _text(part: Part, before: str) -> str:
     """Return a number, and what it is of unless that stands `before`."""
-    if part is None:
-        return "not measured"
     which = part.quantity.which
     return f"{number(part)} ({which})" if which and which != before else number(part)

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from touchstone.claims.criteria import COUNTER, NUMBER, Book, Criterion
 from touchstone.claims.measurements import EQUAL
-from touchstone.claims.sentences import said, shown_at
+from touchstone.claims.sentences import NOT_MEASURED, said, shown_at
 from touchstone.claims.variants import Variant, counts, turned
 from touchstone.claims.verdicts import (
     DOWN,
@@ -221,17 +221,18 @@ def _band(part: Part) -> tuple[float, float] | None:
 def _answer(criterion: Criterion, parts: tuple[Part, ...], shown: list[ClaimNumber]) -> Markup:
     """Return the criterion's sentence, with its full stop, and with each number as a button."""
 
-    def button(place: str) -> Markup:
-        part = shown_at(place, criterion, parts)
-        if part is None:
-            return Markup("not measured")
+    def buttons(place: str) -> Markup:
+        found = [button(part) for part in shown_at(place, criterion, parts)]
+        return Markup(listed(found)) if found else Markup(NOT_MEASURED)  # each is escaped
+
+    def button(part: Part) -> Markup:
         one = shown[parts.index(part)]
         name = markup.breakable(part.quantity.which)
         which = Markup(" <span>({})</span>").format(name) if part.quantity.which else ""
         return markup.number(one.number, one.name) + which
 
-    numbers = [button(str(place)) for place in range(len(criterion.tests))]
-    breaking = button("breaks") if criterion.breaks else Markup()
+    numbers = [buttons(str(place)) for place in range(len(criterion.tests))]
+    breaking = buttons("breaks") if criterion.breaks else Markup()
     sentence = PUNCTUATED.sub(r'<span class="kept">\g<0></span>', str(escape(f"{criterion.says}.")))
     return Markup(sentence).format(*numbers, breaks=breaking)
 

@@ -48,6 +48,10 @@ def test_a_difference_of_two_attacked_numbers_is_never_more_nor_less_than_an_upp
     assert words(rows, GAIN | more)[1] == "upper bound only"
 
 
+def test_a_difference_of_two_ranks_of_the_same_margins_is_about_no_attacker():
+    assert words(gain(0.3, threat="white-box linf, least change found (fab)"), GAIN) == ("holds", "does not apply")
+
+
 def test_a_number_under_an_attack_that_did_not_know_the_defence_is_not_attacked():
     assert words(level(0.9, threat="oblivious linf eps=0.1 (pgd)"), LEVEL) == ("holds", "not attacked")
     assert words(gain(0.3, threat="oblivious linf eps=0.1 (pgd)"), GAIN) == ("holds", "not attacked")

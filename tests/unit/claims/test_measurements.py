@@ -255,3 +255,12 @@ def test_of_two_evaluations_the_number_under_the_worst_of_most_attacks_counts():
     for first, second in (([few], [all_of_them]), ([all_of_them], [few])):
         (part,) = of_two_evaluations(first, second, asks(at_least=0.75)).parts
         assert part.quantity.value == 0.6
+
+
+def test_of_two_evaluations_the_one_that_has_the_claims_other_numbers_counts_before_one_with_more_seeds():
+    few = [*networks(0.5, seeds=(0, 1)), *networks(0.1, seeds=(0, 1), metric="gain")]
+    block = {"tests": [{"name": "gain", "metric": "gain", "above": 0}, {"name": "accuracy"}]}
+
+    for first, second in ((few, networks(0.9)), (networks(0.9), few)):
+        gain, accuracy = of_two_evaluations(first, second, block).parts
+        assert (gain.quantity.value, accuracy.quantity.value) == (0.1, 0.5)

@@ -65,3 +65,7 @@ def test_a_number_without_a_bound_that_names_no_such_network_is_the_first():
     verdict = verdicts(rows, claims={"S9-1": NETS["S9-1"] | {"other": "rbf"}}, S9_1=block)["S9-1"]
 
     assert plain(said(verdict)) == "70.0 % [68.0, 72.0] (mlp), 10.0 % [8.0, 12.0]"
+
+
+def test_of_several_things_of_which_none_decides_each_is_told():
+    assert said_of_two("{0}", of_two(0.9, 0.7), {}) == "90.0 % [88.0, 92.0] (cnn) and 70.0 % [68.0, 72.0] (mlp)"

@@ -168,6 +168,6 @@ def test_both_numbers_that_are_compared_stand_in_the_sentence(claim):
 def test_figures_are_those_that_were_read():
     found = {name: figure.figure for name, figure in BOOK.published.items()}
 
-    assert (found["P0-1"], found["P0-7"], found["P0-8"]) == ("+19.8 points", "+2.7 points", "+35.6 points")
+    assert (found["P0-1"], found["P0-7"], found["P0-8"]) == ("+19.8 %", "+2.7 %", "+35.6 %")
     assert all("up to" in BOOK.published[name].setting for name in ("P0-1", "P0-2", "P0-7", "P0-8"))
     assert "copied" in BOOK.criteria["G5"].origin.source
