@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from touchstone.evaluations.statistics.places import place_of
 from touchstone.evaluations.statistics.sanity_checks import CHECKS, PASSED, Doubts
+from touchstone.records.metric_rows import TRANSFER
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report.accuracies import ATTACKED
 from touchstone.report.tables import Number, Numbers
@@ -29,7 +30,7 @@ class Line(NamedTuple):
     attack: str
     threat: str
     results: tuple[Result | None, ...]
-    one_step: bool = False
+    weak: bool = False  # by definition: of one step, or made on another network
 
     @property
     def failures(self) -> int:
@@ -59,13 +60,13 @@ class Grid(NamedTuple):
 
     @property
     def shown(self) -> list[Line]:
-        """The lines that are open to view: all if they are few, else those with failures and more than one step."""
-        return self.lines if self.few else [line for line in self.lines if line.failures and not line.one_step]
+        """The lines that are open to view: all if they are few, else those with failures of attacks that should be strong."""
+        return self.lines if self.few else [line for line in self.lines if line.failures and not line.weak]
 
     @property
     def weak(self) -> list[Line]:
-        """The folded lines with failures, of attacks that take one step."""
-        return [] if self.few else [line for line in self.lines if line.failures and line.one_step]
+        """The folded lines with failures, of attacks that are weak by definition."""
+        return [] if self.few else [line for line in self.lines if line.failures and line.weak]
 
     @property
     def passed(self) -> list[Line]:
@@ -83,9 +84,9 @@ class Grid(NamedTuple):
         return sum(line.failures for line in self.lines)
 
     @property
-    def failed_in_one_step(self) -> int:
-        """How many of the failed checks are of attacks that take one step."""
-        return sum(line.failures for line in self.lines if line.one_step)
+    def failed_if_weak(self) -> int:
+        """How many of the failed checks are of attacks that are weak by definition."""
+        return sum(line.failures for line in self.lines if line.weak)
 
 
 def grid(rows: Iterable[MetricRow], doubts: Doubts) -> Grid | None:
@@ -110,7 +111,8 @@ def grid(rows: Iterable[MetricRow], doubts: Doubts) -> Grid | None:
             good = passed.get((entry, examples, name + PASSED), True)
             results.append(Result(numbers.number(row), good) if row else None)
         threat = next(row.threat for (net, where, _), row in values.items() if (net, where) == (entry, examples))
-        lines.append(Line(entry, _attack(examples), str(threat), tuple(results), threat.use in ONE_STEP))
+        weak = threat.use in ONE_STEP or threat.knowledge == TRANSFER
+        lines.append(Line(entry, _attack(examples), str(threat), tuple(results), weak))
     counts = [row.n for row in values.values()]
     return Grid(
         checks=[(CHECKS[name].words, CHECKS[name].asked) for name in names],

@@ -49,11 +49,11 @@ def test_a_study_without_checks_has_no_grid():
     assert grid([row("robust_accuracy", 0.5)], Doubts(())) is None
 
 
-def many(failed_in_one_step=1, failed=1):
+def many(failed_if_weak=1, failed=1):
     rows = [row for place in range(FEW) for row in check("worse_than_noise", 0.0, 1, f"test/good_{place}")]
     if failed:
         rows += check("worse_than_noise", 0.02, 0)
-    if failed_in_one_step:
+    if failed_if_weak:
         rows += check("worse_than_black_box", 0.02, 0, "test/one_step", threat=FGSM)
     return grid(rows, Doubts(rows))
 
@@ -69,9 +69,20 @@ def test_failures_of_attacks_that_take_one_step_are_folded_and_counted():
     assert [line.attack for line in checks.shown] == ["pgd"]
     assert [line.attack for line in checks.weak] == ["one_step"]
     assert len(checks.passed) == FEW
-    assert (checks.failed, checks.failed_in_one_step) == (2, 1)
-    assert "2 of 14 checks failed, 1 of them of attacks that take one step." in shown(checks)
-    assert "Failed checks of attacks that take one step" in shown(checks)
+    assert (checks.failed, checks.failed_if_weak) == (2, 1)
+    assert "2 of 14 checks failed, 1 of them of attacks that take one step or were made on another network." in shown(
+        checks
+    )
+    assert "Failed checks of attacks that take one step or were made on another network" in shown(checks)
+
+
+def test_failures_of_attacks_that_were_made_on_another_network_are_folded_too():
+    rows = [row for place in range(FEW) for row in check("worse_than_noise", 0.0, 1, f"test/good_{place}")]
+    rows += check("worse_than_noise", 0.02, 0, "test/mlp/pgd", threat="transfer from mlp linf eps=0.1 steps=40 (pgd)")
+
+    checks = grid(rows, Doubts(rows))
+
+    assert (checks.shown, [line.attack for line in checks.weak]) == ([], ["mlp/pgd"])
 
 
 def test_a_study_with_few_attacks_folds_none():
