@@ -16,7 +16,7 @@ from touchstone.report.figures._words import auroc_words
 from touchstone.report.names import called, label_of
 
 CLEAN, ATTACKED = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
-ROW, HEAD, REST = 0.27, 0.36, 1.6  # inches: of a row, of a panel's title, and of all else
+ROW, HEAD, REST = 0.22, 0.36, 1.6  # inches: of a row, of a panel's title, and of all else
 TEXT = 9.8  # points
 BEST = "best"  # in place of the name of a detector, in rows of a union_detection evaluation
 CHANCE = 0.5
