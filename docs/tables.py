@@ -5,7 +5,7 @@ command is `touchstone ...`, `table STUDY EVALUATION METRIC [--entries ...] [--e
 `sentences STUDY CLAIM ...` for what claims found. In docs/papers, `<!-- published of PAPER -->` and
 `<!-- criteria of PAPER -->` come from the papers' claims.yaml.
 reports/README.md is made from those of the reports in git.
-`<!-- five ideas: CLAIM ... -->` takes each paper's sentence from docs/papers/index.md, the rest from its claims.yaml.
+`<!-- five ideas of STUDY -->` takes each paper's sentence from docs/papers/index.md, the rest from the report in git.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pathlib import Path
 
 from touchstone.__main__ import main
 from touchstone.commands._number_table import number_table
-from touchstone.commands._verdicts import read_lines, verdict_text, wanted_lines
+from touchstone.commands._verdicts import read_lines, wanted_lines
+from touchstone.report.answers import answers, outcome
 from touchstone.report.readme import index
 from touchstone.settings import papers
 from touchstone.settings.files import read_yaml
@@ -34,10 +35,14 @@ TABLE = re.compile(
 CLAIMS = re.compile(
     r"<!-- (?P<part>published|criteria) of (?P<paper>\w+) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
 )
-IDEAS = re.compile(r"<!-- five ideas: (?P<claims>[^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
+IDEAS = re.compile(r"<!-- five ideas of (?P<study>\w+) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
 IDEA = re.compile(
     r"^\| \[(?P<name>[^\]]+)\]\((?P<page>[\w.]+)\), (?P<link>\[[^|]+\)) \| (?P<sentence>[^|]+?) \|", re.MULTILINE
 )
+UNBROKEN = {
+    "upper bound only": "These images are attacked by all that was tried, and it keeps the gain; a better attack may not",
+    "not attacked": "Nobody who knows the method attacked it",
+}
 READ = {"P": "text", "C": "code", "R": "review thread", "K": "notes"}  # where a published figure was read
 
 
@@ -73,7 +78,7 @@ def sentences(study: str, wanted: list[str]) -> str:
     """Return what claims of a study found, one Markdown item each, with their verdicts."""
     path, lines = read_lines(study)
     shown = wanted_lines(lines, wanted, path)
-    return "".join(f"- {line['claim']}: {line['says'] or line['note']}. {verdict_text(line)}\n" for line in shown)
+    return "".join(f"- {line['claim']}: {line['says'] or line['note']}. **{outcome(line)}**\n" for line in shown)
 
 
 def claims_of(part: str, paper: str) -> str:
@@ -101,20 +106,21 @@ def _place(source: str, marks: list[str]) -> str:
     return f"{source} ({', '.join(read)})" if read else source
 
 
-def five_ideas(wanted: list[str]) -> str:
-    """Return one claim of each paper: what the paper promises, how it is tested, and what its authors may call unfair."""
-    ideas = {idea["page"]: idea for idea in IDEA.finditer((ROOT / "docs" / "papers" / "index.md").read_text())}
-    facts = {f"{paper}.md": read_yaml(papers.SHIPPED / paper / "claims.yaml") for paper in papers.shipped()}
-    pages = {claim: page for page, paper in facts.items() for claim in paper["criteria"]}
-    rows = ["| idea | it promises | tested here | what its authors may call unfair |\n| --- | --- | --- | --- |\n"]
-    for claim in wanted:
-        paper, idea = facts[pages[claim]], ideas[pages[claim]]
-        criterion = paper["criteria"][claim]
+def five_ideas(study: str) -> str:
+    """Return what each paper promises, and what a report in git says of it: as the paper tests it, and attacked."""
+    ideas = IDEA.finditer((ROOT / "docs" / "papers" / "index.md").read_text())
+    facts = {paper: read_yaml(papers.SHIPPED / paper / "claims.yaml") for paper in papers.shipped()}
+    found = {answer.lines[0]["paper"]: answer.lines for answer in answers(facts, read_lines(study)[1])}
+    rows = ["| idea | it promises | as the paper tests it | an attacker who knows |\n| --- | --- | --- | --- |\n"]
+    for idea in ideas:
+        own, *counter = found.get(facts[idea["page"].removesuffix(".md")]["name"], ())
         cells = (
-            f"[{paper['name']}](docs/papers/{idea['page']}), {idea['link']}",
+            f"[{idea['name']}](docs/papers/{idea['page']}), {idea['link']}",
             idea["sentence"],
-            f"{criterion['setting'].strip()}: {criterion['criterion']}",
-            paper["unfair"][0],
+            f"{own['says']}. **{own['claim']} {own['status']}**",
+            f"{counter[0]['says']}. **{counter[0]['claim']}: {outcome(counter[0])}**"
+            if counter
+            else f"{UNBROKEN.get(own['attacker'], 'Not asked')}. **{own['claim']}: {own['attacker']}**",
         )
         rows.append(f"| {' | '.join(' '.join(cell.split()).replace('|', '&#124;') for cell in cells)} |\n")
     return "".join(rows)
@@ -123,7 +129,7 @@ def five_ideas(wanted: list[str]) -> str:
 def rewritten(text: str) -> str:
     """Return a page with all its tables up to date."""
     text = IDEAS.sub(
-        lambda match: f"<!-- five ideas: {match['claims']} -->\n\n{five_ideas(match['claims'].split())}\n<!-- end -->",
+        lambda match: f"<!-- five ideas of {match['study']} -->\n\n{five_ideas(match['study'])}\n<!-- end -->",
         text,
     )
     text = CLAIMS.sub(
