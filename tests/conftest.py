@@ -23,10 +23,12 @@ import bytecode
 import forks
 from projects import Project, compiled, copy_of_repository
 from touchstone import digests, plugins
-from touchstone.pipeline.jobs import warm
+from touchstone.pipeline.jobs import environment, warm
 from touchstone.provenance import sidecar_files
 from touchstone.records import encoding, nouns
 from touchstone.settings import papers
+
+BEFORE = set(os.environ)  # the tests import more than this file does, and some libraries set variables
 
 if os.environ.get("TOUCHSTONE_PLUGINS"):  # `touchstone check FILE.py` holds a file of the user's to these tests
     plugins.use([Path(os.environ["TOUCHSTONE_PLUGINS"])])
@@ -73,6 +75,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
+    for name in os.environ.keys() - BEFORE:
+        if environment.CHANGES_JOBS.fullmatch(name):  # KMP_INIT_AT_FORK of scikit-learn: each job would start twice
+            del os.environ[name]
     bytecode.leave()
     gc.freeze()  # what is there before the first test stays: tests need not look through it for garbage
     gc.enable()
