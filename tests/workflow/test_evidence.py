@@ -25,7 +25,7 @@ from touchstone.evaluations.statistics.thresholds import threshold_at
 from touchstone.numerics import cpu_paths
 from touchstone.pipeline.jobs import job
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.provenance import archive, sidecar_files
+from touchstone.provenance import archive, chain, sidecar_files
 from touchstone.records import encoding
 from touchstone.records.selection import select_rows
 from touchstone.report import packing
@@ -403,14 +403,15 @@ def test_honest_evidence_holds_on_another_processor_and_another_compression(hone
             target.writestr(name, source.read(name))  # stored, not deflated
     environment = os.environ | {"ATEN_CPU_CAPABILITY": "default", "OPENBLAS_CORETYPE": "Prescott"}
     environment |= {"OMP_NUM_THREADS": "2", "ONEDNN_MAX_CPU_ISA": "SSE41"}
+    environment |= {"OMP_WAIT_POLICY": "PASSIVE"}  # else threads spin while they wait, on a processor that tests share
     # Called as a function, verify does not pin the paths of this processor.
     unpinned = f"from touchstone.__main__ import main; raise SystemExit(main(['verify', {str(tmp_path / 'e')!r}]))"
     command = [sys.executable, "-c", unpinned]
     other = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
-    command = [sys.executable, "-m", "touchstone", "verify", str(tmp_path / "e")]
+    command = [sys.executable, "-m", "touchstone", "verify", str(tmp_path / "e"), "--challenge", "0"]
     same = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
 
-    assert other.returncode == same.returncode == 0, other.stdout + other.stderr + same.stdout
+    assert (other.returncode, same.returncode) == (0, chain.PARTLY), other.stdout + other.stderr + same.stdout
     assert "not pinned" in other.stdout
     assert "not pinned" not in same.stdout
     exact = [re.search(r"(\d+) of (\d+) recomputed files are equal", each.stdout).groups() for each in (other, same)]
