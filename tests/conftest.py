@@ -187,18 +187,26 @@ def copied(with_one_figure: Project, tmp_path: Path, monkeypatch: pytest.MonkeyP
     return project
 
 
+WATCHED = f"""
+import sys
+sys.path.append({str(Path(__file__).parent)!r})
+import executed_code
+sys.exit(executed_code.watched())
+"""
+
+
 def run_again(project: Project) -> None:
     """In a copy of the run study, make every file again, each job in a process of its own and without a warm one.
 
-    Each process is the fork of one that has imported torch, but nothing of touchstone, with the variables of a job.
-    Raw files stay: their digest is in the settings.
+    Each process is the fork of one that has imported torch, but nothing of touchstone, with the variables of a job. What its
+    tasks execute is noted, which must change no byte. Raw files stay: their digest is in the settings.
     """
     for folder in ("data", "results", "reports", "logs"):
         shutil.rmtree(project.root / folder / "tiny")
     variables = forks.VARIABLES | {"PYTHONPATH": str(project.root / "src"), warm.VARIABLE: warm.OFF}
     alone = Project(project.root, variables)
-    for words in project.jobs():
-        alone.forked(words, server=forks.server())
+    for _, _, *arguments in project.jobs():
+        alone.forked(["-c", WATCHED, *arguments], server=forks.server())
 
 
 @pytest.fixture(scope="session")
