@@ -109,9 +109,11 @@ class Project:
 
     def jobs(self, study: str = "tiny") -> Iterator[list[str]]:
         """Yield the words after `python` that run each job but downloads, in order."""
+        kept = (self.root / code.REACHED).read_bytes()
         with contextlib.chdir(self.root):
             plan = Plan(load(study))
             written = plan.write()
+        (self.root / code.REACHED).write_bytes(kept)  # this process may have written it of its own code
         for key, job in plan.jobs.items():
             if job.rule != "fetch":
                 output = folder_of(study, str(job)) if job.rule != "report" else plan.layout.page
