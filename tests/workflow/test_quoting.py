@@ -38,7 +38,7 @@ def test_a_study_whose_path_holds_what_shells_and_snakemake_read_is_checked_and_
     assert list(clone.root.rglob("made")) == []
 
 
-@pytest.mark.parametrize("name", ["a clone", "{clone} of {{mine}}", "a'b $HOME", "é😀 #1"])
+@pytest.mark.parametrize("name", ["a clone", "{clone} of {{mine}} and a'b $HOME é😀 #1"])
 def test_a_clone_that_was_moved_below_any_name_reruns_nothing_and_runs(few, tmp_path, name):
     subprocess.run(["cp", "-a", few.root, tmp_path / name], check=True)  # Project.copy adapts what is kept of the code
     moved = Project(tmp_path / name)
