@@ -22,6 +22,7 @@ from touchstone.provenance import code
 
 PACKAGE = f"{plugins.PACKAGE}{os.sep}"
 NOTES = Path("executed.jsonl")  # in the folder of the project
+PRINTS = {"messages._Guarded"}  # on the terminal, for the whole process of a job; no artefact holds what it printed
 
 
 @cache
@@ -90,7 +91,7 @@ def run_watched(artefacts: Artefacts, logs: Path, *, recompute: bool = False) ->
             computed += run_tasks(artefacts, logs, recompute=recompute)
         executed = set(filter(None, (definition(*place) for place in watch.executed)))
         found = executed | {name for name in watch.opened if not name.endswith((".py", ".pyc"))}
-        note = {"task": task.output, "missed": sorted(found.difference(known)), "looked_up": sorted(found)}
+        note = {"task": task.output, "missed": sorted(found.difference(known, PRINTS)), "looked_up": sorted(found)}
         with NOTES.open("a") as stream:
             stream.write(json.dumps(note) + "\n")
     artefacts.plan = whole
