@@ -23,10 +23,12 @@ import bytecode
 import forks
 from projects import Project, compiled, copy_of_repository
 from touchstone import digests, plugins
-from touchstone.pipeline.jobs import warm
+from touchstone.pipeline.jobs import environment, warm
 from touchstone.provenance import sidecar_files
 from touchstone.records import encoding, nouns
 from touchstone.settings import papers
+
+BEFORE = set(os.environ)  # the tests import more than this file does, and some libraries set variables
 
 if os.environ.get("TOUCHSTONE_PLUGINS"):  # `touchstone check FILE.py` holds a file of the user's to these tests
     plugins.use([Path(os.environ["TOUCHSTONE_PLUGINS"])])
@@ -73,6 +75,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
+    for name in os.environ.keys() - BEFORE:
+        if environment.CHANGES_JOBS.fullmatch(name):  # KMP_INIT_AT_FORK of scikit-learn: each job would start twice
+            del os.environ[name]
     bytecode.leave()
     gc.freeze()  # what is there before the first test stays: tests need not look through it for garbage
     gc.enable()
@@ -182,18 +187,26 @@ def copied(with_one_figure: Project, tmp_path: Path, monkeypatch: pytest.MonkeyP
     return project
 
 
+WATCHED = f"""
+import sys
+sys.path.append({str(Path(__file__).parent)!r})
+import executed_code
+sys.exit(executed_code.watched())
+"""
+
+
 def run_again(project: Project) -> None:
     """In a copy of the run study, make every file again, each job in a process of its own and without a warm one.
 
-    Each process is the fork of one that has imported torch, but nothing of touchstone, with the variables of a job.
-    Raw files stay: their digest is in the settings.
+    Each process is the fork of one that has imported torch, but nothing of touchstone, with the variables of a job. What its
+    tasks execute is noted, which must change no byte. Raw files stay: their digest is in the settings.
     """
     for folder in ("data", "results", "reports", "logs"):
         shutil.rmtree(project.root / folder / "tiny")
     variables = forks.VARIABLES | {"PYTHONPATH": str(project.root / "src"), warm.VARIABLE: warm.OFF}
     alone = Project(project.root, variables)
-    for words in project.jobs():
-        alone.forked(words, server=forks.server())
+    for _, _, *arguments in project.jobs():
+        alone.forked(["-c", WATCHED, *arguments], server=forks.server())
 
 
 @pytest.fixture(scope="session")

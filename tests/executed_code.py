@@ -1,10 +1,11 @@
-"""Run the jobs of a study in this process, and compare what they execute and open with the digest of their code.
+"""Run a job of a study, and compare what each of its tasks executes and opens with the digest of its code.
 
-Run as `python executed_code.py STUDY` in a project whose raw files are there; prints what the digests miss.
+`NOTES` gets a line of JSON for each task: its artefact, what the digest misses, and the definitions and files looked up.
 """
 
 import ast
 import inspect
+import json
 import os
 import sys
 from dataclasses import replace
@@ -14,15 +15,14 @@ from types import FrameType
 from typing import Any
 
 from touchstone import plugins
-from touchstone.pipeline.jobs import job_plan, run
+from touchstone.__main__ import main
+from touchstone.pipeline.jobs import run
 from touchstone.pipeline.jobs.artefacts import Artefacts
-from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import code
-from touchstone.provenance.job_folders import folder_of
-from touchstone.provenance.store import Store
-from touchstone.settings.study import load
 
 PACKAGE = f"{plugins.PACKAGE}{os.sep}"
+NOTES = Path("executed.jsonl")  # in the folder of the project
+PRINTS = {"messages._Guarded"}  # on the terminal, for the whole process of a job; no artefact holds what it printed
 
 
 @cache
@@ -78,31 +78,27 @@ class Watch:
         self.active = False
 
 
-def missing(study: str) -> tuple[list[str], int]:
-    """Return what the digests of a study's tasks miss, and how many executed definitions were looked up."""
-    plan, watch = Plan(load(study)), Watch()
-    written = plan.write()
-    found, looked_up = set[str](), set[str]()
-    for key, job in plan.jobs.items():
-        if job.rule == "fetch":
-            continue
-        output = plan.layout.page if job.rule == "report" else folder_of(study, str(job))
-        whole = job_plan.load(written[key], [folder_of(study, name) for name in job.inputs], output)
-        artefacts = Artefacts(whole, Store(study))
-        for task in whole.tasks:
-            artefacts.plan = replace(whole, tasks=(task,))
-            with watch:
-                run.run(artefacts, Path("logs"))
-            executed = set(filter(None, (definition(*place) for place in watch.executed)))
-            opened = {name for name in watch.opened if not name.endswith((".py", ".pyc"))}
-            looked_up |= executed | opened
-            missed = (executed | opened).difference(code.code_of(task.step, task.settings).definitions)
-            found |= {f"{task.step}: {name}" for name in missed}
-        if job.rule != "report":
-            artefacts.finish(Path(output))
-    return sorted(found), len(looked_up)
+run_tasks, watch = run.run, Watch()
 
 
-if __name__ == "__main__":
-    lines, number = missing(sys.argv[1])
-    print("\n".join([*lines, f"{number} executed"]))
+def run_watched(artefacts: Artefacts, logs: Path, *, recompute: bool = False) -> int:
+    """Run the tasks of a job one by one, and watch each; otherwise as `run.run`."""
+    whole, computed = artefacts.plan, 0
+    for task in whole.tasks:
+        known = code.code_of(task.step, task.settings).definitions  # now, because it opens files of the package itself
+        artefacts.plan = replace(whole, tasks=(task,))
+        with watch:
+            computed += run_tasks(artefacts, logs, recompute=recompute)
+        executed = set(filter(None, (definition(*place) for place in watch.executed)))
+        found = executed | {name for name in watch.opened if not name.endswith((".py", ".pyc"))}
+        note = {"task": task.output, "missed": sorted(found.difference(known, PRINTS)), "looked_up": sorted(found)}
+        with NOTES.open("a") as stream:
+            stream.write(json.dumps(note) + "\n")
+    artefacts.plan = whole
+    return computed
+
+
+def watched() -> int:
+    """Do what `touchstone` does with the arguments of this process."""
+    run.run = run_watched
+    return main()

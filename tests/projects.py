@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import compileall
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ import forks
 from command_server import CommandServer
 from touchstone.pipeline.jobs import warm
 from touchstone.pipeline.planning.plan import Plan
+from touchstone.provenance import code
 from touchstone.provenance.job_folders import folder_of
 from touchstone.settings.study import load
 
@@ -107,9 +109,11 @@ class Project:
 
     def jobs(self, study: str = "tiny") -> Iterator[list[str]]:
         """Yield the words after `python` that run each job but downloads, in order."""
+        kept = (self.root / code.REACHED).read_bytes()
         with contextlib.chdir(self.root):
             plan = Plan(load(study))
             written = plan.write()
+        (self.root / code.REACHED).write_bytes(kept)  # this process may have written it of its own code
         for key, job in plan.jobs.items():
             if job.rule != "fetch":
                 output = folder_of(study, str(job)) if job.rule != "report" else plan.layout.page
@@ -122,8 +126,15 @@ class Project:
         (self.root / file).write_text(text.replace(old, new))
 
     def copy(self, target: Path) -> Project:
-        """Copy the working copy to a new folder. cp takes a third of the kernel time of shutil.copytree."""
+        """Copy the working copy to a new folder. cp takes a third of the kernel time of shutil.copytree.
+
+        What commands keep of the code names files by their whole paths. These are adapted, or the first command in each copy
+        would follow all code anew.
+        """
         subprocess.run(["cp", "-a", str(self.root), str(target)], check=True)
+        if (kept := target / code.REACHED).is_file():
+            before, after = (json.dumps(f"{root}/src/")[:-1] for root in (self.root, target))
+            kept.write_text(kept.read_text().replace(before, after))
         return Project(target)
 
     def digests(self, *folders: str) -> dict[str, bytes]:

@@ -1,23 +1,17 @@
 """What the jobs of a study execute, and the files of the package that they open, are in the digests of their code."""
 
-import shutil
-import sys
-from dataclasses import replace
-from pathlib import Path
+import json
 
-import forks
-
-SCRIPT = Path(__file__).parents[1] / "executed_code.py"
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.settings.study import load
 
 
-def test_the_digests_of_the_jobs_of_tiny_miss_nothing(tiny, tmp_path):
-    project = tiny.copy(tmp_path / "copy")
-    for folder in ("data/tiny", "results/tiny", "reports/tiny"):
-        shutil.rmtree(project.root / folder)
-    variables = forks.VARIABLES | {"PYTHONPATH": str(project.root / "src")}
+def test_the_digests_of_the_jobs_of_tiny_miss_nothing(again):
+    notes = [json.loads(line) for line in (again.root / "executed.jsonl").read_text().splitlines()]
+    jobs = Plan(load("tiny", again.root)).jobs.values()
 
-    done = replace(project, environment=variables).run([sys.executable, str(SCRIPT), "tiny"])
-
-    *missed, last = done.stdout.splitlines()
-    assert missed == []
-    assert int(last.split()[0]) > 500
+    assert {note["task"] for note in notes} == {
+        task.output for job in jobs if job.rule != "fetch" for task in job.tasks
+    }
+    assert {f"{note['task']}: {name}" for note in notes for name in note["missed"]} == set()
+    assert len({name for note in notes for name in note["looked_up"]}) > 500

@@ -187,11 +187,12 @@ ROUNDS = [
 
 @pytest.mark.parametrize("forgeries", ROUNDS, ids=lambda forgeries: " + ".join(row[0] for row in forgeries))
 def test_a_weaker_attack_than_its_record_says_is_named_with_an_image(tiny, honest, selection, tmp_path, forgeries):
+    selection = replace(selection, claims=tuple(sorted({CLAIM[file] for _, _, file, _ in forgeries})))
     author, result = Author(tiny, honest, selection, tmp_path / "forged"), Result()
     for _, forge, _, _ in forgeries:
         forge(author)
 
-    challenge.challenge(author.reader, result, count=4, seed=SEED)
+    challenge.challenge(author.reader, result, count=2, seed=SEED)
 
     for name, _, file, words in forgeries:
         problems = [str(one) for one in caught(result, CHALLENGE, words) if one.file == file]

@@ -8,6 +8,7 @@ import runpy
 import subprocess
 import sys
 import zipfile
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,12 +21,12 @@ from touchstone.audit import artefact_checks, study_evidence
 from touchstone.audit.recomputation import Recomputation
 from touchstone.audit.selection import Selection
 from touchstone.audit.verification import Options, verify
-from touchstone.digests import file_digest
+from touchstone.digests import canonical, file_digest
 from touchstone.evaluations.statistics.thresholds import threshold_at
 from touchstone.numerics import cpu_paths
 from touchstone.pipeline.jobs import job
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.provenance import archive, sidecar_files
+from touchstone.provenance import archive, chain, sidecar_files
 from touchstone.records import encoding
 from touchstone.records.selection import select_rows
 from touchstone.report import packing
@@ -269,6 +270,28 @@ TOGETHER = [
     ("labels of the outputs", "another share of images without a score gradient", "a better number of a claim"),
 ]  # fmt: skip
 FORGERIES = {row[0]: row[1:] for row in CONSISTENT}
+KNOWN = {}  # what honest inputs give, for all rounds: each changes a few files of the same pack
+
+
+@pytest.fixture
+def computed_once(monkeypatch):
+    """Have a whole artefact computed once from inputs with the same bytes. Tests of honest packs do without."""
+    compute = Recomputation.compute
+
+    def recalled(reader, task, sample=None, *, nudged=False):
+        inputs = {file: reader.folder / file for file in task.input_files}
+        whole = sample is None and not nudged and task.step != "prepare"  # whose raw files are elsewhere
+        if not whole or not all(path.is_file() for path in inputs.values()):
+            return compute(reader, task, sample, nudged=nudged)
+        digests = {file: file_digest(path) for file, path in inputs.items()}
+        key = canonical([task.step, task.output, task.settings, task.inputs, digests])
+        if key not in KNOWN:
+            KNOWN[key] = compute(reader, task)
+        return deepcopy(KNOWN[key])
+
+    monkeypatch.setattr(Recomputation, "compute", recalled)
+
+
 ROUNDS = [*TOGETHER, *((name,) for name in FORGERIES if name not in sum(TOGETHER, ()))]
 
 
@@ -277,6 +300,7 @@ def test_each_forgery_is_tried_once():
 
 
 @pytest.mark.parametrize("names", ROUNDS, ids=" + ".join)
+@pytest.mark.usefixtures("computed_once")
 def test_a_forgery_whose_digests_all_agree_is_caught_where_it_is(honest, raw, tmp_path, names):
     forger = Forger(honest, tmp_path / "forged")
     for name in names:
@@ -310,6 +334,7 @@ LEFT_BEHIND = [
 @pytest.mark.parametrize(
     ("change", "check", "named"), [row[1:] for row in LEFT_BEHIND], ids=[row[0] for row in LEFT_BEHIND]
 )
+@pytest.mark.usefixtures("computed_once")
 def test_a_forgery_that_leaves_a_digest_behind_is_caught_by_it(honest, tmp_path, change, check, named):
     forger = Forger(honest, tmp_path / "forged")
     change(forger)
@@ -329,7 +354,7 @@ def test_what_no_computation_can_tell_is_caught_by_the_root_digest(honest, tmp_p
     path, root = forged_note(honest, tmp_path), archive.read_manifest(honest.with_suffix(".pack")).about["root"]
 
     assert verify(path, Options()).problems == []
-    assert caught(verify(path, Options(root=root)), "root", root)
+    assert caught(verify(path, Options(root=root, challenge=0)), "root", root)
 
 
 # --- archives ---------------------------------------------------------------------------------------------------------
@@ -403,14 +428,15 @@ def test_honest_evidence_holds_on_another_processor_and_another_compression(hone
             target.writestr(name, source.read(name))  # stored, not deflated
     environment = os.environ | {"ATEN_CPU_CAPABILITY": "default", "OPENBLAS_CORETYPE": "Prescott"}
     environment |= {"OMP_NUM_THREADS": "2", "ONEDNN_MAX_CPU_ISA": "SSE41"}
+    environment |= {"OMP_WAIT_POLICY": "PASSIVE"}  # else threads spin while they wait, on a processor that tests share
     # Called as a function, verify does not pin the paths of this processor.
     unpinned = f"from touchstone.__main__ import main; raise SystemExit(main(['verify', {str(tmp_path / 'e')!r}]))"
     command = [sys.executable, "-c", unpinned]
     other = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
-    command = [sys.executable, "-m", "touchstone", "verify", str(tmp_path / "e")]
+    command = [sys.executable, "-m", "touchstone", "verify", str(tmp_path / "e"), "--challenge", "0"]
     same = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
 
-    assert other.returncode == same.returncode == 0, other.stdout + other.stderr + same.stdout
+    assert (other.returncode, same.returncode) == (0, chain.PARTLY), other.stdout + other.stderr + same.stdout
     assert "not pinned" in other.stdout
     assert "not pinned" not in same.stdout
     exact = [re.search(r"(\d+) of (\d+) recomputed files are equal", each.stdout).groups() for each in (other, same)]
@@ -481,7 +507,7 @@ def test_without_weights_only_who_has_the_networks_can_verify(tiny, tmp_path):
     study_evidence.write(selection, "tiny", tmp_path / "e", weights=False, root=tiny.root)
     networks = {Path(file).stem: tiny.root / file for file in selection.files if "/networks/" in file}
     without, right = verify(tmp_path / "e", Options()), verify(tmp_path / "e", Options(networks=networks))
-    wrong = verify(tmp_path / "e", Options(networks=networks | {"cnn.0": networks["cnn_aloe.0"]}))
+    wrong = verify(tmp_path / "e", Options(networks=networks | {"cnn.0": networks["cnn_aloe.0"]}, challenge=0))
 
     assert without.problems == []
     assert "no weights of cnn.0" in without.unchecked[0]

@@ -175,7 +175,7 @@ def test_wrong_images_are_refused(door, wrong):
 def test_arrays_of_any_precision_give_what_tensors_give(door):
     images, labels = IMAGES.numpy().astype("float64"), LABELS.numpy().astype("uint8")
 
-    assert torch.equal(door(MODEL, images, labels), door(MODEL, IMAGES, LABELS))
+    assert torch.equal(door(MODEL, images, labels), plain(door))
 
 
 def loaded(**settings):
@@ -188,7 +188,7 @@ def loaded(**settings):
     [loaded, lambda: TensorDataset(IMAGES, LABELS), lambda: ((some.numpy(), own.numpy()) for some, own in loaded())],
 )
 def test_loaders_data_sets_and_generators_give_what_tensors_give(door, loader):
-    assert torch.equal(door(MODEL, loader(), None), door(MODEL, IMAGES, LABELS))
+    assert torch.equal(door(MODEL, loader(), None), plain(door))
 
 
 def test_a_detector_is_fitted_on_a_loader():
@@ -625,7 +625,7 @@ def test_the_callers_tensors_stay_as_they_are_and_a_model_that_writes_gives_the_
 
     check_same(before, snapshot(model, images, labels))
     assert torch.equal(first, second)
-    close(first, door(MODEL, IMAGES, LABELS))
+    close(first, plain(door))
     first.fill_(7)
     assert torch.equal(images, IMAGES)
 

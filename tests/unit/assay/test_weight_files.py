@@ -18,6 +18,8 @@ from touchstone.records.damage import DamagedFile
 from touchstone.records.encoding import decode
 from touchstone.records.nouns import Checkpoint
 
+DEEP = 2 * 10**5  # two hundred times as deep as Python lets functions call each other
+
 
 class Trap:
     def __reduce__(self):
@@ -78,8 +80,8 @@ WEIGHTS = {
     "a tensor": saved(torch.zeros(3)),
     "texts": saved({"weight": "zeros"}),
     "no weights": saved({}),
-    "brackets": b"\x80\x02" + b"(" * 10**6,
-    "lists in lists": b"\x80\x02" + b"]" * 10**6 + b"a" * (10**6 - 1) + b".",
+    "brackets": b"\x80\x02" + b"(" * DEEP,
+    "lists in lists": b"\x80\x02" + b"]" * DEEP + b"a" * (DEEP - 1) + b".",
     "a huge number": b"\x80\x02\x8b" + struct.pack("<i", 2**31 - 1),
     "a huge text": b"\x80\x02X" + struct.pack("<I", 2**32 - 1),
     "an unknown operation": b"\x80\x02\xff.",
