@@ -39,6 +39,31 @@ def test_a_model_that_hides_its_gradient_falls_to_the_images_made_on_the_other()
     )
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"evidence": "both.npz"}, "evidence: .* the same file: call evaluate with it for each model"),
+        ({"backward": at(0.5)}, "backward: .* stand-in of its own: call evaluate"),
+        ({"draws": 20}, "draws: fresh draws .*: call evaluate"),
+    ],
+)
+def test_settings_that_two_models_cannot_share_are_refused_before_anything_runs(settings, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def never(images):
+        pytest.fail("the model was called")
+
+    with pytest.raises(ValueError, match=words):
+        evaluate_pair(never, never, IMAGES, LABELS, **FEW, **settings)
+    assert not list(tmp_path.iterdir())
+
+
+def test_settings_at_their_defaults_are_those_of_evaluate():
+    found = evaluate_pair(at(0.5), at(0.3), IMAGES, LABELS, **FEW, evidence=None, backward=None, draws=1)
+
+    assert found.robust[0].value > found.robust[1].value
+
+
 def test_equal_models_differ_by_nothing():
     found = evaluate_pair(at(0.5), at(0.5), IMAGES, LABELS, **FEW)
 
