@@ -61,10 +61,14 @@ class PairResult:
 
     def __repr__(self) -> str:
         low, high = self.difference.low, self.difference.high
-        return (
-            f"PairResult(robust accuracy {shown(self.robust[0])} and {shown(self.robust[1])}, difference"
-            f" {self.difference.value:+.3f} [{low:+.3f}, {high:+.3f}], {len(self.first.attacked)} images)"
-        )
+        doubts = [
+            f"do not trust the {name}: {'; '.join(result.failed_checks)}"
+            for name, result, rate in zip(("first", "second"), (self.first, self.second), self.robust, strict=True)
+            if result.failed_checks and rate.value > 0  # no attack can lower an accuracy of 0
+        ]
+        difference = f"difference {self.difference.value:+.3f} [{low:+.3f}, {high:+.3f}]"
+        accuracies = f"robust accuracy {shown(self.robust[0])} and {shown(self.robust[1])}"
+        return f"PairResult({', '.join([accuracies, difference, f'{len(self.first.attacked)} images', *doubts])})"
 
 
 def evaluate_pair(
