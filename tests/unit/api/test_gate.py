@@ -87,11 +87,14 @@ def test_a_function_around_a_network_in_train_mode_is_told_apart(call, layer, wo
         call(lambda images: model(images))
 
 
-OFFSETS = {"two logits": (0, 0), "a low class": (0, -9), "a masked class": (0, -1e4), "a class at -1e9": (0, -1e9), "log-densities": (-1500, 0)}  # fmt: skip
+OFFSETS = {
+    "two logits": (0, 0), "a low class": (0, -9), "a masked class": (0, -1e4), "a class at -1e9": (0, -1e9),
+    "log-densities": (-1500, 0),
+}  # fmt: skip
 
 
 def with_offset(change, offset):
-    """A model of three classes: what `change` does to two logits, behind an offset, and a third class far below them."""
+    """A model of three classes: what `change` makes of two logits, behind an offset, and a third class far below."""
     common, third = OFFSETS[offset]
 
     def model(images):
