@@ -69,7 +69,8 @@ def _remedy(model: nn.Module, images: Tensor, advice: str) -> str:
     if own is not None and own.device != images.device:
         advice = f"the model is on {own.device} and the images on {images.device}: {moved(own.device)}"
     elif own is not None and own.dtype != images.dtype:
-        advice = f"the model has {own.dtype}: images.to({own.dtype}), or model.to({images.dtype})"
+        cast = "" if own.dtype.itemsize < 4 else f"images.to({own.dtype}), or "  # images of half precision are refused
+        advice = f"the model has {own.dtype}: {cast}model.to({images.dtype})"
     elif images.dim() == 4 and images.shape[3] in CHANNELS and images.shape[1] not in CHANNELS:
         advice = "images.permute(0, 3, 1, 2) puts the channels first"
     elif not advice and not images.is_contiguous():

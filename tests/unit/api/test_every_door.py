@@ -348,6 +348,18 @@ def test_images_that_a_model_does_not_take_are_refused_with_a_remedy(door, model
         door(model, images, LABELS)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("images", [IMAGES, IMAGES.numpy(), IMAGES.double()], ids=["tensor", "array", "double"])
+@pytest.mark.parametrize("door", [evaluate, brittle_inputs, scores, attack])
+def test_images_for_a_network_of_half_precision_are_refused_with_what_works(door, images, dtype):
+    model = Network().to(dtype).eval()
+    wide = torch.float64 if getattr(images, "dtype", None) == torch.float64 else torch.float32
+
+    with pytest.raises(ValueError, match=rf"the model does not take .*The model has {dtype}: model.to\({wide}\)$"):
+        door(model, images, LABELS)
+    door(model.to(wide), images, LABELS)
+
+
 def test_a_model_on_another_device_is_refused():
     with pytest.raises(
         ValueError, match=r"the model is on meta|The model is on meta and the images on cpu: move images"
