@@ -71,6 +71,7 @@ def brittle_inputs(
     0 0 0.015 0.06
     """
     check_share("eps", eps, "8 / 255")
+    eps = float(eps)  # of a fraction, or a number of numpy
     if not 0 < eps <= 1:
         raise ValueError(f"eps must be above 0 and at most 1, got {eps:g}: it is a share of the pixel range")
     check_whole(1, batch_size=batch_size)
@@ -132,11 +133,12 @@ def brittle_threshold(
     0.18
     """
     check_share("caught", caught, "0.95")
+    caught = float(caught)
     if not 0 < caught <= 1:
         raise ValueError(f"caught must be above 0, at most 1, got {caught:g}")
     brittle = brittle_inputs(model, images, eps=eps, batch_size=batch_size, seed=seed, progress=progress)
     if not brittle:
-        raise ValueError(f"no input is brittle at eps {eps:g}, so there is no threshold")
+        raise ValueError(f"no input is brittle at eps {float(eps):g}, so there is no threshold")
     leads = np.array([one.logit_margin for one in brittle])
     return catching_threshold(leads, np.ones(len(leads), dtype=np.bool_), caught)
 

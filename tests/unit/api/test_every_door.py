@@ -1,6 +1,7 @@
 """Every public function that takes models, images, labels or scores, given every wrong input and every right form of them."""
 
 import warnings
+from fractions import Fraction
 from functools import cache, partial
 
 import numpy as np
@@ -401,6 +402,19 @@ def test_numbers_of_images_and_draws_are_whole_and_positive(name, number):
 def test_an_eps_that_is_no_number_is_refused(call, eps):
     with pytest.raises(TypeError, match=r"eps: expected a number such as 8 / 255, got"):
         call(MODEL, IMAGES, eps=eps)
+
+
+@pytest.mark.parametrize("make", [np.float32, np.array, torch.tensor, Fraction])
+def test_an_eps_of_any_kind_of_number_gives_what_a_float_gives(make, tmp_path):
+    def found(eps):
+        settings = {"steps": 2, "restarts": 1, "queries": 4, "attacks": ["pgd"], "evidence": tmp_path / "evidence.npz"}
+        result = touchstone.evaluate(MODEL, IMAGES, LABELS, eps=eps, **settings)
+        caught = touchstone.brittle_threshold(MODEL, IMAGES, eps=3 * eps, caught=eps)
+        return result.as_dict(), touchstone.brittle_inputs(MODEL, IMAGES, eps=eps), caught
+
+    assert found(make(0.25)) == found(0.25)
+    with pytest.raises(ValueError, match=r"no input is brittle at eps 0[.]00390625, so"):
+        touchstone.brittle_threshold(Network(lambda logits: 0 * logits + LABELS[:3]).eval(), IMAGES, eps=make(1 / 256))
 
 
 GOOD = torch.arange(6.0)
