@@ -157,10 +157,10 @@ def check_steady(model: Model, images: Tensor) -> None:
 
 
 def differ(first: Tensor, second: Tensor, share: float) -> bool:
-    """Return whether two answers to the same images differ by more than rounding, and by more than a share of the lead.
+    """Return whether two answers to the same images differ by more than rounding and by more than a share of the lead.
 
-    The lead is that of the largest logit over the second, in the row that is most certain. Unlike the size of the logits,
-    it grows neither with a masked class nor with an offset of all classes.
+    The lead is that of the largest logit over the second, in the row that is most certain. Unlike the size of the
+    logits, it grows neither with a masked class nor with an offset of all classes.
 
     Args:
         first: logits (N, K). In another shape, such as scores (N,), the lead is that of the highest over the lowest.
