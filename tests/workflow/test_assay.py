@@ -396,6 +396,19 @@ def test_broken_images_may_be_left_out_and_are_named(project, their_folder, caps
     assert load("mine")["examples"]["own_fit"]["broken"] == "leave_out"
 
 
+def test_a_broken_image_of_no_class_is_left_out_by_the_study_too(project, their_folder):
+    others = shutil.copytree(their_folder / "pictures/a", project / "others")
+    for path in others.iterdir():
+        Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
+    (others / "00.png").write_bytes(b"torn")
+
+    words = ["--ood", others, "--leave-out-broken", "--name", "mine"]
+    assert assay(their_folder / "any.pt2", their_folder / "pictures", *words) == 0
+
+    sets = load("mine")["examples"]
+    assert (sets["ood_1"]["broken"], sets["own_fit"]["broken"]) == ("leave_out", "refuse")
+
+
 def test_the_parts_of_images_without_the_broken_ones_are_counted(project, their_folder):
     levels = np.random.default_rng(0).random((200, 12, 12), np.float32)
     levels[60:, 0, 0] = np.where(np.arange(140) < 70, np.nan, 0)

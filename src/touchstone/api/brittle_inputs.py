@@ -13,10 +13,13 @@ from touchstone.api import gate, inputs
 from touchstone.api import progress as progress_line
 from touchstone.api.arguments import check_share, check_whole
 from touchstone.api.inputs import Images
+from touchstone.attacks.adversary.losses import loss_and_input_gradient
 from touchstone.attacks.margins.nearest_classes import nearest_classes
 from touchstone.contracts import Model
 from touchstone.evaluations.statistics.thresholds import catching_threshold
 from touchstone.numerics.tensors import RandomStreams, batches
+
+NAMED = 5  # rows in a message
 
 
 class BrittleInput(NamedTuple):
@@ -68,6 +71,7 @@ def brittle_inputs(
     0 0 0.015 0.06
     """
     check_share("eps", eps, "8 / 255")
+    eps = float(eps)  # of a fraction, or a number of numpy
     if not 0 < eps <= 1:
         raise ValueError(f"eps must be above 0 and at most 1, got {eps:g}: it is a share of the pixel range")
     check_whole(1, batch_size=batch_size)
@@ -83,6 +87,7 @@ def brittle_inputs(
                 predictions, leads = _decided(door.model, batch)
                 chosen = torch.ones_like(predictions, dtype=torch.bool) if threshold is None else leads <= threshold
                 if chosen.any():
+                    _check_gradient(door.model, batch[chosen], rows[chosen])
                     draws = RandomStreams(seed, "attack", rows[chosen])
                     margins, _ = nearest_classes(door.model, batch[chosen], predictions[chosen], draws)
                     near = margins <= eps
@@ -128,11 +133,12 @@ def brittle_threshold(
     0.18
     """
     check_share("caught", caught, "0.95")
+    caught = float(caught)
     if not 0 < caught <= 1:
         raise ValueError(f"caught must be above 0, at most 1, got {caught:g}")
     brittle = brittle_inputs(model, images, eps=eps, batch_size=batch_size, seed=seed, progress=progress)
     if not brittle:
-        raise ValueError(f"no input is brittle at eps {eps:g}, so there is no threshold")
+        raise ValueError(f"no input is brittle at eps {float(eps):g}, so there is no threshold")
     leads = np.array([one.logit_margin for one in brittle])
     return catching_threshold(leads, np.ones(len(leads), dtype=np.bool_), caught)
 
@@ -142,3 +148,16 @@ def _decided(model: Model, images: Tensor) -> tuple[Tensor, Tensor]:
     gate.check_finite_logits("the model", logits)
     top = logits.topk(2, dim=1)
     return top.indices[:, 0], top.values[:, 0] - top.values[:, 1]
+
+
+def _check_gradient(model: Model, images: Tensor, rows: Tensor) -> None:
+    """Raise ValueError with the rows of images at which a search cannot follow the gradient of the logits."""
+    _, gradient = loss_and_input_gradient(lambda points: model(points).sum(1), images)
+    found = rows[~gradient.flatten(1).isfinite().all(1)].tolist()
+    if found:
+        more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+        named = f"row{'s' * (len(found) > 1)} {', '.join(map(str, found[:NAMED]))}{more}"
+        raise ValueError(
+            f"the gradient in the images is NaN or infinite, at least in {named}: look at what the model divides by and"
+            " takes the root of there, such as the deviation of an image of one colour, or leave these images out"
+        )

@@ -23,10 +23,11 @@ from touchstone.api.model_guard import Guard, as_module, leaves_torch, moved
 from touchstone.api.torch_state import State
 from touchstone.contracts import Model
 from touchstone.messages import first_line
+from touchstone.numerics.precision import EPSILON, STEPS
 from touchstone.numerics.tensors import frozen
 
 REPEATS = 20  # calls after which a model that has always returned the same logits is taken as steady
-SAME = 0.01  # of the largest logit: rounding changes less, dropout more
+SAME = 0.01  # of the lead of the largest logit: rounding changes less, dropout more
 FAULTS = (
     *(ArithmeticError, AssertionError, AttributeError, ImportError, IndexError, KeyError, RuntimeError, TypeError),
     ValueError,
@@ -68,7 +69,8 @@ def _remedy(model: nn.Module, images: Tensor, advice: str) -> str:
     if own is not None and own.device != images.device:
         advice = f"the model is on {own.device} and the images on {images.device}: {moved(own.device)}"
     elif own is not None and own.dtype != images.dtype:
-        advice = f"the model has {own.dtype}: images.to({own.dtype}), or model.to({images.dtype})"
+        cast = "" if own.dtype.itemsize < 4 else f"images.to({own.dtype}), or "  # images of half precision are refused
+        advice = f"the model has {own.dtype}: {cast}model.to({images.dtype})"
     elif images.dim() == 4 and images.shape[3] in CHANNELS and images.shape[1] not in CHANNELS:
         advice = "images.permute(0, 3, 1, 2) puts the channels first"
     elif not advice and not images.is_contiguous():
@@ -143,14 +145,35 @@ def varies(model: Model, images: Tensor) -> bool:
 def check_steady(model: Model, images: Tensor) -> None:
     """Warn about a model that answers differently when it is called again, or with other images in the batch."""
     with torch.no_grad():
-        first, again, in_batch = model(images[:2]), model(images[:2]), model(images[:4])[:2]
+        first, again, alone = model(images[:4]), model(images[:4]), model(images[:1])
+    in_batch = torch.cat([alone, first[1:]])
     for logits, when in ((again, "when it is called again"), (in_batch, "when other images are in the batch")):
-        if bool((logits - first).abs().max() > SAME * first.abs().max()):
+        if differ(first, logits, SAME):
             warn(
                 f"the model answers differently {when}: call .eval() on the network in it. If it draws random numbers"
                 " on purpose, evaluate it with draws=20 or more; otherwise do not trust its robust accuracy"
             )
             return
+
+
+def differ(first: Tensor, second: Tensor, share: float) -> bool:
+    """Return whether two answers to the same images differ by more than rounding and by more than a share of the lead.
+
+    The lead is that of the largest logit over the second, in the row that is most certain. Unlike the size of the
+    logits, it grows neither with a masked class nor with an offset of all classes.
+
+    Args:
+        first: logits (N, K). In another shape, such as scores (N,), the lead is that of the highest over the lowest.
+        second: of the same shape.
+        share: of the lead.
+    """
+    if first.dim() == 2 and first.shape[1] > 1:
+        top = first.topk(2).values
+        lead = (top[:, 0] - top[:, 1]).max()
+    else:
+        lead = first.max() - first.min()
+    same = (second - first).abs() <= share * lead + STEPS * EPSILON * first.abs()
+    return not bool(same.all())
 
 
 def warn(text: str) -> None:

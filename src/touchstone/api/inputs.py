@@ -63,7 +63,7 @@ def as_images(name: str, value: Any, model: object) -> Any:
     Args:
         name: of the argument, for messages.
         value: tensor, array or loader.
-        model: the tensor goes to its device, and gets its dtype.
+        model: the tensor goes to its device, and gets its dtype, at least float32.
 
     Returns:
         What is of another type is returned as it is, for the rules to refuse.
@@ -133,9 +133,10 @@ def _tensor(name: str, array: NDArray[Any]) -> Tensor:
 
 
 def _placed(values: Tensor, model: object) -> Tensor:
-    """Return values on the device of a model; floats in its dtype, or in float32 if it has no parameters."""
+    """Return values on the device of a model; floats in its dtype if that is float32 or wider, otherwise in float32."""
     own = _parameter(model)
-    device, dtype = (values.device, torch.float32) if own is None else (own.device, own.dtype)
+    device = values.device if own is None else own.device
+    dtype = torch.float32 if own is None else torch.promote_types(own.dtype, torch.float32)
     return values.to(device, dtype if values.is_floating_point() else values.dtype)
 
 

@@ -18,6 +18,12 @@ from touchstone.evaluations.statistics import intervals
 from touchstone.evaluations.statistics.intervals import Interval
 from touchstone.numerics.tensors import batches
 
+UNSHARED = {  # settings of `evaluate` that two models cannot share: their defaults, and why
+    "evidence": (None, "both models would write the same file"),
+    "backward": (None, "each model would need a stand-in of its own"),
+    "draws": (1, "fresh draws would count as differences between the models"),
+}
+
 
 @dataclass(frozen=True)
 class PairResult:
@@ -55,10 +61,14 @@ class PairResult:
 
     def __repr__(self) -> str:
         low, high = self.difference.low, self.difference.high
-        return (
-            f"PairResult(robust accuracy {shown(self.robust[0])} and {shown(self.robust[1])}, difference"
-            f" {self.difference.value:+.3f} [{low:+.3f}, {high:+.3f}], {len(self.first.attacked)} images)"
-        )
+        doubts = [
+            f"do not trust the {name}: {'; '.join(result.failed_checks)}"
+            for name, result, rate in zip(("first", "second"), (self.first, self.second), self.robust, strict=True)
+            if result.failed_checks and rate.value > 0  # no attack can lower an accuracy of 0
+        ]
+        difference = f"difference {self.difference.value:+.3f} [{low:+.3f}, {high:+.3f}]"
+        accuracies = f"robust accuracy {shown(self.robust[0])} and {shown(self.robust[1])}"
+        return f"PairResult({', '.join([accuracies, difference, f'{len(self.first.attacked)} images', *doubts])})"
 
 
 def evaluate_pair(
@@ -75,11 +85,11 @@ def evaluate_pair(
         images: (N, C, H, W) in [0, 1]; a tensor, an array, or a loader of batches (images, labels).
         labels: (N,), int64; omitted with a loader.
         batch_size: images per forward pass.
-        settings: of `evaluate`, the same for both: eps, steps, restarts, queries, seed.
+        settings: of `evaluate`, the same for both: eps, steps, restarts, queries, attacks, seed, progress.
 
     Raises:
         TypeError: As for `evaluate`.
-        ValueError: As for `evaluate`.
+        ValueError: As for `evaluate`, or if `evidence`, `backward` or `draws` is given.
 
     Examples:
         >>> import torch
@@ -92,6 +102,9 @@ def evaluate_pair(
 
     References:
     """
+    for name, (default, reason) in UNSHARED.items():
+        if settings.get(name, default) != default:
+            raise ValueError(f"{name}: {reason}: call evaluate with it for each model, or omit it")
     pixels, classes = inputs.pair("images", images, labels, first)
     one, two = (evaluate(model, pixels, classes, batch_size=batch_size, **settings) for model in (first, second))
     rows: list[tuple[Tensor, Tensor, Tensor]] = []

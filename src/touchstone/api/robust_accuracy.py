@@ -97,6 +97,7 @@ def evaluate(
         (1.0, 0.8)
     """
     check_share("eps", eps, "8 / 255")
+    eps = float(eps)  # of a fraction, or a number of numpy
     if not 0 < eps < LARGE_EPS:
         raise ValueError(f"eps must be above 0 and below {LARGE_EPS}, got {eps:g}: it is a share of the pixel range")
     further = foreign_attacks.checked(attacks, eps)
@@ -158,7 +159,7 @@ def evaluate(
                 {name: float(values.double().mean()) for name, values in rows_hit.items()},
                 noise=0.0 if draws == 1 else 3 * math.sqrt(0.5 / len(door.images)),
             ),
-            eps=float(eps),
+            eps=eps,
         )
         if evidence is not None:
             evaluation_evidence.write(

@@ -138,6 +138,8 @@ def _opened(model: str, arguments: Arguments, images: Images) -> Any:
         model, architecture=arguments.architecture, key=arguments.key, trust_code=arguments.trust_code
     )
     network: nn.Module = opened.network if opened.network is not None else opened.program((channels, height, width))
+    if opened.published is not None:  # RobustBench's networks normalise inside: the flags are for the other model
+        return network.eval()
     return with_normalisation(network, *arguments.normalisation(channels)).eval()
 
 

@@ -72,6 +72,7 @@ class OODFacts:
     place: str
     digest: str
     count: int
+    broken: bool = False  # some cannot be read, and are left out
 
 
 @dataclass(frozen=True)

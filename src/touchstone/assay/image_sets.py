@@ -91,8 +91,10 @@ def labelled_images(arguments: Arguments, most: int = PROBED) -> LabelledImages:
     )
 
 
-def ood_sets(arguments: Arguments, labelled: LabelledImages) -> list[tuple[Path, int, tuple[str, ...]]]:
-    """Return the place of each set of --ood, its number of images, and remarks on what was skipped or changed.
+def ood_sets(arguments: Arguments, labelled: LabelledImages) -> list[tuple[Path, int, bool, tuple[str, ...]]]:
+    """Return the place of each set of --ood, its number of images, whether some are broken, and remarks.
+
+    The remarks are on what was skipped, left out or changed.
 
     ValueError if its images have another shape than those of --data, or are among them.
     """
@@ -109,7 +111,7 @@ def ood_sets(arguments: Arguments, labelled: LabelledImages) -> list[tuple[Path,
                 f"--ood {typed}: {shared} of its {len(images)} images are in --data {arguments.data} too. Images of the"
                 " model's classes are not out-of-distribution: give a folder of other images, or omit --ood"
             )
-        sets.append((place, len(stored), _remarks(place, stored, broken, changed)))
+        sets.append((place, len(stored), bool(broken), _remarks(place, stored, broken, changed)))
     return sets
 
 

@@ -45,7 +45,7 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
     shape = channels, height, width
     mean, std = arguments.normalisation(channels)
     ood = image_sets.ood_sets(arguments, labelled)
-    ood_remarks = tuple(remark for _, _, remarks in ood for remark in remarks)
+    ood_remarks = tuple(remark for *_, remarks in ood for remark in remarks)
     backward = None
     if arguments.backward is not None:
         backward = user_models.open_model(arguments.backward, trust_code=arguments.trust_code)
@@ -76,7 +76,9 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
             counts=labelled.counts,
             remarks=(*labelled.remarks, *ood_remarks),
         ),
-        ood=tuple(OODFacts(str(folder.resolve()), raw_digest(folder), count) for folder, count, _ in ood),
+        ood=tuple(
+            OODFacts(str(folder.resolve()), raw_digest(folder), count, broken) for folder, count, broken, _ in ood
+        ),
         eps=arguments.eps,
         eps_written=arguments.eps_written,
         effort=arguments.effort,

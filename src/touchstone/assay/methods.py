@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from touchstone import registry
-from touchstone.assay.facts import Facts
+from touchstone.assay.facts import Facts, OODFacts
 
 ENDING_EPS = 0.5  # an attack that does not fool every image at this eps is broken
 
@@ -137,7 +137,7 @@ def ood_sets(facts: Facts) -> dict[str, Any]:
     Generated are noise, and test images with their structure destroyed.
     """
     if facts.ood:
-        return {f"ood_{number}": _user_set(facts, number, ood.count) for number, ood in enumerate(facts.ood, 1)}
+        return {f"ood_{number}": _user_set(facts, number, ood) for number, ood in enumerate(facts.ood, 1)}
     channels, height, width = facts.model.input_shape
     sets: dict[str, Any] = {"scrambled": {"use": "phase_scrambled", "of": "own_test"}}
     if patch := next((p for p in (7, 8, 4, 5, 6, 16, 2, 3) if height % p == width % p == 0 and height > p), None):
@@ -148,9 +148,10 @@ def ood_sets(facts: Facts) -> dict[str, Any]:
     return sets
 
 
-def _user_set(facts: Facts, number: int, count: int) -> dict[str, Any]:
+def _user_set(facts: Facts, number: int, ood: OODFacts) -> dict[str, Any]:
     """Return one set of the user's, shaped as the labelled images and not larger than their test part."""
-    shaping = {key: value for key, value in facts.images.settings.items() if key != "classes"}
+    shaping = {key: value for key, value in facts.images.settings.items() if key not in ("classes", "broken")}
     most = facts.images.counts["test"]
     entry = {"use": "own_images", "source": f"{facts.name}_ood_{number}", "labelled": False} | shaping
-    return entry | ({"limit": most} if count > most else {})
+    entry |= {"broken": "leave_out"} if ood.broken else {}
+    return entry | ({"limit": most} if ood.count > most else {})

@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from touchstone.api import gate
 from touchstone.assay.networks_from_weights import gpu_advice
 from touchstone.assay.user_models import UserModel
 from touchstone.messages import first_line
 from touchstone.models.networks.programs import FAULTS, read_program
 from touchstone.provenance import whole_files
 
-TOLERANCE = 1e-3  # of the largest logit: between a network and its exported program
+TOLERANCE = 1e-3  # of the lead of the largest logit: between a network and its exported program
 
 
 def put_into_file(model: UserModel, shape: tuple[int, int, int], target: Path) -> UserModel:
@@ -60,7 +61,7 @@ def check_same(network: nn.Module, program: nn.Module, images: Tensor) -> None:
             raise _for_a_fixed_number(len(images)) from error
     if exported.shape != own.shape:
         raise _for_a_fixed_number(len(images))
-    if torch.equal(own, again) and not torch.allclose(own, exported, atol=TOLERANCE * float(own.abs().max())):
+    if torch.equal(own, again) and gate.differ(own, exported, TOLERANCE):
         raise ValueError(
             "the program that torch exports from the network returns other logits than the network: its code branches on"
             " the images, and only one branch is exported. Choose with torch.where instead"

@@ -7,10 +7,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from touchstone.api import gate
+
+SAME = 1e-3  # of the lead of the largest logit: rounding changes less
+
 
 def check_steady(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> None:
     """Raise ValueError for a model whose logits depend on chance or on the other images of a batch."""
-    scale = float(logits.abs().max())
     with torch.no_grad():
         single = torch.cat([model(row[None]) for row in images])
     if varies(model, images, logits):
@@ -18,7 +21,7 @@ def check_steady(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tens
             "the model returns other logits each time: dropout or other noise is on, as in training. Call model.eval()"
             " before it is saved or exported. If it is a defence that draws random numbers: --draws 20"
         )
-    if float((single - logits).abs().max()) > 1e-3 * scale:
+    if gate.differ(logits, single, SAME):
         raise ValueError(
             "the model's logits for an image depend on the other images of the batch: it is in train mode, with batch"
             " statistics. Call model.eval() before it is saved or exported"
@@ -28,5 +31,4 @@ def check_steady(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tens
 def varies(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> bool:
     """Return whether a second call returns other logits."""
     with torch.no_grad():
-        change = float((model(images) - logits).abs().max())
-    return change > 1e-3 * float(logits.abs().max())
+        return gate.differ(logits, model(images), SAME)

@@ -72,3 +72,24 @@ def test_a_model_that_returns_nan_is_refused(model, call):
         ValueError, match=f"the model returns NaN or infinity for {(IMAGES[:, 0, 0, 0] > 0.5).sum()} of 40 images"
     ):
         call(partly, IMAGES)
+
+
+@pytest.mark.parametrize("call", [brittle_inputs, brittle_threshold])
+@pytest.mark.parametrize(("flat", "words"), [
+    ([17], "row 17"),
+    ([3, 5, 20], "rows 3, 5"),  # of the first batch
+    (list(range(16, 24)), "rows 16, 17, 18, 19, 20 and 3 more"),
+])  # fmt: skip
+def test_images_whose_gradient_is_nan_are_named_and_not_taken_as_robust(model, call, flat, words):
+    images = IMAGES.clone()
+    images[flat] = 0.5
+
+    def standardising(images):
+        centred = images - images.mean((1, 2, 3), keepdim=True)
+        return model.eval()(centred / (centred.var((1, 2, 3), keepdim=True).sqrt() + 1e-6))
+
+    with pytest.raises(
+        ValueError, match=f"the gradient in the images is NaN or infinite, at least in {words}: look at"
+    ):
+        call(standardising, images, eps=0.3, batch_size=8)
+    assert brittle_inputs(standardising, IMAGES, eps=0.3, batch_size=8)

@@ -1,6 +1,7 @@
 """Every public function that takes models, images, labels or scores, given every wrong input and every right form of them."""
 
 import warnings
+from fractions import Fraction
 from functools import cache, partial
 
 import numpy as np
@@ -348,6 +349,18 @@ def test_images_that_a_model_does_not_take_are_refused_with_a_remedy(door, model
         door(model, images, LABELS)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("images", [IMAGES, IMAGES.numpy(), IMAGES.double()], ids=["tensor", "array", "double"])
+@pytest.mark.parametrize("door", [evaluate, brittle_inputs, scores, attack])
+def test_images_for_a_network_of_half_precision_are_refused_with_what_works(door, images, dtype):
+    model = Network().to(dtype).eval()
+    wide = torch.float64 if getattr(images, "dtype", None) == torch.float64 else torch.float32
+
+    with pytest.raises(ValueError, match=rf"the model does not take .*The model has {dtype}: model.to\({wide}\)$"):
+        door(model, images, LABELS)
+    door(model.to(wide), images, LABELS)
+
+
 def test_a_model_on_another_device_is_refused():
     with pytest.raises(
         ValueError, match=r"the model is on meta|The model is on meta and the images on cpu: move images"
@@ -389,6 +402,19 @@ def test_numbers_of_images_and_draws_are_whole_and_positive(name, number):
 def test_an_eps_that_is_no_number_is_refused(call, eps):
     with pytest.raises(TypeError, match=r"eps: expected a number such as 8 / 255, got"):
         call(MODEL, IMAGES, eps=eps)
+
+
+@pytest.mark.parametrize("make", [np.float32, np.array, torch.tensor, Fraction])
+def test_an_eps_of_any_kind_of_number_gives_what_a_float_gives(make, tmp_path):
+    def found(eps):
+        settings = {"steps": 2, "restarts": 1, "queries": 4, "attacks": ["pgd"], "evidence": tmp_path / "evidence.npz"}
+        result = touchstone.evaluate(MODEL, IMAGES, LABELS, eps=eps, **settings)
+        caught = touchstone.brittle_threshold(MODEL, IMAGES, eps=3 * eps, caught=eps)
+        return result.as_dict(), touchstone.brittle_inputs(MODEL, IMAGES, eps=eps), caught
+
+    assert found(make(0.25)) == found(0.25)
+    with pytest.raises(ValueError, match=r"no input is brittle at eps 0[.]00390625, so"):
+        touchstone.brittle_threshold(Network(lambda logits: 0 * logits + LABELS[:3]).eval(), IMAGES, eps=make(1 / 256))
 
 
 GOOD = torch.arange(6.0)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from touchstone.api import gate
 from touchstone.api.brittle_inputs import brittle_inputs, brittle_threshold
 from touchstone.api.detector_scores import detector_scores
 from touchstone.api.robust_accuracy import evaluate
@@ -84,6 +85,53 @@ def test_a_function_around_a_network_in_train_mode_is_told_apart(call, layer, wo
 
     with pytest.warns(UserWarning, match=f"{words}.*call .eval"):
         call(lambda images: model(images))
+
+
+OFFSETS = {
+    "two logits": (0, 0), "a low class": (0, -9), "a masked class": (0, -1e4), "a class at -1e9": (0, -1e9),
+    "log-densities": (-1500, 0),
+}  # fmt: skip
+
+
+def with_offset(change, offset):
+    """A model of three classes: what `change` makes of two logits, behind an offset, and a third class far below."""
+    common, third = OFFSETS[offset]
+
+    def model(images):
+        logits = change(MODEL(images)[:, :2])
+        return torch.cat([logits, logits.amin(1, keepdim=True) - 1 + third], 1) + common
+
+    return model
+
+
+@pytest.mark.parametrize("count", [2, 3, 12])
+@pytest.mark.parametrize("offset", OFFSETS)
+@pytest.mark.parametrize(("change", "when"), [
+    (lambda logits: logits + 1.5 * torch.randn_like(logits), "when it is called again"),
+    (lambda logits: logits - logits.mean(0), "when other images are in the batch"),
+])  # fmt: skip
+def test_an_unsteady_model_is_told_whatever_the_offset_of_its_logits_and_the_number_of_images(
+    change, when, offset, count
+):
+    with pytest.warns(UserWarning, match=f"the model answers differently {when}"):
+        gate.check_steady(with_offset(change, offset), IMAGES[:count])
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_the_rounding_of_a_batch_of_another_size_is_not_told(offset):
+    model = with_offset(lambda logits: 1e-3 * logits, offset)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gate.check_steady(lambda images: model(images) * (1 + 2**-21 * (len(images) == 1)), IMAGES)
+
+
+def test_scores_that_vary_are_told_whatever_their_offset():
+    with pytest.warns(UserWarning, match="the model answers differently when it is called again"):
+        gate.check_steady(lambda images: torch.randn(len(images)) - 1500, IMAGES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gate.check_steady(lambda images: images.flatten(1).sum(1) - 1500, IMAGES)
 
 
 @pytest.mark.parametrize("call", CALLS)

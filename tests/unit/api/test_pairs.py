@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from touchstone.api.pairs import evaluate_pair, paired_difference
+from touchstone.api.evaluation_result import EvaluationResult
+from touchstone.api.pairs import PairResult, evaluate_pair, paired_difference
+from touchstone.evaluations.statistics.intervals import binomial
 
 IMAGES = torch.linspace(0.005, 0.995, 100).view(100, 1, 1, 1)
 LABELS = torch.arange(100) // 50
@@ -37,6 +39,53 @@ def test_a_model_that_hides_its_gradient_falls_to_the_images_made_on_the_other()
         json.loads(json.dumps(found.as_dict()))["first"]["on_images_of_the_other"]["value"]
         == found.transferred[0].value
     )
+
+
+def test_a_difference_that_failed_checks_do_not_support_is_printed_with_them():
+    hidden = at(0.5, lambda images: (images * 50).round() / 50 + 0 * images)
+
+    found = evaluate_pair(hidden, at(0.5), IMAGES, LABELS, **FEW | {"queries": 0})
+
+    assert found.first.failed_checks and not found.second.failed_checks and found.robust[0].value > 0
+    assert repr(found).endswith(f", 100 images, do not trust the first: {'; '.join(found.first.failed_checks)})")
+
+
+@pytest.mark.parametrize("hits", [0, 5])
+def test_a_model_that_nothing_is_left_of_needs_no_checks(hits):
+    first, second = (
+        EvaluationResult(binomial(9, 10), binomial(6, 10), IMAGES[:10], checks, 0.1)
+        for checks in ((), ("Square finds 3 % more",))
+    )
+    rates = (binomial(6, 10), binomial(hits, 10))
+
+    text = repr(PairResult(first, second, rates, rates, binomial(1, 10), binomial(1, 10)))
+
+    assert ("do not trust the second: Square finds 3 % more" in text) == ("trust" in text) == (hits > 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"evidence": "both.npz"}, "evidence: .* the same file: call evaluate with it for each model"),
+        ({"backward": at(0.5)}, "backward: .* stand-in of its own: call evaluate"),
+        ({"draws": 20}, "draws: fresh draws .*: call evaluate"),
+    ],
+)
+def test_settings_that_two_models_cannot_share_are_refused_before_anything_runs(settings, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def never(images):
+        pytest.fail("the model was called")
+
+    with pytest.raises(ValueError, match=words):
+        evaluate_pair(never, never, IMAGES, LABELS, **FEW, **settings)
+    assert not list(tmp_path.iterdir())
+
+
+def test_settings_at_their_defaults_are_those_of_evaluate():
+    found = evaluate_pair(at(0.5), at(0.3), IMAGES, LABELS, **FEW, evidence=None, backward=None, draws=1)
+
+    assert found.robust[0].value > found.robust[1].value
 
 
 def test_equal_models_differ_by_nothing():

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from touchstone.__main__ import main
+from touchstone.assay import model_zoo
 
 DEFENCE = """
 import torch
@@ -57,6 +59,9 @@ def watched(images):
 
 def moving(images):
     raise RuntimeError("Found no NVIDIA driver on your system. Please check that you have one")
+
+def network():
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1, 2))
 
 def never(images):
     return torch.stack([-1 - lead(images), lead(images) - 1, 3 + 0 * lead(images)], 1)
@@ -137,6 +142,20 @@ def test_two_models_are_compared_image_by_image(capsys):
     assert found()["difference"]["value"] == pytest.approx(0.1, abs=0.05)
     assert found()["difference"]["low"] < found()["difference"]["value"] < found()["difference"]["high"]
     assert "robust difference, paired: +" in capsys.readouterr().out
+
+
+def test_the_normalisation_of_the_first_model_is_not_put_before_a_network_of_robustbench(monkeypatch):
+    first, second = (nn.Sequential(nn.Flatten(), nn.Linear(1, 2)) for _ in range(2))
+    for model, shift in ((first, 0.0), (second, 0.5)):  # the second takes pixels, and the first those less 0.5
+        model[1].weight.data, model[1].bias.data = torch.tensor([[-1.0], [1.0]]), torch.tensor([shift, -shift])
+    torch.save(first.state_dict(), "first.pt")
+    monkeypatch.setattr(model_zoo, "network", lambda name: second)
+
+    words = ["--architecture", "own_defence:network", "--mean", "0.5", "--against", "robustbench:Carmon2019Unlabeled"]
+    assert assay("first.pt", *words) == 0
+
+    assert found()["clean_accuracy"]["value"] == found()["clean_accuracy_against"]["value"] == 1
+    assert found()["difference"]["value"] == 0
 
 
 @pytest.mark.parametrize("against", [[], ["--against", "own_defence:classify"]])

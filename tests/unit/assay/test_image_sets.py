@@ -47,12 +47,25 @@ def test_sets_of_no_class_have_remarks_of_their_own(typed, tmp_path):
     (tmp_path / "other/notes.txt").touch()
     taken = typed("--ood", tmp_path / "other")
 
-    ((_, count, remarks),) = image_sets.ood_sets(taken, image_sets.labelled_images(taken))
+    ((_, count, broken, remarks),) = image_sets.ood_sets(taken, image_sets.labelled_images(taken))
 
-    assert (count, remarks) == (
+    assert (count, broken, remarks) == (
         60,
+        False,
         ("skipped in other: 1 file that PIL here does not open as pictures (1 .txt)",),
     )
+
+
+def test_a_broken_picture_in_a_set_of_no_class_is_known_although_the_labelled_ones_are_whole(typed, tmp_path):
+    write(tmp_path / "other", shift=1)
+    (tmp_path / "other/a/0.png").write_bytes(b"torn")
+    taken = typed("--ood", tmp_path / "other", "--leave-out-broken")
+
+    labelled = image_sets.labelled_images(taken)
+    ((_, count, broken, (remark,)),) = image_sets.ood_sets(taken, labelled)
+
+    assert "broken" not in labelled.settings and (count, broken) == (60, True)
+    assert remark.startswith("left out of other: 1 broken image: a/0.png (")
 
 
 def test_a_class_of_broken_pictures_keeps_its_number(typed, tmp_path):

@@ -69,6 +69,20 @@ def test_a_set_without_classes_is_read_like_the_images_and_not_larger_than_the_t
     assert sections["sources"]["mine_ood_2"] == {"use": "own_files", "location": "/m/many", "sha256": "sha256:n"}
 
 
+def test_broken_pictures_are_left_out_of_each_set_that_has_any():
+    torn, whole = OODFacts("/m/torn", "sha256:t", 50, broken=True), OODFacts("/m/whole", "sha256:w", 50)
+
+    _, some = written(ood=(torn, whole))
+    _, labelled = written(ood=(whole,), images=replace(IMAGES, settings=IMAGES.settings | {"broken": "leave_out"}))
+
+    assert some["sets"]["ood_1"]["broken"] == labelled["sets"]["own_test"]["broken"] == "leave_out"
+    assert not [
+        sets
+        for sets in (some["sets"]["ood_2"], some["sets"]["own_test"], labelled["sets"]["ood_1"])
+        if "broken" in sets
+    ]
+
+
 def test_the_work_is_that_of_every_attack_on_every_image():
     quick, rows = study.methods.EFFORTS["quick"], 100
     guards = 4  # msp, pixel_mahalanobis, mahalanobis, gradient_network; each costs three passes with gradient norms
