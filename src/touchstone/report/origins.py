@@ -178,7 +178,7 @@ def remarks(
 ) -> dict[str, Any]:
     """Return what the page's script shows besides rows: how claims' numbers came about, and failed checks."""
     return {
-        "how": {part.number.line: part.number.title.split("; a check")[0] for line in claims for part in line.numbers},
+        "how": {part.number.line: part.how for line in claims for part in line.numbers},
         "doubts": {number.line: number.doubt for number in numbers if number.doubt},
         "checks": doubts.evaluation,
         "maker": maker and {"code": maker["code"], "files": JUDGES},

@@ -193,9 +193,7 @@ def test_a_number_of_a_claim_says_how_it_came_about_and_that_an_attack_behind_it
 
     ((line,), _) = page_lines(made, found, claim_rows(found, 20), Doubts([*seeds, *checks]))
 
-    assert line.numbers[0].number.title.startswith(
-        "mean of 2 seeds; its 95 % interval in brackets; n = 500; a check of an attack"
-    )
+    assert line.numbers[0].how == "mean of 2 seeds; its 95 % interval in brackets; n = 500"
     assert (
         line.numbers[0].number.doubt
         == "leaves more than random noise does, by +1.5 points (asked ≤ 0.5 points, n = 500)"
@@ -225,7 +223,7 @@ def test_the_brackets_of_a_number_that_is_no_estimate_are_not_called_an_interval
 
     ((line, _), _) = page_lines(made, judged, claim_rows(judged, 20))
 
-    assert line.numbers[0].number.title == "mean of 3 seeds; least and greatest seed in brackets; n = 500"
+    assert line.numbers[0].how == "mean of 3 seeds; least and greatest seed in brackets; n = 500"
 
 
 def test_no_rounding_moves_an_end_over_the_bound_beside_it():
