@@ -86,7 +86,7 @@ def page(
     rows = rows_behind(lines, content.rows)
     named = [file for row in rows for file in row.files]
     files = with_origins([*content.tables, *named, *(file for each in pictures for file in each.sources)], provenance)
-    data = compact(rows, files) | remarks(numbers, claims, content.doubts, maker)
+    data = compact(rows, files) | remarks(numbers, claims, maker)
     about = settings.get("study", {})
     names = who_is_who(settings, components)
     chapters = systems(content.papers, content.chapters, content.pictures, claims)
@@ -113,7 +113,6 @@ def page(
             overview=content.overview,
             figures={picture.name: " ".join(filter(None, (picture.title, picture.caption))) for picture in pictures},
             files_count=len(files),
-            places={file: place for place, file in enumerate(files)},
             names=names,
             cards={
                 entry.name: f"{entry.use}: {entry.about or entry.settings}" for each in names.values() for entry in each

@@ -135,7 +135,7 @@ def _grids(verdicts: list[Verdict], evaluations: Collection[str]) -> dict[str, D
         if verdict.variants and rows:
             grids[variant_grid.NAME.format(verdict.claim.id.lower().replace("-", "_"))] = {
                 "draw": partial(variant_grid.variant_grid, verdict),
-                "caption": variant_grid.caption(verdict),
+                "caption": variant_grid.CAPTION,
                 "evaluation": rows[0].evaluation,
                 "files": list(dict.fromkeys(table_of(row.evaluation) for row in rows)),
                 "component": "report/variant_grid",

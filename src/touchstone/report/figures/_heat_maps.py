@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib
@@ -118,7 +117,7 @@ def draw(
     for top, row in enumerate(rows):
         for left, column in enumerate(columns):
             share = values.get((row, column))
-            if share is None or math.isnan(share.value):
+            if share is None:
                 continue
             # Not to the very ends of the colours, on which any text is hard to read.
             red, green, blue, _ = colours(0.08 + 0.84 * share.value)

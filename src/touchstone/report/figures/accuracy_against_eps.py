@@ -64,9 +64,7 @@ def accuracy_against_eps(
         axes.set(ylim=(-0.02, 1.02))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         if len(shown) <= CROWD:
-            label_ends(
-                axes, {entry: (max(curve), curve[max(curve)].value) for entry, curve in lines.items()}, shown, 0.065
-            )
+            label_ends(axes, {entry: (max(curve), curve[max(curve)].value) for entry, curve in lines.items()}, shown)
     if len(shown) > CROWD:  # too many lines for names beside them
         legend_below(figure, panels, ncols=5, handlelength=3)
     drawing.headline(figure, _takeaway(curves, about, training_eps))

@@ -49,7 +49,7 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
     order = sorted(whole, key=lambda entry: whole[entry]["robust"].value)
     for entry in order:
         rows, look = whole[entry], palette.line(entry, whole)
-        across, up = (error_bars([rows[name]]) for name in ("robust", "tau"))
+        across, up = (error_bars(rows[name]) for name in ("robust", "tau"))
         drawn = axes.errorbar(
             rows["robust"].value, rows["tau"].value, xerr=across, yerr=up, color=look["color"],
             marker=look["marker"], linestyle="none", markersize=6, capsize=2, elinewidth=0.7, alpha=0.85,

@@ -80,8 +80,9 @@ def arguments(**more):
     }  # fmt: skip
     provenance = {
         name: {
-            "digest": "sha256:aabbccddee" + 54 * "0", "sidecar": "sha256:bb", "step": "score", "settings": '{"use": "<x>"}', "code": "sha256:cc",
-            "command": f"snakemake --force {name}", "inputs": ["detectors/cnn.0"], "code_files": ["a.py"],
+            "digest": "sha256:aabbccddee" + 54 * "0", "step": "score", "settings": '{"use": "<x>"}',
+            "code": "sha256:cc", "code_files": ["a.py"], "inputs": ["detectors/cnn.0"],
+            "command": f"snakemake --force {name}",
         }
         for name in (FILE, "metrics/main")
     }  # fmt: skip
