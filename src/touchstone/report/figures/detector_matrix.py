@@ -39,18 +39,17 @@ def detector_matrix(
     """
     entry = classifier or next((cell.entry for cell in detectors), "")
     shown = _shown(metrics, entry)
-    values = {place: _heat_maps.interval_of(row) for place, row in shown.items()}
     small = _heat_maps.what_ends_are(shown.values())
-    sets = list(dict.fromkeys(name for _, name in values))
+    sets = list(dict.fromkeys(name for _, name in shown))
     names = {cell.detector: cell.noun.supervised for cell in detectors if cell.entry == entry}
-    names = {name: supervised for name, supervised in names.items() if any(row == name for row, _ in values)}
+    names = {name: supervised for name, supervised in names.items() if any(row == name for row, _ in shown)}
     if not names or not sets:
         raise ValueError(f"no AUROC of a detector on {entry}, so there is no matrix to draw")
 
     by = MEAN if MEAN in sets else sets[0]
 
     def rank(name: str) -> float:
-        return values[name, by].value if (name, by) in values else -1.0
+        return shown[name, by].value if (name, by) in shown else -1.0
 
     kinds = {
         "trained on anomalies (supervised)": [name for name, supervised in names.items() if supervised],
@@ -63,7 +62,7 @@ def detector_matrix(
     for axes, (title, rows) in zip(panels, tables.items(), strict=True):
         words = ("detector", f"anomalous set; rows are in the order of {_set(by)}; 0.5 is chance")
         title = f"AUROC on {called(entry)}, {title}"
-        _heat_maps.draw(axes, values, rows, sets, title=title, small=small, words=words, names=shown_as, sources=shown)
+        _heat_maps.draw(axes, shown, rows, sets, title=title, small=small, words=words, names=shown_as)
     best = {title: (_detector(rows[0], trivial), rank(rows[0])) for title, rows in tables.items()}
     drawing.headline(figure, f"{_where(by)}, " + " and ".join(_sentence(*one, kind) for kind, one in best.items()))
     about = "; ".join(
