@@ -116,7 +116,7 @@ class ClaimLine(NamedTuple):
 
 
 def page_lines(
-    book: Book, verdicts: Iterable[Verdict], rows: Iterable[MetricRow], doubts: Doubts | None = None
+    book: Book, verdicts: Iterable[Verdict], rows: Iterable[MetricRow], doubts: Doubts
 ) -> tuple[list[ClaimLine], list[ClaimLine]]:
     """Return the criteria that were measured, and those that were not run, as the page shows them.
 
@@ -126,7 +126,7 @@ def page_lines(
         rows: those of `claim_rows`, in their order.
         doubts: the checks that attacks failed; numbers computed from those attacks are marked.
     """
-    doubts, verdicts = doubts or Doubts(()), list(verdicts)
+    verdicts = list(verdicts)
     numbers, waiting = Numbers(()), iter(rows)
     judged: list[ClaimLine] = []
     others: list[ClaimLine] = []

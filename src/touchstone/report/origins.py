@@ -171,10 +171,10 @@ def _differences(places: list[int]) -> list[int]:
     return [place - before for place, before in zip(places, [0, *places], strict=False)]
 
 
-def remarks(numbers: Iterable[Number], claims: Iterable[ClaimLine], maker: Maker | None) -> dict[str, Any]:
+def remarks(numbers: Iterable[Number], claims: Iterable[ClaimLine], maker: Maker) -> dict[str, Any]:
     """Return what the page's script shows besides rows: how claims' numbers came about, and failed checks."""
     return {
         "how": {part.number.line: part.how for line in claims for part in line.numbers},
         "doubts": {number.line: number.doubt for number in numbers if number.doubt},
-        "maker": maker and {"code": maker["code"], "files": JUDGES},
+        "maker": {"code": maker["code"], "files": JUDGES},
     }

@@ -65,12 +65,7 @@ class Content:
         return shown
 
 
-def page(
-    content: Content,
-    provenance: Mapping[str, Source],
-    components: Mapping[str, str] | None = None,
-    maker: Maker | None = None,
-) -> str:
+def page(content: Content, provenance: Mapping[str, Source], components: Mapping[str, str], maker: Maker) -> str:
     """Return the page as HTML, the same for the same arguments: it names no clock and no host.
 
     Args:

@@ -42,8 +42,8 @@ def report(
     claims: StudyClaims,
     figures: dict[str, Drawing],
     provenance: dict[str, Source],
-    components: Mapping[str, str] | None = None,
-    maker: Maker | None = None,
+    components: Mapping[str, str],
+    maker: Maker,
 ) -> dict[str, bytes]:
     """Return the files of the report, the same bytes for the same arguments.
 
