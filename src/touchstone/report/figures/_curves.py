@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -17,11 +17,20 @@ MARK, NAME = 16, 22  # points of type from the end of a curve to the mark beside
 GAP = 0.065  # the least distance between two names, as a share of the axis
 
 Curve = dict[float, MetricRow]  # eps -> the row of the number there
+Pair = tuple[str, str]
 
 
 def means_first(rows: Iterable[MetricRow]) -> list[MetricRow]:
     """Return the rows with means over seeds before single seeds, otherwise in their order."""
     return sorted(rows, key=lambda row: row.seed is not None)
+
+
+def overall(rows: Iterable[MetricRow], about: Callable[[MetricRow], Pair]) -> dict[Pair, MetricRow]:
+    """Return one row for each pair of words that rows are about: the mean over seeds, or the first if there is none."""
+    found: dict[Pair, MetricRow] = {}
+    for row in means_first(rows):
+        found.setdefault(about(row), row)
+    return found
 
 
 def draw(axes: Axes, curve: Curve, label: str, look: dict[str, Any], alpha: float) -> None:

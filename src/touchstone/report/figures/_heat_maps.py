@@ -12,7 +12,6 @@ from matplotlib.patches import Rectangle
 from touchstone.evaluations.statistics.wording import RANGE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks
-from touchstone.report.figures._curves import means_first
 
 # Safe for the colour-blind; light in the middle, where a number means chance.
 COLOURS = "PuOr"
@@ -23,15 +22,6 @@ CROWD = 12  # the most columns whose cells are wider than an interval
 HEIGHT = 0.29  # inches of a cell: both lines and some air
 ENDS = {False: "95 % interval", True: "range over seeds"}  # by whether the method of a row is RANGE
 Places = tuple[str, str]  # row, column
-
-
-def overall(rows: Iterable[MetricRow], metric: str) -> dict[Places, MetricRow]:
-    """Return {(entry, examples): row} of a metric: the mean over seeds, or the only row there is."""
-    shown: dict[Places, MetricRow] = {}
-    for row in means_first(rows):
-        if row.measured == metric:
-            shown.setdefault((row.entry, row.examples), row)
-    return shown
 
 
 def what_ends_are(rows: Iterable[MetricRow]) -> str:

@@ -10,6 +10,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.report.figures import _heat_maps
+from touchstone.report.figures._curves import overall
 from touchstone.report.figures._words import auroc_words
 from touchstone.report.names import called, label_of
 
@@ -91,9 +92,12 @@ def _sentence(detector: str, value: float, kind: str) -> str:
 
 def _shown(metrics: list[MetricRow], entry: str) -> dict[tuple[str, str], MetricRow]:
     """Return {(detector, set as it is shown): the row of its AUROC}."""
-    successes = _heat_maps.overall(metrics, "auroc_successes")
+    every, successes = (
+        overall((row for row in metrics if row.measured == metric), lambda row: (row.entry, row.examples))
+        for metric in ("auroc", "auroc_successes")
+    )
     shown: dict[tuple[str, str], MetricRow] = {}
-    for place, row in _heat_maps.overall(metrics, "auroc").items():
+    for place, row in every.items():
         if row.classifier == entry:
             name = place_of(row).last + (SUCCEEDED if place in successes else "")
             shown[row.detector, name] = successes.get(place, row)
