@@ -14,7 +14,6 @@ from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import Verdict
 from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.metric_tables import Metrics, encode, left_out
-from touchstone.records.nouns import ContractError
 from touchstone.report import methods, overview, packing, readme, variant_grid
 from touchstone.report.attack_checks import grid
 from touchstone.report.chapters import Question, chapters
@@ -63,13 +62,7 @@ def report(
         {name: bytes}: report.html, README.md, metrics.csv.gz (the claims' numbers are its last rows), metrics.json,
         claims.csv, claims.tex, figures/NAME.svg, .pdf unless `pdf` of the study is false, and .png of figures that show
         images.
-
-    Raises:
-        ContractError: a figure belongs to no evaluation.
     """
-    for name, figure in figures.items():
-        if figure["evaluation"] not in evaluations:
-            raise ContractError(f"figure {name} belongs to {figure['evaluation']!r}, which is no evaluation")
     rows = numbered({name: metrics[name] for name in evaluations})
     missing = left_out({name: metrics[name] for name in evaluations})
     claims = claims._replace(left_out=missing)

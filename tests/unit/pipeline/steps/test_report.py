@@ -26,7 +26,6 @@ from touchstone.evaluations.robustness import robustness
 from touchstone.pipeline.steps.evaluate import evaluate
 from touchstone.pipeline.steps.report import report
 from touchstone.records import metric_tables
-from touchstone.records.nouns import ContractError
 from touchstone.report import chapters, inline_svg, packing
 from touchstone.report.figures.accuracy_against_eps import accuracy_against_eps
 from touchstone.report.figures.gallery import gallery
@@ -440,13 +439,6 @@ def test_one_method_has_one_colour_in_all_figures():
     report(**arguments(figures=figures))
 
     assert len(colours["energy"]) == 1
-
-
-def test_a_figure_of_no_evaluation_is_refused():
-    figures = {"curve": {**arguments()["figures"]["curve"], "evaluation": "other"}}
-
-    with pytest.raises(ContractError, match="figure curve belongs to 'other'"):
-        report(**arguments(figures=figures))
 
 
 def test_another_process_with_other_hashes_and_host_writes_the_same_bytes(files, tmp_path):
