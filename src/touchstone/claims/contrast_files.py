@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from touchstone.claims import paper_files
 from touchstone.claims.criteria import NUMBER, Criterion
-from touchstone.claims.file_checks import ClaimError, Place
+from touchstone.claims.file_checks import ClaimError, Place, check_block, check_names
 
 PLACE: Place = ("contrast",)
 NUMBERS = ("unaware", "aware", "reference")
@@ -52,24 +52,15 @@ def read(facts: Mapping[str, Any]) -> list[Written]:
 
 
 def _read(place: Place, facts: Mapping[str, Any], block: Any) -> Written:
-    if not isinstance(block, dict):
-        raise ClaimError(place, "expected a block of keys")
-    for key in block:
-        if key not in KEYS:
-            raise ClaimError(place, f"no such key: {key}. Keys are {', '.join(KEYS)}")
-    for key in REQUIRED:
-        if key not in block:
-            raise ClaimError(place, f"{key} is missing; add it")
+    check_block(place, block, KEYS, REQUIRED)
     criteria = facts.get("criteria") or {}
+    check_block(("criteria",), criteria)
     of = block["of"] if isinstance(block["of"], list) else [block["of"]]
-    judged = []
-    for name in of:
-        found = criteria.get(name) if isinstance(name, str) and isinstance(criteria, dict) else None
-        if not isinstance(found, dict):
-            raise ClaimError((*place, "of"), f"{name} is no criterion of this paper")
-        if not isinstance(found.get("roles", {}), dict):
-            raise ClaimError(("criteria", name, "roles"), "expected a block of keys")
-        judged.append(found)
+    check_names((*place, "of"), of, criteria, "the criterion")
+    judged = [criteria[name] for name in of]
+    for name, found in zip(of, judged, strict=True):
+        check_block(("criteria", name), found)
+        check_block(("criteria", name, "roles"), found.get("roles", {}))
     roles = {role: words for one in reversed(judged) for role, words in one.get("roles", {}).items()}
     together = {"together": judged[0]["together"]} if judged and "together" in judged[0] else {}
     tests = [block[key] for key in NUMBERS if key in block]

@@ -40,7 +40,6 @@ TURNS, DID_NOT_LEARN = "turns", "did not learn"
 # The words of a variant that was judged. It turns if it is decided, and otherwise than the claim itself.
 COUNTED = (HOLDS, FAILS, TURNS, INCONCLUSIVE)
 OPPOSITE = {HOLDS: FAILS, FAILS: HOLDS}
-WORDS = (*COUNTED, DID_NOT_LEARN, NOT_RUN)
 EXPLORATORY = "This is exploratory until three fresh seeds on either side agree"
 ROUNDING = 1e-9
 
@@ -53,7 +52,7 @@ class Variant:
         name: as the experiment calls it.
         changed: its one change, in words.
         reason: why it is tried.
-        word: one of WORDS.
+        word: one of COUNTED, DID_NOT_LEARN or NOT_RUN.
         part: the number that decides the claim itself, of this variant; None if it was not measured.
         notes: why it has this word, if its number does not say so.
     """

@@ -112,11 +112,6 @@ class Verdict:
     holm: bool | None = None
     variants: tuple[Variant, ...] = ()
 
-    @property
-    def missing(self) -> bool:
-        """Whether the study asks the claim but lacks the rows for it."""
-        return bool(self.notes) and self.notes[0].startswith(MISSING)
-
 
 def status(condition: Condition, quantity: Quantity) -> str:
     """Return the word for one number: inconclusive unless its whole interval is on one side of the bound.

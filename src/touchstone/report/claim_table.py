@@ -31,7 +31,7 @@ from touchstone.claims.verdicts import (
 )
 from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.evaluations.statistics.seed_intervals import CONFIDENCE
-from touchstone.evaluations.statistics.wording import RANGE, bracketed, what_brackets_are, written
+from touchstone.evaluations.statistics.wording import RANGE, bracketed, written
 from touchstone.messages import listed
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import markup
@@ -54,6 +54,7 @@ class ClaimNumber(NamedTuple):
     band: tuple[float, float] | None = None  # the values that meet the criterion; None if it requires nothing
     difference: bool = False
     reason: str = ""  # why it cannot decide by itself
+    how: str = ""  # it came about
 
 
 class VariantLine(NamedTuple):
@@ -115,7 +116,7 @@ class ClaimLine(NamedTuple):
 
 
 def page_lines(
-    book: Book, verdicts: Iterable[Verdict], rows: Iterable[MetricRow], doubts: Doubts | None = None
+    book: Book, verdicts: Iterable[Verdict], rows: Iterable[MetricRow], doubts: Doubts
 ) -> tuple[list[ClaimLine], list[ClaimLine]]:
     """Return the criteria that were measured, and those that were not run, as the page shows them.
 
@@ -125,7 +126,7 @@ def page_lines(
         rows: those of `claim_rows`, in their order.
         doubts: the checks that attacks failed; numbers computed from those attacks are marked.
     """
-    doubts, verdicts = doubts or Doubts(()), list(verdicts)
+    verdicts = list(verdicts)
     numbers, waiting = Numbers(()), iter(rows)
     judged: list[ClaimLine] = []
     others: list[ClaimLine] = []
@@ -201,6 +202,7 @@ def _claim_number(part: Part, number: Number) -> ClaimNumber:
         "; ".join(
             filter(None, (part.counted if part.few else "", "" if part.stuck is None else "its attack was stuck"))
         ),
+        f"{_how(part)}; n = {quantity.n}",
     )
 
 
@@ -253,15 +255,13 @@ def _why(word: str, part: Part) -> str:
 
 
 def _number(part: Part, number: Number, doubts: Doubts) -> Number:
-    """Return the number with how it came about, and with the failed checks of the attacks behind it."""
+    """Return the number with the failed checks of the attacks behind it; no rounding moves it past its bound."""
     doubt = "; ".join(dict.fromkeys(filter(None, map(doubts.about, (part.quantity.row, *part.quantity.each)))))
-    title = f"{_how(part)}; n = {part.quantity.n}"
-    title += f"; a check of an attack behind it failed: {doubt}" if doubt else ""
     more = part.quantity.digits_beside(part.bound)
     text = written(part.quantity.value, part.quantity.unit, more)
     low, high = (end if math.isfinite(end) else None for end in part.quantity[1:3])
     interval = bracketed(low, high, part.quantity.unit, more) if more and number.interval else number.interval
-    return number._replace(text=text, title=title, doubt=doubt, interval=interval)
+    return number._replace(text=text, doubt=doubt, interval=interval)
 
 
 def _how(part: Part) -> str:
@@ -271,7 +271,7 @@ def _how(part: Part) -> str:
     if part.condition.comparison == EQUAL:
         return "in brackets the least and the greatest seed"
     if part.method == RANGE:
-        return f"mean of {seeds} seeds; {what_brackets_are(RANGE)}"
+        return f"mean of {seeds} seeds; least and greatest seed in brackets"
     if part.decider:
         return f"{part.decider}, as each had to pass; {interval}"
     if seeds > 1:

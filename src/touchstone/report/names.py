@@ -71,7 +71,7 @@ class Name(NamedTuple):
     about: str = ""
 
 
-def who_is_who(settings: dict[str, Any], summaries: Mapping[str, str] | None = None) -> dict[str, list[Name]]:
+def who_is_who(settings: dict[str, Any], summaries: Mapping[str, str]) -> dict[str, list[Name]]:
     """Return {title: names} of every section that has entries.
 
     Args:
@@ -81,7 +81,7 @@ def who_is_who(settings: dict[str, Any], summaries: Mapping[str, str] | None = N
     """
     return {
         title: [
-            Name(name, _last(use), _listed(entry), _about(use, (summaries or {}).get(use, "")))
+            Name(name, _last(use), _listed(entry), _about(use, summaries.get(use, "")))
             for name, entry in settings[section].items()
             for use in [entry.get("use", "")]
         ]

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NotRequired, TypedDict
 
-from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report.claim_table import ClaimLine
 from touchstone.report.tables import Number
@@ -29,7 +28,6 @@ class Source(TypedDict):
     """Where one file came from, as its sidecar says."""
 
     digest: str
-    sidecar: str
     step: str
     settings: str
     code: str
@@ -173,13 +171,10 @@ def _differences(places: list[int]) -> list[int]:
     return [place - before for place, before in zip(places, [0, *places], strict=False)]
 
 
-def remarks(
-    numbers: Iterable[Number], claims: Iterable[ClaimLine], doubts: Doubts, maker: Maker | None
-) -> dict[str, Any]:
+def remarks(numbers: Iterable[Number], claims: Iterable[ClaimLine], maker: Maker) -> dict[str, Any]:
     """Return what the page's script shows besides rows: how claims' numbers came about, and failed checks."""
     return {
-        "how": {part.number.line: part.number.title.split("; a check")[0] for line in claims for part in line.numbers},
+        "how": {part.number.line: part.how for line in claims for part in line.numbers},
         "doubts": {number.line: number.doubt for number in numbers if number.doubt},
-        "checks": doubts.evaluation,
-        "maker": maker and {"code": maker["code"], "files": JUDGES},
+        "maker": {"code": maker["code"], "files": JUDGES},
     }

@@ -36,7 +36,7 @@ ORDER = (HOLDS, FAILS, INCONCLUSIVE, NOT_RUN)  # of the scorecard's columns
 
 @dataclass(frozen=True)
 class Content:
-    """All that the page shows, computed."""
+    """All that the page shows, computed; the templates read its fields by their names."""
 
     study: str
     settings: dict[str, Any]  # of the whole study
@@ -65,12 +65,7 @@ class Content:
         return shown
 
 
-def page(
-    content: Content,
-    provenance: Mapping[str, Source],
-    components: Mapping[str, str] | None = None,
-    maker: Maker | None = None,
-) -> str:
+def page(content: Content, provenance: Mapping[str, Source], components: Mapping[str, str], maker: Maker) -> str:
     """Return the page as HTML, the same for the same arguments: it names no clock and no host.
 
     Args:
@@ -86,7 +81,7 @@ def page(
     rows = rows_behind(lines, content.rows)
     named = [file for row in rows for file in row.files]
     files = with_origins([*content.tables, *named, *(file for each in pictures for file in each.sources)], provenance)
-    data = compact(rows, files) | remarks(numbers, claims, content.doubts, maker)
+    data = compact(rows, files) | remarks(numbers, claims, maker)
     about = settings.get("study", {})
     names = who_is_who(settings, components)
     chapters = systems(content.papers, content.chapters, content.pictures, claims)
@@ -95,40 +90,30 @@ def page(
         _environment()
         .get_template("report.html")
         .render(
-            study=study,
+            vars(content),
             version=__version__,
             title=about.get("title") or study,
             studied=methods.studied(settings, len(content.papers), len(content.rows)),
             facts=methods.facts(settings),
             seeds=methods.seeds(settings),
             workflow=workflow_picture(steps, {step.step: _files(step.files) for step in steps}),
-            styles=content.styles,
             absent=about.get("absent", []),
-            left_out=content.left_out,
             settings=_as_yaml(settings),
-            papers=content.papers,
             data=cited(settings.get("sources", {})),
             systems=chapters,
             ids=[line.claim for line in (*claims, *others)],
-            overview=content.overview,
             figures={picture.name: " ".join(filter(None, (picture.title, picture.caption))) for picture in pictures},
             files_count=len(files),
-            places={file: place for place, file in enumerate(files)},
             names=names,
             cards={
                 entry.name: f"{entry.use}: {entry.about or entry.settings}" for each in names.values() for entry in each
             },
             tally=_tally(claims, others),
-            revised=content.revised,
             maker=maker,
             metrics_digest=digests.sha256(content.table),
             metrics_lines=len(content.rows) + FIRST_LINE - 1,
             checks_of=content.doubts.evaluation,
-            checks=content.checks,
             doubted=[line for line in claims if any(part.number.doubt for part in line.numbers)],
-            claims=claims,
-            summary=content.summary,
-            other_claims=others,
             rows=_packed(data),
             index=_packed(index(files, provenance)),
             command=f"snakemake --cores all --config study={study} --force reports/{study}/report.html",

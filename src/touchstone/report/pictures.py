@@ -26,7 +26,7 @@ class Drawing(TypedDict):
     caption: str
     evaluation: str
     files: list[str]
-    component: NotRequired[str]
+    component: str
     methods: NotRequired[list[str]]  # the methods that it shows, which should differ in colour
     settings: NotRequired[str]
     incomplete: NotRequired[bool]  # some of what it shows was left out; if nothing is left to draw, so is the figure
@@ -133,7 +133,7 @@ def _picture(
         title=title,
         html=_image(png, alt) if png else inline_svg(svg.decode(), name, alt, styles, lines, parts.groups),
         sources=figure["files"],
-        component=figure.get("component", ""),
+        component=figure["component"],
         settings=figure.get("settings", ""),
         doubts=doubts.shown(shown or (row for row in rows if row.evaluation in evaluations)),
         lines=[] if png else [line for own in lines.values() for line in own if line is not None],

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from touchstone.evaluations.statistics.sanity_checks import Doubts
-from touchstone.evaluations.statistics.wording import RANGE, bracketed, what_brackets_are, written
+from touchstone.evaluations.statistics.wording import RANGE, bracketed, written
 from touchstone.records.metric_rows import NONE, Threat, seedless
 from touchstone.records.metric_tables import MetricRow, Metrics
 
@@ -24,7 +24,6 @@ class Number(NamedTuple):
     text: str
     interval: str
     line: int
-    title: str
     label: str = ""  # which of several it is, if the table shows the best
     best: bool = False
     doubt: str = ""  # the checks that the attack behind it failed
@@ -61,10 +60,7 @@ def numbered(metrics: Mapping[str, Metrics]) -> list[MetricRow]:
     return [replace(row, line=place) for place, row in enumerate(rows, FIRST_LINE)]
 
 
-Key = tuple[str, str, str, Threat]
-
-
-def _key(row: MetricRow) -> Key:
+def _key(row: MetricRow) -> tuple[str, str, str, Threat]:
     return row.measured, seedless(row.entry), seedless(row.examples), row.threat.seedless
 
 
@@ -80,10 +76,6 @@ class Numbers:
         """
         self.rows = list(rows)
         self.doubts = doubts or Doubts(())
-        self._seeds: dict[Key, list[MetricRow]] = {}
-        for row in self.rows:
-            if not row.is_mean:
-                self._seeds.setdefault(_key(row), []).append(row)
 
     @cached_property
     def overall(self) -> list[MetricRow]:
@@ -111,23 +103,7 @@ class Numbers:
         """
         all_equal = row.method == RANGE and row.low == row.high
         text, interval = written(row.value, row.unit), "" if all_equal else bracketed(row.low, row.high, row.unit)
-        doubt = self.doubts.about(row)
-        parts = (
-            f"mean of {len(row.seeds)} seeds" if row.is_mean else "",
-            what_brackets_are(row.method) if interval else "",
-            self._least_and_greatest(row),
-            f"n = {row.n}" + (f", base rate {row.base_rate:.2f}" if row.base_rate is not None else ""),
-            f"a check of this attack failed: {doubt}" if doubt else "",
-        )
-        title = "; ".join(filter(None, parts))
-        return Number(row.value, text, interval, row.line, title, **{"doubt": doubt, **more})
-
-    def _least_and_greatest(self, row: MetricRow) -> str:
-        """Return the least and the greatest seed of a mean in words; empty if its row's ends are these."""
-        values = [seed.value for seed in self._seeds.get(_key(row), ())]
-        if not row.is_mean or not values or row.method == RANGE:
-            return ""
-        return f"least seed {written(min(values), row.unit)}, greatest {written(max(values), row.unit)}"
+        return Number(row.value, text, interval, row.line, doubt=self.doubts.about(row), **more)
 
     def maybe(self, row: MetricRow | None, **more: Any) -> Number | None:
         """Return the row as a number; None if there is no row."""

@@ -15,16 +15,12 @@ from touchstone.report import drawing, marks, palette
 NAME = "variants_{}"  # of the picture of a claim
 SIDES = {HOLDS: palette.COLOURS["blue"], FAILS: palette.COLOURS["vermilion"]}  # what turned has the other colour
 ROW, REST = 0.36, 1.5  # inches of a row, and of all else
+CAPTION = (
+    "The claim as it was judged (top) and in variants of the experiment, one change each: the same criterion, attack "
+    "and test images. The dashed line is the bound. A variant is one network of each kind: its line is a 95 % interval "
+    "with the variance of its images, and of seeds that of the claim itself. What did not learn does not count."
+)
 UNITS: dict[str, tuple[float, str]] = {"fraction": (100, "%"), "difference of fractions": (100, "points")}
-
-
-def caption(verdict: Verdict) -> str:
-    """Return what the picture of a verdict's variants shows."""
-    return (
-        "The claim as it was judged (top) and in variants of the experiment, one change each: the same criterion, "
-        "attack and test images. The dashed line is the bound. A variant is one network of each kind: its line is a 95 % "
-        "interval with the variance of its images, and of seeds that of the claim itself. What did not learn does not count."
-    )
 
 
 def variant_grid(verdict: Verdict) -> Figure:

@@ -49,7 +49,11 @@ def test_without_one_of_its_numbers_there_is_no_contrast():
 
 @pytest.mark.parametrize(
     ("more", "message"),
-    [({"of": "S9-2"}, "S9-2 is no criterion"), ({"other": 1}, "no such key"), ({"aware": {"name": "x"}}, "evaluation")],
+    [
+        ({"of": "S9-2"}, "the criterion S9-2 is not among S9-1"),
+        ({"other": 1}, "the key other is not among"),
+        ({"aware": {"name": "x"}}, "evaluation"),
+    ],
 )
 def test_a_mistake_in_a_contrast_is_told_by_its_place(more, message):
     (error,) = contrast_files.mistakes(paper(**more))

@@ -6,6 +6,7 @@ from hand_made_claims import ASKED, SETS, asks, book, networks, one, role, row, 
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.sentences import said
 from touchstone.claims.verdicts import required
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.report.claim_files import claim_rows, claims_tex
 from touchstone.report.claim_table import page_lines
 
@@ -154,7 +155,7 @@ def test_the_number_that_says_whether_a_claim_is_broken_is_a_row_of_its_own(left
     found = judge(made, StudyClaims({"main": "robustness"}, {"S9-2": ASKED}), rows)
 
     first, second = claim_rows(found, 20)
-    ((shown,), _) = page_lines(made, found, [first, second])
+    ((shown,), _) = page_lines(made, found, [first, second], Doubts(()))
 
     assert (shown.word, shown.attacker) == ("holds", attacker)
     assert ("so not robust" in shown.note) == (attacker == "broken")
@@ -263,7 +264,7 @@ def test_no_table_shows_a_number_on_the_wrong_side_of_its_bound():
     made = book(S9_1=asks(at_least=0.95))
     found = judge(made, StudyClaims({"main": "robustness"}, {"S9-1": ASKED}), rows)
 
-    ((shown,), _) = page_lines(made, found, claim_rows(found, 20))
+    ((shown,), _) = page_lines(made, found, claim_rows(found, 20), Doubts(()))
 
     assert (shown.word, shown.numbers[0].number.text) == ("fails", "94.96\u202f%")
     assert r"94.96\,\% [94.90, 94.99]" in claims_tex(made, found).decode()

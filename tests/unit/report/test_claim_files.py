@@ -117,7 +117,7 @@ def test_a_bound_whose_outcome_was_known_says_so():
     made = book(S9_1=block)
     found = judge(made, StudyClaims({"main": "robustness"}, {"S9-1": ASKED}), networks(0.9))
 
-    ((shown,), _) = page_lines(made, found, claim_rows(found, 20))
+    ((shown,), _) = page_lines(made, found, claim_rows(found, 20), Doubts(()))
 
     assert lines_of(made, found)["S9-1"]["known"] == "yes"
     assert shown.origin == "half of a figure of the paper: of 99%, s.1; the outcome was known when it was fixed"
@@ -130,7 +130,7 @@ def test_a_bound_that_was_changed_after_an_outcome_was_known_counts_on_the_page_
     made = book(S9_1=asks(at_least=0.8) | {"revised": [change]})
     found = judge(made, StudyClaims({"main": "robustness"}, {"S9-1": ASKED}), networks(0.9))
 
-    ((shown,), _) = page_lines(made, found, claim_rows(found, 20))
+    ((shown,), _) = page_lines(made, found, claim_rows(found, 20), Doubts(()))
 
     assert (shown.known, lines_of(made, found)["S9-1"]["known"]) == (known, word)
 
@@ -167,7 +167,7 @@ def test_a_number_that_has_to_be_equal_has_no_method_and_its_seeds_as_ends():
 def test_the_page_shows_what_was_judged_first():
     made, found = told()
 
-    judged, others = page_lines(made, found, claim_rows(found, 20))
+    judged, others = page_lines(made, found, claim_rows(found, 20), Doubts(()))
 
     assert [line.claim for line in judged] == ["S9-1", "S9-3"]
     assert [line.claim for line in others] == ["S9-2"]
@@ -193,9 +193,7 @@ def test_a_number_of_a_claim_says_how_it_came_about_and_that_an_attack_behind_it
 
     ((line,), _) = page_lines(made, found, claim_rows(found, 20), Doubts([*seeds, *checks]))
 
-    assert line.numbers[0].number.title.startswith(
-        "mean of 2 seeds; its 95 % interval in brackets; n = 500; a check of an attack"
-    )
+    assert line.numbers[0].how == "mean of 2 seeds; its 95 % interval in brackets; n = 500"
     assert (
         line.numbers[0].number.doubt
         == "leaves more than random noise does, by +1.5 points (asked ≤ 0.5 points, n = 500)"
@@ -215,7 +213,7 @@ def test_a_stuck_attack_is_the_reason_of_a_verdict_only_where_it_leaves_the_numb
     rows = [*networks(0.9), *networks(0.5, metric="no_gradient")]
     judged = judge(made, StudyClaims({"main": "robustness"}, {"S9-1": ASKED}), rows)
 
-    ((line,), _) = page_lines(made, judged, claim_rows(judged, 20))
+    ((line,), _) = page_lines(made, judged, claim_rows(judged, 20), Doubts(()))
 
     assert (line.word, line.why[: len(why)]) == (word, why)
 
@@ -223,9 +221,9 @@ def test_a_stuck_attack_is_the_reason_of_a_verdict_only_where_it_leaves_the_numb
 def test_the_brackets_of_a_number_that_is_no_estimate_are_not_called_an_interval():
     made, judged = told("range")
 
-    ((line, _), _) = page_lines(made, judged, claim_rows(judged, 20))
+    ((line, _), _) = page_lines(made, judged, claim_rows(judged, 20), Doubts(()))
 
-    assert line.numbers[0].number.title == "mean of 3 seeds; least and greatest seed in brackets; n = 500"
+    assert line.numbers[0].how == "mean of 3 seeds; least and greatest seed in brackets; n = 500"
 
 
 def test_no_rounding_moves_an_end_over_the_bound_beside_it():
@@ -233,7 +231,7 @@ def test_no_rounding_moves_an_end_over_the_bound_beside_it():
     rows = networks(0.92, 0.8996, 0.94)
     judged = judge(made, StudyClaims({"main": "robustness"}, {"S9-1": ASKED}), rows)
 
-    ((line,), _) = page_lines(made, judged, claim_rows(judged, 20))
+    ((line,), _) = page_lines(made, judged, claim_rows(judged, 20), Doubts(()))
 
     assert (line.word, line.numbers[0].number.interval) == ("inconclusive", "[89.96, 94.00]")
     assert sentence(judged[0].parts[0]) == "accuracy 92.00\u202f% [89.96, 94.00], asked ≥ 90\u202f%"

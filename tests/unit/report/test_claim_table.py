@@ -4,6 +4,7 @@ import pytest
 from hand_made_claims import asks, networks, verdicts
 from hand_made_claims import book as hand_made
 
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.report.claim_files import claim_rows
 from touchstone.report.claim_table import page_lines
 
@@ -13,7 +14,7 @@ def when(*changes):
     revised = [{"date": date, "was": "w", "why": "y", "known": known} for date, known in changes]
     block = asks(at_least=0.8) | {"revised": revised}
     judged = list(verdicts(networks(0.9), S9_1=block).values())
-    ((line,), _) = page_lines(hand_made(S9_1=block), judged, claim_rows(judged, 20))
+    ((line,), _) = page_lines(hand_made(S9_1=block), judged, claim_rows(judged, 20), Doubts(()))
     return line.when
 
 
@@ -45,7 +46,7 @@ def test_a_sentence_on_the_page_keeps_its_full_stop_with_its_last_number():
     block = asks(at_least=0.8) | {"says": "The network is right on {0}"}
     judged = list(verdicts(networks(0.9), S9_1=block).values())
 
-    ((line,), _) = page_lines(hand_made(S9_1=block), judged, claim_rows(judged, 20))
+    ((line,), _) = page_lines(hand_made(S9_1=block), judged, claim_rows(judged, 20), Doubts(()))
 
     assert line.answer.startswith('The network is right on <span class="kept"><button') and line.answer.endswith(
         ".</span>"

@@ -10,7 +10,7 @@ from touchstone.report.tables import Number
 
 
 def number(value):
-    return Number(value, f"{value:g}", "[<low>, high]", 7, "title")
+    return Number(value, f"{value:g}", "[<low>, high]", 7)
 
 
 def shapes(part, word="holds"):

@@ -26,7 +26,7 @@ STUDY = {
 
 
 def test_a_name_stands_with_its_component_and_what_is_set():
-    sections = who_is_who(STUDY)
+    sections = who_is_who(STUDY, {})
 
     assert list(sections) == ["Data sets", "Networks"]
     assert sections["Data sets"][0] == ("digits_test", "digits", "part test", "")
@@ -38,7 +38,7 @@ def test_a_name_stands_with_its_component_and_what_is_set():
 def test_every_entry_of_a_real_study_is_there():
     settings = load("digits").settings
 
-    sections = who_is_who(settings)
+    sections = who_is_who(settings, {})
 
     assert {name.name for names in sections.values() for name in names} == {
         name for section in SECTIONS for name in settings[section]

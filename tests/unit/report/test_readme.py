@@ -111,7 +111,7 @@ def test_the_picture_has_its_finding_as_words_and_its_numbers_as_a_table():
 
 
 def test_a_study_without_claims_shows_what_it_measured():
-    measured = Table("", ("measured",), ("value",), (Line(("Accuracy",), (Number(0.5, "50 %", "[40, 60]", 2, ""),)),))
+    measured = Table("", ("measured",), ("value",), (Line(("Accuracy",), (Number(0.5, "50 %", "[40, 60]", 2),)),))
 
     text = made(papers={}, lines=[], measured=measured)
 

@@ -7,6 +7,7 @@ from hand_made_claims import asks, book
 from hand_made_variants import CLAIM, flagship, judged, tried, variant
 
 from touchstone.claims.verdicts import Verdict
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.report import drawing, palette
 from touchstone.report.claim_files import claim_rows, claims_csv
 from touchstone.report.claim_table import page_lines
@@ -90,7 +91,7 @@ def test_claims_csv_counts_the_words_and_notes_every_variant():
 
 def test_the_page_says_how_far_the_verdict_carries_and_why_each_variant_is_tried():
     found = verdict()
-    ((line,), _) = page_lines(book(S9_1=CLAIM), [found], claim_rows([found], 2))
+    ((line,), _) = page_lines(book(S9_1=CLAIM), [found], claim_rows([found], 2), Doubts(()))
     assert line.carries == "holds 1, turns 1, inconclusive 1 of 3 (1 did not learn)"
     assert line.turned.startswith("The verdict turns with change long (20.0\u202f%")
     assert line.variants[0][:3] == ("change long", "why", "turns")

@@ -25,7 +25,7 @@ def line(claim="T1", kind="claim", word="holds", attacker="does not apply", **mo
 
 
 def claim_number():
-    return ClaimNumber("error", Number(0.5, "50 %", "[40, 60]", 2, "n = 10"), "≤ 60 %", 0.4, 0.6, (0.0, 0.6))
+    return ClaimNumber("error", Number(0.5, "50 %", "[40, 60]", 2), "≤ 60 %", 0.4, 0.6, (0.0, 0.6))
 
 
 def macro(template, name):

@@ -8,15 +8,6 @@ from collections.abc import Iterable, Mapping
 
 NARROW = "\u202f"  # narrow no-break space, before a unit
 RANGE = "range"  # the method of a mean of numbers that are no estimates
-# How the ends of an interval were found, by the column `method` of its row.
-METHODS = {
-    "exact": "exact binomial interval",
-    "score": "score interval",
-    "difference": "t interval, no narrower than n images allow",
-    "difference of signed numbers": "t interval, no narrower than n images allow",
-    "t": "t interval",
-    "percentile": "bootstrap percentiles",
-}
 MOST_DIGITS = 9  # more than usual, of a number near its bound; what is nearer is equal but for rounding
 BOUND = re.compile(r"(?<![\w.])[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?")  # a number in the words of a criterion
 NOTED_BOUND = re.compile(r"(?:the bound|no effect) \(([^)]*)\)")  # in the note of an inconclusive claim
@@ -132,17 +123,6 @@ def _bounds_in_words(line: Mapping[str, str]) -> list[float]:
     numbers = [float(number) for number in BOUND.findall(" ".join([line["criterion"], *noted]))]
     shares = [number / 100 for number in numbers] if "fraction" in line["unit"] else []
     return [*([0.0] if "difference" in line["unit"] else []), *numbers, *shares]
-
-
-def what_brackets_are(method: str) -> str:
-    """Return what the brackets of a number show: "95 % interval in brackets (score interval)".
-
-    Args:
-        method: of the number's row; empty if it is not known.
-    """
-    if method == RANGE:
-        return "least and greatest seed in brackets"
-    return "95 % interval in brackets" + (f" ({METHODS[method]})" if method in METHODS else "")
 
 
 def limit(value: float, unit: str) -> str:

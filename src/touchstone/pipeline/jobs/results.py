@@ -123,7 +123,6 @@ def _source(file: str, sidecar: dict[str, Any], study: str) -> dict[str, Any]:
     """Return the report's facts about a file, and the command to recreate it."""
     return {
         "digest": sidecar["artefact"],
-        "sidecar": sidecar_files.digest_of_record(sidecar),
         "step": sidecar["step"],
         "settings": json.dumps({k: v for k, v in sidecar["settings"].items() if k != "cells"}, sort_keys=True),
         "code": sidecar["code"],

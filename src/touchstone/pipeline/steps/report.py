@@ -14,7 +14,6 @@ from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import Verdict
 from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records.metric_tables import Metrics, encode, left_out
-from touchstone.records.nouns import ContractError
 from touchstone.report import methods, overview, packing, readme, variant_grid
 from touchstone.report.attack_checks import grid
 from touchstone.report.chapters import Question, chapters
@@ -42,8 +41,8 @@ def report(
     claims: StudyClaims,
     figures: dict[str, Drawing],
     provenance: dict[str, Source],
-    components: Mapping[str, str] | None = None,
-    maker: Maker | None = None,
+    components: Mapping[str, str],
+    maker: Maker,
 ) -> dict[str, bytes]:
     """Return the files of the report, the same bytes for the same arguments.
 
@@ -63,13 +62,7 @@ def report(
         {name: bytes}: report.html, README.md, metrics.csv.gz (the claims' numbers are its last rows), metrics.json,
         claims.csv, claims.tex, figures/NAME.svg, .pdf unless `pdf` of the study is false, and .png of figures that show
         images.
-
-    Raises:
-        ContractError: a figure belongs to no evaluation.
     """
-    for name, figure in figures.items():
-        if figure["evaluation"] not in evaluations:
-            raise ContractError(f"figure {name} belongs to {figure['evaluation']!r}, which is no evaluation")
     rows = numbered({name: metrics[name] for name in evaluations})
     missing = left_out({name: metrics[name] for name in evaluations})
     claims = claims._replace(left_out=missing)
@@ -135,7 +128,7 @@ def _grids(verdicts: list[Verdict], evaluations: Collection[str]) -> dict[str, D
         if verdict.variants and rows:
             grids[variant_grid.NAME.format(verdict.claim.id.lower().replace("-", "_"))] = {
                 "draw": partial(variant_grid.variant_grid, verdict),
-                "caption": variant_grid.caption(verdict),
+                "caption": variant_grid.CAPTION,
                 "evaluation": rows[0].evaluation,
                 "files": list(dict.fromkeys(table_of(row.evaluation) for row in rows)),
                 "component": "report/variant_grid",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -14,13 +14,23 @@ from touchstone.report import marks, palette
 from touchstone.report.names import label_of
 
 MARK, NAME = 16, 22  # points of type from the end of a curve to the mark beside its name, and to the name
+GAP = 0.065  # the least distance between two names, as a share of the axis
 
 Curve = dict[float, MetricRow]  # eps -> the row of the number there
+Pair = tuple[str, str]
 
 
 def means_first(rows: Iterable[MetricRow]) -> list[MetricRow]:
     """Return the rows with means over seeds before single seeds, otherwise in their order."""
     return sorted(rows, key=lambda row: row.seed is not None)
+
+
+def overall(rows: Iterable[MetricRow], about: Callable[[MetricRow], Pair]) -> dict[Pair, MetricRow]:
+    """Return one row for each pair of words that rows are about: the mean over seeds, or the first if there is none."""
+    found: dict[Pair, MetricRow] = {}
+    for row in means_first(rows):
+        found.setdefault(about(row), row)
+    return found
 
 
 def draw(axes: Axes, curve: Curve, label: str, look: dict[str, Any], alpha: float) -> None:
@@ -42,12 +52,9 @@ def draw(axes: Axes, curve: Curve, label: str, look: dict[str, Any], alpha: floa
     axes.fill_between(places, low, high, **band)  # type: ignore[arg-type]
 
 
-def error_bars(rows: Iterable[MetricRow], scale: float = 1) -> list[list[float]]:
-    """Return the lengths of the 95 % intervals below and above each row's value, as Axes.errorbar takes them."""
-    rows = list(rows)
-    below = [abs(scale * row.low - scale * row.value) for row in rows if row.low is not None]
-    above = [abs(scale * row.high - scale * row.value) for row in rows if row.high is not None]
-    return [below, above]
+def error_bars(row: MetricRow) -> list[list[float]]:
+    """Return the lengths of the 95 % interval below and above a row's value, as Axes.errorbar takes them."""
+    return [[abs(end - row.value)] if end is not None else [] for end in (row.low, row.high)]
 
 
 def legend_below(figure: Figure, panels: Iterable[Axes], **look: Any) -> None:
@@ -61,7 +68,7 @@ def legend_below(figure: Figure, panels: Iterable[Axes], **look: Any) -> None:
     figure.legend(named.values(), named.keys(), loc="outside lower center", **look)
 
 
-def label_ends(axes: Axes, ends: dict[str, tuple[float, float]], entries: Iterable[str], gap: float = 0.055) -> None:
+def label_ends(axes: Axes, ends: dict[str, tuple[float, float]], entries: Iterable[str]) -> None:
     """Write each curve's mark and label beside its last point, moved so that no two labels meet, nor one the axis.
 
     A thin line leads from the last point to each name, so that a name that was moved is not read as a value.
@@ -70,11 +77,10 @@ def label_ends(axes: Axes, ends: dict[str, tuple[float, float]], entries: Iterab
         axes: where the curves are, with fixed limits of the vertical axis.
         ends: {name: its last point}.
         entries: all names of the figure, for their colours.
-        gap: the least distance between two names, as a share of the axis.
     """
     entries = list(entries)
     bottom, top = axes.get_ylim()
-    step = gap * (top - bottom)
+    step = GAP * (top - bottom)
     order = sorted(ends, key=lambda name: ends[name][1])
     heights: list[float] = []
     for name in order:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib
@@ -10,11 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from touchstone.evaluations.statistics.intervals import Interval
 from touchstone.evaluations.statistics.wording import RANGE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks
-from touchstone.report.figures._curves import means_first
 
 # Safe for the colour-blind; light in the middle, where a number means chance.
 COLOURS = "PuOr"
@@ -27,54 +24,21 @@ ENDS = {False: "95 % interval", True: "range over seeds"}  # by whether the meth
 Places = tuple[str, str]  # row, column
 
 
-def overall(rows: Iterable[MetricRow], metric: str) -> dict[Places, MetricRow]:
-    """Return {(entry, examples): row} of a metric: the mean over seeds, or the only row there is."""
-    shown: dict[Places, MetricRow] = {}
-    for row in means_first(rows):
-        if row.measured == metric:
-            shown.setdefault((row.entry, row.examples), row)
-    return shown
-
-
-def interval_of(row: MetricRow) -> Interval:
-    """Return the number of a row with the ends of its interval."""
-    return Interval(row.value, row.low, row.high)
-
-
 def what_ends_are(rows: Iterable[MetricRow]) -> str:
     """Return what the small type in the cells of these rows means, for a title."""
     ranges = {row.method == RANGE for row in rows}
     return " or ".join(words for is_range, words in ENDS.items() if is_range in ranges)
 
 
-def number(
-    axes: Axes,
-    across: float,
-    down: float,
-    share: Interval,
-    ink: str,
-    *,
-    row: MetricRow | None = None,
-) -> None:
-    """Write a number into the middle of a cell, and its ends, if it has both, below it in smaller type.
-
-    Args:
-        axes: where the cell is.
-        across, down: its middle.
-        share: the number.
-        ink: its colour.
-        row: where it is from.
-    """
-
-    bounded = share.low is not None and share.high is not None
+def _number(axes: Axes, across: float, down: float, row: MetricRow, ink: str, fits: bool) -> None:
+    """Write a number into the middle of a cell, and its ends, if it has both and they fit, below it in smaller type."""
+    ends = f"{row.low:.2f}–{row.high:.2f}" if fits and row.low is not None and row.high is not None else ""
     text = axes.annotate(
-        f"{share.value:.2f}", (across, down), (0, -0.12 * SIZE if bounded else 0), textcoords="offset points",
-        ha="center", va="bottom" if bounded else "center", fontsize=SIZE, color=ink,
+        f"{row.value:.2f}", (across, down), (0, -0.12 * SIZE if ends else 0), textcoords="offset points",
+        ha="center", va="bottom" if ends else "center", fontsize=SIZE, color=ink,
     )  # fmt: skip
-    if row:
-        marks.shows(text, row)
-    if share.low is not None and share.high is not None:
-        ends = f"{share.low:.2f}–{share.high:.2f}"
+    marks.shows(text, row)
+    if ends:
         axes.annotate(ends, (across, down), (0, -0.22 * SIZE), textcoords="offset points", ha="center", va="top",
                       fontsize=SMALL, color=ink)  # fmt: skip
 
@@ -91,41 +55,38 @@ def figure_of(tables: Mapping[str, Sequence[str]], columns: Sequence[str]) -> tu
 
 def draw(
     axes: Axes,
-    values: Mapping[Places, Interval],
+    shown: Mapping[Places, MetricRow],
     rows: Sequence[str],
     columns: Sequence[str],
     *,
     title: str,
     small: str,
     words: tuple[str, str],
-    names: Mapping[str, str] | None = None,
-    sources: Mapping[Places, MetricRow] | None = None,
+    names: Mapping[str, str],
 ) -> None:
-    """Draw the values of `rows` (from the top) on `columns`, from 0 in orange over white to 1 in violet.
+    """Draw the numbers of `rows` (from the top) on `columns`, from 0 in orange over white to 1 in violet.
 
     Args:
         axes: where to draw them.
-        values: {(row, column): its number}; a cell without one stays empty.
+        shown: {(row, column): the metrics row of its number}; a cell without one stays empty.
         rows, columns: in the order of the picture.
         title: above it.
         small: what the intervals in small type are. They are left out if there are too many columns for them.
         words: what rows and what columns are.
-        names: {row or column: the words shown for it}, if they differ.
-        sources: {(row, column): where its number is from}.
+        names: {row or column: the words shown for it}.
     """
     colours = matplotlib.colormaps[COLOURS]
     fits = len(columns) <= CROWD
     for top, row in enumerate(rows):
         for left, column in enumerate(columns):
-            share = values.get((row, column))
-            if share is None or math.isnan(share.value):
+            measured = shown.get((row, column))
+            if measured is None:
                 continue
             # Not to the very ends of the colours, on which any text is hard to read.
-            red, green, blue, _ = colours(0.08 + 0.84 * share.value)
+            red, green, blue, _ = colours(0.08 + 0.84 * measured.value)
             axes.add_patch(Rectangle((left, top), 1, 1, facecolor=(red, green, blue), edgecolor="none"))
             ink = DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else LIGHT
-            shown = share if fits else Interval(share.value, None, None)
-            number(axes, left + 0.5, top + 0.5, shown, ink, row=(sources or {}).get((row, column)))
+            _number(axes, left + 0.5, top + 0.5, measured, ink, fits)
     axes.set(
         xlim=(0, len(columns)),
         ylim=(len(rows), 0),
@@ -133,7 +94,7 @@ def draw(
         ylabel=words[0],
         xlabel=words[1],
     )
-    across, down = ([(names or {}).get(name, name) for name in named] for named in (columns, rows))
+    across, down = ([names[name] for name in named] for named in (columns, rows))
     axes.set_xticks([left + 0.5 for left in range(len(columns))], across, rotation=35, ha="right", fontsize=7.5)
     axes.set_yticks([top + 0.5 for top in range(len(rows))], down, fontsize=7.5)
     axes.grid(visible=False)

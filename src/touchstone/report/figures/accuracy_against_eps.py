@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 from touchstone.contracts import PositiveFloat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
-from touchstone.report.figures._curves import Curve, draw, label_ends, legend_below, means_first
+from touchstone.report.figures._curves import Curve, draw, label_ends, legend_below, means_first, overall
 from touchstone.report.figures._words import attack_name, in_sentence
 from touchstone.report.names import called, label_of
 
@@ -64,9 +64,7 @@ def accuracy_against_eps(
         axes.set(ylim=(-0.02, 1.02))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         if len(shown) <= CROWD:
-            label_ends(
-                axes, {entry: (max(curve), curve[max(curve)].value) for entry, curve in lines.items()}, shown, 0.065
-            )
+            label_ends(axes, {entry: (max(curve), curve[max(curve)].value) for entry, curve in lines.items()}, shown)
     if len(shown) > CROWD:  # too many lines for names beside them
         legend_below(figure, panels, ncols=5, handlelength=3)
     drawing.headline(figure, _takeaway(curves, about, training_eps))
@@ -75,11 +73,9 @@ def accuracy_against_eps(
 
 def _curves(rows: list[MetricRow]) -> Panels:
     """Return {(clean set, family of attacks): {classifier: curve}}, of means over seeds if there are any."""
-    clean: dict[tuple[str, str], MetricRow] = {}
+    unattacked = (row for row in rows if row.measured == "clean_accuracy" and row.examples == row.dataset)
+    clean = overall(unattacked, lambda row: (row.entry, row.examples))
     curves: dict[tuple[str, str], dict[str, Curve]] = defaultdict(lambda: defaultdict(dict))
-    for row in means_first(rows):
-        if row.measured == "clean_accuracy" and row.examples == row.dataset:
-            clean.setdefault((row.entry, row.examples), row)
     for row in means_first(rows):
         eps = row.threat.eps
         if row.measured == "robust_accuracy" and eps is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from touchstone.evaluations.statistics.places import place_of
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette
-from touchstone.report.figures._curves import means_first
+from touchstone.report.figures._curves import overall
 from touchstone.report.figures._words import auroc_words
 from touchstone.report.names import called, label_of
 
@@ -64,7 +64,10 @@ def attacked_scores(metrics: list[MetricRow], *, entries: list[str], detectors: 
 
 def _panels(metrics: list[MetricRow], entries: Sequence[str], detectors: Sequence[str]) -> dict[str, list[_Aurocs]]:
     """Return {set: its rows, from the top} of the sets that were attacked."""
-    clean, attacked, trivial = (_found(metrics, metric) for metric in ("auroc_clean", "auroc_union", "auroc"))
+    clean, attacked, trivial = (
+        overall((row for row in metrics if row.measured == metric), lambda row: (row.entry, place_of(row).dataset))
+        for metric in ("auroc_clean", "auroc_union", "auroc")
+    )
     panels: dict[str, list[_Aurocs]] = {}
     for network in entries:
         for (entry, name), row in attacked.items():
@@ -75,15 +78,6 @@ def _panels(metrics: list[MetricRow], entries: Sequence[str], detectors: Sequenc
             if entry.endswith(f"+{detector}") and name in panels:
                 panels[name].append(_Aurocs(label_of(detector), row))
     return panels
-
-
-def _found(metrics: Iterable[MetricRow], metric: str) -> dict[tuple[str, str], MetricRow]:
-    """Return {(entry, set): its row}, means over seeds before single seeds."""
-    found: dict[tuple[str, str], MetricRow] = {}
-    for row in means_first(metrics):
-        if row.measured == metric:
-            found.setdefault((row.entry, place_of(row).dataset), row)
-    return found
 
 
 def _panel(axes: Axes, title: str, rows: list[_Aurocs]) -> None:

@@ -10,6 +10,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.report.figures import _heat_maps
+from touchstone.report.figures._curves import overall
 from touchstone.report.figures._words import auroc_words
 from touchstone.report.names import called, label_of
 
@@ -39,18 +40,17 @@ def detector_matrix(
     """
     entry = classifier or next((cell.entry for cell in detectors), "")
     shown = _shown(metrics, entry)
-    values = {place: _heat_maps.interval_of(row) for place, row in shown.items()}
     small = _heat_maps.what_ends_are(shown.values())
-    sets = list(dict.fromkeys(name for _, name in values))
+    sets = list(dict.fromkeys(name for _, name in shown))
     names = {cell.detector: cell.noun.supervised for cell in detectors if cell.entry == entry}
-    names = {name: supervised for name, supervised in names.items() if any(row == name for row, _ in values)}
+    names = {name: supervised for name, supervised in names.items() if any(row == name for row, _ in shown)}
     if not names or not sets:
         raise ValueError(f"no AUROC of a detector on {entry}, so there is no matrix to draw")
 
     by = MEAN if MEAN in sets else sets[0]
 
     def rank(name: str) -> float:
-        return values[name, by].value if (name, by) in values else -1.0
+        return shown[name, by].value if (name, by) in shown else -1.0
 
     kinds = {
         "trained on anomalies (supervised)": [name for name, supervised in names.items() if supervised],
@@ -63,7 +63,7 @@ def detector_matrix(
     for axes, (title, rows) in zip(panels, tables.items(), strict=True):
         words = ("detector", f"anomalous set; rows are in the order of {_set(by)}; 0.5 is chance")
         title = f"AUROC on {called(entry)}, {title}"
-        _heat_maps.draw(axes, values, rows, sets, title=title, small=small, words=words, names=shown_as, sources=shown)
+        _heat_maps.draw(axes, shown, rows, sets, title=title, small=small, words=words, names=shown_as)
     best = {title: (_detector(rows[0], trivial), rank(rows[0])) for title, rows in tables.items()}
     drawing.headline(figure, f"{_where(by)}, " + " and ".join(_sentence(*one, kind) for kind, one in best.items()))
     about = "; ".join(
@@ -92,9 +92,12 @@ def _sentence(detector: str, value: float, kind: str) -> str:
 
 def _shown(metrics: list[MetricRow], entry: str) -> dict[tuple[str, str], MetricRow]:
     """Return {(detector, set as it is shown): the row of its AUROC}."""
-    successes = _heat_maps.overall(metrics, "auroc_successes")
+    every, successes = (
+        overall((row for row in metrics if row.measured == metric), lambda row: (row.entry, row.examples))
+        for metric in ("auroc", "auroc_successes")
+    )
     shown: dict[tuple[str, str], MetricRow] = {}
-    for place, row in _heat_maps.overall(metrics, "auroc").items():
+    for place, row in every.items():
         if row.classifier == entry:
             name = place_of(row).last + (SUCCEEDED if place in successes else "")
             shown[row.detector, name] = successes.get(place, row)

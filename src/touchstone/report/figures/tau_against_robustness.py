@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from touchstone.contracts import PositiveFloat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette
-from touchstone.report.figures._curves import error_bars, means_first
+from touchstone.report.figures._curves import error_bars, overall
 from touchstone.report.names import called, label_of
 
 LETTER, LINE = 5.8, 11.0  # points of a name: the width of a letter, the height
@@ -37,11 +37,10 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
         ValueError: no classifier has both.
     """
     wanted = {"kendall_tau": "tau", f"robust_accuracy_at_{eps:g}": "robust"}
+    shown = (row for row in metrics if row.measured in wanted and row.examples.endswith(f"/{norm}"))
     points: dict[str, dict[str, MetricRow]] = {}
-    for row in means_first(metrics):
-        name = wanted.get(row.measured)
-        if name and row.examples.endswith(f"/{norm}"):
-            points.setdefault(row.entry, {}).setdefault(name, row)
+    for (entry, name), row in overall(shown, lambda row: (row.entry, wanted[row.measured])).items():
+        points.setdefault(entry, {})[name] = row
     whole = {entry: rows for entry, rows in points.items() if len(rows) == len(wanted)}
     if not whole:
         raise ValueError(f"no classifier with both tau and robust accuracy at eps {eps:g}")
@@ -49,7 +48,7 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
     order = sorted(whole, key=lambda entry: whole[entry]["robust"].value)
     for entry in order:
         rows, look = whole[entry], palette.line(entry, whole)
-        across, up = (error_bars([rows[name]]) for name in ("robust", "tau"))
+        across, up = (error_bars(rows[name]) for name in ("robust", "tau"))
         drawn = axes.errorbar(
             rows["robust"].value, rows["tau"].value, xerr=across, yerr=up, color=look["color"],
             marker=look["marker"], linestyle="none", markersize=6, capsize=2, elinewidth=0.7, alpha=0.85,

@@ -9,7 +9,7 @@ from touchstone.records.metric_rows import NONE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 from touchstone.report.figures import _dots
-from touchstone.report.figures._curves import means_first
+from touchstone.report.figures._curves import overall
 from touchstone.report.figures._dots import Dot
 from touchstone.report.figures._words import CLEAN
 from touchstone.report.names import called, label_of
@@ -35,11 +35,10 @@ def translation_matrix(
     Raises:
         ValueError: there is no accuracy to show.
     """
+    own = (row for row in metrics if (row.entry, row.measured, row.dataset) == (classifier, "accuracy", examples))
     shown: dict[str, dict[str, MetricRow]] = {}
-    for row in means_first(metrics):
-        if (row.entry, row.measured, row.dataset) == (classifier, "accuracy", examples):
-            attack, translator = _place(row)
-            shown.setdefault(attack, {}).setdefault(translator, row)
+    for (attack, translator), row in overall(own, _place).items():
+        shown.setdefault(attack, {})[translator] = row
     if not shown:
         raise ValueError(f"no accuracy of {classifier} on {examples}")
     tested = {attack: shown[attack] for attack in sorted(shown, key=lambda attack: (attack != "", attack))}

@@ -186,7 +186,7 @@ const openNumber = async (line, about) => {
   if (of) {
     parts.push(make("h3", "Computed from"), linesOf(data, of));
     if (tables.length) parts.push(make("h3", "These rows are in"), filesOf(index, tables));
-    if (data.maker) parts.push(make("h3", "Judged by"), make("p", `${data.maker.files.join(", ")} of src/touchstone, a part of code ${data.maker.code}; "touchstone trace --number ${line}" prints the chain, "touchstone audit" checks it.`));
+    parts.push(make("h3", "Judged by"), make("p", `${data.maker.files.join(", ")} of src/touchstone, a part of code ${data.maker.code}; "touchstone trace --number ${line}" prints the chain, "touchstone audit" checks it.`));
   }
   if (row.evaluation in data.tables) parts.push(make("h3", "Computed into"), filesOf(index, [data.tables[row.evaluation]]));
   parts.push(make("h3", `Measured on ${files.length} files`), filesOf(index, files));

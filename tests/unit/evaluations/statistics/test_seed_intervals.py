@@ -7,7 +7,7 @@ from scipy import stats
 
 import interval_coverage
 from interval_coverage import FORGETFUL, HULL, LEAST, REAL, SEEDS
-from touchstone.evaluations.statistics import seed_intervals, wording
+from touchstone.evaluations.statistics import seed_intervals
 from touchstone.evaluations.statistics.seed_intervals import (
     PLAIN,
     SCORE,
@@ -229,10 +229,6 @@ def test_a_difference_ends_where_no_difference_can_be(method, largest):
 
     assert high == largest and low == pytest.approx(0.9 * largest - 0.2 * stats.t.ppf(0.975, 2))
     assert ends(-0.9 * largest, 0.2**2, 2, 1000, method) == (-high, -low)
-
-
-def test_every_method_of_an_interval_has_words():
-    assert seed_intervals.METHODS.keys() <= wording.METHODS.keys()
 
 
 @pytest.mark.parametrize("method", [SCORE, SIGNED, SIGNED_DIFFERENCE, PLAIN])

@@ -2,9 +2,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from touchstone.evaluations.statistics import intervals, rows, seed_intervals
+from touchstone.evaluations.statistics import rows
 from touchstone.evaluations.statistics.wording import (
-    METHODS,
     NARROW,
     RANGE,
     bracketed,
@@ -12,7 +11,6 @@ from touchstone.evaluations.statistics.wording import (
     more_digits,
     of_line,
     plain,
-    what_brackets_are,
     written,
 )
 
@@ -65,15 +63,8 @@ def test_plain_text_has_common_spaces_alone():
     assert plain(written(0.5, "fraction")) == "50.0 %"
 
 
-def test_every_method_has_words():
-    assert set(METHODS) == {*seed_intervals.METHODS, intervals.EXACT, intervals.PERCENTILE}
+def test_a_range_has_one_name_in_rows_and_in_words():
     assert rows.RANGE == RANGE
-
-
-def test_brackets_are_named_by_the_method_of_their_row():
-    assert what_brackets_are("score") == "95 % interval in brackets (score interval)"
-    assert what_brackets_are("range") == "least and greatest seed in brackets"
-    assert what_brackets_are("") == "95 % interval in brackets"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import synthetic_study
 from touchstone.evaluations.detection import detection
-from touchstone.evaluations.statistics.intervals import Interval
 from touchstone.report import drawing
 from touchstone.report.figures import _heat_maps
 from touchstone.report.figures.detector_matrix import detector_matrix
@@ -45,13 +44,14 @@ def check_texts_stay_in_their_cells(figure):
             assert not any(one.overlaps(other) for (_, one), (_, other) in combinations(written, 2))
 
 
-def drawn(columns, rows=5, high=0.88, **more):
+def drawn(columns, rows=5, high=0.88):
     with drawing.style():
         names, sets = [f"detector_{place}" for place in range(rows)], [f"set_{place}" for place in range(columns)]
         figure, (axes,) = _heat_maps.figure_of({"": names}, sets)
-        values = {(name, given): Interval(0.81, 0.74, high) for name in names for given in sets}
+        shown = {(name, given): row(0.81, 0.74, high) for name in names for given in sets}
         words = {"title": "AUROC", "small": "95 % interval", "words": ("detector", "set")}
-        _heat_maps.draw(axes, values, names, sets, **words, **more)
+        called = {name: name for name in (*names, *sets)}
+        _heat_maps.draw(axes, shown, names, sets, **words, names=called)
     return figure
 
 
