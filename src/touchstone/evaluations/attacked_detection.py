@@ -110,7 +110,7 @@ def _aurocs(metric: str, sets: list[Sides], resamples: int, seed: int) -> Iterat
     for sides in sets:
         scores = [cell.noun.scores[np.argsort(cell.noun.example_ids)] for cell in sides]
         drawn = rank_intervals.detection_samples(*scores, resamples=resamples, seed=seed, statistics=("auroc",))
-        values.append(estimators.auroc(*scores))
+        values.append(estimators.point("auroc", *scores))
         samples.append(drawn["auroc"])
         one = _row(metric, values[-1], samples[-1], [sides], sides[1].examples)
         yield replace(one, base_rate=len(scores[1]) / sum(map(len, scores)))
