@@ -63,7 +63,7 @@ def measured(count: int, resamples: int, looped: int, rounds: int) -> Results:
         kind = "with ties" if ties else "without ties"
         different = float(np.abs(ours(*both, resamples)[:looped] - in_a_loop(*both, rows)).max())
         racing.require(different <= TOLERANCE, f"{kind}: AUROCs differ by {different:.1e}")
-        point = abs(estimators.auroc(*both) - in_a_loop(*both, [(np.arange(count // 2),) * 2])[0])
+        point = abs(estimators.point("auroc", *both) - in_a_loop(*both, [(np.arange(count // 2),) * 2])[0])
         racing.require(point <= TOLERANCE, f"{kind}: the AUROC itself differs by {point:.1e}")
         taken = racing.interleaved(
             {

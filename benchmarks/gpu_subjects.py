@@ -168,7 +168,7 @@ def verdicts(one: Subject, count: int, batch: int, device: str) -> dict[str, flo
              gradient_sum(torch.from_numpy(each.gradient_norms["softmax_all"]))).double().numpy()
             for each in (out, attacked)
         ]  # fmt: skip
-        found[f"AUROC of {name}"] = estimators.auroc(*scores)
+        found[f"AUROC of {name}"] = estimators.point("auroc", *scores)
         found[f"attacked images flagged by {name} at 5 %"] = (scores[1] > threshold_at(np.sort(scores[0]), 0.05)).mean()
     return {name: 100 * float(value) for name, value in found.items()}
 

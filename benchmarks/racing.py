@@ -66,14 +66,6 @@ def seconds(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def processor_seconds(function: Callable[[], object]) -> float:
-    """Return the processor time of the processes that one call starts and waits for; other load hardly counts."""
-    before = os.times()
-    function()
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
-
-
 def own_seconds(function: Callable[[], object]) -> float:
     """Return the processor time that one call takes in this process; other load hardly counts."""
     before = time.process_time()

@@ -154,16 +154,6 @@ def evasion(distance: float, sigma: float, eps: float, rate: float, calibration:
     return (1 - linear_accuracy(distance, sigma, eps)) * float(kept)
 
 
-def doubtless_evasion(distance: float, sigma: float, eps: float, rate: float) -> float:
-    """Return the share of images that an attack within eps makes wrong with a lead that the softmax is sure of.
-
-    The threshold is the lead that `rate` of the clean images stay below, on either side of the boundary.
-    """
-    spread = lead_spread(sigma)
-    doubt = float(optimize.brentq(lambda x: float(_margin_share(x, distance, spread)) - rate, 0, 10 * spread))
-    return float(Phi((eps - doubt - distance) / spread))
-
-
 # --- the integer network ----------------------------------------------------------------------------------------------
 
 LATTICE = (51, 102, 153, 204)

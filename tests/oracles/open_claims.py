@@ -74,7 +74,7 @@ def record(plan, **changes):
     """Write a run record of every job."""
     for job in plan.jobs.values():
         seconds = TAKES.get(job.rule, 1)
-        facts = {
+        facts = dict.fromkeys(run_records.STARTED) | {
             "rule": job.rule, "name": job.name, "computed": len(job.tasks), "cpu_seconds": 1.0,
             "peak_bytes": 1, "start": "2026-01-01T00:00:00+00:00", "failed": False,
             "end": f"2026-01-01T00:{seconds // 60:02d}:{seconds % 60:02d}+00:00",

@@ -149,14 +149,6 @@ def test_the_points_that_an_attack_returns_are_those_that_a_study_stores(name):
     assert torch.allclose(points, to_grid_towards(points, images), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["evasion_suite", "joint_pgd", "mimicry"])
-def test_an_attack_without_weights_is_refused(name):
-    images, labels = images_and_labels(1)
-
-    with pytest.raises(ValueError, match=f"{name} needs at least one weight, got none"):
-        component(name)(guarded(0.52), images, labels, RandomStreams(0, "", torch.arange(1)), weights=[], steps=1)
-
-
 def bright_pixels(images):
     """A score that compares, and so has no gradient at all: autograd knows of no way from it to the images."""
     return (images > 0.5).float().mean((1, 2, 3))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from scipy import special
 from torch import Tensor
 
 from touchstone.api import gate, inputs
@@ -146,6 +145,8 @@ def paired_difference(first: Tensor, second: Tensor) -> Interval:
     >>> round(found.value, 3), round(found.low, 3), round(found.high, 3)
     (0.1, 0.038, 0.16)
     """
+    from scipy.stats import binomtest  # only when it is used: it takes half a second to import
+
     count = len(first)
     one, other = float(first.double().mean()), float(second.double().mean())
     both, only, alone, neither = (
@@ -155,22 +156,14 @@ def paired_difference(first: Tensor, second: Tensor) -> Interval:
     excess = both * neither - only * alone
     corrected = max(excess - count / 2, 0) if excess > 0 else excess
     phi = corrected / product**0.5 if product else 0.0
-    (low, high), (other_low, other_high) = _wilson(one, count), _wilson(other, count)
+    (low, high), (other_low, other_high) = (
+        map(float, binomtest(hits, count).proportion_ci(method="wilson")) for hits in (both + only, both + alone)
+    )
     down, up = one - low, high - one
     other_down, other_up = other - other_low, other_high - other
     below = max(down**2 - 2 * phi * down * other_up + other_up**2, 0.0) ** 0.5
     above = max(up**2 - 2 * phi * up * other_down + other_down**2, 0.0) ** 0.5
     return Interval(one - other, max(one - other - below, -1.0), min(one - other + above, 1.0), "paired score interval")
-
-
-def _wilson(share: float, count: int) -> tuple[float, float]:
-    """Return the ends of the 95 % score interval of a share (Wilson 1927)."""
-    normal = float(special.ndtri(0.975))
-    middle, width = (
-        share + normal**2 / (2 * count),
-        normal * (share * (1 - share) / count + normal**2 / (4 * count**2)) ** 0.5,
-    )
-    return (middle - width) / (1 + normal**2 / count), (middle + width) / (1 + normal**2 / count)
 
 
 def _rate(hits: Tensor) -> Interval:

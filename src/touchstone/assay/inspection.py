@@ -12,9 +12,10 @@ import torch
 from touchstone.assay import image_sets, probe, program_export, user_models
 from touchstone.assay.arguments import Arguments
 from touchstone.assay.facts import Facts, ImageFacts, ModelFacts, OODFacts, ProgramFile
-from touchstone.assay.file_digests import raw_digest
 from touchstone.assay.study_file import Place
 from touchstone.assay.user_models import UserModel
+from touchstone.data.ingest.user_folder import files_in
+from touchstone.digests import file_digest, sha256
 from touchstone.numerics import tensors
 
 COMPARED = 64  # images that a network and its exported program are compared on
@@ -57,7 +58,7 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
         command=shlex.join(["touchstone", *sys.argv[1:]]),
         model=ModelFacts(
             file=str(stored.file.resolve()),
-            digest=raw_digest(stored.file, "weights.pt"),
+            digest=_raw_digest(stored.file, "weights.pt"),
             input_shape=shape,
             classes=findings.classes,
             mean=tuple(mean),
@@ -71,13 +72,13 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
         ),
         images=ImageFacts(
             place=str(arguments.data.resolve()),
-            digest=raw_digest(arguments.data),
+            digest=_raw_digest(arguments.data),
             settings=labelled.settings,
             counts=labelled.counts,
             remarks=(*labelled.remarks, *ood_remarks),
         ),
         ood=tuple(
-            OODFacts(str(folder.resolve()), raw_digest(folder), count, broken) for folder, count, broken, _ in ood
+            OODFacts(str(folder.resolve()), _raw_digest(folder), count, broken) for folder, count, broken, _ in ood
         ),
         eps=arguments.eps,
         eps_written=arguments.eps_written,
@@ -106,10 +107,17 @@ def _check_outside(images: Path, study: Path) -> None:
         )
 
 
+def _raw_digest(path: Path, name: str = "") -> str:
+    """Return the digest of the raw folder that a file, which is called `name` there, or a folder becomes."""
+    names = {file: file.relative_to(path).as_posix() for file in files_in(path)} if path.is_dir() else {path: name}
+    lines = [f"{file_digest(file).removeprefix('sha256:')}  {place or path.name}\n" for file, place in names.items()]
+    return sha256("".join(sorted(lines)).encode())
+
+
 def _program_file(model: UserModel) -> ProgramFile:
     """Return the facts of a model's file."""
     assert model.file is not None
-    return ProgramFile(str(model.file.resolve()), raw_digest(model.file, "weights.pt"))
+    return ProgramFile(str(model.file.resolve()), _raw_digest(model.file, "weights.pt"))
 
 
 def _tried(

@@ -37,14 +37,9 @@ def highest_loss(
     Returns:
         (N, C, H, W) in [0, 1].
 
-    Raises:
-        ValueError: there are no attacks.
-
     References:
         Athalye et al. 2018, section 4.2.
     """
-    if not attacks:
-        raise ValueError("highest_loss needs at least one attack, got none")
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
         worst = images.clone()

@@ -27,14 +27,9 @@ def mix(model: Model, images: Tensor, labels: Tensor, generator: RandomStreams, 
     Returns:
         (N, C, H, W) in [0, 1].
 
-    Raises:
-        ValueError: there are no attacks.
-
     References:
         MIX of Amich & Eshete 2022, which divides an epoch into thirds: docs/papers/translation.md, "Deviations".
     """
-    if not attacks:
-        raise ValueError("mix needs at least one attack, got none")
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
         chosen = generator.integers(len(attacks))

@@ -38,14 +38,9 @@ def worst_of(
         (N, C, H, W) in [0, 1]: the result of the first attack that fools the model, otherwise the one with the highest
         margin loss, in both cases as it is or rounded, whichever is less wrong.
 
-    Raises:
-        ValueError: there are no attacks.
-
     References:
         The worst case per image, not the mean over attacks: docs/papers/shared.md, "Checks of an attack", item 7.
     """
-    if not attacks:
-        raise ValueError("worst_of needs at least one attack, got none")
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
         worst = images.clone()

@@ -37,11 +37,11 @@ def estimate(study: Study, jobs: Iterable[Job]) -> Estimate | None:
     A job that never ran is taken to last as long as the same network with another seed, or as its rule does on average.
     """
     jobs, now = list(jobs), epochs(study)
-    last = {job: run_records.last_seconds((study.name, SHARED), *job) for job in jobs}
+    wanted = set(jobs)
     here = {
         job: seconds * _longer(job, now, _epochs_here(study, job))
-        for job, seconds in last.items()
-        if seconds is not None
+        for job, seconds in _seconds_here(study).items()
+        if job in wanted
     }
     if 2 * len(here) >= len(jobs):
         return Estimate(_sum(jobs, here), HERE)
@@ -53,6 +53,13 @@ def estimate(study: Study, jobs: Iterable[Job]) -> Estimate | None:
                 ours[rule, work] = seconds * _longer((rule, work), now, run["epochs"])
             return Estimate(_sum(jobs, ours), OURS.format(study=name))
     return None
+
+
+def _seconds_here(study: Study) -> dict[Job, float]:
+    """Return how many seconds of computing each job of a study took when it last computed something here."""
+    records = [record for name in (study.name, SHARED) for record in run_records.read(Path("logs", name))]
+    ended = sorted((one for one in records if one.get("computed") and "end" in one), key=lambda one: str(one["end"]))
+    return {(one["rule"], one["name"]): float(one["cpu_seconds"]) for one in ended}
 
 
 def _longer(job: Job, now: Mapping[str, int], then: Mapping[str, int]) -> float:

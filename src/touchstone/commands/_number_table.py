@@ -28,8 +28,7 @@ def number_table(
         examples: Only these columns, in this order.
 
     Raises:
-        ValueError: The report does not have a name; the message suggests the nearest one. Or the report is from a version
-            whose means had no intervals.
+        ValueError: The report does not have a name; the message suggests the nearest one.
     """
     from touchstone.evaluations.statistics.rows import measured
     from touchstone.evaluations.statistics.threats import seedless
@@ -38,8 +37,6 @@ def number_table(
     if not path.is_file():
         raise ValueError(f"{path} is missing; run the study first: touchstone run {study}")
     rows = report_tables.numbers(path, path.read_bytes())
-    if rows and "method" not in rows[0]:
-        raise ValueError(f"{path} has no intervals of means; run the study again: touchstone run {study}")
     _chosen(path, "no evaluation called", [evaluation], (row["evaluation"] for row in rows))
     rows = [row for row in rows if row["evaluation"] == evaluation]
     _chosen(path, f"no metric of {evaluation} called", [metric], (measured(row["metric"]) for row in rows))

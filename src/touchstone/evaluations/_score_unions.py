@@ -110,7 +110,7 @@ class ScoreUnion:
             drawn = [self._drawn(side.cells[0], part) for part, side in enumerate(sides)]
             pairs = np.maximum(drawn[0].sum(1) * drawn[1].sum(1), 1)
             samples = ((drawn[0] @ above) * drawn[1]).sum(1) / pairs
-            self.aurocs[about] = Auroc(estimators.auroc(sides[0].scores, sides[1].scores), samples, sides)
+            self.aurocs[about] = Auroc(estimators.point("auroc", sides[0].scores, sides[1].scores), samples, sides)
         return self.aurocs[about]
 
     def _side(self, key: Key, name: str, part: int, attacks: frozenset[str]) -> Side:

@@ -139,4 +139,4 @@ def _bracket(
 def _auroc(sides: tuple[Cell, Cell], resamples: int, seed: int) -> tuple[float, Array]:
     populations = [cell.noun.scores[np.argsort(cell.noun.example_ids)] for cell in sides]
     samples = rank_intervals.detection_samples(*populations, resamples=resamples, seed=seed, statistics=("auroc",))
-    return estimators.auroc(*populations), samples["auroc"]
+    return estimators.point("auroc", *populations), samples["auroc"]

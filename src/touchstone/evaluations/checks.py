@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 
 from touchstone.contracts import PositiveFloat, UnitInterval
 from touchstone.evaluations._attack_checks import BLACK_BOX, check_rows, eps_of, equal_budget, ladder, norm_of
-from touchstone.evaluations.statistics.estimators import Array, accuracy, auroc, correct
+from touchstone.evaluations.statistics.estimators import Array, accuracy, correct, point
 from touchstone.evaluations.statistics.rows import (
     MEAN,
     attacked_outputs,
@@ -192,7 +192,7 @@ def _of_scores(scores: list[Cell], id_examples: str, checked: list[str], large_e
         for under in grouped(cells, lambda cell: cell.attack).values():
             anomalous = _on_ood(under, id_examples)
             normal = only((cell for cell in under if cell.examples == id_examples), f"attacked scores of {id_examples}")
-            left = np.mean([auroc(normal.noun.scores, cell.noun.scores) for cell in anomalous])
+            left = np.mean([point("auroc", normal.noun.scores, cell.noun.scores) for cell in anomalous])
             attacks.append(_Attack(anomalous[0], float(left), under))
         for check, value, main, used in _detector_checks(attacks, checked, large_eps):
             entry, examples = f"{main.entry}+{main.detector}", f"{MEAN}/{main.attack}"

@@ -139,7 +139,7 @@ def _auroc(contest: Contest, resamples: int, seed: int) -> tuple[float, Array]:
         paired=contest.paired,
     )
     counted = anomalous if contest.counted is None else anomalous[contest.counted]
-    return estimators.auroc(normal, counted), drawn["auroc"]
+    return estimators.point("auroc", normal, counted), drawn["auroc"]
 
 
 def _row(

@@ -14,7 +14,6 @@ CONTIGUOUS, CHANNELS_LAST = "contiguous", "channels_last"
 MEMORY_FORMATS = (CONTIGUOUS, CHANNELS_LAST)
 EPSILON = 2.0**-23  # the relative step of float32
 STEPS = 64  # that a number of a network moves by if it is computed in another order, such as in a batch of another size
-SETTINGS = frozenset({"precision", "memory_format"})  # a job has them only if it deviates from the defaults
 
 
 def float32_rounding(*values: Any, steps: float = STEPS) -> float:

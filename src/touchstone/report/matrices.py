@@ -13,7 +13,7 @@ from touchstone.report.tables import Line, Number, Numbers, Table
 LEARNED = "learned"  # stands for several detectors, each trained on its kind of anomaly (evaluations/open_set)
 KINDS = ("that saw no anomalies", "that was trained on anomalies")  # unsupervised and supervised
 UPPER_BOUNDS = "; where OOD images are left without a gradient of the score, attackers were stuck: upper bounds"
-SIDES = {"auroc_clean": "clean", "auroc_id": "ID attacked", "auroc_ood": "OOD attacked", "auroc_both": "both attacked"}
+SIDES = {"auroc_clean": "clean", "auroc_both": "both attacked"}
 
 
 def matrices(numbers: Numbers, supervised: Collection[str] = ()) -> list[Table]:

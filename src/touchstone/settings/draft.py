@@ -114,7 +114,7 @@ def _without_groups(sections: dict[str, Any], groups: Roles, draft: Draft, probl
         of_groups: dict[str, Any] = {}
         own: dict[str, Any] = {}
         for name, block in blocks.items():
-            members = [] if name in entries or name not in groups else groups[name].entries
+            members = [] if name in entries or name not in groups else groups[name]
             known = [member for member in members if member in entries]
             for member, key in product(known, block if isinstance(block, dict) else ()):
                 if key not in (blocks.get(member) or {}):
@@ -209,7 +209,7 @@ def _unknown_sets(files: Files, draft: Draft) -> Iterator[Problem]:
     """Yield the sets that play a data role and that no file defines."""
     sets = draft.blocks.get("examples") or {}
     for role in files.data:
-        for name in draft.roles[role].entries:
+        for name in draft.roles[role]:
             if name not in sets:
                 yield Problem(("groups", role), f"no set called {name}.{nearest(name, sets)}")
 

@@ -13,7 +13,7 @@ from touchstone.settings import papers as paper_folders
 from touchstone.settings.files import ParamsError, read_yaml, study_file
 from touchstone.settings.groups import check_known, data_role, given, groups_of
 from touchstone.settings.limits import ENTRIES
-from touchstone.settings.papers import Experimental, Paper, read_papers
+from touchstone.settings.papers import Experimental, Paper, compare_entries, read_papers
 from touchstone.settings.problems import Problems
 from touchstone.settings.roles import Roles, mentioned, read_roles
 from touchstone.settings.sections import Section
@@ -109,7 +109,8 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     problems.stop()
     for paper in read:
         if common is not None:
-            _check_names(paper, common, problems)
+            _check_defaults(paper, problems)
+            compare_entries(paper, common, common.file.name, problems)
     own = own_layer(study, problems)
     data, players = data_layer(study, problems)
     layers += [*([scale_layer(params, problems.base)] if params else []), data, own]
@@ -257,17 +258,12 @@ def _check_sections(layer: Layer, problems: Problems, names: list[str]) -> None:
             problems.add((*at, name), reason, layer.file)
 
 
-def _check_names(paper: Paper, common: Experimental, problems: Problems) -> None:
-    """Record what a paper writes that would change entries that papers share, or of other papers."""
+def _check_defaults(paper: Paper, problems: Problems) -> None:
+    """Record the defaults of a paper: they would change entries that papers share, or of other papers."""
     for section, block in paper.sections.items():
-        entries = block if isinstance(block, dict) and section != "claims" else {}
-        if DEFAULTS in entries:
+        if section != "claims" and isinstance(block, dict) and DEFAULTS in block:
             reason = "would change the entries of others; write the settings into the paper's own entries"
             problems.add((section, DEFAULTS), reason, paper.file)
-        others = common.sections.get(section)
-        for name in others if isinstance(others, dict) else ():
-            if name in entries:
-                problems.add((section, name), f"{common.file.name} defines it, too; choose another name", paper.file)
 
 
 def _check_mentions(papers: Iterable[Paper], layers: Iterable[Layer], names: set[str], problems: Problems) -> None:

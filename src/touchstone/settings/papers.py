@@ -278,8 +278,13 @@ def _compare(paper: Paper, other: Paper, problems: Problems) -> None:
         for name in sorted(both):
             reason = f"{first.name} has a claim of this id, too; ids are unique in a study"
             problems.add((part, name), reason, one.claims_file)
+    compare_entries(paper, other, other.name, problems)
+
+
+def compare_entries(paper: Paper, other: Experimental, called: str, problems: Problems) -> None:
+    """Record the entries of a paper that another paper, or what papers share, defines, too."""
     for section, block in paper.sections.items():
-        if section != "claims":
-            for name in blocks_of(block).keys() & blocks_of(other.sections.get(section)).keys() - {DEFAULTS}:
-                reason = f"{other.name} defines it, too; rename one of them"
-                problems.add((section, name), reason, paper.file)
+        others = other.sections.get(section)
+        if section != "claims" and isinstance(block, dict) and isinstance(others, dict):
+            for name in block.keys() & others.keys() - {DEFAULTS}:
+                problems.add((section, name), f"{called} defines it, too; choose another name", paper.file)

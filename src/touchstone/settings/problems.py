@@ -38,7 +38,6 @@ class Problems:
         self._played: dict[Place, Place] = {}
         self._told: set[tuple[Place, str]] = set()
         self._errors: list[str] = []
-        self._lines: dict[Path, dict[Place, int]] = {}
 
     @property
     def messages(self) -> list[str]:
@@ -110,9 +109,7 @@ class Problems:
 
     def _line(self, file: Path, place: Place) -> str:
         """Return ":LINE" of a key, or of the nearest key above it in the file."""
-        if file not in self._lines:
-            self._lines[file] = lines_of(file)
-        lines = self._lines[file]
+        lines = lines_of(file)
         for length in range(len(place), 0, -1):
             if place[:length] in lines:
                 return f":{lines[place[:length]]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from touchstone.messages import nearest
 from touchstone.settings.files import Place
@@ -15,14 +15,7 @@ ROLE = re.compile(r"\$([a-z][a-z0-9_]*)([/+].+)?")
 TEXTS = ("question", "caption")  # settings that are prose, in which a $ means nothing
 
 
-class Role(NamedTuple):
-    """The entries that play a role, and whether the role is written as a list."""
-
-    entries: list[str]
-    is_list: bool
-
-
-Roles = dict[str, Role]
+Roles = dict[str, list[str]]  # role -> the entries that play it
 
 
 def names_role(value: object) -> bool:
@@ -36,12 +29,9 @@ def role_in(value: str) -> str:
     return match[1] if match else ""
 
 
-def read_roles(written: Any, problems: Problems) -> Roles:
+def read_roles(written: Mapping[str, Any], problems: Problems) -> Roles:
     """Return the roles of a study, in their order. A role may name other roles."""
     roles: Roles = {}
-    if not isinstance(written, dict):
-        problems.add(("groups",), f"expected group: entries, got {shown(written)}")
-        return roles
     lists: dict[str, list[str]] = {}
     for name, players in written.items():
         place = ("groups", name)
@@ -60,7 +50,7 @@ def read_roles(written: Any, problems: Problems) -> Roles:
         if players is None:
             problems.add(("groups", name), "names itself, or a group that names it")
         else:
-            roles[name] = Role(list(dict.fromkeys(players)), isinstance(written[name], list))
+            roles[name] = list(dict.fromkeys(players))
     return roles
 
 
@@ -97,7 +87,7 @@ def filled_in(value: Any, roles: Roles, *, many: bool = False) -> Any:
     match = ROLE.fullmatch(value) if isinstance(value, str) else None
     if match is None or match[1] not in roles:
         return value
-    entries, rest = roles[match[1]].entries, match[2] or ""
+    entries, rest = roles[match[1]], match[2] or ""
     if rest:
         entries = [entry + rest for entry in entries]
     return list(entries) if many or len(entries) > 1 else entries[0]
@@ -119,8 +109,6 @@ def mentioned(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
 def with_families(roles: Roles, families: Mapping[str, list[str]]) -> Roles:
     """Return the roles with each family, such as `pgd_*`, replaced by its entries."""
     return {
-        name: role._replace(
-            entries=list(dict.fromkeys(member for entry in role.entries for member in families.get(entry, [entry])))
-        )
-        for name, role in roles.items()
+        name: list(dict.fromkeys(member for entry in entries for member in families.get(entry, [entry])))
+        for name, entries in roles.items()
     }

@@ -72,12 +72,6 @@ def _members(section: str, family: str, block: Any, problems: Problems) -> dict[
     return {}
 
 
-def family_names(family: str, block: Any) -> list[str]:
-    """Return the names of a family's entries; none if the family is not written right."""
-    values = block.get("eps") if isinstance(block, dict) else None
-    return [name for eps in values if (name := _member(family, eps))] if isinstance(values, list) else []
-
-
 def _member(family: str, eps: Any) -> str:
     """Return the name of an entry of `pgd_*`: pgd_05 for 0.05, pgd_8 for "8/255"; "" if eps gives no name."""
     suffix = ""

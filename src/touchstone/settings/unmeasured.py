@@ -57,7 +57,7 @@ def _lacking(
     absent = sorted({names[role] for names in sets for role in condition.roles} - named)
     if absent:
         return len(absent) + 1, f"{none} names {' and '.join(absent)} (for {metric})"
-    if (statistic := STATISTIC.match(metric)) and statistic[0] not in _statistics(block):
+    if (statistic := STATISTIC.match(metric)) and statistic[0] not in block.get("statistics", STATISTICS):
         return 1, f"{none} measures {statistic[0]}; add it to its statistics"
     other = _subtracted(rows, sets[0]) if "against" in settings else ""
     if other and other not in words({key: block.get(key) for key in settings}):
@@ -68,12 +68,6 @@ def _lacking(
 def _subtracted(rows: RowQuery, names: Mapping[str, str]) -> str:
     match = COMPARED.search(rows.metric)
     return names[match[1]] if match else ""
-
-
-def _statistics(block: Block) -> list[str]:
-    """Return the statistics of scores that an evaluation makes, if it makes any."""
-    chosen: list[str] = block.get("statistics", [*STATISTICS])
-    return chosen if block.get("every_statistic", True) else ["auroc"]
 
 
 def untested(papers: Iterable[Paper], book: Book, study: Mapping[str, Any]) -> Iterator[str]:

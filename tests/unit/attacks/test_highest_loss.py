@@ -64,8 +64,3 @@ def test_a_wrong_prediction_comes_before_a_higher_cross_entropy():
     attacked = highest_loss(three, IMAGES, LABELS, streams, attacks=attacks)
 
     assert torch.allclose(attacked, IMAGES + 0.1)
-
-
-def test_no_attack_at_all_is_an_error():
-    with pytest.raises(ValueError, match="highest_loss needs at least one attack"):
-        highest_loss(noisy, IMAGES, LABELS, RandomStreams(0, "attack", torch.arange(N)), attacks=[])

@@ -1,4 +1,3 @@
-import pytest
 import torch
 
 from touchstone.attacks.mix import mix
@@ -36,8 +35,3 @@ def test_each_image_gets_one_of_the_attacks_and_both_are_used():
 
 def test_which_one_depends_on_the_image_and_not_on_its_batch():
     assert torch.equal(mixed(slice(30, 60)), mixed()[30:])
-
-
-def test_a_mix_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="at least one attack"):
-        mixed(attacks=())

@@ -1,6 +1,5 @@
 from functools import partial
 
-import pytest
 import torch
 
 from touchstone.attacks.adversary.losses import margin_loss
@@ -55,11 +54,6 @@ def test_an_image_that_was_fooled_is_not_attacked_again(victim):
     rounded = to_grid_towards(attacked, victim.images)  # what rounding undoes is attacked again
     right = int((victim.still_right(attacked) | victim.still_right(rounded)).sum())
     assert seen == [right] and right < 100
-
-
-def test_worst_of_nothing_is_an_error(victim):
-    with pytest.raises(ValueError, match="at least one attack"):
-        worst_of(victim.model, victim.images, victim.labels, victim.draws(), attacks=[])
 
 
 def test_a_success_that_the_rounding_to_eight_bits_undoes_does_not_end_the_search():

@@ -8,6 +8,7 @@ import pytest
 
 from touchstone.__main__ import main
 from touchstone.audit import own_audit, own_study
+from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.planning.parts import Job, Task
 
 SECONDS = {"cheap.a": 1.0, "cheap.b": 1.0, "cheap.c": 1.0, "cheap.d": 1.0, "cheap.e": 1.0, "cheap.f": 1.0, "dear": 60.0}
@@ -48,7 +49,7 @@ def test_what_a_job_took_is_shared_out_among_its_tasks_and_an_unknown_job_takes_
     ran = Job("detect", "cnn.0", (task("attack", "attacked"), task("score", "first"), task("score", "second")), ())
     other = Job("measure", "cnn.0", (task("measure", "margins"),), ())
     (tmp_path / "runs/detect").mkdir(parents=True)
-    record = {"rule": "detect", "name": "cnn.0", "computed": 3, "cpu_seconds": 26}
+    record = dict.fromkeys(run_records.STARTED) | {"rule": "detect", "name": "cnn.0", "computed": 3, "cpu_seconds": 26}
     (tmp_path / "runs/detect/cnn.0.json").write_text(json.dumps(record))
     plan = SimpleNamespace(jobs={("detect", "cnn.0"): ran, ("measure", "cnn.0"): other})
 

@@ -59,8 +59,6 @@ def simulated():
     thresholds = np.sort(g.normal(size=(4_000, 600)), axis=1)[:, 569] * marker.std()
     kept = stats.norm.cdf((thresholds + NEAR) / marker.std()).mean()
     yield "evasion", truths.evasion(DISTANCE, SIGMA, NEAR, 0.05, 600), (lead <= NEAR).mean() * kept
-    doubt = np.quantile(sizes, 0.05)
-    yield "doubtless", truths.doubtless_evasion(DISTANCE, SIGMA, NEAR, 0.05), (lead < NEAR - doubt).mean()
     yield "confidence", truths.confidence(DISTANCE, SIGMA, 30), (1 / (1 + np.exp(-60 * sizes))).mean()
     scales = 30 * np.exp(0.7 * g.normal(size=IMAGES))
     yield "tempered", truths.confidence(DISTANCE, SIGMA, 30, 0.7), (1 / (1 + np.exp(-2 * scales * sizes))).mean()

@@ -36,7 +36,8 @@ def summary(**plans):
 def record(rule, name, study="mine", **facts):
     path = Path("logs", study, run_records.FOLDER, rule, f"{name}.json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"computed": 1, "end": "2026-01-01", "cpu_seconds": 600.0, **facts}))
+    started = {"rule": rule, "name": name, "start": "2026-01-01", "host": "here", "process": {}}
+    path.write_text(json.dumps({**started, "computed": 1, "end": "2026-01-01", "cpu_seconds": 600.0, **facts}))
 
 
 @pytest.fixture(autouse=True)
@@ -126,21 +127,19 @@ def test_a_run_of_ours_on_other_images_says_nothing():
     )
 
 
-@pytest.mark.parametrize("damaged", ["", "[]", '{"computed": 1}', '{"computed": 0, "end": "2027", "cpu_seconds": 1}'])
-def test_a_record_that_says_nothing_of_computing_is_left_out(damaged):
+def test_a_record_that_says_nothing_of_computing_is_left_out():
     record("train", "cnn.0")
-    other = Path("logs/other/runs/train/cnn.0.json")
-    other.parent.mkdir(parents=True)
-    other.write_text(damaged)
-    assert run_records.last_seconds(["mine", "other"], "train", "cnn.0") == 600
+    record("train", "cnn.1", computed=0, cpu_seconds=1.0)
+    text = said(fetch="no update", train="update pending", report="no update")
+    assert "about 10.0 min on 2 cores" in text
 
 
-def test_the_latest_record_of_the_named_studies_counts_and_no_other():
+def test_the_latest_record_of_the_study_and_of_downloads_counts_and_no_other():
     record("train", "cnn.0")
-    record("train", "cnn.0", study="other", end="2026-02-01", cpu_seconds=5.0)
-    assert run_records.last_seconds(["mine"], "train", "cnn.0") == 600
-    assert run_records.last_seconds(["mine", "other"], "train", "cnn.0") == 5
-    assert run_records.last_seconds(["mine"], "train", "mlp.0") is None
+    record("train", "cnn.0", study="raw", end="2026-02-01", cpu_seconds=120.0)
+    record("train", "cnn.0", study="other", end="2026-03-01", cpu_seconds=5.0)
+    text = said(fetch="no update", train="update pending", report="no update")
+    assert "about 2.0 min on 2 cores" in text
 
 
 @pytest.mark.xfail(

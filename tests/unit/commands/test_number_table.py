@@ -56,20 +56,6 @@ def test_lines_and_columns_can_be_chosen(project):
     assert table.splitlines()[0::2] == ["| accuracy | test | test/pgd |", "| mlp | 90.0 % [80.0, 100.0] | 0.250 |"]
 
 
-def test_a_table_whose_means_have_no_intervals_is_refused(project, capsys):
-    path = project / "reports/digits" / packing.METRICS
-    old = packing.rows_of(path.read_bytes())
-    text = io.StringIO()
-    writer = csv.DictWriter(text, METRIC_COLUMNS[: METRIC_COLUMNS.index("method")], extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(old)
-    path.write_bytes(packing.compressed(text.getvalue().encode()))
-
-    assert main(["show", "digits", "--table", "main", "accuracy"]) == 1
-
-    assert "has no intervals of means; run the study again: touchstone run digits" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

@@ -1,4 +1,7 @@
-"""The claims of the ALOE paper, the union of attacks that they rest on, and the classes that nothing may have seen."""
+"""The union of attacks that ALOE's claims rest on, and the classes that nothing may have seen.
+
+The claims are judged in test_claims.py.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,114 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from hand_made_claims import networks
+from hand_made_claims import shipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from touchstone.claims import contrast_files, paper_files
-from touchstone.claims.criteria import assignments
-from touchstone.claims.judging import StudyClaims, judge
-from touchstone.claims.sentences import said
+from touchstone.claims import contrast_files
 from touchstone.data.class_split import class_split
 from touchstone.evaluations.union_detection import union_detection
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.records.metric_rows import ADAPTIVE
 from touchstone.records.nouns import Cell, ExampleSet, Outputs, Scores
 from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[3]
-FOLDER = Path(paper_files.__file__).parents[1] / "papers/aloe"
-FACTS = yaml.safe_load((FOLDER / "claims.yaml").read_text())
-EXPERIMENT = yaml.safe_load((FOLDER / "experiment.yaml").read_text())
-BOOK = paper_files.book({"aloe": FACTS})
-SETS = {"far": ["digits", "faces"], "set": "digits", "known": "clothes"}  # in place of data roles
-COMPONENTS = {name: name for name in ("union_detection", "certified_detection", "detection")}
-
-
-# --- claims ---------------------------------------------------------------------------------------------------------
-
-
-def cast(name, grade="full"):
-    """Return who plays the roles of a criterion in the grade, with sets in place of data roles."""
-    written = EXPERIMENT["claims"][name] | EXPERIMENT["grades"][grade]["change"]["claims"].get(name, {})
-    return {role: SETS.get(role, written.get(role)) for role in BOOK.criteria[name].roles}
-
-
-def rows(name, numbers):
-    """Return the rows of three networks for every number of a criterion: .5, or what `numbers` says of its test."""
-    criterion, made = BOOK.criteria[name], []
-    for place, condition in enumerate(criterion.tests):
-        for each, names in enumerate(assignments(condition, criterion, cast(name), "each")):
-            value = numbers.get((place, each), numbers.get(place, 0.5))
-            columns = {
-                "metric": condition.rows.metric,
-                "entry": condition.rows.entry,
-                "examples": condition.rows.examples,
-            }
-            texts = {key: text.format(**names) for key, text in columns.items()}
-            budget = " ".join(f"{key}={one:g}" for key, one in condition.rows.threat)
-            unit = "difference" if texts["metric"].endswith("_difference") or "taken_by" in texts["metric"] else ""
-            threat = f"{ADAPTIVE} linf {budget}" if budget else "none"
-            made += networks(value, threat=threat, unit=unit, evaluation=condition.rows.evaluation, **texts)
-    return made
-
-
-def verdict(name, numbers):
-    study = StudyClaims(COMPONENTS, {name: cast(name)})
-    return next(one for one in judge(BOOK, study, rows(name, numbers)) if one.claim.id == name)
-
-
-@pytest.mark.parametrize("name", ["A1", "A2", "A3", "A4"])
-@pytest.mark.parametrize(("difference", "word"), [(0.1, "holds"), (0.01, "inconclusive"), (-0.1, "fails")])
-def test_a_difference_under_attack_is_judged_under_these_attacks_only(name, difference, word):
-    found = verdict(name, {0: difference})
-
-    assert (found.word, found.attacker) == (word, "upper bound only")
-
-
-def test_a_difference_has_to_hold_on_each_set_by_itself():
-    assert verdict("A1", {(0, 0): 0.3, (0, 1): -0.1}).word == "fails"
-    assert verdict("A1", {(0, 0): 0.3, (0, 1): 0.01}).word == "inconclusive"
-
-
-@pytest.mark.parametrize(("auroc", "word"), [(0.2, "holds"), (0.49, "inconclusive"), (0.6, "fails")])
-def test_old_scores_are_fooled_if_each_is_below_chance(auroc, word):
-    """One of two networks, two scores and two sets decides."""
-    found = verdict("A5", {0: 0.1, (0, 5): auroc})
-
-    assert (found.word, found.attacker) == (word, "does not apply")
-
-
-def test_a_claim_without_its_numbers_is_not_run():
-    study = StudyClaims(COMPONENTS, {name: cast(name) for name in BOOK.criteria})
-
-    assert {one.word for one in judge(BOOK, study, []) if one.claim.kind == "claim"} == {"not run"}
-
-
-@pytest.mark.parametrize("name", BOOK.criteria)
-def test_each_sentence_has_its_numbers_and_no_id(name):
-    sentence = said(verdict(name, {}))
-
-    assert sentence
-    assert not any(text in sentence for text in ("not measured", "differs by", "changes by", *BOOK.criteria))
-
-
-@pytest.mark.parametrize("name", ["A1", "A2", "A3", "A4"])
-def test_a_sentence_reverses_if_its_numbers_are_swapped(name):
-    assert said(verdict(name, {1: 0.9, 2: 0.1})) != said(verdict(name, {1: 0.1, 2: 0.9}))
-
-
-def test_every_figure_is_beside_a_criterion_or_says_why_not():
-    beside = {figure for one in BOOK.criteria.values() for figure in one.scales}
-    reasons = {name for name, one in BOOK.published.items() if one.unmeasured}
-
-    assert beside | reasons == BOOK.published.keys()
-    assert not beside & reasons
+PAPER = shipped()["A"]
 
 
 def test_the_head_of_the_report_shows_the_papers_attack_all_attacks_and_the_best_network_before():
-    (written,) = contrast_files.read(FACTS)
-    tests, who = written.criterion.tests, cast(*written.of)
+    (written,) = contrast_files.read(PAPER.facts)
+    tests, who = written.criterion.tests, PAPER.cast(*written.of)
 
     assert [(test.rows.metric.format(**who), test.rows.entry.format(**who)) for test in tests] == [
         ("auroc_alone_transfer_05", "cnn_aloe_0+best"),

@@ -211,14 +211,14 @@ def test_a_study_changes_a_group(draft):
     result = draft("change: {groups: {both: [pgd]}}")
 
     assert result.blocks["evaluations"]["first"]["attacks"] == ["pgd"]
-    assert result.roles["both"].entries == ["pgd"]
+    assert result.roles["both"] == ["pgd"]
 
 
 def test_a_group_may_name_a_family(draft):
     result = draft("change: {groups: {both: [fgsm, pgd_*]}}")
 
     assert result.blocks["evaluations"]["first"]["attacks"] == ["fgsm", "pgd_02", "pgd_10"]
-    assert result.roles["both"].entries == ["fgsm", "pgd_02", "pgd_10"]
+    assert result.roles["both"] == ["fgsm", "pgd_02", "pgd_10"]
 
 
 def test_inherited_stands_for_the_list_before(draft):

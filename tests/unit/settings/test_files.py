@@ -31,16 +31,6 @@ def test_what_a_reader_does_to_the_content_is_its_own(tmp_path):
     assert files.read_yaml(path)["attacks"]["pgd"]["eps"] == 1
 
 
-@pytest.mark.parametrize(
-    ("text", "what"), [("", "the file is empty"), ("# nothing\n", "the file is empty"), ("- a\n", "it contains a list")]
-)
-def test_a_file_without_sections_is_answered_with_an_example(tmp_path, text, what):
-    (tmp_path / "mine.yaml").write_text(text)
-
-    with pytest.raises(ValueError, match=rf"mine\.yaml: expected keys with values, such as title: Mine, but {what}"):
-        files.read_yaml(tmp_path / "mine.yaml")
-
-
 def test_a_study_may_lie_in_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()

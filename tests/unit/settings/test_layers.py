@@ -50,7 +50,7 @@ def test_what_papers_share_follows_the_highest_of_their_grades(draft, grades, st
 
 
 def test_a_grade_may_write_its_own_groups(draft):
-    assert draft(STUDY.replace("full", "smoke").lstrip()).roles["both"].entries == ["fgsm"]
+    assert draft(STUDY.replace("full", "smoke").lstrip()).roles["both"] == ["fgsm"]
 
 
 def test_a_paper_without_a_grade_says_which_it_has(files):

@@ -4,7 +4,7 @@ import pytest
 
 from touchstone.settings.files import ParamsError
 from touchstone.settings.problems import Problems
-from touchstone.settings.roles import Role, filled_in, read_roles
+from touchstone.settings.roles import filled_in, read_roles
 
 
 def roles(tmp_path, written):
@@ -18,9 +18,9 @@ def roles(tmp_path, written):
 def test_a_role_may_name_roles_above_and_below(tmp_path):
     found = roles(tmp_path, {"few": ["$few_id", "$few_ood"], "few_id": "digits", "few_ood": ["noise", "faces"]})
 
-    assert found["few"] == Role(["digits", "noise", "faces"], is_list=True)
-    assert found["few_id"] == Role(["digits"], is_list=False)
-    assert roles(tmp_path, {"attacked": "$id/pgd", "id": "digits"})["attacked"].entries == ["digits/pgd"]
+    assert found["few"] == ["digits", "noise", "faces"]
+    assert found["few_id"] == ["digits"]
+    assert roles(tmp_path, {"attacked": "$id/pgd", "id": "digits"})["attacked"] == ["digits/pgd"]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,6 @@ def test_a_role_may_name_roles_above_and_below(tmp_path):
         ({"train": "digits", "test": "$trian"}, "groups.test: no data role or group trian. Did you mean train?"),
         ({"train": []}, "groups.train: expected an entry or a list of entries, got []"),
         ({"Train": "digits"}, "groups.Train: a group is named [a-z][a-z0-9_]*"),
-        (["train"], "groups: expected group: entries"),
     ],
 )
 def test_a_wrong_role_is_refused(tmp_path, written, words):
@@ -41,7 +40,7 @@ def test_a_wrong_role_is_refused(tmp_path, written, words):
 
 
 def test_a_value_gets_the_entries_of_its_roles():
-    found = {"one": Role(["digits"], is_list=True), "more": Role(["noise", "faces"], is_list=True)}
+    found = {"one": ["digits"], "more": ["noise", "faces"]}
 
     assert filled_in("$one", found) == "digits"
     assert filled_in("$one", found, many=True) == ["digits"]

@@ -63,14 +63,9 @@ def evasion_suite(
     Returns:
         (N, C, H, W) in [0, 1]: per image, the best point of all members by `lowest_scores.rank`.
 
-    Raises:
-        ValueError: `weights` is empty.
-
     References:
         Bryniarski et al. 2021, section 4.1, for selective PGD; docs/papers/shared.md, "Adaptive attacks".
     """
-    if not weights:
-        raise ValueError("evasion_suite needs at least one weight, got none")
     follow = partial(lower_scores, defence, images, labels, generator, eps=eps, steps=steps)
     both: list[Direction] = [partial(_both, weight=weight) for weight in weights]
     members = [

@@ -48,14 +48,9 @@ def joint_pgd(
         (N, C, H, W) in [0, 1]: per image, the best point over all weights by `evasion.rank`, rounded to 8 bits before it
         is ranked.
 
-    Raises:
-        ValueError: `weights` is empty.
-
     References:
         docs/papers/shared.md, "Adaptive attacks".
     """
-    if not weights:
-        raise ValueError("joint_pgd needs at least one weight, got none")
 
     def direction(weight: float) -> Direction:
         def follow(observation: Observation) -> Tensor:

@@ -47,13 +47,11 @@ def mimicry(
         is ranked.
 
     Raises:
-        ValueError: `weights` is empty, or `defence.typical` has none of the values that the detector reads.
+        ValueError: `defence.typical` has none of the values that the detector reads.
 
     References:
         docs/papers/shared.md, "Adaptive attacks".
     """
-    if not weights:
-        raise ValueError("mimicry needs at least one weight, got none")
     names = [name for name in defence.data if name in defence.typical]
     if not names:
         raise ValueError(

@@ -65,17 +65,20 @@ class Counts:
 
 
 def _auroc(counts: Counts) -> Array:
+    """Return the probability that an anomalous row scores above an ID row; ties count half, 0.5 is chance."""
     # Twice the Mann-Whitney count, in integers: exact, and ties weigh a half.
     pairs = (counts.ood * (2 * counts.id_to - counts.id)).sum(axis=1)
     return np.asarray(pairs / (2 * counts.id_total * counts.ood_total))
 
 
 def _aupr_ood(counts: Counts) -> Array:
+    """Return the step-wise average precision of flagging anomalous rows; chance is their share of all rows."""
     flagged = np.maximum(counts.ood_from + counts.id_from, 1)
     return np.asarray((counts.ood * (counts.ood_from / flagged)).sum(axis=1) / counts.ood_total)
 
 
 def _aupr_id(counts: Counts) -> Array:
+    """Return the step-wise average precision of accepting ID rows; chance is their share of all rows."""
     accepted = np.maximum(counts.id_to + counts.ood_to, 1)
     return np.asarray((counts.id * (counts.id_to / accepted)).sum(axis=1) / counts.id_total)
 
@@ -85,17 +88,20 @@ def _at(values: Array, columns: Array) -> Array:
 
 
 def _fpr95_id(counts: Counts) -> Array:
+    """Return the share of anomalous rows accepted by the strictest threshold that accepts 95 % of the ID rows."""
     # 0.95 as 19/20 in integers: no rounding decides which threshold is taken.
     too_strict = 20 * counts.id_to < 19 * counts.id_total[:, None]
     return _at(counts.ood_to, too_strict.sum(axis=1)) / counts.ood_total
 
 
 def _fpr95_ood(counts: Counts) -> Array:
+    """Return the share of ID rows flagged by the highest threshold that catches 95 % of the anomalous rows."""
     catches = 20 * counts.ood_from >= 19 * counts.ood_total[:, None]
     return _at(counts.id_from, catches.sum(axis=1) - 1) / counts.id_total
 
 
 def _detection_error(counts: Counts) -> Array:
+    """Return the least mean of both error rates over all thresholds, in [0, 0.5]."""
     caught = counts.ood_from / counts.ood_total[:, None]
     flagged = counts.id_from / counts.id_total[:, None]
     return np.asarray((1 - (caught - flagged).max(axis=1)) / 2)
@@ -134,15 +140,11 @@ def ranks(id_scores: Array, ood_scores: Array) -> tuple[Array, Array, int]:
     return places[: len(id_scores)], places[len(id_scores) :], len(distinct)
 
 
-def _point(statistic: Callable[[Counts], Array], id_scores: Array, ood_scores: Array) -> float:
+def point(statistic: str, id_scores: Array, ood_scores: Array) -> float:
+    """Return one of STATISTICS of ID scores (N,) and anomalous scores (M,)."""
     id_ranks, ood_ranks, distinct = ranks(id_scores, ood_scores)
     counts = Counts(*(np.bincount(places, minlength=distinct)[None] for places in (id_ranks, ood_ranks)))
-    return float(statistic(counts)[0])
-
-
-def auroc(id_scores: Array, ood_scores: Array) -> float:
-    """Return the probability that an anomalous row scores above an ID row; ties count half, 0.5 is chance."""
-    return _point(_auroc, id_scores, ood_scores)
+    return float(STATISTICS[statistic](counts)[0])
 
 
 def roc(id_scores: Array, ood_scores: Array) -> tuple[Array, Array]:
@@ -153,31 +155,6 @@ def roc(id_scores: Array, ood_scores: Array) -> tuple[Array, Array]:
         for scores in (id_scores, ood_scores)
     ]
     return shares[0], shares[1]
-
-
-def aupr_ood(id_scores: Array, ood_scores: Array) -> float:
-    """Return the step-wise average precision of flagging anomalous rows; chance is their share of all rows."""
-    return _point(_aupr_ood, id_scores, ood_scores)
-
-
-def aupr_id(id_scores: Array, ood_scores: Array) -> float:
-    """Return the step-wise average precision of accepting ID rows; chance is their share of all rows."""
-    return _point(_aupr_id, id_scores, ood_scores)
-
-
-def fpr95_id(id_scores: Array, ood_scores: Array) -> float:
-    """Return the share of anomalous rows accepted by the strictest threshold that accepts 95 % of the ID rows."""
-    return _point(_fpr95_id, id_scores, ood_scores)
-
-
-def fpr95_ood(id_scores: Array, ood_scores: Array) -> float:
-    """Return the share of ID rows flagged by the highest threshold that catches 95 % of the anomalous rows."""
-    return _point(_fpr95_ood, id_scores, ood_scores)
-
-
-def detection_error(id_scores: Array, ood_scores: Array) -> float:
-    """Return the least mean of both error rates over all thresholds, in [0, 0.5]."""
-    return _point(_detection_error, id_scores, ood_scores)
 
 
 def accuracy(predictions: Array, labels: Array) -> float:

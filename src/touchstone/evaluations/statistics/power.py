@@ -65,16 +65,8 @@ def grown(spread: Spread, seeds: int, images: int) -> Spread:
     return Spread(seeds, images, spread.seed_variance, spread.image_variance * ratio, spread.residual_variance * ratio)
 
 
-def smallest(
-    spread: Spread,
-    question: Question,
-    images: int,
-    cost: Cost | None = None,
-    *,
-    most_seeds: int = MOST_SEEDS,
-    power: float = POWER,
-) -> Design | str:
-    """Return the smallest design that settles a question with enough chance, or why none does.
+def smallest(spread: Spread, question: Question, images: int, cost: Cost | None = None) -> Design | str:
+    """Return the smallest design that settles a question with chance POWER, or why none does.
 
     Seeds and images only grow. With a cost the cheapest design is returned. Without one it is the design with the fewest
     seeds, and of these the one with the fewest images.
@@ -84,8 +76,6 @@ def smallest(
         question: what it is asked.
         images: how many there are, the present ones included.
         cost: of a design, such as the minutes that it takes more.
-        most_seeds: more are not considered.
-        power: the chance that is enough.
 
     Returns:
         The design, or a reason in words.
@@ -93,22 +83,22 @@ def smallest(
     if reason := _unanswerable(spread, question):
         return reason
     whole = max(images, spread.images)
-    if chance(grown(spread, UNLIMITED, whole), question) < power:
-        enough = _fewest_images(spread, question, UNLIMITED, whole, MOST_IMAGES, power)
+    if chance(grown(spread, UNLIMITED, whole), question) < POWER:
+        enough = _fewest_images(spread, question, UNLIMITED, whole, MOST_IMAGES)
         return (
             f"images: with all {whole:,} of them the images' part alone is too wide for a distance of"
             f" {question.distance:g}, whatever the seeds; {f'{enough:,}' if enough else f'more than {MOST_IMAGES:,}'}"
             f" would do, with many seeds"
         )
-    if (already := chance(spread, question)) >= power:
+    if (already := chance(spread, question)) >= POWER:
         return (
             f"enough already: {spread.seeds} seeds and {spread.images:,} images decide it with chance {already:.0%} if the"
             f" truth is {question.distance:g} from its bound; it is probably nearer, and that is not worth more"
         )
-    designs = _designs(spread, question, whole, most_seeds, power)
+    designs = _designs(spread, question, whole)
     best = next(designs, None)
     if best is None:
-        return f"seeds: more than {most_seeds} are needed, even with all {whole:,} images"
+        return f"seeds: more than {MOST_SEEDS} are needed, even with all {whole:,} images"
     return best if cost is None else min((best, *designs), key=lambda design: cost(design.seeds, design.images))
 
 
@@ -130,27 +120,27 @@ def _unanswerable(spread: Spread, question: Question) -> str:
     return ""
 
 
-def _designs(spread: Spread, question: Question, whole: int, most_seeds: int, power: float) -> Iterator[Design]:
+def _designs(spread: Spread, question: Question, whole: int) -> Iterator[Design]:
     """Yield, for each number of seeds that can settle the question, the design with the fewest images.
 
     Once the present images are enough, more seeds only cost more. The chance may fall by a hair as images grow, because
     the degrees of freedom fall to those of the seeds.
     """
-    for seeds in range(max(FEWEST_SEEDS, spread.seeds), most_seeds + 1):
-        if (reached := chance(grown(spread, seeds, spread.images), question)) >= power:
+    for seeds in range(max(FEWEST_SEEDS, spread.seeds), MOST_SEEDS + 1):
+        if (reached := chance(grown(spread, seeds, spread.images), question)) >= POWER:
             yield Design(seeds, spread.images, reached)
             return
-        if images := _fewest_images(spread, question, seeds, spread.images, whole, power):
+        if images := _fewest_images(spread, question, seeds, spread.images, whole):
             yield Design(seeds, images, chance(grown(spread, seeds, images), question))
 
 
-def _fewest_images(spread: Spread, question: Question, seeds: int, few: int, most: int, power: float) -> int:
+def _fewest_images(spread: Spread, question: Question, seeds: int, few: int, most: int) -> int:
     """Return the smallest number of images above `few` that is enough with so many seeds; 0 if `most` is not."""
-    if chance(grown(spread, seeds, most), question) < power:
+    if chance(grown(spread, seeds, most), question) < POWER:
         return 0
     while most - few > 1:
         middle = (few + most) // 2
-        few, most = (few, middle) if chance(grown(spread, seeds, middle), question) >= power else (middle, most)
+        few, most = (few, middle) if chance(grown(spread, seeds, middle), question) >= POWER else (middle, most)
     return most
 
 

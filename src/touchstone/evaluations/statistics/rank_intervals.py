@@ -109,9 +109,7 @@ def detection(
     kept = ood_scores if counted is None else ood_scores[counted]
     drawn_from = _populations(id_scores, ood_scores, paired)
     return {
-        name: from_samples(
-            getattr(estimators, name)(id_scores, kept), samples[name], drawn_from, SCORE, counted=len(kept)
-        )
+        name: from_samples(estimators.point(name, id_scores, kept), samples[name], drawn_from, SCORE, counted=len(kept))
         for name in samples
     }
 
@@ -138,7 +136,7 @@ def split_detection(scores: Array, anomalous: Array, *, resamples: int, seed: in
         counts[(counts.sum(axis=2) == 0).any(axis=1)] = whole  # a resample without any row of one kind
         for name, values in parts.items():
             values.append(estimators.STATISTICS[name](Counts(counts[:, 0], counts[:, 1])))
-    values_of = {name: getattr(estimators, name)(scores[~anomalous], scores[anomalous]) for name in ALL}
+    values_of = {name: estimators.point(name, scores[~anomalous], scores[anomalous]) for name in ALL}
     samples = {name: np.concatenate(values) for name, values in parts.items()}
     rarer = min(int(anomalous.sum()), int((~anomalous).sum()))
     return {name: from_samples(values_of[name], samples[name], (len(scores),), SCORE, counted=rarer) for name in ALL}
@@ -186,7 +184,7 @@ def detection_difference(
     kept = [(side[0], side[1] if counted is None else side[1][counted]) for side in (first, second)]
     return {
         name: from_samples(
-            getattr(estimators, name)(*kept[0]) - getattr(estimators, name)(*kept[1]),
+            estimators.point(name, *kept[0]) - estimators.point(name, *kept[1]),
             samples[0][name] - samples[1][name],
             _populations(*first, paired),
             SIGNED,

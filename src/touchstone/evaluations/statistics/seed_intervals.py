@@ -24,12 +24,7 @@ CONFIDENCE = 0.95
 NOTHING = 1e-15  # a variance below it is rounding
 # How an end is found from the standard error. The words are those of the column `method`.
 SCORE, SIGNED, SIGNED_DIFFERENCE, PLAIN = "score", "difference", "difference of signed numbers", "t"
-METHODS = {
-    SCORE: "score interval of a share of the effective number of inputs (Wilson 1927; Korn & Graubard 1998)",
-    SIGNED: "t interval of a paired difference or a rank correlation, no narrower than what n inputs can show",
-    SIGNED_DIFFERENCE: "t interval of a difference of two of these, no narrower than what n inputs can show",
-    PLAIN: "t interval",
-}
+METHODS = (SCORE, SIGNED, SIGNED_DIFFERENCE, PLAIN)
 LARGEST = {SIGNED: 1.0, SIGNED_DIFFERENCE: 2.0}  # absolute value that such a number can have
 
 

@@ -10,7 +10,7 @@ import platform
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -26,6 +26,7 @@ from touchstone.pipeline.jobs.job_plan import JobPlan
 from touchstone.provenance import git, whole_files
 
 FOLDER = "runs"
+STARTED = {"rule", "name", "start", "host", "process"}  # what a record says from its start on
 PACKAGES = (
     "torch",
     "numpy",
@@ -65,20 +66,6 @@ def recorded(logs: Path, plan: JobPlan) -> Iterator[dict[str, Any]]:
         record.setdefault("failed", True)
         ended = record | {"end": _now(), **_used()}
         whole_files.write_or_warn(path, _encoded(ended), "Only this record of the job is incomplete.")
-
-
-def last_seconds(studies: Iterable[str], rule: str, name: str, logs: Path = Path("logs")) -> float | None:
-    """Return how many seconds of computing a job took when it last computed something in one of some studies.
-
-    None if it never did. Jobs of other studies may have the same names, and other images.
-    """
-    found: list[tuple[str, float]] = []
-    for path in (logs / study / FOLDER / rule / f"{name}.json" for study in studies):
-        with suppress(OSError, ValueError, KeyError, TypeError):  # a damaged record
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if record["computed"]:
-                found.append((record["end"], float(record["cpu_seconds"])))
-    return max(found)[1] if found else None
 
 
 def _encoded(record: dict[str, Any]) -> bytes:
@@ -137,14 +124,12 @@ def seconds(record: dict[str, Any]) -> float:
 
 
 def read(logs: Path) -> list[dict[str, Any]]:
-    """Return a study's complete run records, sorted by rule and wildcards."""
+    """Return a study's run records without damaged ones, sorted by rule and wildcards."""
     records = []
     for path in sorted((logs / FOLDER).rglob("*.json")):
-        try:
+        with suppress(OSError, ValueError):
             records.append(json.loads(path.read_text(encoding="utf-8")))
-        except json.JSONDecodeError:
-            continue
-    return records
+    return [record for record in records if isinstance(record, dict) and record.keys() >= STARTED]
 
 
 def running(logs: Path) -> list[processes.Process]:

@@ -16,9 +16,11 @@ from types import FrameType
 import yaml
 
 from touchstone import extras
+from touchstone.messages import say
+from touchstone.numerics import devices
 from touchstone.pipeline.jobs import gpus, processes, run_records
 from touchstone.pipeline.jobs.progress import progress_folder
-from touchstone.pipeline.orchestration import display, locks, recovery, remarks, shipped_studies
+from touchstone.pipeline.orchestration import display, locks, recovery, shipped_studies
 from touchstone.pipeline.orchestration.events import EventFile
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.settings.files import DEFAULT_STUDY
@@ -60,8 +62,10 @@ def run(study: str, cores: str) -> int:
             logs.mkdir(parents=True, exist_ok=True)
             for leftover in progress_folder(logs).glob("*.json"):
                 leftover.unlink()
-            remarks.print_remarks(plan.study)
-            code = _run(study, cores, logs, claim, plan.study["study"]["device"])
+            device = plan.study["study"]["device"]
+            for remark in filter(None, (devices.warning(device), *plan.study.remarks)):
+                say(f"touchstone: {remark}", stream=sys.stderr)
+            code = _run(study, cores, logs, claim, device)
             if code > 128:
                 recovery.clear(plan, logs)  # a job that ignored SIGTERM was killed and may leave half-written files
             return code

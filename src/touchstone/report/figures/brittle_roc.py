@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
-from touchstone.evaluations.statistics.estimators import Array, auroc, logit_margins, roc
+from touchstone.evaluations.statistics.estimators import Array, logit_margins, point, roc
 from touchstone.evaluations.statistics.margin_cells import kept
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing, palette
@@ -58,7 +58,7 @@ def brittle_roc(
                 continue
             look = palette.population(place)
             populations = scores[~brittle], scores[brittle]
-            area = auroc(*populations)
+            area = point("auroc", *populations)
             label = f"eps {radius:g}: AUROC {area:.2f} ({brittle.mean():.0%} brittle)"
             roc_line(axes, *populations, label=label, look=look, resamples=resamples)
             areas.append(f"{area:.2f} at eps {radius:g} for {where}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluations.statistics.estimators import auroc
+from touchstone.evaluations.statistics.estimators import point
 from touchstone.evaluations.statistics.places import Place
 from touchstone.evaluations.statistics.rows import grouped, only, place
 from touchstone.records.nouns import Cell
@@ -78,7 +78,7 @@ def _images(name: str) -> str:
 def _areas(id_cells: list[Cell], cells: list[Cell]) -> dict[str, float]:
     """Return {detector: its AUROC} of the anomalous inputs in `cells`."""
     own = {cell.detector: cell.noun.scores for cell in id_cells}
-    return {cell.detector: auroc(own[cell.detector], cell.noun.scores) for cell in cells}
+    return {cell.detector: point("auroc", own[cell.detector], cell.noun.scores) for cell in cells}
 
 
 def _best(areas: dict[str, dict[str, float]]) -> dict[str, tuple[str, float]]:

@@ -29,7 +29,7 @@ scores = st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=30).map(np
 def test_six_points_worked_by_hand_give_each_statistic(statistic, expected):
     id_scores, ood_scores = SIX_POINTS
 
-    found = getattr(estimators, statistic)(id_scores, ood_scores)
+    found = estimators.point(statistic, id_scores, ood_scores)
 
     assert found == pytest.approx(expected, abs=1e-15)
 
@@ -48,7 +48,7 @@ def test_six_points_worked_by_hand_give_each_statistic(statistic, expected):
 def test_separated_scores_are_perfect_and_tied_scores_are_chance(statistic, apart, tied):
     id_scores = np.zeros(30)
 
-    found = [getattr(estimators, statistic)(id_scores, np.full(10, value)) for value in (1.0, 0.0)]
+    found = [estimators.point(statistic, id_scores, np.full(10, value)) for value in (1.0, 0.0)]
 
     assert found == [apart, tied]
 
@@ -57,8 +57,8 @@ def test_fpr95_counts_nineteen_of_twenty_as_95_percent():
     twenty = np.arange(20.0)
     beside_the_last = np.array([18.5, 18.5, 19.5, -1.0])
 
-    accepted = estimators.fpr95_id(twenty, beside_the_last)
-    flagged = estimators.fpr95_ood(-beside_the_last, -twenty)
+    accepted = estimators.point("fpr95_id", twenty, beside_the_last)
+    flagged = estimators.point("fpr95_ood", -beside_the_last, -twenty)
 
     assert accepted == flagged == 1 / 4  # the threshold is 18: only -1 passes it
 
@@ -71,25 +71,25 @@ def test_statistics_agree_with_scikit_learn(id_scores, ood_scores):
     false_alarms, caught, _ = roc_curve(truth, together, drop_intermediate=False)
     wrong_accepts, accepted, _ = roc_curve(1 - truth, -together, drop_intermediate=False)
 
-    assert estimators.auroc(id_scores, ood_scores) == pytest.approx(roc_auc_score(truth, together), abs=1e-12)
-    assert estimators.aupr_ood(id_scores, ood_scores) == pytest.approx(
+    assert estimators.point("auroc", id_scores, ood_scores) == pytest.approx(roc_auc_score(truth, together), abs=1e-12)
+    assert estimators.point("aupr_ood", id_scores, ood_scores) == pytest.approx(
         average_precision_score(truth, together), abs=1e-12
     )
-    assert estimators.aupr_id(id_scores, ood_scores) == pytest.approx(
+    assert estimators.point("aupr_id", id_scores, ood_scores) == pytest.approx(
         average_precision_score(1 - truth, -together), abs=1e-12
     )
-    assert estimators.fpr95_ood(id_scores, ood_scores) == false_alarms[np.argmax(caught >= 0.95 - 1e-12)]
-    assert estimators.fpr95_id(id_scores, ood_scores) == wrong_accepts[np.argmax(accepted >= 0.95 - 1e-12)]
-    assert estimators.detection_error(id_scores, ood_scores) == pytest.approx(
+    assert estimators.point("fpr95_ood", id_scores, ood_scores) == false_alarms[np.argmax(caught >= 0.95 - 1e-12)]
+    assert estimators.point("fpr95_id", id_scores, ood_scores) == wrong_accepts[np.argmax(accepted >= 0.95 - 1e-12)]
+    assert estimators.point("detection_error", id_scores, ood_scores) == pytest.approx(
         (1 - (caught - false_alarms).max()) / 2, abs=1e-12
     )
 
 
 @given(scores, scores)
 def test_auroc_of_negated_scores_is_one_minus_auroc(id_scores, ood_scores):
-    as_is = estimators.auroc(id_scores, ood_scores)
+    as_is = estimators.point("auroc", id_scores, ood_scores)
 
-    negated = estimators.auroc(-id_scores, -ood_scores)
+    negated = estimators.point("auroc", -id_scores, -ood_scores)
 
     assert negated == pytest.approx(1 - as_is, abs=1e-15)
 
@@ -97,9 +97,9 @@ def test_auroc_of_negated_scores_is_one_minus_auroc(id_scores, ood_scores):
 @pytest.mark.parametrize("statistic", list(estimators.STATISTICS))
 @given(id_scores=scores, ood_scores=scores)
 def test_statistics_depend_on_the_order_of_scores_alone(statistic, id_scores, ood_scores):
-    as_is = getattr(estimators, statistic)(id_scores, ood_scores)
+    as_is = estimators.point(statistic, id_scores, ood_scores)
 
-    stretched = getattr(estimators, statistic)(np.exp(id_scores) - 7, np.exp(ood_scores) - 7)
+    stretched = estimators.point(statistic, np.exp(id_scores) - 7, np.exp(ood_scores) - 7)
 
     assert stretched == as_is
     assert 0 <= as_is <= 1
@@ -108,40 +108,40 @@ def test_statistics_depend_on_the_order_of_scores_alone(statistic, id_scores, oo
 @given(scores, scores)
 def test_exchanging_both_populations_and_the_sign_exchanges_the_two_conventions(id_scores, ood_scores):
     for one, other in (("fpr95_id", "fpr95_ood"), ("aupr_id", "aupr_ood"), ("auroc", "auroc")):
-        as_is = getattr(estimators, one)(id_scores, ood_scores)
+        as_is = estimators.point(one, id_scores, ood_scores)
 
-        exchanged = getattr(estimators, other)(-ood_scores, -id_scores)
+        exchanged = estimators.point(other, -ood_scores, -id_scores)
 
         assert exchanged == pytest.approx(as_is, abs=1e-15)
 
 
 @given(scores, scores)
 def test_auroc_is_the_mann_whitney_statistic_over_all_pairs(id_scores, ood_scores):
-    found = estimators.auroc(id_scores, ood_scores)
+    found = estimators.point("auroc", id_scores, ood_scores)
 
     expected = stats.mannwhitneyu(ood_scores, id_scores).statistic / (len(id_scores) * len(ood_scores))
     assert found == pytest.approx(expected, abs=1e-12)
 
 
 def test_infinite_scores_are_ranked_and_not_refused():
-    assert estimators.auroc(np.array([-np.inf, 0.0]), np.array([np.inf, 0.0])) == 7 / 8
+    assert estimators.point("auroc", np.array([-np.inf, 0.0]), np.array([np.inf, 0.0])) == 7 / 8
 
 
 @pytest.mark.parametrize("statistic", list(estimators.STATISTICS))
 def test_nan_is_refused_with_its_count(statistic):
     with pytest.raises(ValueError, match="ood_scores: 1 of 2 rows are NaN"):
-        getattr(estimators, statistic)(np.zeros(3), np.array([0.0, np.nan]))
+        estimators.point(statistic, np.zeros(3), np.array([0.0, np.nan]))
 
 
 @pytest.mark.parametrize("statistic", list(estimators.STATISTICS))
 def test_a_missing_population_is_refused_in_words(statistic):
     with pytest.raises(ValueError, match="id_scores: no rows, so nothing can be measured"):
-        getattr(estimators, statistic)(np.array([]), np.zeros(3))
+        estimators.point(statistic, np.array([]), np.zeros(3))
 
 
 def test_scores_in_two_columns_are_refused():
     with pytest.raises(ValueError, match=r"shape \(2, 2\)"):
-        estimators.auroc(np.zeros((2, 2)), np.zeros(3))
+        estimators.point("auroc", np.zeros((2, 2)), np.zeros(3))
 
 
 def test_accuracy_is_the_share_of_right_predictions():
@@ -184,7 +184,7 @@ def test_a_perfect_threshold_exists_at_every_radius_exactly_where_margins_are_co
     logit_margins = np.array(order, dtype=float)
 
     separations = [
-        estimators.auroc(-logit_margins[input_margins > eps], -logit_margins[input_margins <= eps])
+        estimators.point("auroc", -logit_margins[input_margins > eps], -logit_margins[input_margins <= eps])
         for eps in (0.1, 0.2, 0.3)
     ]
 

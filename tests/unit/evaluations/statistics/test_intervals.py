@@ -67,8 +67,7 @@ def test_resampled_statistics_equal_the_statistic_of_the_resampled_rows(statisti
 
     draws = [np.random.default_rng([5, stratum]).integers(0, rows, (30, rows)) for stratum, rows in ((0, 20), (1, 15))]
     expected = [
-        getattr(estimators, statistic)(id_scores[chosen], ood_scores[other])
-        for chosen, other in zip(*draws, strict=True)
+        estimators.point(statistic, id_scores[chosen], ood_scores[other]) for chosen, other in zip(*draws, strict=True)
     ]
     np.testing.assert_allclose(samples, expected, atol=1e-14)
 

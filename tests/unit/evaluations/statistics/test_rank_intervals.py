@@ -1,5 +1,7 @@
 """Detection statistics in which some rows do not count, and of one population that each network splits otherwise."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -22,7 +24,7 @@ def test_counted_anomalous_rows_alone_make_the_statistics():
 
     moved = rank_intervals.detection(id_scores, np.where(counted, ood_scores, 99.0), **SAMPLING, counted=counted)
     for name, one in found.items():
-        assert one.value == getattr(estimators, name)(id_scores, ood_scores[counted])
+        assert one.value == estimators.point(name, id_scores, ood_scores[counted])
         np.testing.assert_array_equal(one.resampled.samples, moved[name].resampled.samples)
         assert one.resampled.drawn_from == (80, 80)
 
@@ -52,7 +54,7 @@ def test_one_population_that_is_split_has_the_statistics_of_both_parts_of_each_r
     found = rank_intervals.split_detection(scores, anomalous, resamples=40, seed=5)[statistic]
 
     drawn = np.random.default_rng([5]).integers(0, 30, (40, 30))
-    of = getattr(estimators, statistic)
+    of = partial(estimators.point, statistic)
     assert found.value == of(scores[~anomalous], scores[anomalous])
     expected = [of(scores[rows][~anomalous[rows]], scores[rows][anomalous[rows]]) for rows in drawn]
     np.testing.assert_allclose(found.resampled.samples, expected, atol=1e-14)
@@ -122,7 +124,7 @@ def test_the_interval_of_pairs_is_that_of_resampled_pairs():
     one = rank_intervals.detection(clean, attacked, resamples=30, seed=7, paired=True)["auroc"]
 
     drawn = np.random.default_rng([7, 0]).integers(0, 40, (30, 40))
-    expected = [estimators.auroc(clean[rows], attacked[rows]) for rows in drawn]
+    expected = [estimators.point("auroc", clean[rows], attacked[rows]) for rows in drawn]
     np.testing.assert_allclose(one.resampled.samples, expected, atol=1e-14)
     assert one.resampled.drawn_from == (40,)
 

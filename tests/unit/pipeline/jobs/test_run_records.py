@@ -55,6 +55,14 @@ def test_a_record_of_another_machine_names_no_process_of_this_one(tmp_path):
         assert run_records.running(tmp_path) == []
 
 
+@pytest.mark.parametrize("damaged", [b"", b"[]", b"{", b"\xff", b'{"computed": 1}'])
+def test_a_damaged_record_is_left_out(tmp_path, damaged):
+    with run_records.recorded(tmp_path, JOB):
+        (tmp_path / "runs/train/other.json").write_bytes(damaged)
+
+        assert len(run_records.read(tmp_path)) == len(run_records.running(tmp_path)) == 1
+
+
 def test_a_job_whose_record_cannot_be_completed_has_finished_nevertheless(tmp_path, monkeypatch, capsys):
     def full(path, data, **_):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))

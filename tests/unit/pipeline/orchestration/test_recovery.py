@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_anything_runs(plan, 
 
 
 def test_a_record_of_a_process_that_is_no_more_ends_nobody(plan, capsys):
-    record = {
+    record = dict.fromkeys(run_records.STARTED) | {
         "host": socket.gethostname(),
         "process": {"pid": 1, "start": 1, "command": ["python", "-m", "touchstone"]},
     }
