@@ -135,6 +135,11 @@ class Whole:
             logits, scores, _ = self.model.answer(images)
         return logits.argmax(1) == labels, scores > self.threshold
 
+    def fooled(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Return the share of fresh draws by which images are classified wrongly and not rejected, (N,)."""
+        judged = [self.judged(images, labels) for _ in range(self.draws)]
+        return torch.stack([~right & ~rejected for right, rejected in judged]).float().mean(0)
+
 
 def has_gradient(defence: Deployed, images: Tensor) -> tuple[bool, bool]:
     """Return whether the logits, and the scores, of a defence have a gradient in the images that is not 0."""

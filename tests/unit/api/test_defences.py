@@ -75,6 +75,50 @@ def test_a_defence_that_draws_is_attacked_in_expectation():
     assert left(noisy, draws=8).robust_accuracy.value == pytest.approx(0.8, abs=0.08)
 
 
+PAIRS = 0.45 + 0.1 * torch.rand(40, 1, 1, 2, generator=torch.Generator().manual_seed(0))
+SHOWN = 0.45 + 0.1 * torch.rand(100, 1, 1, 2, generator=torch.Generator().manual_seed(1))
+LEFT = (PAIRS[:, 0, 0, 0] > PAIRS[:, 0, 0, 1]).long()
+
+
+def slope(images):
+    return images[:, 0, 0, 0] - images[:, 0, 0, 1]
+
+
+def drawn(images):
+    """Two classes by which pixel is brighter, with noise that one step of eps outweighs."""
+    lead = 10 * (slope(images) + 0.05 * torch.randn(len(images)))
+    return torch.stack([-lead, lead], 1)
+
+
+DRAWN = {
+    "brightness": lambda images: (drawn(images), images.flatten(1).mean(1)),
+    "contrast": lambda images: (drawn(images), slope(images).abs()),
+    "random scores": lambda images: (drawn(images), images.flatten(1).mean(1) + 0.05 * torch.randn(len(images))),
+    "decisions": lambda images: (drawn(images), images.flatten(1).mean(1) > 0.5),
+    "nothing": drawn,
+}
+
+
+def left_of_pairs(kind, **settings):
+    held_out = {} if kind in ("decisions", "nothing") else {"calibration": SHOWN}
+    return evaluate_defence(DRAWN[kind], PAIRS, LEFT, **FEW | {"draws": 8} | held_out | settings)
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_who_knows_everything_never_leaves_more_than_who_knows_less(kind):
+    found = left_of_pairs(kind, queries=10, steps=3)
+
+    assert all(found.robust_accuracy.value <= rate.value for rate in found.left.values())
+
+
+def test_a_point_that_is_wrong_by_a_hair_in_expectation_is_pushed_up_to_the_threshold():
+    """The score is the lead itself, so no point fools more draws than one just below the threshold."""
+    found = left_of_pairs("contrast", draws=20, steps=20)
+    least = torch.distributions.Normal(0.0, 0.05).cdf(torch.tensor(-found.threshold)).item()
+
+    assert least - 0.1 <= found.robust_accuracy.value <= least + 0.15
+
+
 def test_every_value_goes_through_json():
     read = json.loads(json.dumps(left(lambda images: (logits(images), leads(images) > 2)).as_dict()))
 
