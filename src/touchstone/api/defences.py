@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from typing import Any, cast
 
 import torch
@@ -19,13 +18,13 @@ from touchstone.api.deployed import NOTHING, SCORE, Answering, Deployed, Whole, 
 from touchstone.api.imitation import imitated
 from touchstone.api.inputs import Images, Labels
 from touchstone.api.robust_accuracy import evaluate
-from touchstone.attacks.adaptive.evasion_suite import evasion_suite
+from touchstone.attacks.adaptive.evasion_suite import lowest_within
 from touchstone.attacks.adversary.defences import Guarded
 from touchstone.attacks.adversary.evasion import Observation, follow, lower_or_raise, observe
 from touchstone.attacks.adversary.evasion import rank as sureness
 from touchstone.attacks.adversary.losses import keep_higher, margin_loss
 from touchstone.attacks.adversary.lowest_scores import lowest_of
-from touchstone.attacks.adversary.perturbations import Ball, resolve_step_size
+from touchstone.attacks.adversary.perturbations import Ball, Unrounded, resolve_step_size
 from touchstone.attacks.adversary.surrogates import search_ranks
 from touchstone.contracts import Model
 from touchstone.evaluations.statistics import intervals
@@ -218,24 +217,25 @@ def _attacked(
     queries: int,
 ) -> dict[str, Tensor]:
     """Return the points of the attackers: who sees answers, who follows gradients, and who has everything."""
-    streams = RandomStreams(seed, STREAM, ids)
+    streams, ball = RandomStreams(seed, STREAM, ids), Unrounded(images, eps)
     found = {ANSWERS: images, "gradients": _best_of(whole, images, labels, [on_classes])}
     if queries:
-        searched = search_ranks(whole, images, labels, streams, images, eps=eps, queries=queries)
-        found[ANSWERS] = _best_of(whole, images, labels, [Ball(images, eps).stored(searched)])
+        searched = search_ranks(whole, ball, labels, streams, images, queries=queries)
+        found[ANSWERS] = _best_of(whole, images, labels, [searched])
     for other in followed:
         rows = torch.nonzero(whole.fooled(found["gradients"], labels) < 1)[:, 0]
         if len(rows):
             target = Whole(whole.model, whole.threshold, whole.spread, whole.draws, other)
-            part = (images[rows], labels[rows], streams.take(rows))
+            part = (labels[rows], streams.take(rows))
             starts = (
                 min(restarts, MOST_STARTS) if other is None else 1
             )  # a stand-in's own gradient is the same from near starts
-            evading = partial(evasion_suite, eps=eps, steps=steps, restarts=starts, queries=0)
-            candidates = [found["gradients"][rows], evading(cast(Guarded, target), *part)]
+            near, guard = ball.take(rows), cast(Guarded, target)
+            evading = lowest_within(near, guard, *part, steps=steps, restarts=starts, weights=[0.3, 1.0], queries=0)
+            candidates = [found["gradients"][rows], evading]
             if whole.draws > 1:
-                candidates.append(_surest(target, *part, eps=eps, steps=steps))
-            better = _best_of(whole, *part[:2], candidates)
+                candidates.append(_surest(target, near, *part, steps=steps))
+            better = _best_of(whole, near.images, labels[rows], candidates)
             found["gradients"] = found["gradients"].index_copy(0, rows, better)
     found[EVERYTHING] = _best_of(whole, images, labels, [found["gradients"], found[ANSWERS]])
     return found
@@ -255,9 +255,7 @@ def _best_of(whole: Whole, images: Tensor, labels: Tensor, candidates: list[Tens
     return best
 
 
-def _surest(
-    target: Whole, images: Tensor, labels: Tensor, generator: RandomStreams, *, eps: float, steps: int
-) -> Tensor:
+def _surest(target: Whole, ball: Ball, labels: Tensor, generator: RandomStreams, *, steps: int) -> Tensor:
     """Return the points that get past the expectation of a defence and are the surest of a wrong class, (N, C, H, W).
 
     The evasion suite keeps the lowest score, even where the class is wrong by a hair.
@@ -269,8 +267,8 @@ def _surest(
     def raised(observation: Observation) -> Tensor:
         return lower_or_raise(observation, observation.wrong & observation.flagged)
 
-    sizes = [2 * resolve_step_size(None, eps, steps) * (1 - step / steps) for step in range(steps)]
-    return follow(observed, sureness, Ball(images, eps), generator, [raised], sizes=sizes, restarts=1)
+    sizes = [2 * resolve_step_size(None, ball.eps, steps) * (1 - step / steps) for step in range(steps)]
+    return follow(observed, sureness, ball, generator, [raised], sizes=sizes, restarts=1)
 
 
 def _logits_of(answering: Answering) -> Model:

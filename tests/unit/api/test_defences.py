@@ -119,6 +119,25 @@ def test_a_point_that_is_wrong_by_a_hair_in_expectation_is_pushed_up_to_the_thre
     assert least - 0.1 <= found.robust_accuracy.value <= least + 0.15
 
 
+def test_a_step_of_less_than_one_of_255_levels_is_taken_whatever_pixel_is_watched():
+    """No studied image lies between two levels; those of a caller may. The first pixel has to stay nearly as it is."""
+    watched, settings = torch.full((10, 1, 2, 2), 0.4985), FEW | {"eps": 0.003}
+    held_out = torch.linspace(0.498, 0.499, 40).view(40, 1, 1, 1).expand(40, 1, 2, 2)
+
+    def defence(images):
+        lead = 100 * (images.flatten(1).mean(1) - 0.4995)
+        return torch.stack([-lead, lead], 1), images[:, 0, 0, 0]
+
+    by_gradients, by_answers = (
+        evaluate_defence(defence, watched, torch.zeros(10).long(), calibration=held_out, **settings | one)
+        for one in ({"queries": 0}, {"queries": 200, "steps": 1})
+    )
+
+    assert by_gradients.left[CLASSIFIER].value == 1 and by_gradients.robust_accuracy.value == 0
+    assert by_answers.left[ANSWERS].value < 1
+    assert (by_gradients.attacked - watched).abs().max() <= 0.003 + 1e-6
+
+
 def test_every_value_goes_through_json():
     read = json.loads(json.dumps(left(lambda images: (logits(images), leads(images) > 2)).as_dict()))
 
