@@ -14,7 +14,7 @@ from touchstone.api import gate, inputs
 from touchstone.api.arguments import check_images, check_share, check_whole
 from touchstone.api.attacked_rows import LARGE_EPS, STREAM
 from touchstone.api.defence_result import EVERYTHING, DefenceResult
-from touchstone.api.deployed import NOTHING, SCORE, Answering, Deployed, Whole, has_gradient
+from touchstone.api.deployed import NOTHING, SCORE, Answering, Deployed, Joined, Whole, has_gradient
 from touchstone.api.imitation import imitated
 from touchstone.api.inputs import Images, Labels
 from touchstone.api.robust_accuracy import evaluate
@@ -74,7 +74,8 @@ def evaluate_defence(
         queries: of the searches with squares.
         draws: calls of the defence per pass of an attack, if it draws random numbers; 20 or more then.
         backward: what attacks differentiate in place of the defence: the same without its purifier, or with a
-            differentiable one. It returns logits, or a pair as the defence does.
+            differentiable one. It returns logits, or a pair as the defence does. If neither has a gradient of what is
+            rejected, only that is imitated.
         batch_size: images per forward pass.
         seed: of all random numbers.
         progress: whether the attack on the classifier shows its progress. None: on a terminal.
@@ -118,17 +119,22 @@ def evaluate_defence(
         first = deployed.answer(door.images[:8])
         whole, threshold = _calibrated(deployed, first.kind, held_out, false_positive_rate, draws, batch_size)
         slopes = has_gradient(deployed, door.images[:8])
+        flat_scores = first.kind != NOTHING and not slopes[1]
         imitation = None
-        if stand_in is None and not (slopes[0] and (slopes[1] or first.kind == NOTHING)):
+        if stand_in is None and (flat_scores or not slopes[0]):
             imitation = imitated(whole, door.images, eps, seed, batch_size)
-        followed: list[Answering | None] = [None] if slopes[0] else []
-        followed += [other for other in (stand_in, imitation) if other is not None]
         source = stand_in if stand_in is not None else imitation if not slopes[0] else None
         on_classes = evaluate(
             deployed, door.images, door.labels, eps=eps, steps=steps, restarts=restarts, queries=queries,
             draws=draws if first.kind == NOTHING else _draws_of_logits(deployed, door.images, draws),
             backward=None if source is None else _logits_of(source), batch_size=batch_size, seed=seed, progress=progress,
         )  # fmt: skip
+        followed: list[Answering | None] = [None] if slopes[0] else []
+        if stand_in is not None and flat_scores and not has_gradient(stand_in, door.images[:8])[1]:
+            scores = imitated(whole, door.images, eps, seed, batch_size)
+            followed.append(Joined(stand_in, scores))
+        else:
+            followed += [other for other in (stand_in, imitation) if other is not None]
         parts = [
             _attacked(whole, followed, *batch, seed=seed, eps=eps, steps=steps, restarts=restarts, queries=queries)
             for batch in batches(

@@ -95,6 +95,23 @@ class Deployed(nn.Module):
 
 
 @dataclass(frozen=True)
+class Joined:
+    """The logits of one and the scores of another.
+
+    Attributes:
+        classifier: whose logits are taken.
+        rejection: whose scores are taken.
+    """
+
+    classifier: Answering
+    rejection: Answering
+
+    def answer(self, images: Tensor) -> Answer:
+        """Return the logits of the one and the scores of the other."""
+        return Answer(self.classifier.answer(images).logits, self.rejection.answer(images).scores, SCORE)
+
+
+@dataclass(frozen=True)
 class Whole:
     """A defence as attacks on the whole of it see it: logits, scores and a threshold.
 

@@ -61,6 +61,27 @@ def test_a_defence_without_gradients_is_followed_along_a_stand_in_or_an_imitatio
     assert alone.robust_accuracy.value == pytest.approx(0.8, abs=0.06)
 
 
+@pytest.mark.parametrize("pair", [False, True])
+def test_a_rejection_is_imitated_if_neither_the_defence_nor_its_stand_in_has_a_gradient_of_it(pair):
+    """Every image can leave what is rejected, the brightest first pixels, and the classes can be crossed by the others."""
+    images = 0.51 + 0.08 * torch.rand(60, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+
+    def classified(images):
+        lead = 20 * (images.flatten(1).mean(1) - 0.55)
+        return torch.stack([-lead, lead], 1)
+
+    def defence(images):
+        return classified((images * 255).round() / 255), images[:, 0, :2, :2].mean((1, 2)) > 0.5
+
+    def stand_in(images):
+        return (classified(images), defence(images)[1]) if pair else classified(images)
+
+    labels = classified(images).argmax(1)
+    found = evaluate_defence(defence, images, labels, **FEW | {"queries": 0, "steps": 20}, backward=stand_in)
+
+    assert found.robust_accuracy.value <= 0.1
+
+
 def test_answers_alone_find_less_than_everything_and_every_attacker_stays_within_eps():
     found = left(lambda images: (logits(images), leads(images).abs() < 0.04))
 
