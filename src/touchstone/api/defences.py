@@ -135,11 +135,10 @@ def evaluate_defence(
             followed.append(Joined(stand_in, scores))
         else:
             followed += [other for other in (stand_in, imitation) if other is not None]
+        ids = torch.arange(len(door.images), device=door.images.device)
         parts = [
             _attacked(whole, followed, *batch, seed=seed, eps=eps, steps=steps, restarts=restarts, queries=queries)
-            for batch in batches(
-                batch_size, door.images, door.labels, on_classes.attacked, torch.arange(len(door.images))
-            )
+            for batch in batches(batch_size, door.images, door.labels, on_classes.attacked, ids)
         ]
         points = {name: torch.cat([part[name] for part in parts]) for name in (ANSWERS, "gradients", EVERYTHING)}
         if first.kind != NOTHING:

@@ -2,12 +2,15 @@
 
 import json
 import warnings
+from contextlib import contextmanager
 
 import pytest
 import torch
 from torch import nn
 
+from touchstone.api import torch_state
 from touchstone.api.defences import ANSWERS, CLASSIFIER, evaluate_defence
+from touchstone.api.torch_state import State
 
 EPS = 0.1
 GRAY = torch.linspace(0.005, 0.995, 100).view(100, 1, 1, 1)
@@ -107,7 +110,7 @@ def slope(images):
 
 def drawn(images):
     """Two classes by which pixel is brighter, with noise that one step of eps outweighs."""
-    lead = 10 * (slope(images) + 0.05 * torch.randn(len(images)))
+    lead = 10 * (slope(images) + 0.05 * torch.randn_like(slope(images)))
     return torch.stack([-lead, lead], 1)
 
 
@@ -157,6 +160,19 @@ def test_a_step_of_less_than_one_of_255_levels_is_taken_whatever_pixel_is_watche
     assert by_gradients.left[CLASSIFIER].value == 1 and by_gradients.robust_accuracy.value == 0
     assert by_answers.left[ANSWERS].value < 1
     assert (by_gradients.attacked - watched).abs().max() <= 0.003 + 1e-6
+
+
+def test_all_tensors_lie_where_the_images_lie(monkeypatch):
+    """Here images lie on the CPU, and a tensor that nobody places lies elsewhere, as with images on a GPU."""
+
+    @contextmanager
+    def elsewhere():
+        with torch.device("meta"):
+            yield State()
+
+    monkeypatch.setattr(torch_state, "defaults", elsewhere)
+
+    left_of_pairs("contrast", draws=2, queries=2, steps=1)
 
 
 def test_every_value_goes_through_json():
