@@ -51,17 +51,28 @@ class Deployed(nn.Module):
         self.inner, self.name = as_module(name, defence), name
         self.training = self.inner.training
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the logits of images, (N, K)."""
-        return self.answer(images).logits
+    def forward(self, images: Tensor, answers: list[Answer] | None = None) -> Tensor:
+        """Return the logits of images, (N, K), and append the whole answer to `answers`, if given."""
+        answer = self._answer(images)
+        if answers is not None:
+            answers.append(answer)
+        return answer.logits
 
     def answer(self, images: Tensor) -> Answer:
         """Return what the defence says of images; without a graph if it makes arrays of them.
+
+        It is a call of the module, so it passes the gate's guard. No score is in half precision, as no guarded logits are.
 
         Raises:
             TypeError: If it returns anything but logits, or logits and rejections or scores.
             ValueError: If a score is NaN or infinite.
         """
+        answers: list[Answer] = []
+        logits = self(images, answers)
+        _, scores, kind = answers[0]
+        return Answer(logits, scores.to(torch.promote_types(scores.dtype, torch.float32), copy=True), kind)
+
+    def _answer(self, images: Tensor) -> Answer:
         found = self._returned(images)
         pair = isinstance(found, tuple | list) and len(found) == 2
         logits, second = found if isinstance(found, tuple | list) and pair else (found, None)

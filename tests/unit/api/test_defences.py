@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone.api import torch_state
+from touchstone.api import gate, torch_state
 from touchstone.api.defences import ANSWERS, CLASSIFIER, evaluate_defence
+from touchstone.api.deployed import Deployed
 from touchstone.api.torch_state import State
 
 EPS = 0.1
@@ -173,6 +174,23 @@ def test_all_tensors_lie_where_the_images_lie(monkeypatch):
     monkeypatch.setattr(torch_state, "defaults", elsewhere)
 
     left_of_pairs("contrast", draws=2, queries=2, steps=1)
+
+
+def test_what_attacks_read_passes_the_gate_as_what_is_called_does():
+    """Half precision becomes single, and logits that turn wrong later are refused."""
+    classes = 2
+
+    def defence(images):
+        return logits(images).half()[:, :classes], leads(images).half()
+
+    deployed = Deployed(defence)
+    with gate.entered(deployed, GRAY, CLASSES, batch_size=8):
+        answer = deployed.answer(GRAY[:4])
+        classes = 1
+        with pytest.raises(ValueError, match=r"the model returns shape \(4, 1\) for 4 images"):
+            deployed.answer(GRAY[:4])
+
+    assert answer.logits.dtype == answer.scores.dtype == torch.float32
 
 
 def test_every_value_goes_through_json():
