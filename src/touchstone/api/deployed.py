@@ -51,17 +51,28 @@ class Deployed(nn.Module):
         self.inner, self.name = as_module(name, defence), name
         self.training = self.inner.training
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the logits of images, (N, K)."""
-        return self.answer(images).logits
+    def forward(self, images: Tensor, answers: list[Answer] | None = None) -> Tensor:
+        """Return the logits of images, (N, K), and append the whole answer to `answers`, if given."""
+        answer = self._answer(images)
+        if answers is not None:
+            answers.append(answer)
+        return answer.logits
 
     def answer(self, images: Tensor) -> Answer:
         """Return what the defence says of images; without a graph if it makes arrays of them.
+
+        It is a call of the module, so it passes the gate's guard. No score is in half precision, as no guarded logits are.
 
         Raises:
             TypeError: If it returns anything but logits, or logits and rejections or scores.
             ValueError: If a score is NaN or infinite.
         """
+        answers: list[Answer] = []
+        logits = self(images, answers)
+        _, scores, kind = answers[0]
+        return Answer(logits, scores.to(torch.promote_types(scores.dtype, torch.float32), copy=True), kind)
+
+    def _answer(self, images: Tensor) -> Answer:
         found = self._returned(images)
         pair = isinstance(found, tuple | list) and len(found) == 2
         logits, second = found if isinstance(found, tuple | list) and pair else (found, None)
@@ -92,6 +103,23 @@ class Deployed(nn.Module):
                 raise
         with torch.no_grad():
             return self.inner(images.detach().clone())
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The logits of one and the scores of another.
+
+    Attributes:
+        classifier: whose logits are taken.
+        rejection: whose scores are taken.
+    """
+
+    classifier: Answering
+    rejection: Answering
+
+    def answer(self, images: Tensor) -> Answer:
+        """Return the logits of the one and the scores of the other."""
+        return Answer(self.classifier.answer(images).logits, self.rejection.answer(images).scores, SCORE)
 
 
 @dataclass(frozen=True)
@@ -134,6 +162,11 @@ class Whole:
         with torch.no_grad():
             logits, scores, _ = self.model.answer(images)
         return logits.argmax(1) == labels, scores > self.threshold
+
+    def fooled(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Return the share of fresh draws by which images are classified wrongly and not rejected, (N,)."""
+        judged = [self.judged(images, labels) for _ in range(self.draws)]
+        return torch.stack([~right & ~rejected for right, rejected in judged]).float().mean(0)
 
 
 def has_gradient(defence: Deployed, images: Tensor) -> tuple[bool, bool]:

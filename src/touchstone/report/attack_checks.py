@@ -60,7 +60,7 @@ class Grid(NamedTuple):
 
     @property
     def shown(self) -> list[Line]:
-        """The lines that are open to view: all if they are few, else those with failures of attacks that should be strong."""
+        """The lines that are open to view: all if they are few, else those of attacks that should be strong and failed."""
         return self.lines if self.few else [line for line in self.lines if line.failures and not line.weak]
 
     @property

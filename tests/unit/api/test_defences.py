@@ -2,12 +2,16 @@
 
 import json
 import warnings
+from contextlib import contextmanager
 
 import pytest
 import torch
 from torch import nn
 
+from touchstone.api import gate, torch_state
 from touchstone.api.defences import ANSWERS, CLASSIFIER, evaluate_defence
+from touchstone.api.deployed import Deployed
+from touchstone.api.torch_state import State
 
 EPS = 0.1
 GRAY = torch.linspace(0.005, 0.995, 100).view(100, 1, 1, 1)
@@ -61,6 +65,27 @@ def test_a_defence_without_gradients_is_followed_along_a_stand_in_or_an_imitatio
     assert alone.robust_accuracy.value == pytest.approx(0.8, abs=0.06)
 
 
+@pytest.mark.parametrize("pair", [False, True])
+def test_a_rejection_is_imitated_if_neither_the_defence_nor_its_stand_in_has_a_gradient_of_it(pair):
+    """Every image can leave what is rejected, the brightest first pixels, and the classes can be crossed by the others."""
+    images = 0.51 + 0.08 * torch.rand(60, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+
+    def classified(images):
+        lead = 20 * (images.flatten(1).mean(1) - 0.55)
+        return torch.stack([-lead, lead], 1)
+
+    def defence(images):
+        return classified((images * 255).round() / 255), images[:, 0, :2, :2].mean((1, 2)) > 0.5
+
+    def stand_in(images):
+        return (classified(images), defence(images)[1]) if pair else classified(images)
+
+    labels = classified(images).argmax(1)
+    found = evaluate_defence(defence, images, labels, **FEW | {"queries": 0, "steps": 20}, backward=stand_in)
+
+    assert found.robust_accuracy.value <= 0.1
+
+
 def test_answers_alone_find_less_than_everything_and_every_attacker_stays_within_eps():
     found = left(lambda images: (logits(images), leads(images).abs() < 0.04))
 
@@ -73,6 +98,99 @@ def test_a_defence_that_draws_is_attacked_in_expectation():
         return logits(images + 0.02 * torch.randn(len(images), 1, 1, 1))
 
     assert left(noisy, draws=8).robust_accuracy.value == pytest.approx(0.8, abs=0.08)
+
+
+PAIRS = 0.45 + 0.1 * torch.rand(40, 1, 1, 2, generator=torch.Generator().manual_seed(0))
+SHOWN = 0.45 + 0.1 * torch.rand(100, 1, 1, 2, generator=torch.Generator().manual_seed(1))
+LEFT = (PAIRS[:, 0, 0, 0] > PAIRS[:, 0, 0, 1]).long()
+
+
+def slope(images):
+    return images[:, 0, 0, 0] - images[:, 0, 0, 1]
+
+
+def drawn(images):
+    """Two classes by which pixel is brighter, with noise that one step of eps outweighs."""
+    lead = 10 * (slope(images) + 0.05 * torch.randn_like(slope(images)))
+    return torch.stack([-lead, lead], 1)
+
+
+DRAWN = {
+    "brightness": lambda images: (drawn(images), images.flatten(1).mean(1)),
+    "contrast": lambda images: (drawn(images), slope(images).abs()),
+    "random scores": lambda images: (drawn(images), images.flatten(1).mean(1) + 0.05 * torch.randn(len(images))),
+    "decisions": lambda images: (drawn(images), images.flatten(1).mean(1) > 0.5),
+    "nothing": drawn,
+}
+
+
+def left_of_pairs(kind, **settings):
+    held_out = {} if kind in ("decisions", "nothing") else {"calibration": SHOWN}
+    return evaluate_defence(DRAWN[kind], PAIRS, LEFT, **FEW | {"draws": 8} | held_out | settings)
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_who_knows_everything_never_leaves_more_than_who_knows_less(kind):
+    found = left_of_pairs(kind, queries=10, steps=3)
+
+    assert all(found.robust_accuracy.value <= rate.value for rate in found.left.values())
+
+
+def test_a_point_that_is_wrong_by_a_hair_in_expectation_is_pushed_up_to_the_threshold():
+    """The score is the lead itself, so no point fools more draws than one just below the threshold."""
+    found = left_of_pairs("contrast", draws=20, steps=20)
+    least = torch.distributions.Normal(0.0, 0.05).cdf(torch.tensor(-found.threshold)).item()
+
+    assert least - 0.1 <= found.robust_accuracy.value <= least + 0.15
+
+
+def test_a_step_of_less_than_one_of_255_levels_is_taken_whatever_pixel_is_watched():
+    """No studied image lies between two levels; those of a caller may. The first pixel has to stay nearly as it is."""
+    watched, settings = torch.full((10, 1, 2, 2), 0.4985), FEW | {"eps": 0.003}
+    held_out = torch.linspace(0.498, 0.499, 40).view(40, 1, 1, 1).expand(40, 1, 2, 2)
+
+    def defence(images):
+        lead = 100 * (images.flatten(1).mean(1) - 0.4995)
+        return torch.stack([-lead, lead], 1), images[:, 0, 0, 0]
+
+    by_gradients, by_answers = (
+        evaluate_defence(defence, watched, torch.zeros(10).long(), calibration=held_out, **settings | one)
+        for one in ({"queries": 0}, {"queries": 200, "steps": 1})
+    )
+
+    assert by_gradients.left[CLASSIFIER].value == 1 and by_gradients.robust_accuracy.value == 0
+    assert by_answers.left[ANSWERS].value < 1
+    assert (by_gradients.attacked - watched).abs().max() <= 0.003 + 1e-6
+
+
+def test_all_tensors_lie_where_the_images_lie(monkeypatch):
+    """Here images lie on the CPU, and a tensor that nobody places lies elsewhere, as with images on a GPU."""
+
+    @contextmanager
+    def elsewhere():
+        with torch.device("meta"):
+            yield State()
+
+    monkeypatch.setattr(torch_state, "defaults", elsewhere)
+
+    left_of_pairs("contrast", draws=2, queries=2, steps=1)
+
+
+def test_what_attacks_read_passes_the_gate_as_what_is_called_does():
+    """Half precision becomes single, and logits that turn wrong later are refused."""
+    classes = 2
+
+    def defence(images):
+        return logits(images).half()[:, :classes], leads(images).half()
+
+    deployed = Deployed(defence)
+    with gate.entered(deployed, GRAY, CLASSES, batch_size=8):
+        answer = deployed.answer(GRAY[:4])
+        classes = 1
+        with pytest.raises(ValueError, match=r"the model returns shape \(4, 1\) for 4 images"):
+            deployed.answer(GRAY[:4])
+
+    assert answer.logits.dtype == answer.scores.dtype == torch.float32
 
 
 def test_every_value_goes_through_json():

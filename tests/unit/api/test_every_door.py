@@ -642,7 +642,7 @@ def check_same(before, after):
 
 
 @pytest.mark.parametrize("make", [Network, InPlace], ids=["out of place", "in place"])
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", [*DOORS, *COMPARED])
 def test_the_callers_tensors_stay_as_they_are_and_a_model_that_writes_gives_the_same(door, make):
     images, labels, model = IMAGES.clone(), LABELS.clone(), make().eval()
     before = snapshot(model, images, labels)
@@ -717,7 +717,7 @@ def torch_state():
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", [*DOORS, *COMPARED])
 @pytest.mark.filterwarnings("ignore")
 def test_the_state_of_torch_changes_no_result_and_is_restored(door, state):
     expected = plain(door)
@@ -737,7 +737,7 @@ def test_the_state_of_torch_changes_no_result_and_is_restored(door, state):
     assert torch.equal(found.cpu(), expected)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", [*DOORS, *COMPARED])
 @pytest.mark.filterwarnings("ignore")
 def test_autocast_reaches_the_model_only(door):
     expected = plain(door)
@@ -760,7 +760,7 @@ def test_a_model_built_in_inference_mode_is_refused():
         evaluate(model, IMAGES, LABELS)
 
 
-@pytest.mark.parametrize("door", [evaluate, scores])
+@pytest.mark.parametrize("door", [evaluate, scores, *COMPARED])
 def test_a_model_finds_torch_as_its_caller_left_it(door):
     seen = []
 

@@ -66,7 +66,40 @@ def evasion_suite(
     References:
         Bryniarski et al. 2021, section 4.1, for selective PGD; docs/papers/shared.md, "Adaptive attacks".
     """
-    follow = partial(lower_scores, defence, images, labels, generator, eps=eps, steps=steps)
+    ball = Ball(images, eps)
+    return lowest_within(
+        ball, defence, labels, generator, steps=steps, restarts=restarts, weights=weights, queries=queries
+    )
+
+
+def lowest_within(
+    ball: Ball,
+    defence: Guarded,
+    labels: Tensor,
+    generator: RandomStreams,
+    *,
+    steps: int,
+    restarts: int,
+    weights: list[float],
+    queries: int,
+) -> Tensor:
+    """Look for the misclassified point with the lowest score among those that a ball stores, as `evasion_suite` does.
+
+    Args:
+        ball: the points that each row may reach.
+        defence: the classifier behind a detector.
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images, for the starts.
+        steps: gradient steps per start.
+        restarts: starts of selective PGD; the first is the image itself.
+        weights: of the score against the class, each is tried.
+        queries: forward passes of the search with squares; 0 leaves it out.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: per image, the best point of all members by `lowest_scores.rank`.
+    """
+    images = ball.images
+    follow = partial(lower_scores, defence, ball, labels, generator, steps=steps)
     both: list[Direction] = [partial(_both, weight=weight) for weight in weights]
     members = [
         follow([selective], restarts=restarts),
@@ -77,21 +110,20 @@ def evasion_suite(
         best = lowest_of(defence, images, labels, members)
         rows = torch.nonzero(rank_at(defence, best, labels) < 1)[:, 0]
         if len(rows):
-            part = (images[rows], labels[rows], generator.take(rows))
-            more = _hard_images(defence, *part, best[rows], both, eps=eps, steps=steps, queries=queries)
+            part = (ball.take(rows), labels[rows], generator.take(rows))
+            more = _hard_images(defence, *part, best[rows], both, steps=steps, queries=queries)
             best = best.index_copy(0, rows, more)
     return best
 
 
 def _hard_images(
     defence: Guarded,
-    images: Tensor,
+    ball: Ball,
     labels: Tensor,
     generator: RandomStreams,
     best: Tensor,
     both: list[Direction],
     *,
-    eps: float,
     steps: int,
     queries: int,
 ) -> Tensor:
@@ -100,18 +132,18 @@ def _hard_images(
     smooth = smooth_guard(defence)
     if smooth is not None:
         followed = Followed(defence, smooth)
-        candidates.append(lower_scores(followed, images, labels, generator, [selective, *both], eps=eps, steps=steps))
+        candidates.append(lower_scores(followed, ball, labels, generator, [selective, *both], steps=steps))
     with torch.no_grad():
         logits = defence.read(best)[0]  # not those of the network: a planted problem has a readout of its own
     wrong = logits.scatter(1, labels[:, None], -torch.inf).argsort(1, descending=True)
     for target in wrong[:, : min(_TARGETS, wrong.shape[1] - 1)].unbind(1):
         towards = partial(_lead_of, target)
-        candidates.append(lower_scores(defence, images, labels, generator, both, eps=eps, steps=steps, loss=towards))
-    best = lowest_of(defence, images, labels, candidates)
+        candidates.append(lower_scores(defence, ball, labels, generator, both, steps=steps, loss=towards))
+    best = lowest_of(defence, ball.images, labels, candidates)
     if queries == 0:
         return best
-    searched = search_ranks(defence, images, labels, generator, best, eps=eps, queries=queries)
-    return lowest_of(defence, images, labels, [best, Ball(images, eps).stored(searched)])
+    searched = search_ranks(defence, ball, labels, generator, best, queries=queries)
+    return lowest_of(defence, ball.images, labels, [best, ball.stored(searched)])
 
 
 def _lead_of(target: Tensor, logits: Tensor, labels: Tensor) -> Tensor:

@@ -74,13 +74,11 @@ def routed_pgd(
     if objective == "evasion" and pipeline.router is None:
         raise ValueError("the pipeline has no router, so there is none to evade: use objective accuracy")
     with frozen(pipeline):
+        ball, goal = Ball(images, eps), Goal(labels, kept_by=margin_loss)
         candidates = [
-            lower_scores(
-                path, images, labels, generator, [_follow], eps=eps, steps=steps, step_size=step_size, restarts=restarts
-            )
+            lower_scores(path, ball, labels, generator, [_follow], steps=steps, step_size=step_size, restarts=restarts)
             for path in _paths(pipeline)
         ]
-        ball, goal = Ball(images, eps), Goal(labels, kept_by=margin_loss)
         success = misclassified_on_grid(pipeline) if objective == "accuracy" else None
         for _ in range(restarts):
             start = ball.random(generator)
@@ -89,8 +87,8 @@ def routed_pgd(
         best = _best(pipeline, images, labels, candidates, objective)
         rows = torch.nonzero(_holds(pipeline, best, labels, objective))[:, 0]
         if len(rows):
-            part = (images[rows], labels[rows], generator.take(rows))
-            more = _hard_images(pipeline, *part, eps=eps, steps=steps, step_size=step_size, queries=queries)
+            part = (ball.take(rows), labels[rows], generator.take(rows))
+            more = _hard_images(pipeline, *part, steps=steps, step_size=step_size, queries=queries)
             hard = _best(pipeline, best[rows], labels[rows], more, objective)
             best = best.index_copy(0, rows, hard)
         return best
@@ -153,30 +151,26 @@ def _holds(pipeline: Pipeline, points: Tensor, labels: Tensor, objective: str) -
 
 def _hard_images(
     pipeline: Pipeline,
-    images: Tensor,
+    ball: Ball,
     labels: Tensor,
     generator: RandomStreams,
     *,
-    eps: float,
     steps: int,
     step_size: float | None,
     queries: int,
 ) -> list[Tensor]:
     """Return more candidates for images on which the defence holds."""
-    ball = Ball(images, eps)
     candidates = [
-        lower_scores(
-            path, images, labels, generator, [_follow], eps=eps, steps=steps, step_size=step_size, loss=margin_loss
-        )
+        lower_scores(path, ball, labels, generator, [_follow], steps=steps, step_size=step_size, loss=margin_loss)
         for path in _paths(pipeline)
     ]
     for surrogate in filter(None, (straight_pipeline(pipeline), smooth_pipeline(pipeline))):
         for exact, near in zip(_paths(pipeline), _paths(surrogate), strict=True):
             followed = Followed(exact, near)
             candidates.append(
-                lower_scores(followed, images, labels, generator, [_follow], eps=eps, steps=steps, step_size=step_size)
+                lower_scores(followed, ball, labels, generator, [_follow], steps=steps, step_size=step_size)
             )
     for path in _paths(pipeline) if queries else []:
-        searched = search_ranks(path, images, labels, generator, images, eps=eps, queries=queries)
+        searched = search_ranks(path, ball, labels, generator, ball.images, queries=queries)
         candidates.append(ball.stored(searched))
     return candidates

@@ -33,11 +33,15 @@ class Effort:
 
 
 @contextmanager
-def counted(model: nn.Module) -> Iterator[Effort]:
-    """Count the passes through a network in the block; of a pipeline, those through its classifier, on every path.
+def counted(model: nn.Module, *more: nn.Module) -> Iterator[Effort]:
+    """Count the passes through networks in the block; of a pipeline, those through its classifier, on every path.
 
     A pass counts as a gradient pass if gradients are enabled and the images require one. Copies that an attack makes of
-    the network count too.
+    a network count too.
+
+    Args:
+        model: a network or a pipeline.
+        more: networks that are counted with it, such as the one that is differentiated in its place.
     """
     effort = Effort()
     network = model.model if isinstance(model, Pipeline) else model  # an attack on one path never calls the whole
@@ -48,8 +52,9 @@ def counted(model: nn.Module) -> Iterator[Effort]:
         if torch.is_grad_enabled() and images.requires_grad:
             effort.gradient += len(images)
 
-    handle = network.register_forward_pre_hook(count)
+    handles = [counting.register_forward_pre_hook(count) for counting in (network, *more)]
     try:
         yield effort
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()

@@ -15,12 +15,11 @@ from touchstone.numerics.tensors import RandomStreams, frozen
 
 def lower_scores(
     defence: Defended,
-    images: Tensor,
+    ball: Ball,
     labels: Tensor,
     generator: RandomStreams,
     directions: Sequence[Direction],
     *,
-    eps: float,
     steps: int,
     step_size: float | None = None,
     restarts: int = 1,
@@ -28,34 +27,33 @@ def lower_scores(
 ) -> Tensor:
     """Follow each direction from several starts, and keep the best points by `rank`.
 
-    The defence sees points rounded to 8 bits, as a study stores them: a point that is only just wrong is often right again
-    when it is rounded. It differs from `evasion.evade` in two ways. Steps shrink linearly to 0, because steps
-    of one length circle the border between right and wrong, where the lowest scores are. And the lowest score is the best,
-    not the widest margin below one threshold.
+    The defence sees points as `ball.stored` returns them, in a study rounded to 8 bits: a point that is only just wrong is
+    often right again when it is rounded. It differs from `evasion.evade` in two ways. Steps shrink linearly to 0, because
+    steps of one length circle the border between right and wrong, where the lowest scores are. And the lowest score is the
+    best, not the widest margin below one threshold.
 
     Args:
         defence: the target.
-        images: (N, C, H, W) in [0, 1].
+        ball: the points that each row may reach.
         labels: (N,) int64, the true classes.
         generator: random streams of the images, for the starts.
         directions: each maps an observation to a step direction (N, C, H, W).
-        eps: L-inf radius in pixel units.
         steps: gradient steps per start.
-        step_size: length of the middle step; None means 2.5 * eps / steps.
+        step_size: length of the middle step; None means 2.5 * ball.eps / steps.
         restarts: starts per direction; the first is the image itself, the others are uniform points of the ball.
         loss: of logits and labels; its gradient leads to a wrong class.
 
     Returns:
-        (N, C, H, W) in [0, 1], on the 1/255 grid if the images are.
+        (N, C, H, W) in [0, 1]: the best of the images and all stored points.
     """
-    size = resolve_step_size(step_size, eps, steps)
+    size = resolve_step_size(step_size, ball.eps, steps)
     sizes = [2 * size * (1 - step / steps) for step in range(steps)]
 
     def observed(points: Tensor) -> Observation:
         return observe(defence, points, labels, loss)
 
     with frozen(defence.model):
-        return follow(observed, rank, Ball(images, eps), generator, directions, sizes=sizes, restarts=restarts)
+        return follow(observed, rank, ball, generator, directions, sizes=sizes, restarts=restarts)
 
 
 def lowest_of(defence: Defended, images: Tensor, labels: Tensor, candidates: Iterable[Tensor]) -> Tensor:

@@ -128,3 +128,15 @@ class Ball:
         direction = unit_step(generator.normal(shape, dtype), "l2")
         radius = self.eps * generator.uniform((), dtype) ** (1 / max(1, shape.numel()))
         return self.project(self.images + per_row(radius, direction) * direction)
+
+
+class Unrounded(Ball):
+    """The points of a ball where nobody stores them, so that no attack rounds them."""
+
+    def take(self, rows: Tensor) -> Unrounded:
+        """Return the balls of some rows."""
+        return Unrounded(self.images[rows], self.eps, self.norm)
+
+    def stored(self, points: Tensor) -> Tensor:
+        """Return points of the balls as they are."""
+        return points

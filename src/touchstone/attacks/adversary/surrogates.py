@@ -75,23 +75,21 @@ def straight_pipeline(pipeline: Pipeline) -> Pipeline:
 
 def search_ranks(
     defence: Defended,
-    images: Tensor,
+    ball: Ball,
     labels: Tensor,
     generator: RandomStreams,
     best: Tensor,
     *,
-    eps: float,
     queries: int,
 ) -> Tensor:
     """Search with squares for points of higher `lowest_scores.rank`, from forward passes only.
 
     Args:
         defence: the target.
-        images: (N, C, H, W) in [0, 1].
+        ball: the points that each row may reach.
         labels: (N,) int64, the true classes.
         generator: random streams of the images.
         best: (N, C, H, W), the best point of each image so far.
-        eps: L-inf radius in pixel units.
         queries: forward passes per image.
 
     Returns:
@@ -101,9 +99,7 @@ def search_ranks(
     # The rank as a margin: two logits, of which the first is always 0 and that of the label.
     logits = ranked(best)
     first = torch.zeros_like(labels)
-    return search_with_squares(
-        ranked, first, Ball(images, eps), generator, best, margin_loss(logits, first), queries=queries
-    )[0]
+    return search_with_squares(ranked, first, ball, generator, best, margin_loss(logits, first), queries=queries)[0]
 
 
 def _ranked(defence: Defended, labels: Tensor) -> Callable[[Tensor], Tensor]:

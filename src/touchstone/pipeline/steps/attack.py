@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from touchstone.attacks.adversary.defences import Guarded, typical_of
 from touchstone.attacks.adversary.effort import counted
 from touchstone.attacks.adversary.evasion import flat_scores
+from touchstone.attacks.adversary.expectation import Expected
 from touchstone.numerics import tensors
 from touchstone.pipeline.steps.score import columns_of
 from touchstone.records.nouns import ContractError, ExampleSet, Outputs
@@ -31,7 +32,8 @@ def attack(
 
     Args:
         examples: the clean set.
-        model: the network whose passes are counted; it also names the class of an image without a label.
+        model: the network whose passes are counted, with those of one that is differentiated in its place; it also names
+            the class of an image without a label.
         defence: what is attacked, the model itself or the model behind a detector.
         perturb: the attack with its settings bound.
         known: what `perturb` takes beside the images: "labels", the classes (N,) int64; or "in_distribution", whether an
@@ -53,7 +55,9 @@ def attack(
     labels = torch.from_numpy(examples.labels).to(device)
     truth = labels >= 0 if known == "in_distribution" else _classes(model, images, labels, batch_size)
     ids = torch.from_numpy(examples.example_ids).to(device)
-    with counted(model) as effort:
+    seen = defence.model if isinstance(defence, Guarded) else defence
+    stand_in = seen.backward if isinstance(seen, Expected) else None
+    with counted(model, *([stand_in] if isinstance(stand_in, nn.Module) else [])) as effort:
         perturbed = torch.cat(
             [
                 perturb(defence, batch, told, tensors.RandomStreams(seed, "attack", rows))

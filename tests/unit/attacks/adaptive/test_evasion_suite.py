@@ -10,6 +10,7 @@ from touchstone.attacks.adversary.defences import Guarded
 from touchstone.attacks.adversary.evasion import margin_and_excess
 from touchstone.attacks.adversary.losses import cross_entropy, margin_loss
 from touchstone.attacks.adversary.lowest_scores import lower_scores, lowest_of, selective
+from touchstone.attacks.adversary.perturbations import Ball
 from touchstone.attacks.adversary.planted import PlantedDefence, Readout, logits_and_features
 from touchstone.numerics.tensors import RandomStreams
 
@@ -27,18 +28,19 @@ def guarded():
     return Guarded(model, score, ("logits", "images"), {}, 2.0, 1.0, {})
 
 
-def member_alone(*arguments, **settings):
-    return lower_scores(*arguments, [selective], restarts=5, **settings)
+def member_alone(defence, images, labels, streams, *, eps, steps):
+    return lower_scores(defence, Ball(images, eps), labels, streams, [selective], restarts=5, steps=steps)
 
 
-def first_members(defence, images, labels, streams, **settings):
+def first_members(defence, images, labels, streams, *, eps, steps):
     """The members of the suite that every image gets, with one weight."""
     both = [partial(_both, weight=1.0)]
     sums = [
-        lower_scores(defence, images, labels, streams, both, loss=loss, **settings)
+        lower_scores(defence, Ball(images, eps), labels, streams, both, loss=loss, steps=steps)
         for loss in (cross_entropy, margin_loss)
     ]
-    return lowest_of(defence, images, labels, [member_alone(defence, images, labels, streams, **settings), *sums])
+    alone = member_alone(defence, images, labels, streams, eps=eps, steps=steps)
+    return lowest_of(defence, images, labels, [alone, *sums])
 
 
 def scores_of_wrong_points(attack, **settings):

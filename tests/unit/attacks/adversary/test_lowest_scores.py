@@ -6,6 +6,7 @@ from torch import nn
 
 from touchstone.attacks.adversary.defences import Guarded
 from touchstone.attacks.adversary.lowest_scores import lower_scores, lowest_of, rank, selective
+from touchstone.attacks.adversary.perturbations import Ball
 from touchstone.numerics.tensors import RandomStreams
 
 IMAGES = torch.full((3, 1, 2, 2), 131 / 255)
@@ -26,7 +27,7 @@ def guarded(threshold=0.0):
 
 def nearest_wrong_point(eps=0.1, steps=60):
     streams = RandomStreams(0, "attack", torch.arange(3))
-    return lower_scores(guarded(), IMAGES, LABELS, streams, [selective], eps=eps, steps=steps, restarts=1)
+    return lower_scores(guarded(), Ball(IMAGES, eps), LABELS, streams, [selective], steps=steps, restarts=1)
 
 
 def test_the_points_are_on_the_grid_where_they_are_stored():

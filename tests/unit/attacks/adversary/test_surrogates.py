@@ -7,6 +7,7 @@ from torch import nn
 
 from touchstone.attacks.adversary.defences import Guarded, Pipeline, Straight, with_softplus
 from touchstone.attacks.adversary.expectation import Expected
+from touchstone.attacks.adversary.perturbations import Ball
 from touchstone.attacks.adversary.surrogates import Followed, search_ranks, smooth_guard, smooth_pipeline
 from touchstone.numerics.tensors import RandomStreams
 
@@ -104,9 +105,8 @@ def test_squares_find_what_has_no_gradient():
     count = Guarded(model, lambda images: (images > 0.5).float().sum((1, 2, 3)), ("images",), {}, 14.5, 1.0, {})
     images, labels = torch.full((4, 1, 4, 4), 0.52), torch.zeros(4, dtype=torch.int64)
 
-    points = search_ranks(
-        count, images, labels, RandomStreams(0, "attack", torch.arange(4)), images, eps=0.1, queries=100
-    )
+    streams = RandomStreams(0, "attack", torch.arange(4))
+    points = search_ranks(count, Ball(images, 0.1), labels, streams, images, queries=100)
 
     assert (count.read(images)[1] == 16).all() and (count.read(points)[1] <= 14).all()
     assert (points - images).abs().max() <= 0.1 + 1e-6

@@ -3,6 +3,8 @@ import pytest
 import torch
 from torch import nn
 
+from touchstone.attacks.adversary.defences import Guarded
+from touchstone.attacks.adversary.expectation import Expected
 from touchstone.pipeline.steps.attack import attack
 from touchstone.records.nouns import ContractError, ExampleSet
 
@@ -24,8 +26,8 @@ def shifted(model, images, labels, generator):
 
 
 def attacked(examples, model, perturb=shifted, **changes):
-    settings = {"seed": 0, "batch_size": 4, "device": "cpu"} | changes
-    return attack(examples, model, defence=model, perturb=perturb, **settings)
+    settings = {"defence": model, "seed": 0, "batch_size": 4, "device": "cpu"} | changes
+    return attack(examples, model, perturb=perturb, **settings)
 
 
 def test_images_are_on_the_grid_within_the_budget_and_the_float_ones_kept(examples, model):
@@ -88,6 +90,28 @@ def test_the_notes_say_how_many_passes_an_attack_took_per_image(examples, model)
 
     assert notes["forward_passes"] == 3
     assert notes["gradient_passes"] == 1
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_passes_through_a_network_that_is_differentiated_instead_count_too(examples, model, guarded):
+    stand_in = nn.Sequential(nn.Flatten(), nn.Linear(9, 2))
+    seen = Expected(model, 1, stand_in)
+    defence = Guarded(seen, lambda logits: -logits.amax(1), ("logits",), {}, 0.0, 1.0, {}) if guarded else seen
+
+    def two_gradients_and_a_look(defence, images, labels, generator):
+        for _ in range(2):
+            points = images.clone().requires_grad_()
+            with torch.enable_grad():
+                torch.autograd.grad(seen(points).sum(), points)
+        with torch.no_grad():
+            seen(images)
+        return images
+
+    notes = attacked(examples, model, perturb=two_gradients_and_a_look, defence=defence).notes
+
+    assert notes["gradient_passes"] == 2
+    assert notes["forward_passes"] == 2 * 2 + 1
+    assert not stand_in._forward_pre_hooks
 
 
 def test_counting_leaves_no_hook_behind(examples, model):
