@@ -164,7 +164,7 @@ def test_the_claims_stand_first(page):
     heads = [head.text for head in every(page, "main h2")]
 
     claims = heads.index("What was claimed, and what we found")
-    assert heads[:claims] in ([], ["In plain words"]) and heads[claims + 1] == "Gradient detection"
+    assert heads[:claims] in ([], ["In short"]) and heads[claims + 1] == "Gradient detection"
     assert {line.text for line in every(page, "#claims .verdict")} - {""}
 
 

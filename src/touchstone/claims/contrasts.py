@@ -24,7 +24,7 @@ class Contrast(NamedTuple):
     Attributes:
         paper: its short name.
         system: what is attacked, such as the training of one kind of network; the paper's name if it has only one.
-        shows: what the numbers are.
+        shows: what the numbers are, and of which of several things.
         unaware: as the paper tests it; its name says what the attacker does, if there is one.
         aware: against the strongest attacker.
         reference: without the system, or None.
@@ -54,10 +54,15 @@ def contrasts(papers: Mapping[str, Mapping[str, Any]], study: StudyClaims, rows:
     claims = {name: chosen for name, one in named.items() if (chosen := _chosen(one, study)) is not None}
     verdicts = judge(book, study._replace(claims=claims), rows)
     return [
-        Contrast(paper, one.name, one.shows, unaware, aware, reference, aware.stuck is not None)
+        Contrast(paper, one.name, _shows(one, aware), unaware, aware, reference, aware.stuck is not None)
         for (paper, one), verdict in zip(written, verdicts, strict=True)
         for unaware, aware, reference in _first(one, verdict.parts)
     ]
+
+
+def _shows(written: Written, part: Part) -> str:
+    """Return what the numbers are, and of which of several things."""
+    return ", ".join(filter(None, (written.shows, part.quantity.which)))
 
 
 def _chosen(one: Written, study: StudyClaims) -> Chosen | None:

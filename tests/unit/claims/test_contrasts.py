@@ -37,7 +37,7 @@ def rows(**values):
 def test_a_contrast_has_the_numbers_of_the_first_network_before_and_after_the_attacker_knows():
     (contrast,) = contrasts.contrasts({"nine": paper()}, ASKED, rows(fgsm=0.8, pgd=0.1))
 
-    assert (contrast.paper, contrast.shows, contrast.reference) == ("Nine", "accuracy", None)
+    assert (contrast.paper, contrast.shows, contrast.reference) == ("Nine", "accuracy, cnn", None)
     assert [part.quantity.value for part in (contrast.unaware, contrast.aware)] == [0.8, 0.1]
     assert contrast.aware.quantity.row.entry == "cnn"
 

@@ -96,11 +96,11 @@ def test_a_study_with_few_attacks_folds_none():
 def test_the_page_says_which_verdicts_use_a_number_of_an_attack_that_failed():
     def claim(name, *doubts):
         numbers = [SimpleNamespace(number=SimpleNamespace(doubt=doubt)) for doubt in doubts]
-        return SimpleNamespace(claim=name, numbers=numbers)
+        return SimpleNamespace(claim=name, numbers=numbers, word="" if name == "S3-11" else "holds")
 
-    html = shown(many(), [claim("S3-4", "weak"), claim("S3-2", "", "weak")])
+    html = shown(many(), [claim("S3-4", "weak"), claim("S3-2", "", "weak"), claim("S3-11", "weak")])
 
-    assert "2 of 9 claims and numbers use a number of an attack that failed a check" in html
+    assert "3 of 9 claims and numbers use a number of an attack that failed a check" in html
     assert "In 1 of them it is the number that decides (S3-4)." in html
     assert "No verdict uses a number of an attack that failed a check." in shown(many())
     assert "verdict" not in shown(many(0, 0))
