@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from touchstone.claims import paper_files
-from touchstone.claims.criteria import NUMBER, Criterion
+from touchstone.claims.criteria import NUMBER, Criterion, roles_in
 from touchstone.claims.file_checks import ClaimError, Place, check_block, check_names
 
 PLACE: Place = ("contrast",)
@@ -20,7 +20,7 @@ class Written(NamedTuple):
 
     Attributes:
         name: of the system.
-        shows: what the numbers are.
+        shows: what the numbers are; {role} stands for who plays it.
         of: the criteria whose roles the numbers use; if two have a role of one name, the first counts.
         criterion: its numbers, as a criterion that asks for no bound.
     """
@@ -73,4 +73,7 @@ def _read(place: Place, facts: Mapping[str, Any], block: Any) -> Written:
         **together,
     }
     criterion = paper_files.criterion("-".join(map(str, place)), facts, own)
+    for role in roles_in(block["shows"]):
+        if role not in criterion.tests[NUMBERS.index("aware")].roles:
+            raise ClaimError((*place, "shows"), f"{role} is no role that aware uses")
     return Written(str(block.get("name", facts.get("name", ""))), block["shows"], tuple(of), criterion)

@@ -24,7 +24,7 @@ class Contrast(NamedTuple):
     Attributes:
         paper: its short name.
         system: what is attacked, such as the training of one kind of network; the paper's name if it has only one.
-        shows: what the numbers are, and of which of several things.
+        shows: what the numbers are.
         unaware: as the paper tests it; its name says what the attacker does, if there is one.
         aware: against the strongest attacker.
         reference: without the system, or None.
@@ -61,8 +61,8 @@ def contrasts(papers: Mapping[str, Mapping[str, Any]], study: StudyClaims, rows:
 
 
 def _shows(written: Written, part: Part) -> str:
-    """Return what the numbers are, and of which of several things."""
-    return ", ".join(filter(None, (written.shows, part.quantity.which)))
+    """Return what the numbers are, with the words of those who play its roles."""
+    return written.shows.format(**part.quantity.words)
 
 
 def _chosen(one: Written, study: StudyClaims) -> Chosen | None:

@@ -37,9 +37,17 @@ def rows(**values):
 def test_a_contrast_has_the_numbers_of_the_first_network_before_and_after_the_attacker_knows():
     (contrast,) = contrasts.contrasts({"nine": paper()}, ASKED, rows(fgsm=0.8, pgd=0.1))
 
-    assert (contrast.paper, contrast.shows, contrast.reference) == ("Nine", "accuracy, cnn", None)
+    assert (contrast.paper, contrast.shows, contrast.reference) == ("Nine", "accuracy", None)
     assert [part.quantity.value for part in (contrast.unaware, contrast.aware)] == [0.8, 0.1]
     assert contrast.aware.quantity.row.entry == "cnn"
+
+
+def test_what_a_contrast_shows_may_name_who_plays_a_role_of_the_strongest_attacker():
+    (contrast,) = contrasts.contrasts({"nine": paper(shows="accuracy of {net}")}, ASKED, rows(fgsm=0.8, pgd=0.1))
+    (mistake,) = contrast_files.mistakes(paper(shows="accuracy of {net.__class__}"))
+
+    assert contrast.shows == "accuracy of cnn"
+    assert "net.__class__ is no role that aware uses" in str(mistake)
 
 
 def test_without_one_of_its_numbers_there_is_no_contrast():
