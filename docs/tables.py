@@ -40,7 +40,7 @@ IDEA = re.compile(
     r"^\| \[(?P<name>[^\]]+)\]\((?P<page>[\w.]+)\), (?P<link>\[[^|]+\)) \| (?P<sentence>[^|]+?) \|", re.MULTILINE
 )
 UNBROKEN = {
-    "upper bound only": "These images are attacked by all that was tried, and it keeps the gain; a better attack may not",
+    "upper bound only": "It kept this gain under every attack that was tried; a stronger one might remove it",
     "not attacked": "Nobody who knows the method attacked it",
 }
 READ = {"P": "text", "C": "code", "R": "review thread", "K": "notes"}  # where a published figure was read
@@ -107,17 +107,17 @@ def _place(source: str, marks: list[str]) -> str:
 
 
 def five_ideas(study: str) -> str:
-    """Return what each paper promises, and what a report in git says of it: as the paper tests it, and attacked."""
+    """Return what each paper promises, and what a report in git says of it, and of an attacker who knows it."""
     ideas = IDEA.finditer((ROOT / "docs" / "papers" / "index.md").read_text())
     facts = {paper: read_yaml(papers.SHIPPED / paper / "claims.yaml") for paper in papers.shipped()}
     found = {answer.lines[0]["paper"]: answer.lines for answer in answers(facts, read_lines(study)[1])}
-    rows = ["| idea | it promises | as the paper tests it | an attacker who knows |\n| --- | --- | --- | --- |\n"]
+    rows = ["| idea | it promises | what we found | an attacker who knows it |\n| --- | --- | --- | --- |\n"]
     for idea in ideas:
         own, *counter = found.get(facts[idea["page"].removesuffix(".md")]["name"], ())
         cells = (
             f"[{idea['name']}](docs/papers/{idea['page']}), {idea['link']}",
             idea["sentence"],
-            f"{own['says']}. **{own['claim']} {own['status']}**",
+            f"{own['says']}. **{own['claim']}: {outcome(own)}**",
             f"{counter[0]['says']}. **{counter[0]['claim']}: {outcome(counter[0])}**"
             if counter
             else f"{UNBROKEN.get(own['attacker'], 'Not asked')}. **{own['claim']}: {own['attacker']}**",
