@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from touchstone.attacks.adversary.defences import Guarded, Pipeline, Straight, with_softplus
 from touchstone.attacks.adversary.evasion import Defended
-from touchstone.attacks.adversary.losses import margin_loss
 from touchstone.attacks.adversary.lowest_scores import rank_at
 from touchstone.attacks.adversary.perturbations import Ball
 from touchstone.attacks.adversary.square_search import search_with_squares
@@ -84,6 +83,8 @@ def search_ranks(
 ) -> Tensor:
     """Search with squares for points of higher `lowest_scores.rank`, from forward passes only.
 
+    Points are ranked as `ball.stored` returns them: of those that are only just wrong, rounding makes many right again.
+
     Args:
         defence: the target.
         ball: the points that each row may reach.
@@ -93,18 +94,21 @@ def search_ranks(
         queries: forward passes per image.
 
     Returns:
-        The better of `best` and the highest-ranked point, (N, C, H, W).
+        The better of `best` and the highest-ranked point, (N, C, H, W), before it is stored.
     """
-    ranked = _ranked(defence, labels)
-    # The rank as a margin: two logits, of which the first is always 0 and that of the label.
-    logits = ranked(best)
-    first = torch.zeros_like(labels)
-    return search_with_squares(ranked, first, ball, generator, best, margin_loss(logits, first), queries=queries)[0]
+    ranks = rank_at(defence, ball.stored(best), labels)
+    rows = torch.nonzero(ranks < torch.inf)[:, 0]  # nothing ranks higher than a score of -inf
+    ball, first = ball.take(rows), torch.zeros_like(rows)
+    ranked = _ranked(defence, ball, labels[rows])
+    found, _ = search_with_squares(ranked, first, ball, generator.take(rows), best[rows], ranks[rows], queries=queries)
+    return best.index_copy(0, rows, found)
 
 
-def _ranked(defence: Defended, labels: Tensor) -> Callable[[Tensor], Tensor]:
+def _ranked(defence: Defended, ball: Ball, labels: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return a function that gives the ranks of stored points as margins: logits of 0, for the label, and the rank."""
+
     def ranked(points: Tensor) -> Tensor:
-        ranks = rank_at(defence, points, labels)
+        ranks = rank_at(defence, ball.stored(points), labels)
         return torch.stack([torch.zeros_like(ranks), ranks], dim=1)
 
     return ranked

@@ -7,6 +7,7 @@ from torch import nn
 
 from touchstone.attacks.adversary.defences import Guarded, Pipeline, Straight, with_softplus
 from touchstone.attacks.adversary.expectation import Expected
+from touchstone.attacks.adversary.lowest_scores import rank_at
 from touchstone.attacks.adversary.perturbations import Ball
 from touchstone.attacks.adversary.surrogates import Followed, search_ranks, smooth_guard, smooth_pipeline
 from touchstone.numerics.tensors import RandomStreams
@@ -110,3 +111,38 @@ def test_squares_find_what_has_no_gradient():
 
     assert (count.read(images)[1] == 16).all() and (count.read(points)[1] <= 14).all()
     assert (points - images).abs().max() <= 0.1 + 1e-6
+
+
+def searched(score, threshold, wrong=0):
+    """Return the images, the points that squares find, and the ranks of all three: images, points, and points as stored."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    images = torch.randint(60, 196, (100, 1, 8, 8)) / 255
+    labels, ball = model(images).argmax(1), Ball(images, 0.05)
+    labels[:wrong] = (labels[:wrong] + 1) % 3
+    defence = Guarded(model, score, ("images",), {}, threshold, 1.0, {})
+    points = search_ranks(defence, ball, labels, RandomStreams(0, "attack", torch.arange(100)), images, queries=200)
+    return images, points, *(rank_at(defence, some, labels) for some in (images, points, ball.stored(points)))
+
+
+def test_what_squares_find_still_gets_past_when_it_is_stored():
+    """The lowest score is near the image, so a point that is wrong by a hair beats one that is wrong when rounded, too."""
+    features = torch.randn(64, 16, generator=torch.Generator().manual_seed(1)) / 8
+
+    _, _, _, found, stored = searched(lambda images: ((images - 0.5).flatten(1) @ features).square().sum(1), 0.5)
+
+    assert (found >= 1).float().mean() > 0.6
+    assert (stored >= 1).float().mean() > 0.6
+
+
+def test_squares_leave_images_that_no_score_can_improve_and_search_the_others_by_their_own_labels():
+    def score(images):
+        first = images[:, 0, 0, 0]
+        return torch.where(first > 0.5, -torch.inf, first)
+
+    images, points, before, _, after = searched(score, 0.2, wrong=50)
+    finished = before == torch.inf
+
+    assert 0 < finished.sum() < 50
+    assert torch.equal(points[finished], images[finished])
+    assert (after[~finished] >= before[~finished]).all() and (after[50:] > 0).float().mean() > 0.5
