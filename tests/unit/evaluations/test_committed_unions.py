@@ -70,7 +70,7 @@ def better_than_a_part(rows):
     return found, compared
 
 
-@pytest.mark.parametrize(("study", "least"), [("digits", 100), ("fashion_mnist", 400)])
+@pytest.mark.parametrize(("study", "least"), [("digits", 60), ("fashion_mnist", 100)])
 def test_no_robust_accuracy_of_a_union_is_above_that_of_an_attack_in_it(study, least):
     found, compared = better_than_a_part(read(study))
 
@@ -89,8 +89,8 @@ def test_a_robust_accuracy_of_a_union_above_that_of_an_attack_in_it_is_noticed()
 
 
 def test_a_union_that_leaves_an_attack_out_is_noticed():
-    rows = [row for row in read("digits") if row["evaluation"] == "routing"]
-    whole = {("accuracy", "0"): "0.9"}
+    rows = [row for row in read("fashion_mnist") if row["evaluation"] == "routed_and_known"]
+    whole = {("accuracy", "20"): "0.9"}
     changed = [
         row | {"value": whole.get((row["metric"], row["seed"]), row["value"])}
         if row["examples"].endswith(WORST)
@@ -114,5 +114,5 @@ def test_attacks_that_ignore_a_defence_add_at_most_one_percent_or_image_to_those
     ]
 
     weak = [one for one in shares if one[0] > max(0.01, 1.001 / one[-1])]
-    assert len(shares) >= 15
+    assert len(shares) >= 6
     assert weak == []

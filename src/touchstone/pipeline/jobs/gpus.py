@@ -12,15 +12,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import Any
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 SHARED = "TOUCHSTONE_JOBS_PER_GPU"  # how many jobs may use a GPU at a time; 1 by default
 LIST = ("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader")
 POLL, REMINDER = 0.5, 60.0  # seconds between two looks for a free GPU, and between two messages
 
-_claimed: list[FileLock] = []  # the lock of this process; it ends with the process
+_claimed: list[Any] = []  # the lock of this process; it ends with the process
 
 
 def visible() -> list[str]:
@@ -82,6 +81,8 @@ def claim() -> str | None:
 
 
 def _locked(path: Path) -> bool:
+    from filelock import FileLock, Timeout  # a Snakemake that only plans may lack it
+
     lock = FileLock(path, timeout=0, mode=0o600)
     try:
         lock.acquire()

@@ -53,7 +53,7 @@ def margin_scatter(
         if missing.any():
             axes.axvline(edge, color=drawing.FAINT, linewidth=0.8)
             axes.annotate(
-                "not found", (edge, 1), xycoords=("data", "axes fraction"), ha="right", va="bottom", fontsize=7
+                "not found", (edge, 1), xycoords=("data", "axes fraction"), ha="right", va="bottom", fontsize=8
             )
         axes.set(xlabel=f"input margin ({group.norm}, pixels from 0 to 1)", ylabel="logit margin (logits)")
         axes.set_xlim(0, edge * 1.03)
