@@ -12,7 +12,7 @@ from touchstone.evaluations._contests import Contest, contests
 from touchstone.evaluations.statistics import estimators, rank_intervals
 from touchstone.evaluations.statistics.estimators import Array
 from touchstone.evaluations.statistics.intervals import from_samples
-from touchstone.evaluations.statistics.rows import MEAN, grouped, row, with_means
+from touchstone.evaluations.statistics.rows import grouped, mean_over_sets, row, with_means
 from touchstone.evaluations.statistics.seed_intervals import SCORE, SIGNED
 from touchstone.evaluations.statistics.threats import network
 from touchstone.records.metric_tables import MetricRow
@@ -161,28 +161,6 @@ def _row(
 
 
 def _mean(rows: list[MetricRow], entry: str) -> MetricRow:
-    """Return the mean over anomalies, all about the same ID images, of the entry `entry`.
-
-    It shows no more than the anomaly with the fewest images that count.
-    """
-    parts = [one.resampled for one in rows if one.resampled is not None]
-    value, samples = float(np.mean([one.value for one in rows])), np.mean([part.samples for part in parts], axis=0)
-    drawn_from = min(part.drawn_from for part in parts)  # of attacks the same; of sets with the smallest
-    n = min(one.n for one in rows)
-    interval = from_samples(value, samples, drawn_from, parts[0].method, counted=n - drawn_from[0])
-    rates = [one.base_rate for one in rows if one.base_rate is not None]
-    return replace(
-        rows[0],
-        entry=entry,
-        examples=MEAN,
-        value=value,
-        low=interval.low,
-        high=interval.high,
-        n=n,
-        base_rate=float(np.mean(rates)) if rates else None,
-        threat=replace(rows[0].threat, norm="", budget=(), use=""),
-        images=min(drawn_from),
-        image_variance=float(np.var(samples, ddof=1)),
-        files=tuple(dict.fromkeys(file for one in rows for file in one.files)),
-        resampled=interval.resampled,
-    )
+    """Return the mean over anomalies, all about the same ID images, of the entry `entry`."""
+    mean = mean_over_sets(rows)
+    return replace(mean, entry=entry, threat=replace(mean.threat, norm="", budget=(), use=""))

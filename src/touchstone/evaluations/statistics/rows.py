@@ -6,7 +6,7 @@ What a row is, and how to read one: records/metric_rows.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -164,19 +164,22 @@ def rows_of(ids: Array, wanted: Array, what: str) -> Array:
 def means_over_sets(of_sets: list[list[MetricRow]]) -> list[MetricRow]:
     """Return the mean of each metric over several sets, on mean_of_sets; nothing for a single set.
 
-    It shows no more than the smallest set, which weighs as much as each other.
-
     Args:
         of_sets: the rows of each set, the same metrics in the same order, about the same ID images.
     """
-    return [_over_sets(rows) for rows in zip(*of_sets, strict=True) if len(rows) > 1]
+    return [mean_over_sets(rows) for rows in zip(*of_sets, strict=True) if len(rows) > 1]
 
 
-def _over_sets(rows: tuple[MetricRow, ...]) -> MetricRow:
-    parts = [one.resampled for one in rows]
+def mean_over_sets(rows: Sequence[MetricRow]) -> MetricRow:
+    """Return the mean of one metric over several sets, on mean_of_sets, about the same ID images.
+
+    It shows no more than the set with the fewest images that count, which weighs as much as each other.
+    """
+    parts = [one.resampled for one in rows if one.resampled is not None]
     value, samples = float(np.mean([one.value for one in rows])), np.mean([part.samples for part in parts], axis=0)
-    drawn_from = min(part.drawn_from for part in parts)
-    interval = intervals.from_samples(value, samples, drawn_from, parts[0].method)
+    drawn_from = min(part.drawn_from for part in parts)  # of attacks all the same
+    n = min(one.n for one in rows)
+    interval = intervals.from_samples(value, samples, drawn_from, parts[0].method, counted=n - drawn_from[0])
     rates = [one.base_rate for one in rows if one.base_rate is not None]
     return replace(
         rows[0],
@@ -184,7 +187,7 @@ def _over_sets(rows: tuple[MetricRow, ...]) -> MetricRow:
         value=value,
         low=interval.low,
         high=interval.high,
-        n=sum(drawn_from),
+        n=n,
         base_rate=float(np.mean(rates)) if rates else None,
         images=min(drawn_from),
         image_variance=float(np.var(samples, ddof=1)),
