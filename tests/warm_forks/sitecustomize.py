@@ -14,6 +14,7 @@ if NAME in os.environ and sys.orig_argv[1:3] == ["-m", "touchstone.pipeline.jobs
     path, variables = json.loads(os.environ[NAME])
     if variables.items() <= os.environ.items():
         mask = os.umask(0)
+        os.umask(mask)  # without the socket, this process goes on as itself
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(path)
             body = json.dumps([sys.orig_argv[3:], os.getcwd(), dict(os.environ), mask]).encode()  # noqa: PTH109
