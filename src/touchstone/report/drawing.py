@@ -141,8 +141,7 @@ def roc_axes(axes: Axes, title: str) -> None:
     axes.set(title=title, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     axes.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
     below = offset_copy(axes.transAxes, axes.get_figure(root=True), y=-BELOW, units="points")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, handlelength=2, fontsize=8,
-                borderaxespad=0)  # fmt: skip
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, handlelength=2, borderaxespad=0)
 
 
 def is_raster(figure: Figure) -> bool:
