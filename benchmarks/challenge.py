@@ -132,7 +132,7 @@ def _named(reader: Recomputation, attacked: ExampleSet, others: ExampleSet, shar
     rows = random.permutation(len(attacked))[: round(share * len(attacked))]
     stated = replaced(rows, attacked, others)
     reader.nouns.values[ATTACKED] = stated
-    found = attack_reruns.rerun(reader, reader.selection.tasks[ATTACKED], challenge.DEFAULT, random)
+    (found,) = attack_reruns.reruns(reader, [reader.selection.tasks[ATTACKED]], challenge.DEFAULT, random)
     return found.contradicts
 
 

@@ -12,28 +12,26 @@ no author can foresee:
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 
-from touchstone.audit import attack_reruns, attacked_again, nearer_points
+from touchstone import digests
+from touchstone.audit import attack_reruns, attacked_again, nearer_points, robust_unions
 from touchstone.audit.artefact_checks import MOST_PROBLEMS
 from touchstone.audit.attack_reruns import Rerun
 from touchstone.audit.nearer_points import Nearer
-from touchstone.audit.problems import CHALLENGE, Result, counted
+from touchstone.audit.problems import CHALLENGE, UNREADABLE, Result, counted
 from touchstone.audit.recomputation import Recomputation
 from touchstone.audit.resting_claims import RestingClaims
-from touchstone.evaluations.statistics import declared_budgets, intervals
+from touchstone.evaluations.statistics import intervals
 from touchstone.pipeline.planning.parts import Task
-from touchstone.provenance import sidecar_files
-from touchstone.records.nouns import Array, ExampleSet, LeftOutError, Outputs
+from touchstone.records.nouns import Array, LeftOutError
 
 DEFAULT = 1  # image of each attacked set: what the time of its attacks allows, see benchmarks/results/challenge.md
 SEARCHED = 8  # times as many images of each network meet the suite, and a search for nearer points
-SUITE = "attacks/attack_suite"
 
 
 @dataclass
@@ -111,11 +109,6 @@ def challenge(reader: Recomputation, result: Result, count: int | None = None, s
         result.unchecked.append(f"the strength of the attacks of {sets}: the pack lacks their networks or detectors")
 
 
-def _here(reader: Recomputation, task: Task) -> bool:
-    """Return whether a task's result and all its inputs are in the pack; what is missing was named before."""
-    return all(sidecar_files.exists(reader.folder / file) for file in (task.output, *task.input_files))
-
-
 def _attacks(
     reader: Recomputation,
     result: Result,
@@ -124,31 +117,57 @@ def _attacks(
     claims: RestingClaims,
     counts: Counts,
 ) -> None:
-    for file in reader.selection.files:
+    found: dict[str, Rerun | None] = {}
+    for file, others in _same_attack(reader).items():
         task = reader.selection.tasks[file]
-        if task.step != "attack":
-            continue
         if counts.contradicted == MOST_PROBLEMS:
             counts.left += 1
             continue
-        if not _here(reader, task):
+        if not reader.has(task):
             counts.absent += 1
             continue
+        if file not in found:
+            found |= _rerun_together(reader, [each for each in others if reader.has(each)], count, random)
         with result.reading(CHALLENGE, file, "its attack cannot be run again"):
             try:
-                found = attack_reruns.rerun(reader, task, count, random)
+                one = found.get(file) or attack_reruns.reruns(reader, [task], count, random)[0]
             except LeftOutError:
                 continue
-            attacked: ExampleSet = reader.noun(file, "ExampleSet")
-            clean: ExampleSet = reader.noun(str(task.inputs["examples"]), "ExampleSet")
-            counts.sets, counts.images = counts.sets + 1, counts.images + found.looked
-            counts.still += int(attack_reruns.unmoved(attacked, clean).sum())
-            counts.others += 0 if found.contradicts else len(found.others)
-            if found.by_success:
+            counts.sets, counts.images = counts.sets + 1, counts.images + one.looked
+            counts.still += one.still
+            counts.others += 0 if one.contradicts else len(one.others)
+            if one.by_success:
                 counts.by_success.append(file)
-            if found.contradicts:
+            if one.contradicts:
                 counts.contradicted += 1
-                result.add(CHALLENGE, file, _words(task, found, attacked.example_ids) + claims.on(file))
+                ids = reader.noun(file, "ExampleSet").example_ids
+                result.add(CHALLENGE, file, _words(task, one, ids) + claims.on(file))
+
+
+def _same_attack(reader: Recomputation) -> dict[str, list[Task]]:
+    """Return for each attacked set the attacks that differ from its own in their sets only, itself among them."""
+    tasks = [reader.selection.tasks[file] for file in reader.selection.files]
+    attacks = {task.output: _but_its_set(task) for task in tasks if task.step == "attack"}
+    alike: dict[str, list[Task]] = {}
+    for file, attack in attacks.items():
+        alike.setdefault(attack, []).append(reader.selection.tasks[file])
+    return {file: alike[attack] for file, attack in attacks.items()}
+
+
+def _but_its_set(task: Task) -> str:
+    inputs = {role: files for role, files in task.inputs.items() if role != "examples"}
+    return digests.canonical({"settings": task.settings, "inputs": inputs})
+
+
+def _rerun_together(
+    reader: Recomputation, tasks: list[Task], count: int, random: np.random.Generator
+) -> dict[str, Rerun | None]:
+    """Return what an attack says of each of its files; None of all if one cannot be read, so that each is run by itself."""
+    files = [task.output for task in tasks]
+    try:
+        return dict(zip(files, attack_reruns.reruns(reader, tasks, count, random), strict=True))
+    except UNREADABLE:
+        return dict.fromkeys(files)
 
 
 def _words(task: Task, found: Rerun, ids: Array) -> str:
@@ -173,7 +192,7 @@ def _margins(
     counts: Counts,
 ) -> None:
     for subject in nearer_points.subjects(reader):
-        if not all(_here(reader, task) for task in subject.tasks):
+        if not all(reader.has(task) for task in subject.tasks):
             continue
         counts.subjects += 1
         with result.reading(CHALLENGE, subject.tasks[0].output, "its margins cannot be searched"):
@@ -201,7 +220,7 @@ def _suites(
     claims: RestingClaims,
     counts: Counts,
 ) -> None:
-    unions = list(_unions(reader, counts.by_success))
+    unions = list(robust_unions.unions(reader, counts.by_success))
     for union in unions:
         with result.reading(CHALLENGE, union.files[0], "its images cannot be attacked with the suite"):
             try:
@@ -223,67 +242,6 @@ def _suites(
             words = attacked_again.contradiction(found, clean.example_ids, low or 0.0, len(unions))
             if words and (named := claims.on(*union.files, worst=True)):
                 result.add(CHALLENGE, union.files[0], words + named)
-
-
-@dataclass(frozen=True)
-class _Union:
-    """Attacks of one budget on one network and set, of which a study may say that the worst of them leaves images right.
-
-    Attributes:
-        task: One of them.
-        files: All of them.
-        outputs: What the network gives for each.
-    """
-
-    task: Task
-    norm: Any
-    eps: float
-    files: tuple[str, ...]
-    outputs: tuple[str, ...]
-
-    def robust(self, reader: Recomputation) -> tuple[Array, ExampleSet]:
-        """Return which images are right under every attack, and the clean set."""
-        clean: ExampleSet = reader.noun(str(self.task.inputs["examples"]), "ExampleSet")
-        hits = np.ones(len(clean), bool)
-        for file in self.outputs:
-            outputs: Outputs = reader.noun(file, "Outputs")
-            hits &= outputs.predictions == clean.labels
-        return hits, clean
-
-
-def _unions(reader: Recomputation, by_success: Collection[str]) -> Iterator[_Union]:
-    """Yield the unions of at least two attacks without a suite whose images were compared when it ran again.
-
-    Args:
-        reader: Of the pack.
-        by_success: The files of attacks of which only the successes were compared.
-    """
-    tasks = reader.selection.tasks
-    read = {
-        (task.inputs["checkpoint"], task.inputs["examples"]): file
-        for file in reader.selection.files
-        if (task := tasks[file]).step == "infer"
-        and "translators" not in task.inputs
-        and isinstance(task.inputs["examples"], str)
-    }
-    groups: dict[tuple[Any, ...], list[tuple[Task, str]]] = {}
-    for file in reader.selection.files:
-        task = tasks[file]
-        if task.step != "attack" or task.inputs.keys() != {"checkpoint", "examples"} or "draws" in task.settings:
-            continue
-        block, outputs = task.settings["component"], read.get((task.inputs["checkpoint"], file))
-        budget = declared_budgets.single(block)
-        if budget is None or budget.eps == 0 or not declared_budgets.stays_in_range(block) or outputs is None:
-            continue
-        if _here(reader, task) and _here(reader, tasks[outputs]):
-            key = task.inputs["checkpoint"], task.inputs["examples"], budget.norm, budget.eps
-            groups.setdefault(key, []).append((task, outputs))
-    for (_, _, norm, eps), members in groups.items():
-        suites = {task.output for task, _ in members if task.settings["component"]["use"] == SUITE}
-        if len(members) > 1 and suites <= set(by_success):
-            yield _Union(
-                members[0][0], norm, eps, tuple(task.output for task, _ in members), tuple(file for _, file in members)
-            )
 
 
 def _sentences(counts: Counts, count: int, seed: int) -> Iterator[str]:

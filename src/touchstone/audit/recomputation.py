@@ -27,7 +27,7 @@ from touchstone.pipeline.steps.fit import spread_of
 from touchstone.provenance import code, sidecar_files
 from touchstone.provenance.store import Store
 from touchstone.records import encoding, metric_tables, nouns
-from touchstone.records.nouns import Array, Detector, Scores
+from touchstone.records.nouns import Array, Detector, ExampleSet, Scores
 from touchstone.records.selection import select_rows
 
 KINDS = {
@@ -79,16 +79,20 @@ class _Task(Job):
     Attributes:
         result: The noun that it writes.
         sample: The rows of its set that it reads, (K,); None for all of them.
+        examples: The set that it reads in place of its own; None for its own.
         nudged: Whether the weights of its networks are moved at random, each by at most `NUDGE` of it.
     """
 
     result: Any = None
     sample: Array | None = None
+    examples: ExampleSet | None = None
     nudged: bool = False
     artefacts: Recomputation
 
     def noun(self, role: str, kind: str) -> Any:
         """Return the noun of a role; of the set that is computed on, the sampled rows."""
+        if role == "examples" and self.examples is not None:
+            return self.examples
         noun = super().noun(role, kind)
         return noun if self.sample is None or noun is None or role not in SET else select_rows(noun, self.sample)
 
@@ -150,6 +154,10 @@ class Recomputation(Artefacts):
         """Return where the verifier has a folder of raw files."""
         return self.raw[Path(file).name]
 
+    def has(self, task: Task) -> bool:
+        """Return whether a task's result and all its inputs are in the folder."""
+        return all(sidecar_files.exists(self.folder / file) for file in (task.output, *task.input_files))
+
     def _made(self, file: str, kind: str) -> Any:
         if not sidecar_files.exists(self.folder / file):
             task = self.selection.tasks.get(file)
@@ -201,18 +209,22 @@ class Recomputation(Artefacts):
                 weights.mul_(1 + noise.to(weights.device))
         return network
 
-    def compute(self, task: Task, sample: Array | None = None, *, nudged: bool = False) -> Any:
+    def compute(
+        self, task: Task, sample: Array | None = None, *, examples: ExampleSet | None = None, nudged: bool = False
+    ) -> Any:
         """Run a task again and return its result, without the check that the rows of scores are independent.
 
         Args:
             task: The task. Its detector is one of those installed.
             sample: The rows to compute, for a step that computes each by itself; None for all of them.
+            examples: The set to compute on, in place of the task's; None for that.
             nudged: Whether the weights of its networks are moved at random, each by at most `NUDGE` of it.
 
         Raises:
             Exception: Whatever a step raises about its inputs.
         """
         job = self.job(task, sample, nudged=nudged)
+        job.examples = examples
         if task.step == "score":
             return scorer(job)(*scored_rows(job), job.noun("detector", "Detector"))
         return self.run(job)

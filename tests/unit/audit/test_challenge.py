@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 
 from touchstone.attacks.attack_suite import attack_suite
-from touchstone.audit import attack_reruns, attacked_again, challenge, nearer_points
+from touchstone.audit import attack_reruns, attacked_again, challenge, nearer_points, recorded_attacks, robust_unions
 from touchstone.audit.attack_reruns import FALSE_ALARM, LOOK, TRIALS, apart, is_beyond, is_stronger
 from touchstone.audit.problems import Result
 from touchstone.pipeline.planning.parts import Task
@@ -97,7 +97,8 @@ class Elsewhere:
     def job(self, task):
         return SimpleNamespace(settings=task.settings, drawn=torch.no_grad)
 
-    def compute(self, task, rows, *, nudged=False):
+    def compute(self, task, *, examples, nudged=False):
+        rows = examples.example_ids
         self.runs += len(rows)
         images = self._shaken(attacked(self.sets["clean"].images))[rows] if nudged else self.honest[rows]
         return SimpleNamespace(images=images)
@@ -116,7 +117,8 @@ def looked_at(share, change, seed, count=1, task=TASK):
     )
     stated = clean.with_images(change(attacked(clean.images), clean.images))
     random = np.random.default_rng(seed)
-    return attack_reruns.rerun(Elsewhere(share, stated, clean, random), task, count, random)
+    (found,) = attack_reruns.reruns(Elsewhere(share, stated, clean, random), [task], count, random)
+    return found
 
 
 @pytest.fixture
@@ -125,7 +127,7 @@ def _bright_images_are_wrong(monkeypatch):
         brightness = images.mean((1, 2, 3))
         return torch.stack([1 - 2 * brightness, 2 * brightness - 1], 1)
 
-    monkeypatch.setattr(attack_reruns, "attacked_model", lambda job: (model, model))
+    monkeypatch.setattr(recorded_attacks, "attacked_model", lambda job: (model, model))
 
 
 @pytest.mark.usefixtures("_bright_images_are_wrong")
@@ -160,6 +162,87 @@ def test_one_image_that_hangs_on_the_last_bits_hides_no_forged_set():
     assert all(one.contradicts and not one.by_success for one in found)
 
 
+# --- sets that one attack made ---------------------------------------------------------------------------------------------
+
+
+class Together:
+    """A reader of sets that one attack made. It counts how often the attack runs."""
+
+    device = "cpu"
+
+    def __init__(self, sets):
+        self.sets, self.runs = sets, []
+
+    def noun(self, file, kind):
+        return self.sets[file]
+
+    def job(self, task):
+        return SimpleNamespace(settings=task.settings, drawn=torch.no_grad)
+
+    def compute(self, task, *, examples, nudged=False):
+        self.runs.append(len(examples))
+        return SimpleNamespace(images=upwards(examples))
+
+
+def upwards(examples):
+    """Each image brighter by a thousandth of its id: the attack depends on the image alone."""
+    return examples.images + np.float32(1e-3) * examples.example_ids[:, None, None, None].astype(np.float32)
+
+
+def several(ids_of_each, forged=()):
+    sets, tasks = {}, []
+    for place, ids in enumerate(ids_of_each):
+        images = np.full((len(ids), 1, 2, 2), 0.4, np.float32)
+        clean = ExampleSet(images, np.zeros(len(ids), np.int64), np.asarray(ids), "made")
+        sets[f"clean{place}"] = clean
+        sets[f"file{place}"] = clean.with_images(upwards(clean) if place not in forged else clean.images)
+        given = {"examples": f"clean{place}"}
+        tasks.append(SimpleNamespace(inputs=given, output=f"file{place}", settings=TASK.settings))
+    return Together(sets), tasks
+
+
+@pytest.mark.usefixtures("_bright_images_are_wrong")
+def test_an_attack_runs_once_for_all_sets_that_it_made_and_the_forged_one_is_named():
+    reader, tasks = several([range(1, 41), range(101, 141), range(201, 241)], forged=[1])
+
+    found = attack_reruns.reruns(reader, tasks, 2, np.random.default_rng(0))
+
+    assert [one.contradicts for one in found] == [False, True, False]
+    assert reader.runs[0] == 2 + 3 + 2  # one more of the set with images that equal their clean ones
+    assert all(looked == LOOK for looked in reader.runs[1:])  # only the forged set is looked at closely
+    assert [one.still for one in found] == [0, 40, 0]
+
+
+@pytest.mark.usefixtures("_bright_images_are_wrong")
+def test_sets_with_the_same_image_are_attacked_one_after_the_other():
+    """An image's random numbers follow its id, and a set has each id once."""
+    reader, tasks = several([[7], [7], [8]])
+
+    found = attack_reruns.reruns(reader, tasks, 1, np.random.default_rng(0))
+
+    assert not any(one.others for one in found)
+    assert reader.runs == [2, 1]
+
+
+@pytest.mark.usefixtures("_bright_images_are_wrong")
+def test_a_set_that_cannot_be_read_leaves_the_others_to_be_challenged():
+    reader, tasks = several([range(1, 41), range(101, 141)], forged=[1])
+    del reader.sets["clean0"]
+    reader.selection = SimpleNamespace(
+        tasks={task.output: task for task in tasks}, files=[task.output for task in tasks]
+    )
+    reader.has = lambda task: True
+    for task in tasks:
+        task.step = "attack"
+    result, counts = Result(), challenge.Counts()
+
+    challenge._attacks(reader, result, 1, np.random.default_rng(0), SimpleNamespace(on=lambda file: ""), counts)
+
+    assert [problem.file for problem in result.problems] == ["file0", "file1"]
+    assert "its attack cannot be run again" in result.problems[0].message
+    assert "equals its clean image" in result.problems[1].message
+
+
 # --- a set of which only the successes can be compared ------------------------------------------------------------------
 
 DRAWN = SimpleNamespace(inputs=TASK.inputs, output="stated", settings=TASK.settings | {"draws": 2})
@@ -173,7 +256,7 @@ def _half_are_fooled(monkeypatch):
         brightness = images.mean((1, 2, 3))
         return torch.stack([0.45 - brightness, brightness - 0.45], 1)
 
-    monkeypatch.setattr(attack_reruns, "attacked_model", lambda job: (model, model))
+    monkeypatch.setattr(recorded_attacks, "attacked_model", lambda job: (model, model))
 
 
 @pytest.mark.usefixtures("_half_are_fooled")
@@ -236,9 +319,9 @@ def test_the_suite_meets_a_union_whose_own_suite_was_compared_by_success_only(mo
     tasks = [Task("attack", given, name, {"component": block, "device": "cuda"}) for name, block in blocks.items()]
     tasks += [Task("infer", {"checkpoint": "net", "examples": name}, f"{name}_outputs", {}) for name in blocks]
     selection = SimpleNamespace(tasks={task.output: task for task in tasks}, files=[task.output for task in tasks])
-    monkeypatch.setattr(challenge, "_here", lambda *_: True)
+    reader = SimpleNamespace(selection=selection, has=lambda task: True)
 
-    assert len(list(challenge._unions(SimpleNamespace(selection=selection), by_success))) == unions
+    assert len(list(robust_unions.unions(reader, by_success))) == unions
 
 
 @pytest.mark.parametrize(("brightness", "fooled"), [(0.45, 8), (0.3, 0)])
@@ -262,10 +345,10 @@ def test_images_that_a_union_of_weak_attacks_leaves_right_are_named_with_their_c
         selection=SimpleNamespace(tasks={task.output: task for task in tasks}, files=[task.output for task in tasks]),
         noun=lambda file, kind: clean if kind == "ExampleSet" else right,
         job=lambda task: SimpleNamespace(model=lambda: model),
+        has=lambda task: True,
         device=None,
     )
     claims = SimpleNamespace(on=lambda *files, worst: f"; claims that rest on it: {files}" if worst else "")
-    monkeypatch.setattr(challenge, "_here", lambda *_: True)
     monkeypatch.setattr(attacked_again, "attack_suite", partial(attack_suite, steps=5, restarts=1, queries=10))
     result, counts = Result(), challenge.Counts()
 
