@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from touchstone.api.arguments import check_share
+from touchstone.api.arguments import share
 from touchstone.api.evaluation_result import EvaluationResult, shortfall
 from touchstone.api.inputs import Images, Labels
 from touchstone.api.robust_accuracy import evaluate
@@ -49,7 +49,7 @@ def assert_robust(
         ...     assert_robust(load_network(), load_images(), load_labels(), at_least=0.4, eps=8 / 255)
     """
     __tracebackhide__ = True
-    check_share("at_least", at_least, "0.4")
+    at_least = share("at_least", at_least, "0.4")
     if not 0 < at_least <= 1:
         raise ValueError(f"at_least must be above 0 and at most 1, got {at_least:g}")
     result = evaluate(model, images, labels, eps=eps, **settings)

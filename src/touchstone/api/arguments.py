@@ -200,8 +200,13 @@ def check_whole(least: int, **values: object) -> None:
             raise ValueError(f"{name} must be at least {least}, got {number}")
 
 
-def check_share(name: str, value: Any, expected: str) -> None:
-    """Raise TypeError for a budget or a share that is no number, such as the text of one."""
+def share(name: str, value: Any, expected: str) -> float:
+    """Return a budget or a share as a float, also if it is a fraction or a number of numpy.
+
+    Raises:
+        TypeError: If it is no number, such as the text of one.
+    """
     text = f"the text {value!r}" if isinstance(value, str) else kind_of(value)
     if isinstance(value, bool | str) or not hasattr(value, "__float__"):
         raise TypeError(f"{name}: expected a number such as {expected}, got {text}")
+    return float(value)

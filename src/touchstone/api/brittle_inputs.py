@@ -11,7 +11,7 @@ from torch import Tensor
 
 from touchstone.api import gate, inputs
 from touchstone.api import progress as progress_line
-from touchstone.api.arguments import check_share, check_whole
+from touchstone.api.arguments import check_whole, share
 from touchstone.api.inputs import Images
 from touchstone.attacks.adversary.losses import loss_and_input_gradient
 from touchstone.attacks.margins.nearest_classes import nearest_classes
@@ -70,8 +70,7 @@ def brittle_inputs(
     2 1 0.005 0.02
     0 0 0.015 0.06
     """
-    check_share("eps", eps, "8 / 255")
-    eps = float(eps)  # of a fraction, or a number of numpy
+    eps = share("eps", eps, "8 / 255")
     if not 0 < eps <= 1:
         raise ValueError(f"eps must be above 0 and at most 1, got {eps:g}: it is a share of the pixel range")
     check_whole(1, batch_size=batch_size)
@@ -132,8 +131,7 @@ def brittle_threshold(
     >>> round(brittle_threshold(model, images, eps=0.1), 2)  # brittle are logit margins below twice eps
     0.18
     """
-    check_share("caught", caught, "0.95")
-    caught = float(caught)
+    caught = share("caught", caught, "0.95")
     if not 0 < caught <= 1:
         raise ValueError(f"caught must be above 0, at most 1, got {caught:g}")
     brittle = brittle_inputs(model, images, eps=eps, batch_size=batch_size, seed=seed, progress=progress)

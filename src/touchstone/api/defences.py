@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from touchstone.api import gate, inputs
-from touchstone.api.arguments import check_images, check_share, check_whole
+from touchstone.api.arguments import check_images, check_whole, share
 from touchstone.api.attacked_rows import LARGE_EPS, STREAM
 from touchstone.api.defence_result import EVERYTHING, DefenceResult
 from touchstone.api.deployed import NOTHING, SCORE, Answering, Deployed, Joined, Whole, has_gradient
@@ -98,7 +98,7 @@ def evaluate_defence(
     References:
         Athalye et al. 2018 (EOT, BPDA); Bryniarski et al. 2021 (evasion of detectors); Tramer et al. 2020.
     """
-    check_share("eps", eps, "8 / 255")
+    eps = share("eps", eps, "8 / 255")
     if not 0 < eps < LARGE_EPS:
         raise ValueError(f"eps must be above 0 and below {LARGE_EPS}, got {eps:g}: it is a share of the pixel range")
     if not 0 < false_positive_rate < 1:
@@ -164,7 +164,7 @@ def evaluate_defence(
         attacked=points[EVERYTHING],
         failed_checks=checks,
         threshold=threshold,
-        eps=float(eps),
+        eps=eps,
     )
 
 

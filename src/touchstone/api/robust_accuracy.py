@@ -17,7 +17,7 @@ from torch import Tensor
 
 from touchstone.api import evaluation_evidence, foreign_attacks, gate, inputs
 from touchstone.api import progress as progress_line
-from touchstone.api.arguments import check_share, check_whole
+from touchstone.api.arguments import check_whole, share
 from touchstone.api.attacked_rows import CHECKED, LARGE_EPS, STREAM, Effort, attack_rows
 from touchstone.api.evaluation_checks import failed
 from touchstone.api.evaluation_result import EvaluationResult
@@ -96,13 +96,13 @@ def evaluate(
         >>> result.clean_accuracy.value, result.robust_accuracy.value  # within 0.1 of the boundary are a fifth
         (1.0, 0.8)
     """
-    check_share("eps", eps, "8 / 255")
-    eps = float(eps)  # of a fraction, or a number of numpy
+    eps = share("eps", eps, "8 / 255")
     if not 0 < eps < LARGE_EPS:
         raise ValueError(f"eps must be above 0 and below {LARGE_EPS}, got {eps:g}: it is a share of the pixel range")
     further = foreign_attacks.checked(attacks, eps)
     check_whole(1, draws=draws, batch_size=batch_size)
     check_whole(0, steps=steps, restarts=restarts, queries=queries)
+    draws = int(draws)  # a number of numpy
     effort = Effort(steps, restarts, queries)
     if evidence is not None and draws > 1:
         raise ValueError(

@@ -410,11 +410,22 @@ def test_an_eps_of_any_kind_of_number_gives_what_a_float_gives(make, tmp_path):
         settings = {"steps": 2, "restarts": 1, "queries": 4, "attacks": ["pgd"], "evidence": tmp_path / "evidence.npz"}
         result = touchstone.evaluate(MODEL, IMAGES, LABELS, eps=eps, **settings)
         caught = touchstone.brittle_threshold(MODEL, IMAGES, eps=3 * eps, caught=eps)
-        return result.as_dict(), touchstone.brittle_inputs(MODEL, IMAGES, eps=eps), caught
+        defended = touchstone.evaluate_defence(MODEL, IMAGES, LABELS, eps=eps, steps=2, restarts=1, queries=4).eps
+        return result.as_dict(), touchstone.brittle_inputs(MODEL, IMAGES, eps=eps), caught, defended
 
     assert found(make(0.25)) == found(0.25)
     with pytest.raises(ValueError, match=r"no input is brittle at eps 0[.]00390625, so"):
         touchstone.brittle_threshold(Network(lambda logits: 0 * logits + LABELS[:3]).eval(), IMAGES, eps=make(1 / 256))
+
+
+@pytest.mark.parametrize("name", ["draws", "batch_size", "steps", "restarts", "queries", "seed"])
+def test_a_whole_number_of_numpy_gives_what_a_plain_one_gives(name, tmp_path):
+    settings = {"eps": 0.25, "steps": 2, "restarts": 1, "queries": 4, "evidence": tmp_path / "evidence.npz"}
+
+    def found(number):
+        return touchstone.evaluate(MODEL, IMAGES, LABELS, **settings | {name: number}).as_dict()
+
+    assert found(np.int64(1)) == found(1)
 
 
 GOOD = torch.arange(6.0)
