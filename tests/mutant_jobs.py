@@ -14,7 +14,6 @@ from typing import Any
 from touchstone.pipeline.jobs import job_plan
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.planning.steps import STEPS
 from touchstone.provenance.job_folders import folder_of
 from touchstone.provenance.store import Store
 from touchstone.settings.study import load
@@ -26,7 +25,7 @@ def keys(digest: str, inputs: list[str], output: str) -> dict[str, str]:
     """Return the key of each task of a job in the store, by its artefact; {} if the job stops before it looks there."""
     try:
         artefacts = Artefacts(job_plan.load(digest, inputs, output), Store(STUDY))
-        return {task.output: artefacts.key(task) for task in artefacts.plan.tasks if STEPS[task.step].cached}
+        return {task.output: artefacts.key(task) for task in artefacts.plan.tasks if task.is_cached}
     except Exception:  # noqa: BLE001
         return {}
 

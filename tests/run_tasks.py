@@ -15,7 +15,6 @@ from touchstone.pipeline.jobs import run
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.jobs.job_plan import JobPlan
 from touchstone.pipeline.planning.parts import FOLDER, Task
-from touchstone.pipeline.planning.steps import STEPS
 from touchstone.provenance import code, job_folders, sidecar_files, whole_files
 from touchstone.provenance.store import Store
 from touchstone.records import encoding, metric_tables
@@ -67,7 +66,7 @@ def run_tasks(*tasks: Task, recompute: bool = False) -> int:
     """Run tasks as one job and fill its folder; return how many were computed."""
     job = artefacts(*tasks)
     computed = run.run(job, Path("logs"), recompute=recompute)
-    if STEPS[tasks[0].step].cached:
+    if tasks[0].is_cached:
         place = job_folders.split(tasks[0].output)
         assert place is not None
         job.finish(place[0])

@@ -8,7 +8,6 @@ import yaml
 from touchstone.digests import SNAKEMAKE_MARK, file_digest
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.planning.steps import STEPS
 from touchstone.provenance import job_folders, sidecar_files
 from touchstone.records import metric_tables
 from touchstone.report import packing
@@ -26,7 +25,7 @@ def test_two_runs_give_equal_bytes_whatever_the_cores(tiny, again):
 def test_jobs_share_a_warm_process_and_those_that_ran_alone_did_not(tiny, again):
     """So the test before also says that bytes are equal with and without it."""
     plan, done = Plan(load("tiny", tiny.root)), {}
-    with_torch = {key for key, job in plan.jobs.items() if any(STEPS[task.step].torch for task in job.tasks)}
+    with_torch = {key for key, job in plan.jobs.items() if any(task.runs_torch for task in job.tasks)}
     for name, project in (("tiny", tiny), ("again", again)):
         records = {(record["rule"], record["name"]): record for record in run_records.read(project.root / "logs/tiny")}
         assert records.keys() >= with_torch

@@ -12,7 +12,7 @@ import pytest
 import touchstone
 from module_imports import imported
 from touchstone import plugins
-from touchstone.pipeline.planning.steps import STEPS
+from touchstone.pipeline.planning.parts import STEPS
 from touchstone.provenance import code
 
 ROOT = Path(__file__).parents[2]

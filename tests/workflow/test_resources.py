@@ -10,7 +10,6 @@ import pytest
 from projects import write_study
 from touchstone.pipeline.planning.parts import RULES
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.planning.steps import STEPS
 from touchstone.settings.study import load
 
 TAGS = """
@@ -44,7 +43,7 @@ def test_rules_where_torch_works_ask_for_the_gpu_and_the_threads_of_the_study_an
     write_study(project.root, "mine", compute={"device": device, "threads": 2})
     (project.root / "tags.smk").write_text(TAGS)
     jobs = Plan(load("mine", project.root)).jobs.values()
-    with_torch = {job.rule for job in jobs for task in job.tasks if STEPS[task.step].torch}
+    with_torch = {job.rule for job in jobs for task in job.tasks if task.runs_torch}
 
     flags = ("--snakefile", "tags.smk", "--dry-run", "--quiet", "all", "--cores", "2")
     said = project.snakemake(*flags, "data/raw/sklearn_digits", study="mine").stdout

@@ -44,6 +44,7 @@ class Counts:
         sampled: Recomputed artefacts of which only a sample of the rows was computed.
         absent: Networks that are not in the pack.
         waiting: Artefacts that need these networks.
+        lost: Artefacts that read another file that is missing or damaged.
     """
 
     files: Counter[str] = field(default_factory=Counter)
@@ -56,6 +57,7 @@ class Counts:
     sampled: int = 0
     absent: set[str] = field(default_factory=set)
     waiting: int = 0
+    lost: int = 0
 
     def compared(self, closeness_: closeness.Closeness) -> None:
         """Count an artefact that equals its recomputation."""
@@ -88,6 +90,8 @@ def check_artefacts(reader: Recomputation, result: Result) -> Counts:
         if file in missing:
             if file not in counts.absent:
                 result.add(PLAN, file, "is missing from the pack")
+        elif not (missing - counts.absent).isdisjoint(task.input_files):
+            counts.lost += 1
         elif task.step != "attack" and not counts.absent.isdisjoint(task.input_files):
             counts.waiting += 1
         else:
@@ -101,9 +105,10 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
     check, words = RECOMPUTATION, "recomputed, it differs"
     if task.step == "attack":
         check, words = BUDGET, "is not what it has to be"
+    kind = KINDS[task.step]
     with result.reading(check, task.output, words):
         try:
-            stated = reader.noun(task.output, KINDS[task.step])
+            stated = reader.noun(task.output, kind)
         except LeftOutError:
             check_left_out(reader, task)
             return
@@ -174,6 +179,8 @@ def _say_what_is_unchecked(counts: Counts, result: Result) -> None:
         names = ", ".join(Path(file).stem for file in sorted(counts.absent))
         lacking = f"the pack has no weights of {names}; bring them with --model NETWORK=FILE"
         result.unchecked.append(f"{counted(counts.waiting, 'artefact')} that networks give: {lacking}")
+    if counts.lost:
+        result.unchecked.append(f"{counted(counts.lost, 'artefact')} that read what is missing or damaged")
     if counts.sampled:
         result.unchecked.append(
             f"the other rows of {counted(counts.sampled, 'file')}: only a sample of each was computed, with --share"

@@ -24,7 +24,6 @@ from touchstone.messages import first_line
 from touchstone.pipeline.jobs import environment, run_records
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.planning.steps import STEPS
 from touchstone.provenance import sidecar_files
 from touchstone.records import encoding, metric_tables
 
@@ -157,7 +156,7 @@ class OwnStudy:
         ready = False
         with chdir(self.scratch):  # trainings keep their unfinished states in the working folder
             for task in tasks:
-                if STEPS[task.step].torch and not ready:
+                if task.runs_torch and not ready:
                     environment.set_up_torch(task.settings)
                     ready = True
                 try:

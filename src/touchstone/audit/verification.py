@@ -93,7 +93,9 @@ def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
         if not options.trust_code:
             _refuse_programs(path, selection)
         _check(selection, evidence, folder, options, result)
-    result.problems = list(dict.fromkeys(result.problems))
+    names = {name for name, _ in damaged}  # not unpacked, so every other check finds them missing
+    found = [problem for problem in result.problems if problem.check == BYTES or problem.file not in names]
+    result.problems = list(dict.fromkeys(found))
     result.seconds = time.monotonic() - started
     return result
 

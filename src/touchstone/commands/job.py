@@ -14,7 +14,6 @@ from touchstone.commands._command_line import Command, Several
 from touchstone.pipeline.jobs import job_plan, processes, run_records, warm
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.jobs.job_plan import JobError
-from touchstone.pipeline.planning.steps import STEPS
 from touchstone.provenance.store import Store
 
 
@@ -68,7 +67,7 @@ def _run(artefacts: Artefacts, output: Path, threads: int, recompute: bool) -> N
 
             image_shapes.check(artefacts)
             leak_check.check(artefacts)
-        if STEPS[plan.tasks[0].step].cached:
+        if plan.tasks[0].is_cached:
             artefacts.finish(output)
         record["computed"] = computed
     print(f"{plan.rule} {plan.name}: {computed} computed, {len(plan.tasks) - computed} in the store")

@@ -37,7 +37,7 @@ from touchstone.settings.study import load
 def main(study: str, claims: tuple[str, ...], out: str | None, weights: bool, rocrate: bool) -> int:
     """Write one file from which anybody can verify a study's claims.
 
-    It prints the digest of the pack and the study's root digest.
+    It prints the digest of the pack's manifest, which lists those of all its files, and the study's root digest.
 
     \b
     Examples:
@@ -53,5 +53,5 @@ def main(study: str, claims: tuple[str, ...], out: str | None, weights: bool, ro
     target = Path(out or f"build/{selection.plan.study.name}.{'crate.zip' if rocrate else 'pack'}")
     written = study_evidence.write(selection, study, target, weights, crate=rocrate)
     say(f"{target}: {len(written.entries):,} files, {target.stat().st_size / 1e6:,.1f} MB")
-    say(f"Pack: {written.digest}. Root digest of the study: {written.about['root']}")
+    say(f"Manifest of the pack: {written.digest}. Root digest of the study: {written.about['root']}")
     return 0

@@ -184,4 +184,4 @@ def _print(path: Path, result: Result) -> None:
         if result.unchecked
         else "verified"
     )
-    say(f"{path} ({result.evidence}): {word}, in {result.seconds:.0f} s")
+    say(f"{path} (manifest {result.evidence}): {word}, in {result.seconds:.0f} s")

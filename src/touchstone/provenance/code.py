@@ -102,11 +102,6 @@ def _refuse_uninstalled(names: Iterable[str]) -> None:
             )
 
 
-def job_digest(digests: Iterable[str]) -> str:
-    """Return one digest of the codes of a job's tasks."""
-    return sha256(canonical(sorted(set(digests))).encode())
-
-
 def roots(step: str, settings: object) -> tuple[Node, ...]:
     """Return the definitions that a task starts from, if they are there: of every job, of its step and its components.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from touchstone.commands import job
-from touchstone.pipeline.planning.steps import STEPS
+from touchstone.pipeline.planning.parts import STEPS
 from touchstone.provenance import code, definitions
 
 ROOT = Path(__file__).parents[3]

@@ -12,7 +12,6 @@ from typing import Any
 from touchstone.digests import folder_digest, sha256
 from touchstone.pipeline.jobs.job_plan import JobError, JobPlan
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.planning.steps import STEPS
 from touchstone.provenance import job_folders, sidecar_files, whole_files
 from touchstone.provenance.store import Result, Store, key_of
 from touchstone.records.damage import DamagedFile
@@ -117,7 +116,7 @@ class Artefacts:
 
     def find(self, task: Task) -> bool:
         """Take a task's artefact from the store; return whether the store has it."""
-        if not STEPS[task.step].cached:
+        if not task.is_cached:
             return False
         found = self.store.find(self.plan.rule, self.key(task), job_folders.name_of(task.output))
         if found is not None:

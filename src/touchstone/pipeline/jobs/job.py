@@ -14,7 +14,6 @@ from touchstone.numerics import cpu_paths, precision
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.planning.steps import STEPS
 from touchstone.provenance import code
 
 
@@ -57,7 +56,7 @@ class Job:
     def computer(self) -> dict[str, Any]:
         """The facts of the artefact's record that this computer decides."""
         facts: dict[str, Any] = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-        with_torch = STEPS[self.task.step].torch
+        with_torch = self.task.runs_torch
         if code.computes(self.task.step):
             facts["cpu"] = code_paths(with_torch)
         if with_torch:

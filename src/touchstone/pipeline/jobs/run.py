@@ -13,7 +13,6 @@ from touchstone.pipeline.jobs import environment
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.jobs.job import Job
 from touchstone.pipeline.jobs.job_plan import JobError
-from touchstone.pipeline.planning.steps import STEPS
 
 
 def run_in_own_process(artefacts: Artefacts, logs: Path, threads: int, *, recompute: bool = False) -> int:
@@ -41,7 +40,7 @@ def run(artefacts: Artefacts, logs: Path, *, recompute: bool = False) -> int:
     ready, computed = False, 0
     for place, task in enumerate(tasks):
         if recompute or not artefacts.find(task):
-            if STEPS[task.step].torch and not ready:
+            if task.runs_torch and not ready:
                 environment.set_up_torch(task.settings)
                 ready = True
             _do(Job(task, artefacts, logs, recompute))
@@ -81,7 +80,7 @@ def _do(job: Job) -> None:
                 carry_out(job)
             return
         except (MemoryError, RuntimeError) as error:
-            if not STEPS[job.task.step].torch or not precision.memory_ran_out(error):
+            if not job.task.runs_torch or not precision.memory_ran_out(error):
                 raise
             ran_out = first_line(error)
         precision.free_memory()

@@ -8,7 +8,6 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.planning.steps import STEPS
 from touchstone.provenance import job_folders, sidecar_files
 from touchstone.provenance.store import Result, Store, key_of, record_path
 
@@ -46,7 +45,7 @@ def results(plan: Plan, store: Store) -> Iterator[Result]:
         task = plan.tasks[path]
         if task.step == "fetch":
             digests[path] = sidecar_files.read_sidecar(Path(path))["artefact"]
-        elif STEPS[task.step].cached:
+        elif task.is_cached:
             read = {role: {file: digests[file] for file in files} for role, files in task.roles.items()}
             key = key_of(task.step, codes[path].digest, task.settings, read)
             found = store.find(job_folders.job_of(path)[0], key, job_folders.name_of(path))

@@ -6,8 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from touchstone.provenance import job_folders
+
 FOLDER = Path(".touchstone/plan")  # of the written plans of jobs
 RULES = ("fetch", "prepare", "train", "attack", "translate", "measure", "detect", "defend", "evaluate", "report")
+# The kinds of tasks, each with a module of that name in pipeline/steps/ and run_NAME in pipeline/jobs/adapters.py, in the
+# order in which a job runs those that do not wait for each other.
+STEPS = (
+    *("fetch", "prepare", "convert", "train", "attack", "translate"),
+    *("measure", "infer", "fit", "score", "evaluate", "report"),
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,16 @@ class Task:
     def input_files(self) -> list[str]:
         """The paths of all inputs, in order."""
         return [file for files in self.inputs.values() for file in ([files] if isinstance(files, str) else files)]
+
+    @property
+    def runs_torch(self) -> bool:
+        """Whether it runs torch: its settings then name a device."""
+        return "device" in self.settings
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether the store keeps its result. Raw files lie in data/raw, and a report in reports/."""
+        return job_folders.split(self.output) is not None
 
     def as_json(self) -> dict[str, Any]:
         """Return the task as JSON, as a job reads it."""

@@ -20,9 +20,8 @@ from typing import Any
 from touchstone import digests
 from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.layout import Layout
-from touchstone.pipeline.planning.parts import FOLDER, RULES, Job, Task
+from touchstone.pipeline.planning.parts import FOLDER, RULES, STEPS, Job, Task
 from touchstone.pipeline.planning.questions import Questions
-from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.planning.tasks import Tasks
 from touchstone.provenance import code, whole_files
 from touchstone.provenance.job_folders import job_of, name_of

@@ -12,7 +12,6 @@ from small_nouns import examples
 from touchstone.pipeline.jobs import adapters
 from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.planning.steps import STEPS, Step
 from touchstone.provenance import job_folders, sidecar_files, whole_files
 
 MADE, READ = path("examples/a", "prepare/made"), path("outputs/a", "measure/cnn.0")
@@ -27,8 +26,6 @@ def steps(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(adapters, "run_make", lambda job: job.write(examples()), raising=False)
     monkeypatch.setattr(adapters, "run_look", lambda job: job.write(job.noun("examples", "ExampleSet")), raising=False)
-    for name in ("make", "look"):
-        monkeypatch.setitem(STEPS, name, Step(name, torch=False))
 
 
 def in_results():

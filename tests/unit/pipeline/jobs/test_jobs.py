@@ -8,7 +8,6 @@ import pytest
 from run_tasks import artefacts, path, put, run_tasks
 from touchstone.pipeline.jobs import adapters, job, run
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.planning.steps import STEPS, Step
 from touchstone.pipeline.steps import report
 from touchstone.provenance import code
 from touchstone.records.metric_tables import Metrics
@@ -24,7 +23,6 @@ def tasks(tmp_path, monkeypatch):
 
     def of(function, names="abc"):
         monkeypatch.setattr(adapters, "run_invented", function, raising=False)
-        monkeypatch.setitem(STEPS, "invented", Step("invented", torch=False, cached=False))
         return [
             Task("invented", {"examples": path(name)}, path(f"{place}.{name}", "attack/cnn.0"), {"place": place})
             for place, name in enumerate(names)
@@ -60,7 +58,6 @@ def test_a_job_holds_no_artefact_of_a_task_that_is_done(tasks):
 
 def test_a_job_computes_only_what_the_store_lacks_and_all_of_it_if_told_to(tasks, monkeypatch):
     own = tasks(lambda one: one.write(Metrics(())))
-    monkeypatch.setitem(STEPS, "invented", Step("invented", torch=False))
 
     assert [run_tasks(*own[:2]), run_tasks(*own), run_tasks(*own), run_tasks(*own, recompute=True)] == [2, 1, 0, 3]
     assert all(Path(task.output).read_bytes() for task in own)
@@ -69,7 +66,6 @@ def test_a_job_computes_only_what_the_store_lacks_and_all_of_it_if_told_to(tasks
 def test_what_a_job_makes_counts_by_its_bytes_for_the_tasks_after_it(tasks, monkeypatch):
     """A changed setting that changes no byte leaves the tasks that read them in the store."""
     own = tasks(lambda one: one.write(Metrics(())), "a")
-    monkeypatch.setitem(STEPS, "invented", Step("invented", torch=False))
     reader = Task("invented", {"made": own[0].output}, path("read", "attack/cnn.0"), {})
     run_tasks(own[0], reader)
 
