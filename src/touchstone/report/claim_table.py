@@ -41,7 +41,7 @@ from touchstone.report.tables import Number, Numbers
 
 # The words of a counter-claim, which must not be read as those of the paper's claim.
 AGAINST = {word: f"counter-claim {word}" for word in (HOLDS, FAILS, INCONCLUSIVE)}
-PUNCTUATED = re.compile(r"\{\w+(?::\w+)?\}[,.;:)]+")  # a number's place and what must stay on its line
+PUNCTUATED = re.compile(r"\{\w+\}[,.;:)]+")  # a number's place and what must stay on its line
 
 
 class ClaimNumber(NamedTuple):
