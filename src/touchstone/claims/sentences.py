@@ -39,7 +39,9 @@ def said(verdict: Verdict) -> str:
     text, which = "", ""
     for before, place, how, _ in Formatter().parse(criterion.says):
         found = shown_at(place, criterion, verdict.parts, how or "") if place else []
-        text += before + (listed([_text(part, "" if how else which) for part in found]) or NOT_MEASURED if place else "")
+        text += before + (
+            listed([_text(part, "" if how else which) for part in found]) or NOT_MEASURED if place else ""
+        )
         which = found[0].quantity.which if len(found) == 1 else which
     return text
 
