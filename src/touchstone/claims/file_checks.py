@@ -54,7 +54,10 @@ def check_names(place: Place, names: Iterable[Any], allowed: Iterable[str], what
 
 
 def text(place: Place, key: str, value: Any) -> str:
-    """Return a text whose braces, if it has any, hold the name of a role or the number of a test, and nothing else."""
+    """Return a text whose braces, if it has any, hold the name of a role or the number of a test, and nothing else.
+
+    A sentence, `says`, may write {0:each} for the numbers of each thing that a test judges.
+    """
     if not isinstance(value, str | int | float):
         raise ClaimError((*place, key), f"expected text, got {value!r}")
     try:
@@ -62,7 +65,7 @@ def text(place: Place, key: str, value: Any) -> str:
     except ValueError as error:
         raise ClaimError((*place, key), f"{error}; a role is written {{role}}") from None
     for name, form, conversion in fields:
-        if form or conversion or not FIELD.fullmatch(str(name)):
+        if form not in (("", "each") if key == "says" else ("",)) or conversion or not FIELD.fullmatch(str(name)):
             raise ClaimError((*place, key), f"braces hold one name, such as {{net}} or {{0}}, got {value}")
     return str(value)
 

@@ -17,6 +17,7 @@ from touchstone.claims.verdicts import (
 from touchstone.messages import listed
 
 NOT_MEASURED = "not measured"
+EACH = "each"  # after the number of a place, {0:each}
 LIMITS = ("at least ", "at most ")  # words before a number that promise the same of the others
 
 
@@ -24,9 +25,10 @@ def said(verdict: Verdict) -> str:
     """Return what a criterion found, as a sentence with its numbers; "" if nothing was measured.
 
     Without a sentence of its own, it is what was measured and every number. Of several things that a test judges, it is
-    the weakest, by its name. After "at least" and "at most" it is the one that is farthest from its bound, and of those
-    that break the claim the one that does so most. A number without a bound is of the thing that decides, or of each thing
-    if none decides. What a number is of is said once, as long as the numbers behind it are of the same.
+    the weakest, by its name, or each of them where the sentence has {0:each}. After "at least" and "at most" it is the one
+    that is farthest from its bound, and of those that break the claim the one that does so most. A number without a bound
+    is of the thing that decides, or of each thing if none decides. What a number is of is said once, as long as the
+    numbers behind it are of the same.
     """
     criterion = verdict.claim
     if not verdict.parts:
@@ -35,24 +37,29 @@ def said(verdict: Verdict) -> str:
         numbers = "; ".join(f"{part.name} {number(part)}" for part in verdict.parts)
         return f"{criterion.setting}: {numbers}"
     text, which = "", ""
-    for before, place, *_ in Formatter().parse(criterion.says):
-        found = shown_at(place, criterion, verdict.parts) if place else []
-        text += before + (listed([_text(part, which) for part in found]) or NOT_MEASURED if place else "")
+    for before, place, how, _ in Formatter().parse(criterion.says):
+        found = shown_at(place, criterion, verdict.parts, how or "") if place else []
+        text += before + (
+            listed([_text(part, "" if how else which) for part in found]) or NOT_MEASURED if place else ""
+        )
         which = found[0].quantity.which if len(found) == 1 else which
     return text
 
 
-def shown_at(place: str, criterion: Criterion, parts: Iterable[Part]) -> list[Part]:
+def shown_at(place: str, criterion: Criterion, parts: Iterable[Part], how: str = "") -> list[Part]:
     """Return the number at a place of a criterion's sentence, or that of each thing if none decides; [] if not measured.
 
     Args:
         place: the number of a test, or "breaks".
         criterion: with its sentence.
         parts: the numbers, the weakest first.
+        how: EACH for the number of each thing, even if one decides.
     """
     parts = list(parts)
     condition = criterion.breaks if place == "breaks" else criterion.tests[int(place)]
     own = [part for part in parts if part.condition is condition]
+    if how == EACH:
+        return own
     if all(part.bound is None for part in own):
         deciding = _deciding(parts)
         same = [part for part in own if deciding and _of_the_same(part, deciding)]

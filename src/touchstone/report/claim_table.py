@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
+from string import Formatter
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
@@ -223,9 +224,9 @@ def _band(part: Part) -> tuple[float, float] | None:
 def _answer(criterion: Criterion, parts: tuple[Part, ...], shown: list[ClaimNumber]) -> Markup:
     """Return the criterion's sentence, with its full stop, and with each number as a button."""
 
-    def buttons(place: str) -> Markup:
-        found = [button(part) for part in shown_at(place, criterion, parts)]
-        return Markup(listed(found)) if found else Markup(NOT_MEASURED)  # each is escaped
+    def buttons(place: str, how: str) -> str:
+        found = [button(part) for part in shown_at(place, criterion, parts, how)]
+        return listed(found) if found else NOT_MEASURED
 
     def button(part: Part) -> Markup:
         one = shown[parts.index(part)]
@@ -233,10 +234,10 @@ def _answer(criterion: Criterion, parts: tuple[Part, ...], shown: list[ClaimNumb
         which = Markup(" <span>({})</span>").format(name) if part.quantity.which else ""
         return markup.number(one.number, one.name) + which
 
-    numbers = [buttons(str(place)) for place in range(len(criterion.tests))]
-    breaking = buttons("breaks") if criterion.breaks else Markup()
     sentence = PUNCTUATED.sub(r'<span class="kept">\g<0></span>', str(escape(f"{criterion.says}.")))
-    return Markup(sentence).format(*numbers, breaks=breaking)
+    pieces = Formatter().parse(sentence)
+    # All pieces are escaped.
+    return Markup("".join(text + (buttons(place, how or "") if place else "") for text, place, how, _ in pieces))
 
 
 def _why(word: str, part: Part) -> str:

@@ -67,5 +67,11 @@ def test_a_number_without_a_bound_that_names_no_such_network_is_the_first():
     assert plain(said(verdict)) == "70.0 % [68.0, 72.0] (mlp), 10.0 % [8.0, 12.0]"
 
 
+def test_a_sentence_may_ask_for_each_thing_that_a_test_judges():
+    sentence = said_of_two("{0:each}", of_two(0.9, 0.7), {"at_least": 0.8})
+
+    assert sentence == "70.0 % [68.0, 72.0] (mlp) and 90.0 % [88.0, 92.0] (cnn)"
+
+
 def test_of_several_things_of_which_none_decides_each_is_told():
     assert said_of_two("{0}", of_two(0.9, 0.7), {}) == "90.0 % [88.0, 92.0] (cnn) and 70.0 % [68.0, 72.0] (mlp)"
