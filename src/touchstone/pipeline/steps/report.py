@@ -98,7 +98,7 @@ def report(
         table=packing.compressed(encode(Metrics(every))),
         tables=[file for name in evaluations if (file := table_of(name)) in provenance],
     )
-    table = claims_csv(book, verdicts)
+    table = claims_csv(book, verdicts, doubts)
     summarised = readme.readme(
         study=study,
         title=settings["study"].get("title") or study,
@@ -114,7 +114,7 @@ def report(
         packing.METRICS: content.table,
         "metrics.json": claims_json(verdicts),
         "claims.csv": table,
-        "claims.tex": claims_tex(book, verdicts),
+        "claims.tex": claims_tex(book, verdicts, doubts),
         **{name: data for picture in drawn for name, data in picture.files.items()},
     }
 
