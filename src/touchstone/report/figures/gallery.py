@@ -12,6 +12,7 @@ from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
 from touchstone.evaluations.statistics.estimators import Array
 from touchstone.evaluations.statistics.rows import of_images, rows_of
 from touchstone.evaluations.statistics.threats import seedless
+from touchstone.messages import listed
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.report.figures._words import CLEAN
@@ -92,8 +93,8 @@ def _takeaway(rows: list[_Row]) -> str:
     }
     if not away:
         return "Clean images, on which nothing was done"
-    shares = ", ".join(f"{value:.2f} {name}" for name, value in away.items())
-    return f"A pixel is this far from its clean one (mean, of 1): {shares}"
+    shares = listed([f"{value:.2f} ({name})" for name, value in away.items()])
+    return f"The mean pixel, from 0 to 1, differs from its clean one by {shares}"
 
 
 def _columns(labels: Array, count: int) -> Array:
@@ -118,7 +119,7 @@ def _attacked(cell: Cell, clean: Cell, ids: Array, amplify: float | None) -> lis
         name += f"\neps {cell.settings['eps']:.3g}"
     return [
         _Row(name, attacked),
-        _Row(f"{CHANGE} ×{factor:.3g}", (0.5 + factor * change).clip(0, 1)),
+        _Row(f"{CHANGE} × {factor:.3g}\n(grey: no change)", (0.5 + factor * change).clip(0, 1)),
     ]
 
 
