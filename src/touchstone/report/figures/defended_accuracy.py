@@ -18,11 +18,7 @@ from touchstone.report.names import called, label_of
 UNKNOWING, KNOWING, GREY = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"], palette.IN_DISTRIBUTION
 METRICS = ("accuracy", "clean_accuracy", "robust_accuracy")
 ORACLE = "oracle_accuracy"
-LEGEND = {
-    UNKNOWING: "no attack, or one that does not know the defence",
-    KNOWING: "an attack on all that is there",
-    GREY: "an oracle says which images are attacked",
-}
+LEGEND = {KNOWING: "an attack on all that is there", GREY: "an oracle says which images are attacked"}
 # The panels: what the attacker knew, and on what the attack was made.
 PANELS = {
     NONE: "clean: no attack",

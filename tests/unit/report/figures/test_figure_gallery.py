@@ -94,7 +94,7 @@ def test_six_rows_are_the_most_and_the_title_says_how_far_they_are_from_the_clea
     assert labels(figure)[:4] == ["clean", "pgd on cnn\neps 0.1", "change × 5\n(grey: no change)", "pgd\nthrough unet"]
     title = drawing.takeaway(figure)
     assert title.startswith(
-        "The mean pixel, from 0 to 1, differs from its clean one by 0.10 (pgd on cnn), 0.00 (pgd through unet)"
+        "pgd on cnn changes a pixel by 0.10 of 1 on average; translated images are 0.00 from their clean ones"
     )
 
 
