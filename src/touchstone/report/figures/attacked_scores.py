@@ -17,7 +17,7 @@ from touchstone.report.figures._words import auroc_words
 from touchstone.report.names import called, label_of
 
 CLEAN, ATTACKED = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
-ROW, HEAD, REST = 0.22, 0.36, 1.75  # inches: of a row, of a panel's title, and of all else
+ROW, HEAD, REST = 0.22, 0.36, 1.6  # inches: of a row, of a panel's title, and of all else
 TEXT = 9.8  # points
 BEST = "best"  # in place of the name of a detector, in rows of a union_detection evaluation
 CHANCE = 0.5
@@ -54,7 +54,7 @@ def attacked_scores(metrics: list[MetricRow], *, entries: list[str], detectors: 
     grid = figure.subplots(len(counts), 1, squeeze=False, sharex=True, gridspec_kw={"height_ratios": counts})
     for axes, (title, rows) in zip(grid[:, 0], panels.items(), strict=True):
         _panel(axes, title, rows)
-    grid[-1, 0].set_xlabel(f"AUROC, score chosen under attack\n({CHANCE} is chance)", fontsize=TEXT)
+    grid[-1, 0].set_xlabel("AUROC, score chosen under attack", fontsize=TEXT)
     figure.supylabel(f"training{'; last rows: pixels alone' if detectors else ''}", fontsize=TEXT)
     for colour, words in ((CLEAN, "no attack"), (ATTACKED, "both sides attacked")):
         grid[0, 0].plot([], [], "o", color=colour, markersize=5, label=words)

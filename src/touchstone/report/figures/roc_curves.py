@@ -59,7 +59,6 @@ def roc_curves(
             look = palette.line(detector, detectors) | {"marker": "", "linestyle": dashes}
             roc_line(axes, *populations, label=label, look=look, resamples=resamples)
         drawing.roc_axes(axes, _images(name), "in-distribution inputs flagged")
-    figure.supxlabel("before each name: its AUROC", fontsize=9)
     figure.supylabel("anomalous inputs caught (share)", fontsize=9)
     drawing.headline(figure, f"{_takeaway(areas)} ({called(entry)}, seed {seed})")
     largest = "; ".join(
