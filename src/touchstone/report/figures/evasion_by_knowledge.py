@@ -50,7 +50,11 @@ def evasion_by_knowledge(
     found = {
         detector: (unaware, aware)
         for detector in dict.fromkeys(row.detector for row in rows)
-        if (aware := max(_own((row for row in rows if row.threat.is_white_box), detector, metric), key=_value, default=None))
+        if (
+            aware := max(
+                _own((row for row in rows if row.threat.is_white_box), detector, metric), key=_value, default=None
+            )
+        )
         and (unaware := sorted(_own(_of_budget(oblivious, aware), detector, metric), key=_value))
     }
     if not found:

@@ -59,7 +59,9 @@ def test_without_a_detector_it_is_the_mean_over_seeds():
 def test_the_legend_says_what_each_attacker_knows():
     figure = evasion_by_knowledge([measured(0.2, 0.1), adaptive(0.4, 0.1)])
 
-    assert [text.get_text() for text in figure.legends[0].texts] == list(ATTACKERS.values())[1:]  # none without detector
+    assert [text.get_text() for text in figure.legends[0].texts] == list(ATTACKERS.values())[
+        1:
+    ]  # none without detector
 
 
 def test_attackers_of_other_budgets_are_not_compared():
