@@ -5,7 +5,8 @@ command is `touchstone ...`, `table STUDY EVALUATION METRIC [--entries ...] [--e
 `sentences STUDY CLAIM ...` for what claims found. In docs/papers, `<!-- published of PAPER -->` and
 `<!-- criteria of PAPER -->` come from the papers' claims.yaml.
 reports/README.md is made from those of the reports in git.
-`<!-- five ideas of STUDY -->` takes each paper's sentence from docs/papers/index.md, the rest from the report in git.
+`<!-- five ideas of STUDY -->` takes each paper's sentence from docs/papers/index.md, the rest from the report in git;
+`<!-- STUDY beside OTHER -->` says which of the verdicts in that table of OTHER are others in STUDY, within a line.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from touchstone.__main__ import main
 from touchstone.commands._number_table import number_table
 from touchstone.commands._verdicts import read_lines, wanted_lines
-from touchstone.report.answers import answers, outcome
+from touchstone.messages import listed
+from touchstone.report.answers import Answer, Line, answers, outcome
 from touchstone.report.readme import index
 from touchstone.settings import papers
 from touchstone.settings.files import read_yaml
@@ -36,11 +39,13 @@ CLAIMS = re.compile(
     r"<!-- (?P<part>published|criteria) of (?P<paper>\w+) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
 )
 IDEAS = re.compile(r"<!-- five ideas of (?P<study>\w+) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
+BESIDE = re.compile(r"<!-- (?P<study>\w+) beside (?P<other>\w+) -->(?P<table>.*?)<!-- end -->")
 IDEA = re.compile(
     r"^\| \[(?P<name>[^\]]+)\]\((?P<page>[\w.]+)\), (?P<link>\[[^|]+\)) \| (?P<sentence>[^|]+?) \|", re.MULTILINE
 )
 UNBROKEN = {
-    "upper bound only": "It kept this gain under every attack that was tried; a stronger one might remove it",
+    "upper bound only": "It kept this gain under every attack that was tried; a stronger one might remove it. No more can be"
+    " said of a difference of two attacked numbers",
     "not attacked": "Nobody who knows the method attacked it",
 }
 READ = {"P": "text", "C": "code", "R": "review thread", "K": "notes"}  # where a published figure was read
@@ -109,27 +114,57 @@ def _place(source: str, marks: list[str]) -> str:
 def five_ideas(study: str) -> str:
     """Return what each paper promises, and what a report in git says of it, and of an attacker who knows it."""
     ideas = IDEA.finditer((ROOT / "docs" / "papers" / "index.md").read_text())
-    facts = {paper: read_yaml(papers.SHIPPED / paper / "claims.yaml") for paper in papers.shipped()}
-    found = {answer.lines[0]["paper"]: answer.lines for answer in answers(facts, read_lines(study)[1])}
+    facts = _facts()
+    found = {answer.lines[0]["paper"]: answer.lines for answer in _answers(study)}
     rows = ["| idea | it promises | what we found | an attacker who knows it |\n| --- | --- | --- | --- |\n"]
     for idea in ideas:
         own, *counter = found.get(facts[idea["page"].removesuffix(".md")]["name"], ())
         cells = (
             f"[{idea['name']}](docs/papers/{idea['page']}), {idea['link']}",
             idea["sentence"],
-            f"{own['says']}. **{own['claim']}: {outcome(own)}**",
-            f"{counter[0]['says']}. **{counter[0]['claim']}: {outcome(counter[0])}**"
+            f"{own['says']}. **{_linked(study, own)}: {outcome(own)}**",
+            f"{counter[0]['says']}. **{_linked(study, counter[0])}: {outcome(counter[0])}**"
             if counter
-            else f"{UNBROKEN.get(own['attacker'], 'Not asked')}. **{own['claim']}: {own['attacker']}**",
+            else f"{UNBROKEN.get(own['attacker'], 'Not asked')}. **{_linked(study, own)}: {own['attacker']}**",
         )
         rows.append(f"| {' | '.join(' '.join(cell.split()).replace('|', '&#124;') for cell in cells)} |\n")
     return "".join(rows)
+
+
+def _facts() -> dict[str, dict[str, Any]]:
+    return {paper: read_yaml(papers.SHIPPED / paper / "claims.yaml") for paper in papers.shipped()}
+
+
+def _answers(study: str) -> list[Answer]:
+    return answers(_facts(), read_lines(study)[1])
+
+
+def _linked(study: str, line: Line) -> str:
+    """Return a claim's id as a link to its paper's chapter in the report in git."""
+    titles = {facts["name"]: facts.get("title", facts["name"]) for facts in _facts().values()}
+    return f"[{line['claim']}](reports/{study}/README.md#{titles[line['paper']].lower().replace(' ', '-')})"
+
+
+def beside(study: str, other: str) -> str:
+    """Return in one sentence how many of another study's opening verdicts a study has otherwise, and what it has."""
+    opening = [line for answer in _answers(other) for line in answer.lines]
+    own = {line["claim"]: line for line in read_lines(study)[1]}
+    differ = [line["claim"] for line in opening if own[line["claim"]]["status"] != line["status"]]
+    words = listed([f"{name} {own[name]['status']}" for name in differ]) or "none"
+    title = f"[{study.replace('_', ' ')}](reports/{study}/README.md)"
+    return f"With {title}, {len(differ)} of these {len(opening)} verdicts are others: {words}."
 
 
 def rewritten(text: str) -> str:
     """Return a page with all its tables up to date."""
     text = IDEAS.sub(
         lambda match: f"<!-- five ideas of {match['study']} -->\n\n{five_ideas(match['study'])}\n<!-- end -->",
+        text,
+    )
+    text = BESIDE.sub(
+        lambda match: (
+            f"<!-- {match['study']} beside {match['other']} -->{beside(match['study'], match['other'])}<!-- end -->"
+        ),
         text,
     )
     text = CLAIMS.sub(

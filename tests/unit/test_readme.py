@@ -121,3 +121,9 @@ def test_no_tracked_file_of_a_report_is_above_the_limit():
 
     assert len(sizes) > 55
     assert {path.name: size for path, size in sizes.items() if size > LARGEST_IN_GIT} == {}
+
+
+def test_the_readme_says_how_many_of_its_verdicts_are_others_with_the_other_data():
+    found = TABLES["BESIDE"].search((ROOT / "README.md").read_text())
+
+    assert TABLES["beside"](found["study"], found["other"]) == found["table"], "run `make tables`"

@@ -13,6 +13,7 @@ from touchstone.audit.problems import CRITERIA, RECOMPUTATION, Result, counted
 from touchstone.audit.selection import Selection
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import NO_VERDICT, NOT_RUN, Verdict, in_words
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records import metric_tables
 from touchstone.records.metric_tables import Metrics
 from touchstone.report import packing
@@ -61,7 +62,8 @@ def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
         compare_rows(stated, computed)
     with result.reading(CRITERIA, f"{directory}/claims.csv", "cannot be compared"):
         text = (folder / directory / "claims.csv").read_text(encoding="utf-8")
-        _compare_claims(text, claims_csv(selection.book, verdicts).decode(), f"{directory}/claims.csv", result)
+        judged = claims_csv(selection.book, verdicts, Doubts(rows)).decode()
+        _compare_claims(text, judged, f"{directory}/claims.csv", result)
     if result.verdicts:
         number = counted(len(result.verdicts), "verdict")
         result.proved.append(f"{number} below, judged from the rows by the criteria installed here")

@@ -12,6 +12,7 @@ from touchstone.evaluations.statistics import seed_intervals
 from touchstone.evaluations.statistics.rows import ends_of
 
 DECIDED = (HOLDS, FAILS)
+LEVEL = 1 - seed_intervals.CONFIDENCE
 
 
 def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
@@ -21,9 +22,12 @@ def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
     not decide stands, and changes nothing for the others.
     """
     p_values = {name: p for name, verdict in verdicts.items() if (p := _p_value(verdict)) is not None}
-    stands = seed_intervals.holm(p_values)
+    stands = seed_intervals.holm(p_values, LEVEL)
+    limits = {name: LEVEL / (len(p_values) - place) for place, name in enumerate(stands)}  # the smallest first
     return {
-        name: replace(verdict, holm=stands[name]) if name in stands and verdict.word in DECIDED else verdict
+        name: replace(verdict, holm=stands[name], p_value=p_values[name], p_limit=limits[name])
+        if name in stands and verdict.word in DECIDED
+        else verdict
         for name, verdict in verdicts.items()
     }
 

@@ -101,6 +101,7 @@ class Verdict:
         attacker: whether it survives an attacker who knows, one of ATTACKERS; NO_VERDICT if nothing was judged.
         holm: whether the word stands if all of the study's claims of papers together may err as often as one; None if it
             is no decision.
+        p_value, p_limit: of that decision, two-sided, and what it may be at most by Holm's method.
         variants: the same claim in variants of the experiment, judged; empty unless the study tries them.
     """
 
@@ -110,6 +111,8 @@ class Verdict:
     notes: tuple[str, ...] = ()
     attacker: str = NO_VERDICT
     holm: bool | None = None
+    p_value: float | None = None
+    p_limit: float | None = None
     variants: tuple[Variant, ...] = ()
 
 

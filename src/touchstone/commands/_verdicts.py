@@ -13,6 +13,7 @@ from touchstone.messages import nearest, printable, say
 Lines = list[dict[str, str]]  # of claims.csv
 HEADS = ("claim", "holds?", "attacker", "measured")
 OURS = "*"  # behind the id of a counter-claim
+HOLM, CHECKS = "H", "!"  # in brackets behind a verdict
 INDENT = "    "
 WIDTH = 80  # letters of a line
 
@@ -70,6 +71,11 @@ def print_verdicts(study: str, paper: str | None = None) -> int:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     if any(row[0].endswith(OURS) for row in rows):
         say(f"{OURS} a counter-claim: ours, against the paper")
+    marked = "".join(map(_marks, shown))
+    if HOLM in marked:
+        say(f"({HOLM}) does not stand if all claims are judged together (Holm)")
+    if CHECKS in marked:
+        say(f"({CHECKS}) an attack behind its numbers failed a check: it may be too weak")
     for line in lines:
         if line.get("variants"):
             _say_wrapped(f"{line['claim']} in variants of the experiment: {line['variants']}")
@@ -96,7 +102,16 @@ def _cells(line: dict[str, str]) -> tuple[str, ...]:
 
     name = line["claim"] + OURS * (line["kind"] == COUNTER)
     attacker = "" if line["attacker"] == DOES_NOT_APPLY else line["attacker"]
-    return name, line["status"], attacker, of_line(line, "measured")
+    marks = _marks(line)
+    return name, line["status"] + f" ({marks})" * bool(marks), attacker, of_line(line, "measured")
+
+
+def _marks(line: dict[str, str]) -> str:
+    """Return what weakens a line's verdict, a letter each."""
+    from touchstone.report.answers import FAILED, FALLS
+
+    marks = HOLM * (line.get("holm") == FALLS) + CHECKS * (line.get("checks") == FAILED)
+    return marks if line["status"] else ""
 
 
 def print_in_full(study: str, wanted: list[str]) -> None:
@@ -137,8 +152,10 @@ def _parts(line: dict[str, str]) -> Iterator[str]:
 
 
 def verdict_text(line: dict[str, str]) -> str:
-    """Return a line's words in Markdown: "**holds**; attacker who knows: broken"."""
+    """Return a line's words in Markdown: "**holds** (not under Holm); attacker who knows: broken"."""
     from touchstone.claims.verdicts import in_words
+    from touchstone.report.answers import weakened
 
     words = in_words(line["status"], line["attacker"])
-    return f"**{line['status']}**{words.removeprefix(line['status'])}" if line["status"] else words
+    first = f"**{line['status']}**{weakened(line)}"
+    return f"{first}{words.removeprefix(line['status'])}" if line["status"] else words

@@ -9,6 +9,8 @@ from touchstone.claims.criteria import COUNTER, NUMBER
 from touchstone.claims.verdicts import NOT_RUN, in_words
 
 Line = Mapping[str, str]  # of claims.csv
+FALLS, FAILED = "does not stand", "failed"  # in the columns holm and checks
+NOT_UNDER_HOLM, FAILED_CHECK = "not under Holm", "⚠ failed check"
 
 
 class Answer(NamedTuple):
@@ -59,7 +61,18 @@ def opening_claims(facts: Mapping[str, Any], kinds: Mapping[str, str]) -> list[s
 
 
 def outcome(line: Line) -> str:
-    """Return the verdict on a claim in words: "holds; attacker who knows: broken", or "counter-claim holds"."""
+    """Return the verdict on a claim in words: "holds (not under Holm); attacker who knows: broken"."""
+    weak = weakened(line)
     if line["kind"] == COUNTER:
-        return f"counter-claim {line['status']}"
-    return in_words(line["status"], line["attacker"])
+        return f"counter-claim {line['status']}{weak}"
+    words = in_words(line["status"], line["attacker"])
+    return f"{line['status']}{weak}{words.removeprefix(line['status'])}"
+
+
+def weakened(line: Line) -> str:
+    """Return in brackets what weakens a verdict: that it does not stand under Holm, or that a check failed; "" if nothing.
+
+    A table of an earlier version does not say whether checks failed.
+    """
+    marks = (NOT_UNDER_HOLM if line.get("holm") == FALLS else "", FAILED_CHECK if line.get("checks") == FAILED else "")
+    return f" ({', '.join(filter(None, marks))})" if line["status"] and any(marks) else ""

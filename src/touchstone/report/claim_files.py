@@ -17,10 +17,11 @@ from touchstone.claims.criteria import MARKS, Book, Published
 from touchstone.claims.sentences import open_because, said
 from touchstone.claims.variants import counts, in_a_sentence
 from touchstone.claims.verdicts import Part, Verdict, number, sentence
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.evaluations.statistics.wording import NARROW, plain
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import packing
-from touchstone.report.answers import outcome
+from touchstone.report.answers import FAILED, FALLS, outcome
 
 PREAMBLE = r"% \input this in a document of one column, in UTF-8, whose preamble has \usepackage{array,longtable}"
 
@@ -53,6 +54,7 @@ class _Record:
     status: str
     attacker: str
     holm: str
+    checks: str
     variants: str
     says: str
     note: str
@@ -98,13 +100,20 @@ def _end(value: float) -> float | None:
 # --- claims.csv ---------------------------------------------------------------------------------------------------
 
 
-def claims_csv(book: Book, verdicts: Iterable[Verdict]) -> bytes:
-    """Return the table of all claims; the note names the numbers that did not decide."""
+def claims_csv(book: Book, verdicts: Iterable[Verdict], doubts: Doubts | None = None) -> bytes:
+    """Return the table of all claims; the note names the numbers that did not decide.
+
+    Args:
+        book: all claims.
+        verdicts: one per criterion.
+        doubts: the checks that attacks failed; None if none is known.
+    """
+    doubts = doubts or Doubts(())
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for verdict in verdicts:
-        writer.writerow([_cell(value) for value in astuple(_record(book, verdict))])
+        writer.writerow([_cell(value) for value in astuple(_record(book, verdict, doubts))])
     return text.getvalue().encode()
 
 
@@ -112,7 +121,7 @@ def _cell(value: object) -> object:
     return "" if value is None else repr(value) if isinstance(value, float) else value
 
 
-def _record(book: Book, verdict: Verdict) -> _Record:
+def _record(book: Book, verdict: Verdict, doubts: Doubts) -> _Record:
     claim, deciding = verdict.claim, verdict.parts[0] if verdict.parts else None
     quantity = deciding.quantity if deciding else None
     return _Record(
@@ -136,7 +145,8 @@ def _record(book: Book, verdict: Verdict) -> _Record:
         seeds=" ".join(map(str, deciding.seeds)) if deciding else "",
         status=verdict.word,
         attacker=verdict.attacker,
-        holm={None: "", True: "stands", False: "does not stand"}[verdict.holm],
+        holm={None: "", True: "stands", False: FALLS}[verdict.holm],
+        checks=FAILED if any(doubt_of(part, doubts) for part in verdict.parts) else "",
         variants=counts(verdict.variants),
         says=plain(said(verdict)),
         note=plain("; ".join(_notes(verdict))),
@@ -153,6 +163,11 @@ def _notes(verdict: Verdict) -> list[str]:
     ]
     variants = [f"in a variant, {in_a_sentence(one)}" for one in verdict.variants]
     return [*filter(None, [reason]), *others, *(sentence(part) for part in verdict.parts[1:]), *variants]
+
+
+def doubt_of(part: Part, doubts: Doubts) -> str:
+    """Return which checks the attacks behind a claim's number failed; "" if none."""
+    return "; ".join(dict.fromkeys(filter(None, map(doubts.about, (part.quantity.row, *part.quantity.each)))))
 
 
 def published_figures(book: Book, verdict: Verdict) -> list[Published]:
@@ -177,7 +192,7 @@ def claims_json(verdicts: Iterable[Verdict]) -> bytes:
 # --- LaTeX --------------------------------------------------------------------------------------------------------
 
 
-def claims_tex(book: Book, verdicts: Iterable[Verdict]) -> bytes:
+def claims_tex(book: Book, verdicts: Iterable[Verdict], doubts: Doubts | None = None) -> bytes:
     r"""Return a LaTeX longtable of all claims, as wide as a text of one column; its first line says what it needs."""
     heads = ("Claim", "Setting", "Published", "Measured", "Status")
     # Ragged, because narrow columns of justified words leave gaps and fill LaTeX's log with warnings.
@@ -186,11 +201,11 @@ def claims_tex(book: Book, verdicts: Iterable[Verdict]) -> bytes:
     columns = f"@{{}}l{columns}@{{}}"
     lines = [rf"\begin{{longtable}}{{{columns}}}", _tex(heads) + r"\hline\noalign{\smallskip}\endhead"]
     for verdict in verdicts:
-        record = _record(book, verdict)
+        record = _record(book, verdict, doubts or Doubts(()))
         measured = ""
         if verdict.parts:
             measured = f"{verdict.parts[0].name}: {number(verdict.parts[0])}"
-        words = outcome({"kind": record.kind, "status": record.status, "attacker": record.attacker})
+        words = outcome({name: getattr(record, name) for name in ("kind", "status", "attacker", "holm", "checks")})
         lines.append(_tex((record.claim, record.setting, record.published, measured, words)))
     opened = r"{\footnotesize\setlength{\tabcolsep}{4pt}"
     return ("\n".join([PREAMBLE, opened, *lines, r"\end{longtable}}"]) + "\n").encode()
@@ -199,8 +214,8 @@ def claims_tex(book: Book, verdicts: Iterable[Verdict]) -> bytes:
 def _tex(cells: Iterable[str]) -> str:
     """Return a line of a LaTeX table, in characters that plain pdflatex can set, with paired quotes."""
     named = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$"}
-    named |= {NARROW: r"\,", "≥": r"$\ge$", "≤": r"$\le$", "–": "--", "×": r"$\times$"}
-    special = re.compile(rf"[\\~^<>&%$#_{{}}{NARROW}≥≤–×]")
+    named |= {NARROW: r"\,", "≥": r"$\ge$", "≤": r"$\le$", "–": "--", "×": r"$\times$", "⚠": "!"}
+    special = re.compile(rf"[\\~^<>&%$#_{{}}{NARROW}≥≤–×⚠]")
     escaped = (special.sub(lambda match: named.get(match[0], "\\" + match[0]), cell) for cell in cells)
     quoted = (re.sub('"([^"]*)"', r"``\1''", cell) for cell in escaped)
     # A hyphen right before a number, at the start of a word, is a minus.

@@ -36,11 +36,13 @@ from touchstone.evaluations.statistics.wording import RANGE, bracketed, written
 from touchstone.messages import listed
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import markup
-from touchstone.report.claim_files import figure_text, published_figures
+from touchstone.report.answers import NOT_UNDER_HOLM
+from touchstone.report.claim_files import doubt_of, figure_text, published_figures
 from touchstone.report.tables import Number, Numbers
 
 # The words of a counter-claim, which must not be read as those of the paper's claim.
 AGAINST = {word: f"counter-claim {word}" for word in (HOLDS, FAILS, INCONCLUSIVE)}
+KNOWN = "fixed before the run that judges it, when the outcome of an earlier run was known"
 PUNCTUATED = re.compile(r"\{\w+\}[,.;:)]+")  # a number's place and what must stay on its line
 
 
@@ -79,6 +81,7 @@ class ClaimLine(NamedTuple):
         answer: the same with its numbers as buttons.
         why: how the verdict follows from the number that decided.
         when: when its criterion was fixed.
+        p_values: of a decision that does not stand under Holm: its p-value and what it may be at most.
         decides: (claim, what became of it under an attacker who knows), of the claims that this criterion may break.
         variants: the same claim in variants of the experiment. carries: how many have each word. turned: where it turns.
     """
@@ -101,6 +104,7 @@ class ClaimLine(NamedTuple):
     why: str = ""
     when: str = ""
     decides: tuple[tuple[str, str], ...] = ()
+    p_values: str = ""
     variants: tuple[VariantLine, ...] = ()
     carries: str = ""
     turned: str = ""
@@ -108,7 +112,7 @@ class ClaimLine(NamedTuple):
     @property
     def marks(self) -> str:
         """What weakens the verdict, in a few words."""
-        return "not under Holm" if self.holm is False else ""
+        return NOT_UNDER_HOLM if self.holm is False else ""
 
     @property
     def shown_word(self) -> str:
@@ -153,6 +157,7 @@ def page_lines(
             why=_why(verdict.word, parts[0]) if parts and criterion.kind != NUMBER else "",
             when=_when(criterion),
             decides=tuple(_decided(criterion.id, verdicts)),
+            p_values=_p_values(verdict) if verdict.holm is False else "",
             variants=tuple(map(_variant, verdict.variants)),
             carries=counts(verdict.variants),
             turned=turned(verdict.variants),
@@ -169,7 +174,22 @@ def _when(criterion: Criterion) -> str:
     if after:
         also = f"; also on {listed(before)}, before one was known" if before else ""
         return f"changed on {listed(after)}, after an outcome was known{also}"
-    return f"changed on {listed(before)}, before an outcome was known" if before else "fixed before any run"
+    known = criterion.origin and criterion.origin.known
+    if before and known:
+        return f"changed on {listed(before)}; an outcome was known when it was fixed"
+    if before:
+        return f"changed on {listed(before)}, before an outcome was known"
+    if criterion.kind == NUMBER:
+        return ""  # it has no bound
+    return KNOWN if known else "fixed before any run"
+
+
+def _p_values(verdict: Verdict) -> str:
+    """Return the p-value of a decision and Holm's limit for it; "" if they are not known."""
+    if verdict.p_value is None or verdict.p_limit is None:
+        return ""
+    first = "" if verdict.p_value > verdict.p_limit else ", but a smaller p-value already missed its own limit"
+    return f"its p-value is {verdict.p_value:.2g}, Holm's limit for it {verdict.p_limit:.2g}{first}"
 
 
 def _decided(attack: str, verdicts: list[Verdict]) -> Iterator[tuple[str, str]]:
@@ -257,12 +277,11 @@ def _why(word: str, part: Part) -> str:
 
 def _number(part: Part, number: Number, doubts: Doubts) -> Number:
     """Return the number with the failed checks of the attacks behind it; no rounding moves it past its bound."""
-    doubt = "; ".join(dict.fromkeys(filter(None, map(doubts.about, (part.quantity.row, *part.quantity.each)))))
     more = part.quantity.digits_beside(part.bound)
     text = written(part.quantity.value, part.quantity.unit, more)
     low, high = (end if math.isfinite(end) else None for end in part.quantity[1:3])
     interval = bracketed(low, high, part.quantity.unit, more) if more and number.interval else number.interval
-    return number._replace(text=text, doubt=doubt, interval=interval)
+    return number._replace(text=text, doubt=doubt_of(part, doubts), interval=interval)
 
 
 def _how(part: Part) -> str:

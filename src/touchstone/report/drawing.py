@@ -59,8 +59,9 @@ STEP = re.compile(r"([MLQCz])([^MLQCz]*)")  # of a path
 NO_CLOCK: Any = {"CreationDate": None, "Creator": None, "Producer": None}
 WIDTH = 7.2  # inches of a figure as wide as the page
 PHONE = 3.9  # inches of a figure that a phone shows whole, with text of 11 pixels
+HEADLINE = "headline"  # the id of what a figure shows, in its SVG
 LETTERS = 11.4  # of bold text, in an inch
-BELOW = 17  # points from the axis of a panel to the legend below its numbers
+BELOW, NAMED = 17, 31  # points from the axis of a panel to the legend below its numbers, and below its name
 
 
 @contextmanager
@@ -94,7 +95,7 @@ def panels(count: int, *, columns: int = 3, height: float = 2.4, **shared: Any) 
 def headline(figure: Figure, text: str, letters: int | None = None) -> None:
     """Write what the figure shows above it, in bold and by default as wide as the figure is now."""
     text = textwrap.fill(text, letters or int(figure.get_figwidth() * LETTERS))
-    figure.suptitle(text, x=0.01, ha="left", fontsize=10, fontweight="bold")
+    figure.suptitle(text, x=0.01, ha="left", fontsize=10, fontweight="bold").set_gid(HEADLINE)
 
 
 def described(figure: Figure, text: str) -> Figure:
@@ -134,13 +135,19 @@ def thinned(across: NDArray[Any], up: NDArray[Any], grid: int = 50) -> tuple[NDA
     return across[kept], up[kept]
 
 
-def roc_axes(axes: Axes, title: str) -> None:
-    """Finish a panel of ROC curves: the line of chance, the unit square, and the areas in a legend below it."""
+def roc_axes(axes: Axes, title: str, across: str = "") -> None:
+    """Finish a panel of ROC curves: the line of chance, the unit square, and the areas in a legend below it.
+
+    Args:
+        axes: of the panel.
+        title: above it.
+        across: the name of the axis, between its numbers and the legend; none if it is empty.
+    """
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8)
     axes.text(0.72, 0.66, "chance", fontsize=9, rotation=45, rotation_mode="anchor", ha="center", va="top")
     axes.set(title=title, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    axes.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-    below = offset_copy(axes.transAxes, axes.get_figure(root=True), y=-BELOW, units="points")
+    axes.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xlabel=across)
+    below = offset_copy(axes.transAxes, axes.get_figure(root=True), y=-NAMED if across else -BELOW, units="points")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, handlelength=2, borderaxespad=0)
 
 

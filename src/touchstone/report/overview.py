@@ -17,7 +17,7 @@ from touchstone.report import drawing, marks, palette
 
 NAME = "overview"
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
-TESTED, STRONGEST, WITHOUT = "as the paper tests it", "the strongest attacker tried", "without the method"
+TESTED, STRONGEST, WITHOUT = "under the paper's attack", "the strongest attacker tried", "without the method"
 LINE = 13  # points from one line of words to the next
 CHANCE = "chance"
 WIDTH = 4.4  # inches: a phone shows it without scrolling, with text of 11 pixels
@@ -41,7 +41,7 @@ def takeaway(contrasts: list[Contrast]) -> str:
         for fate, verb, what in (
             (LOSE, "lose", "more than half of {} gain"),
             (KEEP, "keep", "half or more of {} gain"),
-            (NOTHING, "gain", "nothing even as the paper tests it"),
+            (NOTHING, "gain", "nothing even under the paper's attack"),
         )
         if (names := _named(contrasts, fate))
     ]

@@ -17,6 +17,7 @@ from touchstone.report.inline_svg import inline_svg
 
 NARROW = 330  # points: 440 pixels
 SMALL = 7  # points of text
+HEADLINE = {drawing.HEADLINE: {"data-headline": ""}}  # so that a narrow screen shows it once
 
 
 class Drawing(TypedDict):
@@ -131,7 +132,7 @@ def _picture(
         caption=figure["caption"] or alt,
         alt=alt,
         title=title,
-        html=_image(png, alt) if png else inline_svg(svg.decode(), name, alt, styles, lines, parts.groups),
+        html=_image(png, alt) if png else inline_svg(svg.decode(), name, alt, styles, lines, parts.groups | HEADLINE),
         sources=figure["files"],
         component=figure["component"],
         settings=figure.get("settings", ""),

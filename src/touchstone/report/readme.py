@@ -14,14 +14,17 @@ from touchstone.claims.contrasts import Contrast
 from touchstone.claims.criteria import CLAIM, COUNTER, NUMBER
 from touchstone.claims.verdicts import DOES_NOT_APPLY, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
 from touchstone.report import overview, packing
-from touchstone.report.answers import Answer, Line, answers, outcome
+from touchstone.report.answers import Answer, Line, answers, outcome, weakened
 from touchstone.report.tables import Table
 
 NAME = "README.md"
 WORDS = (
-    "A claim *holds* or *fails* if its whole 95 % interval is on one side of a bound that was fixed before the run; else it "
-    "is *inconclusive*. An attacker who knows the defence has *broken* it, or what is left is an *upper bound only*. A "
-    "counter-claim is ours against a paper."
+    "A claim *holds* or *fails* if its whole 95 % interval is on one side of a bound that was fixed before the run that "
+    "judges it; else it is *inconclusive*. An attacker who knows the defence has *broken* it, or what is left is an *upper "
+    "bound only*. A counter-claim is ours against a paper. *Not under Holm*: the verdict does not stand if all claims are "
+    "judged together. "
+    "*Failed check*: an attack behind the numbers may be too weak. A claim about several sets is shown by the weakest, as "
+    "each has to hold."
 )
 TERMS = (
     "AUROC says how well a score separates two sets of images: 1 is perfectly, .5 is chance. An attack changes no pixel by "
@@ -151,7 +154,7 @@ def _sentence(line: Line) -> str:
 def _words(line: Line) -> tuple[str, str]:
     if line["kind"] == COUNTER:
         return outcome(line), ""
-    return line["status"], "" if line["attacker"] == DOES_NOT_APPLY else line["attacker"]
+    return line["status"] + weakened(line), "" if line["attacker"] == DOES_NOT_APPLY else line["attacker"]
 
 
 def _behind(study: str, lines: Sequence[Line]) -> str:

@@ -74,7 +74,9 @@ def _system(
 ) -> System:
     evaluations = {chapter.name for chapter in chapters}
     by_id = {line.claim: line for line in claims if line.answer}
-    chosen = facts.get("answers") or list(by_id)[:ANSWERS]
+    opening = opening_claims(facts, {name: line.kind for name, line in by_id.items()})
+    # In the order of the page's opening, whatever the order of the paper's `answers`.
+    chosen = dict.fromkeys([*opening, *facts["answers"]] if facts.get("answers") else list(by_id)[:ANSWERS])
     return System(
         name=name,
         title=facts.get("title", facts["name"]),
@@ -86,7 +88,7 @@ def _system(
             figure: [name for name, block in facts["criteria"].items() if figure in block.get("scales", ())]
             for figure in facts.get("published", {})
         },
-        opening=[by_id[claim] for claim in opening_claims(facts, {name: line.kind for name, line in by_id.items()})],
+        opening=[by_id[claim] for claim in opening],
         answers=[by_id[claim] for claim in chosen if claim in by_id],
         claims=claims,
         hero=next((picture for picture in pictures if picture.evaluation in evaluations), None),

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hand_made_claims import ASKED, asks, book, mean, networks, row
@@ -86,6 +87,15 @@ def test_a_decision_that_does_not_stand_says_so_and_one_without_a_p_value_says_n
 
     assert lines_of(made, [replace(each, holm=False) for each in found])["S9-1"]["holm"] == "does not stand"
     assert lines_of(*told("range"))["S9-1"]["holm"] == ""
+
+
+def test_a_claim_whose_attack_failed_a_check_says_so():
+    made, found = told()
+    doubts = SimpleNamespace(about=lambda row: "too weak" if row.metric.startswith("evasion") else "")
+
+    lines = {line["claim"]: line for line in csv.DictReader(claims_csv(made, found, doubts).decode().splitlines())}
+
+    assert [line["checks"] for line in lines.values()] == ["", "", "failed"]
 
 
 def test_a_claim_that_is_not_run_has_its_reason_and_no_number():

@@ -46,7 +46,7 @@ def test_the_gain_is_counted_from_the_mark_without_the_method():
 
     assert takeaway([fallen]).endswith("Some loses more than half of its gain")
     assert takeaway([kept]).endswith("ALOE keeps half or more of its gain")
-    assert takeaway([nothing]).endswith("None gains nothing even as the paper tests it")
+    assert takeaway([nothing]).endswith("None gains nothing even under the paper's attack")
 
 
 def test_a_gain_is_never_counted_from_zero_or_chance():

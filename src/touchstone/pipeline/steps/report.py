@@ -26,8 +26,8 @@ from touchstone.report.summary import summary
 from touchstone.report.tables import FIRST_LINE, numbered
 
 CAPTION = (
-    "Each method at the eps of its training, its networks after the last epoch. 100 % and an AUROC of 1 are perfect. Lines "
-    "are 95 % intervals over training seeds and test images. Click a mark to see where its number comes from."
+    "Each method at the eps of its training, its networks after the last epoch. Its gain is how far a mark is right of the "
+    "black bar; to keep half of it is no criterion of a claim. Lines are 95 % intervals over training seeds and test images."
 )
 
 
@@ -98,7 +98,7 @@ def report(
         table=packing.compressed(encode(Metrics(every))),
         tables=[file for name in evaluations if (file := table_of(name)) in provenance],
     )
-    table = claims_csv(book, verdicts)
+    table = claims_csv(book, verdicts, doubts)
     summarised = readme.readme(
         study=study,
         title=settings["study"].get("title") or study,
@@ -114,7 +114,7 @@ def report(
         packing.METRICS: content.table,
         "metrics.json": claims_json(verdicts),
         "claims.csv": table,
-        "claims.tex": claims_tex(book, verdicts),
+        "claims.tex": claims_tex(book, verdicts, doubts),
         **{name: data for picture in drawn for name, data in picture.files.items()},
     }
 

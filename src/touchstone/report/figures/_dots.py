@@ -13,6 +13,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks
 
 ROW, HEAD, REST = 0.23, 0.36, 0.8  # inches: of a row, of a panel's title, and of all else
+LINE = 0.22  # inches of a line below the panels
 TEXT = 9.8  # points
 
 
@@ -25,16 +26,22 @@ class Dot(NamedTuple):
     hollow: bool = False
 
 
-def stacked(panels: Mapping[str, Sequence[Dot]], across: str, down: str) -> Figure:
+def stacked(
+    panels: Mapping[str, Sequence[Dot]], across: str, down: str, legend: Mapping[str, str] | None = None
+) -> Figure:
     """Return a figure of panels above each other, each with a row per dot, all from 0 to 100 %.
 
     Args:
         panels: {title: its dots, from the top}.
-        across: what the shares are.
+        across: what the shares are, in one or two short lines.
         down: what the rows are.
+        legend: {colour: what it means}; colours that no dot has are left out. None for no legend.
     """
     counts = [len(dots) for dots in panels.values()]
-    figure = Figure(figsize=(drawing.PHONE, REST + HEAD * len(counts) + ROW * sum(counts)))
+    drawn = [dot for dots in panels.values() for dot in dots]
+    named = {colour: words for colour, words in (legend or {}).items() if any(dot.colour == colour for dot in drawn)}
+    below = LINE * (len(named) + across.count("\n"))
+    figure = Figure(figsize=(drawing.PHONE, REST + HEAD * len(counts) + ROW * sum(counts) + below))
     grid = figure.subplots(len(counts), 1, squeeze=False, sharex=True, gridspec_kw={"height_ratios": counts})
     for axes, (title, dots) in zip(grid[:, 0], panels.items(), strict=True):
         for height, dot in enumerate(reversed(dots)):
@@ -46,7 +53,12 @@ def stacked(panels: Mapping[str, Sequence[Dot]], across: str, down: str) -> Figu
         axes.tick_params(axis="y", length=0)
         axes.tick_params(labelsize=TEXT)
         axes.xaxis.set_major_formatter(PercentFormatter(1))
-    figure.supxlabel(across, fontsize=TEXT)
+    grid[-1, 0].set_xlabel(across, fontsize=TEXT)
+    for colour, words in named.items():
+        face = drawing.BACKDROP if all(dot.hollow for dot in drawn if dot.colour == colour) else colour
+        grid[0, 0].plot([], [], "o", color=colour, markerfacecolor=face, markersize=5, label=words)
+    if named:
+        figure.legend(loc="outside lower left", fontsize=TEXT, handletextpad=0.2)
     figure.supylabel(down, fontsize=TEXT)
     return figure
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from touchstone.evaluations.statistics.places import place_of
+from touchstone.messages import listed
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette
 from touchstone.report.figures._curves import overall
@@ -53,8 +54,8 @@ def attacked_scores(metrics: list[MetricRow], *, entries: list[str], detectors: 
     grid = figure.subplots(len(counts), 1, squeeze=False, sharex=True, gridspec_kw={"height_ratios": counts})
     for axes, (title, rows) in zip(grid[:, 0], panels.items(), strict=True):
         _panel(axes, title, rows)
-    grid[-1, 0].set_xlabel(f"AUROC ({CHANCE} is chance)", fontsize=TEXT)
-    figure.supylabel("training", fontsize=TEXT)
+    grid[-1, 0].set_xlabel("AUROC, score chosen under attack", fontsize=TEXT)
+    figure.supylabel(f"training{'; last rows: pixels alone' if detectors else ''}", fontsize=TEXT)
     for colour, words in ((CLEAN, "no attack"), (ATTACKED, "both sides attacked")):
         grid[0, 0].plot([], [], "o", color=colour, markersize=5, label=words)
     figure.legend(loc="outside lower center", ncols=2, fontsize=TEXT, handletextpad=0.2)
@@ -99,10 +100,13 @@ def _panel(axes: Axes, title: str, rows: list[_Aurocs]) -> None:
 
 
 def _takeaway(panels: Mapping[str, list[_Aurocs]]) -> str:
-    """Return what the trainings keep of the first set if both sides are attacked, in the order of the figure."""
+    """Return which trainings keep most of the first set if both sides are attacked, and which keeps least."""
     name, rows = next(iter(panels.items()))
-    kept = (f"{each.name} {auroc_words(each.attacked.value)}" for each in rows if each.attacked)
-    return f"AUROC on {called(name)} with both sides attacked: {', '.join(kept)}"
+    kept = sorted(((each.attacked.value, each.name) for each in rows if each.attacked), reverse=True)
+    words = [f"{training} ({auroc_words(value)})" for value, training in kept]
+    most = listed(words[:2] if len(words) > 2 else words[:1])
+    least = f", least with {words[-1]}" if len(words) > 1 else ""
+    return f"With both sides attacked, the AUROC on {called(name)} is greatest with {most}{least}"
 
 
 def _words(panels: Mapping[str, list[_Aurocs]]) -> str:

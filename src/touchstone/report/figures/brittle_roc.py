@@ -64,8 +64,7 @@ def brittle_roc(
             areas.append(f"{area:.2f} at eps {radius:g} for {where}")
             missed.setdefault(radius, {})[where] = _missed(*populations)
         axes.axvline(FLAGGED, color=drawing.FAINT, linewidth=0.9, linestyle=":")
-        drawing.roc_axes(axes, f"{where.removeprefix('the ')}, seed {seed}")
-    figure.supxlabel("other inputs flagged (share)", fontsize=9)
+        drawing.roc_axes(axes, f"{where.removeprefix('the ')}, seed {seed}", "other inputs flagged (share)")
     figure.supylabel("brittle inputs caught (share)", fontsize=9)
     if missed:
         drawing.headline(figure, _takeaway(missed))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from touchstone.evaluations.statistics.places import place_of
+from touchstone.messages import listed
 from touchstone.records.metric_rows import NONE, OBLIVIOUS, TRANSFER, WHITE_BOX
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
@@ -14,9 +15,10 @@ from touchstone.report.figures import _dots
 from touchstone.report.figures._dots import Dot
 from touchstone.report.names import called, label_of
 
-KNOWING, GREY = palette.COLOURS["vermilion"], palette.IN_DISTRIBUTION
+UNKNOWING, KNOWING, GREY = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"], palette.IN_DISTRIBUTION
 METRICS = ("accuracy", "clean_accuracy", "robust_accuracy")
 ORACLE = "oracle_accuracy"
+LEGEND = {KNOWING: "an attack on all that is there", GREY: "an oracle says which images are attacked"}
 # The panels: what the attacker knew, and on what the attack was made.
 PANELS = {
     NONE: "clean: no attack",
@@ -69,13 +71,13 @@ def defended_accuracy(
         for knowledge, title in PANELS.items()
         if any(place.knowledge == knowledge for place in rows)
     }
-    figure = _dots.stacked(panels, "accuracy (share of images that are classified right)", "defence")
+    figure = _dots.stacked(panels, "share of images classified right", "defence", LEGEND)
     drawing.headline(figure, _takeaway(rows, [name for name in names if name in attacked]))
     return drawing.described(figure, _words(rows, names))
 
 
 def _takeaway(rows: dict[_Place, MetricRow], names: list[str]) -> str:
-    """Return who keeps most and who least if the attacker knows everything; if no one was attacked so, on clean images.
+    """Return what each keeps if the attacker knows everything; if no one was attacked so, on clean images.
 
     Args:
         rows: by their places.
@@ -86,9 +88,8 @@ def _takeaway(rows: dict[_Place, MetricRow], names: list[str]) -> str:
         return "On clean images " + ", ".join(
             f"{called(name)} is right on {value:.0%}" for name, value in clean.items()
         )
-    most, least = (rows[_Place(name, WHITE_BOX)].value for name in (names[0], names[-1]))
-    other = f", {called(names[-1])} on {least:.0%}" if len(names) > 1 else ""
-    return f"Against an attacker who knows everything, {called(names[0])} is right on {most:.0%}{other}"
+    kept = [f"{called(name)} {{}}on {rows[_Place(name, WHITE_BOX)].value:.0%}" for name in names]
+    return f"Against an attacker who knows everything, {listed(kept)}".replace("{}", "is right ", 1).replace("{}", "")
 
 
 def _lowest(
@@ -107,7 +108,7 @@ def _lowest(
 
 
 def _dot(row: MetricRow, name: str, entries: list[str]) -> Dot:
-    known = KNOWING if row.threat.is_white_box else palette.COLOURS["sky blue"]
+    known = KNOWING if row.threat.is_white_box else UNKNOWING
     words = label_of(name) if name in entries else "oracle as router"
     return Dot(words, row, known if name in entries else GREY, hollow=name not in entries)
 

@@ -21,7 +21,7 @@ LETTER, GAP = 0.07, 0.05  # inches: a letter of the words beside the images, and
 SIDE, HEAD = 0.75, 0.6  # inches: the most of an image, and of the words above all
 SMALL_LETTERS, LINE = 17.5, 0.13  # letters of small text in an inch, and inches from line to line
 MOST = 6  # rows
-CHANGE = "change"
+CHANGE, THROUGH = "change", "through "
 
 
 class _Row(NamedTuple):
@@ -92,8 +92,13 @@ def _takeaway(rows: list[_Row]) -> str:
     }
     if not away:
         return "Clean images, on which nothing was done"
-    shares = ", ".join(f"{value:.2f} {name}" for name, value in away.items())
-    return f"A pixel is this far from its clean one (mean, of 1): {shares}"
+    made = {name: value for name, value in away.items() if THROUGH not in name}
+    back = [value for name, value in away.items() if THROUGH in name]
+    words = [f"{name} changes a pixel by {value:.2f} of 1 on average" for name, value in made.items()]
+    if back:
+        least, most = f"{min(back):.2f}", f"{max(back):.2f}"
+        words.append(f"translated images are {least if least == most else f'{least} to {most}'} from their clean ones")
+    return "; ".join(words)
 
 
 def _columns(labels: Array, count: int) -> Array:
@@ -118,12 +123,12 @@ def _attacked(cell: Cell, clean: Cell, ids: Array, amplify: float | None) -> lis
         name += f"\neps {cell.settings['eps']:.3g}"
     return [
         _Row(name, attacked),
-        _Row(f"{CHANGE} ×{factor:.3g}", (0.5 + factor * change).clip(0, 1)),
+        _Row(f"{CHANGE} × {factor:.3g}\n(grey: no change)", (0.5 + factor * change).clip(0, 1)),
     ]
 
 
 def _translated(cell: Cell, ids: Array) -> _Row:
-    return _Row(f"{label_of(cell.attack or CLEAN)}\nthrough {label_of(seedless(cell.translator))}", _images(cell, ids))
+    return _Row(f"{label_of(cell.attack or CLEAN)}\n{THROUGH}{label_of(seedless(cell.translator))}", _images(cell, ids))
 
 
 def _draw(rows: list[_Row], columns: int, sources: str) -> Figure:

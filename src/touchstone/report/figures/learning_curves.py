@@ -102,7 +102,8 @@ def _name(cell: Cell) -> str:
 
 def _draw(axes: Axes, name: str, values: Array, shown: dict[str, list[Cell]]) -> None:
     epochs = np.arange(1, values.shape[1] + 1)
-    look = palette.line(name, shown)
+    # Of few lines each has its own dashes, whatever the many of the whole report have.
+    look = palette.line(name, shown) | {"linestyle": palette.LINES[list(shown).index(name) % len(palette.LINES)]}
     if values.shape[1] > 1:
         look |= {"marker": None}  # of a single epoch there is no line
     axes.plot(epochs, values.mean(axis=0), label=label_of(name), **look)

@@ -12,6 +12,7 @@ from touchstone.records.nouns import Array, Cell
 from touchstone.report import drawing, palette
 from touchstone.report.names import called, label_of
 
+WRONG, OTHER = palette.COLOURS["vermilion"], palette.COLOURS["blue"]
 NO_ORDER = "all margins are equal"  # none was found, or all are 0
 
 
@@ -44,11 +45,13 @@ def margin_scatter(
         tau = None if _alike(group.margins) or _alike(logits) else kendall_tau(group.margins, logits)
         edge = 1.08 * (max(group.margins[~missing], default=0.0) or 1.0)
         look = palette.line(group.entry, wanted)
-        for rows, face, label in ((group.right, look["color"], "right"), (~group.right, "none", "wrong")):
+        for rows, colour, mark, label in (
+            (group.right, look["color"], look["marker"], "right"),
+            (~group.right, WRONG if look["color"] != WRONG else OTHER, "x", "wrong"),
+        ):
             axes.scatter(
-                np.minimum(group.margins, edge)[rows], logits[rows], s=9, marker=look["marker"], facecolors=face,
-                edgecolors=look["color"], linewidths=0.7, alpha=0.7, label=label,
-                rasterized=True,
+                np.minimum(group.margins, edge)[rows], logits[rows], s=9, marker=mark, color=colour, linewidths=0.8,
+                alpha=0.7, label=label, rasterized=True,
             )  # fmt: skip
         if missing.any():
             axes.axvline(edge, color=drawing.FAINT, linewidth=0.8)

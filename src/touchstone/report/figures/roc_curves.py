@@ -46,7 +46,7 @@ def roc_curves(
     if not id_cells or not groups:
         raise ValueError(f"no scores of {entry}.{seed} on {id_examples} and another set")
     detectors = sorted({cell.detector for cell in shown})
-    figure, panels = drawing.panels(len(groups), columns=3, height=2.5 + LINE * len(detectors))
+    figure, panels = drawing.panels(len(groups), columns=3, height=2.8 + LINE * len(detectors))
     areas = {name: _areas(id_cells, cells) for name, cells in groups.items()}
     for axes, (name, cells) in zip(panels, groups.items(), strict=True):
         for detector in sorted(areas[name], key=lambda detector: -areas[name][detector]):
@@ -55,10 +55,10 @@ def roc_curves(
                 for some in (id_cells, cells)
             )
             label = f"{areas[name][detector]:.2f} {label_of(detector)}"
-            look = palette.line(detector, detectors) | {"marker": ""}
+            dashes = palette.LINES[detectors.index(detector) % len(palette.LINES)]
+            look = palette.line(detector, detectors) | {"marker": "", "linestyle": dashes}
             roc_line(axes, *populations, label=label, look=look, resamples=resamples)
-        drawing.roc_axes(axes, _images(name))
-    figure.supxlabel("in-distribution inputs flagged (share); below each panel: AUROC", fontsize=9)
+        drawing.roc_axes(axes, _images(name), "in-distribution inputs flagged")
     figure.supylabel("anomalous inputs caught (share)", fontsize=9)
     drawing.headline(figure, f"{_takeaway(areas)} ({called(entry)}, seed {seed})")
     largest = "; ".join(

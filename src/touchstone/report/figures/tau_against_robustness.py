@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from touchstone.contracts import PositiveFloat
 from touchstone.records.metric_tables import MetricRow
@@ -14,6 +15,7 @@ from touchstone.report import drawing, marks, palette
 from touchstone.report.figures._curves import error_bars, overall
 from touchstone.report.names import called, label_of
 
+OTHERS, MOST = palette.COLOURS["blue"], palette.COLOURS["vermilion"]
 LETTER, LINE = 5.8, 11.0  # points of a name: the width of a letter, the height
 DISTANCES = (11, 17, 24, 32, 42, 54, 68, 84)  # points from a mark to its name
 ANGLES = tuple(
@@ -25,6 +27,8 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1, norm: str = "linf") -> Figure:
     """Return one point per classifier: Kendall's tau of input and logit margin against robust accuracy at `eps`.
+
+    The most robust one has a colour of its own.
 
     Bars are 95 % intervals. Robust accuracy is computed from the margins that were found, so it is an upper bound.
 
@@ -47,18 +51,19 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
     figure, (axes,) = drawing.panels(1, height=3.9)
     order = sorted(whole, key=lambda entry: whole[entry]["robust"].value)
     for entry in order:
-        rows, look = whole[entry], palette.line(entry, whole)
+        rows, colour = whole[entry], MOST if entry == order[-1] else OTHERS
         across, up = (error_bars(rows[name]) for name in ("robust", "tau"))
         drawn = axes.errorbar(
-            rows["robust"].value, rows["tau"].value, xerr=across, yerr=up, color=look["color"],
-            marker=look["marker"], linestyle="none", markersize=6, capsize=2, elinewidth=0.7, alpha=0.85,
+            rows["robust"].value, rows["tau"].value, xerr=across, yerr=up, color=colour, marker="o",
+            linestyle="none", markersize=6, capsize=2, elinewidth=0.7,
             label=label_of(entry),
         )  # fmt: skip
         marks.shows(drawn.lines[0], rows["tau"])
-    axes.set(xlabel=f"robust accuracy at {norm} eps {eps:g} (share)", ylabel="Kendall's tau of input and logit margins")
+    axes.set(xlabel=f"robust accuracy at {norm} eps {eps:g}", ylabel="Kendall's tau of input and logit margins")
     bars = [_bars(rows) for rows in whole.values()]
     floor = min(bottom for _, (_, bottom, _, _) in bars) - 0.04
     axes.set(xlim=(-0.03, 1.03), ylim=(floor, 1.02))
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
     drawing.headline(figure, _takeaway(whole))
     figure.draw_without_rendering()  # places the axes
     places = _label_places(
@@ -71,10 +76,10 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
         (*_in_points(axes, (-0.03, floor)), *_in_points(axes, (1.03, 1.02))),
     )
     for entry, shift in places.items():
-        point, colour = (whole[entry]["robust"].value, whole[entry]["tau"].value), palette.line(entry, whole)["color"]
-        leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
+        point = whole[entry]["robust"].value, whole[entry]["tau"].value
+        leader = {"arrowstyle": "-", "color": drawing.FAINT, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
         axes.annotate(
-            label_of(entry), point, shift, textcoords="offset points", ha="center", va="center", fontsize=9, color=colour,
+            label_of(entry), point, shift, textcoords="offset points", ha="center", va="center", fontsize=9,
             arrowprops=leader, bbox={"boxstyle": "square,pad=0.05", "fill": False, "linewidth": 0},
         )  # fmt: skip
     taus = "; ".join(

@@ -52,7 +52,7 @@ def translation_matrix(
         ]
         for attack, rows in tested.items()
     }
-    figure = _dots.stacked(panels, f"accuracy of {called(classifier)} (share of images)", "translated by")
+    figure = _dots.stacked(panels, f"share of images that\n{called(classifier)} gets right", "translated by")
     sentences = [_sentence(classifier, names[attack], rows) for attack, rows in tested.items()]
     drawing.headline(figure, sentences[-1])
     return drawing.described(figure, f"Accuracy by translator and attack. {'. '.join(sentences)}.")

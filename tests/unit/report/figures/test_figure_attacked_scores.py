@@ -51,10 +51,12 @@ def test_the_mean_over_seeds_is_drawn_in_place_of_a_seed():
     assert dots(attacked_scores(ROWS + means, **DRAW))["noise"] == [0.4, 0.35]
 
 
-def test_the_title_says_what_each_training_keeps():
+def test_the_title_says_which_training_keeps_most_and_which_least():
     title = drawing.takeaway(attacked_scores(ROWS, **DRAW))
 
-    assert title == "AUROC on faces with both sides attacked: cnn oe 0.90, cnn aloe 0.95"
+    assert title == (
+        "With both sides attacked, the AUROC on faces is greatest with cnn aloe (0.95), least with cnn oe (0.90)"
+    )
 
 
 def test_a_figure_needs_an_attack():

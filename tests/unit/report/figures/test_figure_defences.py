@@ -121,7 +121,7 @@ def test_a_matrix_of_nothing_is_refused():
         translation_matrix([measured(0.9, "cnn")], classifier="mlp", examples="digits")
 
 
-def test_the_title_has_what_is_left_of_the_best_and_of_the_worst_against_an_attacker_who_knows_everything():
+def test_the_title_has_what_is_left_of_each_against_an_attacker_who_knows_everything():
     title = defended_accuracy(ROWS, **ASKED).get_suptitle().replace("\n", " ")
 
-    assert title == "Against an attacker who knows everything, cnn is right on 60%, routed on 10%"
+    assert title == "Against an attacker who knows everything, cnn is right on 60% and routed on 10%"

@@ -37,7 +37,7 @@ def labels(figure):
 def test_rows_are_clean_attacked_change_and_translated():
     figure = gallery([TRANSLATED, ATTACKED, CLEAN], columns=3)
 
-    assert labels(figure) == ["clean", "pgd on cnn\neps 0.1", "change ×5", "pgd\nthrough unet"]
+    assert labels(figure) == ["clean", "pgd on cnn\neps 0.1", "change × 5\n(grey: no change)", "pgd\nthrough unet"]
 
 
 def test_columns_are_the_first_of_each_class_and_the_same_inputs_in_every_row():
@@ -91,10 +91,10 @@ def test_six_rows_are_the_most_and_the_title_says_how_far_they_are_from_the_clea
     figure = gallery([CLEAN, ATTACKED, TRANSLATED, *more], columns=4)
 
     assert len(figure.axes) == 6
-    assert labels(figure)[:4] == ["clean", "pgd on cnn\neps 0.1", "change ×5", "pgd\nthrough unet"]
+    assert labels(figure)[:4] == ["clean", "pgd on cnn\neps 0.1", "change × 5\n(grey: no change)", "pgd\nthrough unet"]
     title = drawing.takeaway(figure)
     assert title.startswith(
-        "A pixel is this far from its clean one (mean, of 1): 0.10 pgd on cnn, 0.00 pgd through unet"
+        "pgd on cnn changes a pixel by 0.10 of 1 on average; translated images are 0.00 from their clean ones"
     )
 
 

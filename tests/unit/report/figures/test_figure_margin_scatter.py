@@ -17,13 +17,13 @@ def cells(values, leads, labels):
     return [Cell(margins, "m", margin="exact", **place)], [Cell(outputs, "o", **place)]
 
 
-def test_points_stand_at_input_and_logit_margin_right_ones_filled():
+def test_points_stand_at_input_and_logit_margin_in_two_colours():
     figure = margin_scatter(*cells([0.1, 0.2, np.inf], [1.0, 3.0, 2.0], [0, 0, 1]))
 
     right, wrong = figure.axes[0].collections
     np.testing.assert_allclose(right.get_offsets(), [[0.1, 1], [0.2, 3]])
     np.testing.assert_allclose(wrong.get_offsets(), [[0.2 * 1.08, 2]])  # not found: at the edge
-    assert len(right.get_facecolor()) == 1 and len(wrong.get_facecolor()) == 0
+    assert right.get_facecolor().tolist() != wrong.get_facecolor().tolist()
 
 
 def test_the_title_gives_tau_with_margins_not_found_last():
