@@ -1,7 +1,7 @@
 """Write what a release says of itself: the list in API.md, CITATION.cff and codemeta.json: make tables.
 
-The version is `touchstone.__version__`, its date stands in its heading in CHANGELOG.md: both are written by hand, before the
-tag. A test fails if a file differs.
+The version is `touchstone.__version__`, its date stands in CHANGELOG.md, the repository in pyproject.toml: all
+are written by hand, before the tag. A test fails if a file differs.
 `--tag v1.0.0` writes nothing, and fails unless that is the tag of this version.
 """
 
@@ -12,9 +12,11 @@ import json
 import re
 import sys
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
@@ -175,27 +177,33 @@ def released() -> str | None:
     return found[1] if found else None
 
 
+def repository() -> str | None:
+    """Return the public address of the repository in pyproject.toml; None as long as it has none."""
+    urls: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"].get("urls", {})
+    return urls.get("Repository")
+
+
+def about(content: dict[str, Any], date: str, address: str) -> dict[str, Any]:
+    """Return a file's content with this version and, under these names, its date and the repository, if they are known."""
+    kept = {name: value for name, value in content.items() if name not in (date, address)}
+    known = {"version": touchstone.__version__, date: released(), address: repository()}
+    return kept | {name: value for name, value in known.items() if value}
+
+
 def api(text: str) -> str:
     """Return API.md with the list of this code."""
     return LIST.sub(lambda _: public_api(), text)
 
 
 def citation(text: str) -> str:
-    """Return CITATION.cff with this version and its date."""
-    content = {name: value for name, value in yaml.safe_load(text).items() if name != "date-released"}
-    content["version"] = touchstone.__version__
-    if date := released():
-        content["date-released"] = date
+    """Return CITATION.cff with this version, its date and the repository."""
+    content = about(yaml.safe_load(text), "date-released", "repository-code")
     return yaml.safe_dump(content, sort_keys=False, width=120)
 
 
 def codemeta(text: str) -> str:
-    """Return codemeta.json with this version and its date."""
-    content = {name: value for name, value in json.loads(text).items() if name != "datePublished"}
-    content["version"] = touchstone.__version__
-    if date := released():
-        content["datePublished"] = date
-    return json.dumps(content, indent=2) + "\n"
+    """Return codemeta.json with this version, its date and the repository."""
+    return json.dumps(about(json.loads(text), "datePublished", "codeRepository"), indent=2) + "\n"
 
 
 WRITTEN: dict[str, Callable[[str], str]] = {"API.md": api, "CITATION.cff": citation, "codemeta.json": codemeta}

@@ -90,6 +90,7 @@ def test_the_sdist_can_build_the_wheel(built):
 
     assert {"pyproject.toml", "README.md", "LICENSE", "params.yaml", "workflow/studies/tiny.yaml"} <= names
     assert {"src/touchstone/py.typed", "src/touchstone/papers/common.yaml", "workflow/rules/data.smk"} <= names
+    assert {"API.md", "CHANGELOG.md", "CITATION.cff", "SECURITY.md", "codemeta.json"} <= names
 
 
 def test_the_wheel_names_licence_extras_and_command(wheel):

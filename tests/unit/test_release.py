@@ -60,12 +60,15 @@ def test_the_changelog_begins_with_this_version():
     assert first[1] == "not yet released" or RELEASE["released"]() == first[1]
 
 
-def test_a_date_in_the_changelog_is_cited(monkeypatch, tmp_path):
+def test_a_date_in_the_changelog_and_a_public_address_are_cited(monkeypatch, tmp_path):
     (tmp_path / "CHANGELOG.md").write_text(f"# Changelog\n\n## {touchstone.__version__} (2027-01-31)\n")
+    (tmp_path / "pyproject.toml").write_text('[project.urls]\nRepository = "https://example.org/touchstone"\n')
     monkeypatch.setitem(RELEASE["released"].__globals__, "ROOT", tmp_path)
 
-    assert "date-released: '2027-01-31'\n" in RELEASE["citation"]((ROOT / "CITATION.cff").read_text())
-    assert json.loads(RELEASE["codemeta"]((ROOT / "codemeta.json").read_text()))["datePublished"] == "2027-01-31"
+    cited = yaml.safe_load(RELEASE["citation"]((ROOT / "CITATION.cff").read_text()))
+    about = json.loads(RELEASE["codemeta"]((ROOT / "codemeta.json").read_text()))
+    assert (cited["date-released"], about["datePublished"]) == ("2027-01-31", "2027-01-31")
+    assert cited["repository-code"] == about["codeRepository"] == "https://example.org/touchstone"
 
 
 def test_only_the_tag_of_this_version_with_a_date_is_released(monkeypatch):

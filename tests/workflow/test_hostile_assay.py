@@ -47,11 +47,14 @@ ATTACKS = {
     "code.pt2": (program, "opening a program can run any code"),
     "script.pt": (script, "opening a program can run any code"),
     "model.onnx": (lambda path: path.write_bytes(b"\xff" * 100), "converting an ONNX file can run any code"),
-    "pickle.pt": (lambda path: path.write_bytes(pickle.dumps(Trap())), "contains more than weights"),
-    "saved.pt": (lambda path: torch.save({"weight": Trap()}, path), "contains more than weights"),
+    "pickle.pt": (
+        lambda path: path.write_bytes(pickle.dumps(Trap())),
+        "contains code, not only weights; it was not run",
+    ),
+    "saved.pt": (lambda path: torch.save({"weight": Trap()}, path), "contains code (getattr), not only weights"),
     "zip.pt": (lambda path: path.write_bytes(b"PK\5\6" + b"\xff" * 18), "is no file of torch.save"),
     "text.pt": (lambda path: path.write_text("import os"), "is no file of torch.save"),
-    "noise.safetensors": (lambda path: path.write_bytes(b"\xff" * 100), "its header claims"),
+    "noise.safetensors": (lambda path: path.write_bytes(b"\xff" * 100), "is no safetensors file"),
 }
 
 

@@ -57,6 +57,20 @@ def test_a_detector_begun_with_one_command_is_used_like_ours(project, capsys):
     assert after.differences(before.definitions, before.packages) == ["detectors.spread.spread"]
 
 
+def test_a_check_names_the_code_that_a_study_brings_and_imports_none_of_it(project, capfd):
+    assert main(["new", "detector", "spread", "--folder", "mine"]) == 0
+    for name in ("__init__.py", "helper.py", "detectors/__init__.py", "detectors/spread.py"):
+        path = Path("mine", name)
+        own = path.read_text() if path.exists() else ""
+        path.write_text(f"{own}\nfrom pathlib import Path\n\nPath('sprung').touch()\n")
+    write_study(project, "own", plugins=["mine/"], change=SPREAD)
+
+    assert main(["check", "own"]) == 0
+
+    assert "remark: this study brings Python code, which a run imports: mine/\n" in capfd.readouterr().out
+    assert not Path("sprung").exists()
+
+
 def snippets(page):
     """The pieces of studies that the page shows: of a detector, and of an attack."""
     return [block for block in re.findall(r"```\n(.*?)```", page, re.DOTALL) if block.startswith("plugins: ")]

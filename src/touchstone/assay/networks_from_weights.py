@@ -217,7 +217,7 @@ def _states(weights: Path) -> dict[str, dict[str, Tensor]]:
     path = weights.expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"no weights file {weights}")
-    return read_weights(path)
+    return read_weights(path, is_named=True)
 
 
 def _built(

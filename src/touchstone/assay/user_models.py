@@ -114,7 +114,7 @@ def open_model(
         _refuse_unused(model, architecture=architecture, key=key)
         _check_trusted(f"{path}: opening a program", trust_code)
         return UserModel(path, notes=(f"{path.name} can run its own code, as you trusted it to",))
-    content = read_weights(path)
+    content = read_weights(path, is_named=architecture is not None)
     if architecture is not None:
         _check_trusted(f"--architecture {architecture}: the function", trust_code)
     network, notes = networks_from_weights.filled(architecture, content, path, key)

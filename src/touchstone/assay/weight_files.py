@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import pickletools
+import re
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from safetensors import SafetensorError
@@ -20,42 +24,70 @@ from touchstone.records.encoding import NOT_WHOLE
 
 DEEPEST = 5  # levels of dicts and lists that are searched for weights
 MOST_PLACES = 100_000  # dicts and lists that are searched
-SAVE = (
-    "Save only the weights, torch.save(model.state_dict(), FILE), and name the network: --architecture module:function"
-)
+SAVE = "Save only the weights, torch.save(model.state_dict(), FILE)"
+NAME = ", and name the network: --architecture module:function"
+SAVED = (b"PK\3\4", b"\x80\x02\x8a\x0a")  # how a file of torch.save begins, in its two formats
+PICKLED = b"\x80"  # how other pickles begin
+CODE = ("GLOBAL", "STACK_GLOBAL", "INST")  # opcodes of a pickle that name a function or a class
 
 
-def read_weights(path: Path) -> dict[str, dict[str, Tensor]]:
+def read_weights(path: Path, is_named: bool = False) -> dict[str, dict[str, Tensor]]:
     """Return the state dicts in a file by what they are stored under, such as "model"; "" for the file itself.
 
     A file of torch.save is read with torch's weights_only: tensors and plain containers. What would run code is refused.
 
+    Args:
+        path: the file.
+        is_named: whether the user has named the network whose weights they are.
+
     Raises:
         DamagedFile: the file is not whole, holds more than weights or none; the message says what to do.
     """
+    advice = SAVE if is_named else SAVE + NAME
     if path.suffix == ".safetensors":
         with path.open("rb") as stream:
-            if problem := size_limits.problem_of_header(stream.read(8 + size_limits.LARGEST_HEADER)):
-                raise DamagedFile(f"{path}: {problem}")
+            start = stream.read(8 + size_limits.LARGEST_HEADER)
+        if start[8:9] != b"{":
+            raise DamagedFile(f"{path} is no safetensors file, although its name says so. {advice}")
+        if problem := size_limits.problem_of_header(start):
+            raise DamagedFile(f"{path}: {problem}")
         try:
             return {"": dict(load_file(path))}
         except (SafetensorError, OSError, *NOT_WHOLE) as error:
             raise DamagedFile(f"{path}: not a whole safetensors file ({first_line(error)})") from error
     try:
         _check_size(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of a pickle by others it asks for an issue about torch
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, OSError, *NOT_WHOLE) as error:
-        raise DamagedFile(
-            f"{path} is no file of torch.save, is damaged, or contains more than weights, which could run code. {SAVE}"
-        ) from error
+        raise DamagedFile(f"{path} {_problem(path, error)}. {advice}") from error
     states = _states(dict(_places(content, path)))
     if not states:
-        raise DamagedFile(f"{path}: contains no state dict. {SAVE}")
+        raise DamagedFile(f"{path}: contains no state dict. {advice}")
     for name, value in ((name, value) for state in states.values() for name, value in state.items()):
         plain = value.layout is torch.strided and value.device.type == "cpu" and not value.is_quantized
         if not plain or value.is_nested or value.nbytes > value.untyped_storage().nbytes():  # one number, repeated
-            raise DamagedFile(f"{path}: {name} is no plain array. {SAVE}")
+            raise DamagedFile(f"{path}: {name} is no plain array. {advice}")
     return states
+
+
+def _problem(path: Path, error: Exception) -> str:
+    """Return why torch did not open a file: it holds code, is damaged, or is something else. Nothing in it is run."""
+    with path.open("rb") as stream:
+        start = stream.read(4)
+        stream.seek(0)
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        if named or (start[:1] == PICKLED and start not in SAVED and _names_code(stream)):
+            what = f" ({named[1]})" if named else ""
+            return f"contains code{what}, not only weights; it was not run"
+    return "is a damaged file of torch.save; copy it again" if start in SAVED else "is no file of torch.save"
+
+
+def _names_code(stream: IO[bytes]) -> bool:
+    """Return whether a pickle names functions or classes, by its opcodes."""
+    with suppress(ValueError):  # it is damaged
+        return any(opcode.name in CODE for opcode, _, _ in pickletools.genops(stream))
+    return False
 
 
 def _check_size(path: Path) -> None:

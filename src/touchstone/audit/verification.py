@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from touchstone.evaluations.statistics.margin_cells import CERTIFIED
 from touchstone.messages import first_line
 from touchstone.models.networks.programs import RISK
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.provenance import archive, code
+from touchstone.provenance import archive, code, sidecar_files
 from touchstone.settings.files import read_yaml
 from touchstone.settings.study import Study, load
 
@@ -75,7 +76,7 @@ def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
         folder: An empty folder to unpack into; by default a temporary one.
 
     Raises:
-        EvidenceError: The file is no whole pack of a study.
+        EvidenceError: The file is no whole pack of a study, or one of another version that cannot be checked here.
         ValueError: A network of the study is a program, and `trust_code` is not set.
         FileNotFoundError: There is no such file.
     """
@@ -88,7 +89,7 @@ def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
     result = Result(evidence.digest)
     for name, problem in damaged:
         result.add(BYTES, name, problem)
-    selection = _selection(about, folder, result)
+    selection = _selection(path, about, folder, result)
     if selection is not None:
         if not options.trust_code:
             _refuse_programs(path, selection)
@@ -100,17 +101,41 @@ def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
     return result
 
 
-def _selection(about: dict[str, Any], folder: Path, result: Result) -> Selection | None:
-    """Return the claims of the study that the pack describes; None if its settings cannot be used."""
-    written = f"{STUDIES}/{about['study']}.yaml"
+def _selection(path: Path, about: dict[str, Any], folder: Path, result: Result) -> Selection | None:
+    """Return the claims of the study that the pack describes; None if its settings cannot be used.
+
+    Raises:
+        EvidenceError: They cannot be planned here, and the pack says that other code wrote it. Any author can say so:
+            nothing is proved, and nobody is accused.
+    """
+    written, is_data = f"{STUDIES}/{about['study']}.yaml", False
     try:
         _refuse_code(folder)
+        is_data = True
         selection = Selection(Plan(load(written, folder)), tuple(about["claims"]))
         _ = selection.files
     except UNREADABLE as error:
-        result.add(SETTINGS, written, str(error).replace(f"{folder}/", "") or first_line(error))
+        reason = str(error).replace(f"{folder}/", "") or first_line(error)
+        if is_data and not result.problems and (writer := _other_writer(about, folder)):
+            raise archive.EvidenceError(
+                f"{path}: cannot be checked: it says that {writer} wrote it, and touchstone {touchstone.__version__} here"
+                f" cannot use its settings ({reason.splitlines()[0]}). Verify it with that version"
+            ) from error
+        result.add(SETTINGS, written, reason)
         return None
     return selection
+
+
+def _other_writer(about: dict[str, Any], folder: Path) -> str:
+    """Return which version of touchstone a pack says that it is from; "" if it is the version and the code here."""
+    writer = f"touchstone {about['touchstone'][:20]!a}"
+    if about["touchstone"] != touchstone.__version__:
+        return writer
+    with suppress(*UNREADABLE):
+        record = sidecar_files.read_sidecar(folder / f"reports/{about['study']}/report.html")
+        if about["verdict_code"] != code.code_of(record["step"], record["settings"]).digest:
+            return f"other code of {writer}"
+    return ""
 
 
 def _refuse_code(folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from touchstone import plugins
 from touchstone.commands import _durations
 from touchstone.messages import nearest, say
 from touchstone.numerics import devices
@@ -43,7 +44,7 @@ def check(word: str) -> int:
     settings = load(word)
     if warning := devices.warning(settings["study"]["device"]):
         say(f"touchstone: {warning}", stream=sys.stderr)
-    say(*(f"remark: {remark}" for remark in (*settings.remarks, *_missing_files(settings))))
+    say(*(f"remark: {remark}" for remark in (*settings.remarks, *_missing_files(settings), *_own_code(settings))))
     say(*_entries(settings))
     command = [*base_command(word, "all"), "--summary", "--quiet", "host"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
@@ -66,6 +67,12 @@ def _missing_files(settings: Study) -> Iterator[str]:
         place = Path(entry.get("location") or ".").expanduser()
         if entry["use"] in own_sources.COPYING and not place.exists() and not Path(RAW, name).exists():
             yield f"data.sources.{name}.location: there is nothing at {place}"
+
+
+def _own_code(settings: Study) -> Iterator[str]:
+    """Yield which folders of Python code a study brings: a run imports it, and this check does not."""
+    if folders := [folder for folder in settings.folders if any(plugins.python_files(Path(folder)))]:
+        yield f"this study brings Python code, which a run imports: {', '.join(folders)}"
 
 
 def _entries(settings: Study) -> Iterator[str]:

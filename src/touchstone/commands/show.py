@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -13,9 +14,11 @@ from touchstone.commands._command_line import Command, Several, refuse_together,
 from touchstone.commands._shared_arguments import claims, papers, study_argument
 from touchstone.messages import nearest, say
 from touchstone.pipeline.planning.layout import SUFFIX
-from touchstone.provenance import chain, sidecar_files
+from touchstone.provenance import chain, code, sidecar_files
 from touchstone.provenance.job_folders import name_of
 from touchstone.settings.study import Study, load
+
+VERSION = "__version__"  # a definition of touchstone's own, so every report's sidecar has its digest
 
 
 @click.command("show", cls=Command)
@@ -49,6 +52,8 @@ def main(what: str, numbers: tuple[str, ...], paper: str | None, table: tuple[st
     name = Path(what).stem
     if not _verdicts.table_of(name).is_file():  # a finished report may be of settings that are gone
         name = load(what).name
+    if _is_of_another_version(name):
+        say(f"touchstone: another version made these results; touchstone run {what} renews them", stream=sys.stderr)
     if numbers:
         _verdicts.print_in_full(name, list(numbers))
         return 0
@@ -59,6 +64,17 @@ def main(what: str, numbers: tuple[str, ...], paper: str | None, table: tuple[st
     if _answers.print_answers(name, title):
         print()
     return _verdicts.print_verdicts(name, title)
+
+
+def _is_of_another_version(study: str) -> bool:
+    """Return whether another version of touchstone made a finished study's report, as far as its sidecar says."""
+    page = Path("reports") / study / "report.html"
+    if not sidecar_files.sidecar_path(page).is_file() or sidecar_files.malformed(
+        record := sidecar_files.read_sidecar(page)
+    ):
+        return False
+    here = code.code_from((("touchstone", VERSION),)).definitions
+    return bool(record["definitions"].get(VERSION) != here[VERSION])
 
 
 def _title(study: Study, paper: str) -> str:

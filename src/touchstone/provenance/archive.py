@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import stat
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -194,6 +195,8 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Evidence:
         raise EvidenceError(f"{path}: has no {MANIFEST}, so it is no pack; `touchstone pack` writes one")
     if len(infos) > MOST_FILES:
         raise EvidenceError(f"{path}: holds {len(infos):,} files; a pack has at most {MOST_FILES:,}")
+    if links := [name for name, info in infos.items() if stat.S_ISLNK(info.external_attr >> 16)]:
+        raise EvidenceError(f"{path}: {links[0]!a} is a link; a pack holds only files")
     text = _bytes(archive, MANIFEST, MANIFEST_BYTES + ENTRY_BYTES * len(infos))
     content = json.loads(text, object_pairs_hook=_without_twins)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -202,6 +205,11 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Evidence:
             f"{path}: its format is {written!r}, and touchstone {__version__} reads {FORMAT!r}; ask its author for a pack"
             f" that touchstone pack of {__version__} writes, or verify it with the version that wrote it"
         )
+    for name, entry in content["files"].items():
+        if not isinstance(entry, dict) or entry.keys() != set(Entry._fields):
+            raise EvidenceError(
+                f"{path}: its manifest has to give {' and '.join(Entry._fields)} of {name[:80]!a}, no more"
+            )
     entries = {name: Entry(**entry) for name, entry in content["files"].items()}
     folders = {parent.as_posix() for name in entries for parent in PurePosixPath(name).parents}
     for name, entry in entries.items():

@@ -5,6 +5,7 @@ import json
 import pickle
 import struct
 import tarfile
+import warnings
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -119,8 +120,31 @@ def test_a_refused_file_is_named_as_it_was_typed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save(torch.nn.Linear(2, 2), "whole.pt")
 
-    with pytest.raises(ValueError, match=r"^whole\.pt is no file .* or contains more than weights.*--architecture"):
+    with pytest.raises(ValueError, match=r"^whole\.pt contains code \(torch\.nn\S+Linear\), not only .*--architecture"):
         weight_files.read_weights(Path("whole.pt"))
+
+
+@pytest.mark.parametrize(
+    ("name", "case", "words"),
+    [
+        ("w.pt", "a pickle of code", "contains code, not only weights; it was not run. "),
+        ("w.pt", "code that torch saved", "contains code (getattr), not only weights; it was not run. "),
+        ("w.pt", "a cut file", "is a damaged file of torch.save; copy it again. "),
+        ("w.pt", "a cut file in the old format", "is a damaged file of torch.save; copy it again. "),
+        ("w.pt", "a tar archive", "is no file of torch.save. "),
+        ("w.safetensors", "a pickle of code", "is no safetensors file, although its name says so. "),
+    ],
+)
+@pytest.mark.parametrize("is_named", [False, True])
+def test_each_cause_of_a_refusal_has_its_own_words_and_no_warning(tmp_path, name, case, words, is_named):
+    path = tmp_path / name
+    path.write_bytes(WEIGHTS[case])
+
+    with warnings.catch_warnings(action="error"), pytest.raises(DamagedFile) as refusal:
+        weight_files.read_weights(path, is_named)
+
+    advice = weight_files.SAVE + weight_files.NAME * (not is_named)  # who has named the network is not told to do so
+    assert str(refusal.value) == f"{path} {words}{advice}"
 
 
 def header(text, data=b"", length=None):

@@ -8,6 +8,8 @@ from safetensors.numpy import save
 
 from job_files import write_job
 from touchstone.__main__ import main
+from touchstone.provenance import code, sidecar_files
+from touchstone.report.claim_files import COLUMNS
 
 JOB = "results/digits/detect/cnn.0"
 SCORES = f"{JOB}/scores/cnn.0/knn/set_2.safetensors"
@@ -74,3 +76,21 @@ def test_altered_bytes_are_not_shown_as_those_of_the_sidecar(job, capsys, what):
     said = capsys.readouterr()
     assert said.out == ""
     assert f"{SCORES}: ALTERED: " in said.err and f"delete {JOB} and run the study again" in said.err
+
+
+@pytest.mark.parametrize("is_older", [False, True])
+def test_results_of_another_version_are_said_to_be(tmp_path, monkeypatch, capsys, is_older):
+    monkeypatch.chdir(tmp_path)
+    folder = Path("reports/mine")
+    folder.mkdir(parents=True)
+    (folder / "claims.csv").write_text(",".join(COLUMNS) + "\n")
+    (folder / "report.html").touch()
+    version = code.code_from((("touchstone", "__version__"),)).definitions["__version__"]
+    record = {"step": "report", "settings": {"papers": {}}, "inputs": {}, "code": "", "packages": {}}
+    definitions = {"__version__": "0" if is_older else version}
+    sidecar_files.write_sidecar(folder / "report.html", "sha256:0", record | {"definitions": definitions})
+
+    assert main(["show", "mine"]) == 0
+
+    note = "touchstone: another version made these results; touchstone run mine renews them\n"
+    assert capsys.readouterr().err == note * is_older
