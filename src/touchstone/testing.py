@@ -63,7 +63,8 @@ def assert_robust(
         attack = evaluate_defence if rejects(model, pixels) else evaluate
         result = attack(model, pixels, classes, eps=eps, **settings)
     except (TypeError, ValueError) as error:
-        raise error.with_traceback(None)  # pytest would show every frame of touchstone, and the images in each
+        # pytest would show every frame of touchstone, with the images in each
+        raise error.with_traceback(None) from error.__cause__
     if problem := shortfall(result.robust_accuracy.value, result.failed_checks, at_least):
         raise AssertionError(f"{problem}. {result}")
     return result

@@ -169,15 +169,13 @@ def evaluate_defence(
 
 
 def rejects(model: Callable[[Tensor], Any], images: Tensor) -> bool:
-    """Return whether a model returns rejections or scores beside its logits, so that it is for `evaluate_defence`.
-
-    Raises:
-        TypeError: If it returns neither logits nor such a pair, or images are of another type.
-        ValueError: If images do not fit it.
-    """
-    deployed = Deployed(model, "model")
-    with gate.entered(deployed, images[:8], batch_size=8) as door, torch.no_grad():
-        return deployed.answer(door.images).kind != NOTHING
+    """Return whether a model returns what it rejects beside its logits; what is wrong with it, `evaluate` says."""
+    deployed = Deployed(model)
+    try:
+        with gate.entered(deployed, images[:8], batch_size=8) as door, torch.no_grad():
+            return deployed.answer(door.images).kind != NOTHING
+    except (TypeError, ValueError):
+        return False
 
 
 def _calibrated(

@@ -150,7 +150,9 @@ def check_logits(name: str, logits: Any, images: Tensor) -> None:
         ValueError: If it is not (N, K) for N images and at least two classes, or if it holds no floats.
     """
     if not isinstance(logits, Tensor):
-        raise TypeError(f"{name} returns a {type(logits).__name__}, expected logits (N, K), a tensor: {logits_only(logits)}")
+        raise TypeError(
+            f"{name} returns a {type(logits).__name__}, expected logits (N, K), a tensor: {logits_only(logits)}"
+        )
     count, shape = len(images), tuple(logits.shape)
     if logits.dim() != 2 or shape[0] != count or shape[1] < 2:
         raise ValueError(
