@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from touchstone.api import inputs
 from touchstone.api.arguments import share
+from touchstone.api.defence_result import DefenceResult
+from touchstone.api.defences import evaluate_defence, rejects
 from touchstone.api.evaluation_result import EvaluationResult, shortfall
 from touchstone.api.inputs import Images, Labels
 from touchstone.api.robust_accuracy import evaluate
@@ -19,23 +22,26 @@ def assert_robust(
     at_least: float,
     eps: float = 8 / 255,
     **settings: Any,
-) -> EvaluationResult:
-    """Attack a model, and fail unless its robust accuracy is at least as high as asked.
+) -> EvaluationResult | DefenceResult:
+    """Attack a model or a defence, and fail unless its robust accuracy is at least as high as asked.
 
     It also fails if a check says that the attacks were too weak for this model, because nothing is known then. The seed is
-    fixed, so the answer changes only with the model, the images or the settings.
+    fixed, so the answer changes only with the model, the images or the settings. Of a defence, what is left counts if the
+    attacker knows everything.
 
     Args:
-        model: images to logits (N, K), as for `touchstone.evaluate`.
+        model: images to logits (N, K), as for `touchstone.evaluate`, or to a pair of logits and rejections or scores, as for
+            `touchstone.evaluate_defence`.
         images: (N, C, H, W) in [0, 1]; a tensor, an array, or a loader of batches (images, labels).
         labels: (N,); omitted with a loader.
         at_least: the robust accuracy that is asked, above 0 and at most 1. Leave room below what was measured once: of
             200 images, each is half a point.
         eps: radius of the attacks (L-inf), as a share of the pixel range.
-        settings: of `touchstone.evaluate`, such as steps, restarts and queries. Fewer are faster, and weaker.
+        settings: of that function, such as steps, restarts and queries. Fewer are faster, and weaker. A defence that
+            returns scores needs `calibration`.
 
     Returns:
-        What `touchstone.evaluate` returned.
+        What that function returned.
 
     Raises:
         AssertionError: If the robust accuracy is lower, or if a check of the attacks failed.
@@ -52,7 +58,13 @@ def assert_robust(
     at_least = share("at_least", at_least, "0.4")
     if not 0 < at_least <= 1:
         raise ValueError(f"at_least must be above 0 and at most 1, got {at_least:g}")
-    result = evaluate(model, images, labels, eps=eps, **settings)
+    try:
+        pixels, classes = inputs.pair("images", images, labels, model)
+        attack = evaluate_defence if rejects(model, pixels) else evaluate
+        result = attack(model, pixels, classes, eps=eps, **settings)
+    except (TypeError, ValueError) as error:
+        # pytest would show every frame of touchstone, with the images in each
+        raise error.with_traceback(None) from error.__cause__
     if problem := shortfall(result.robust_accuracy.value, result.failed_checks, at_least):
         raise AssertionError(f"{problem}. {result}")
     return result

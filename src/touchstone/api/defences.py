@@ -168,6 +168,16 @@ def evaluate_defence(
     )
 
 
+def rejects(model: Callable[[Tensor], Any], images: Tensor) -> bool:
+    """Return whether a model returns what it rejects beside its logits; what is wrong with it, `evaluate` says."""
+    deployed = Deployed(model)
+    try:
+        with gate.entered(deployed, images[:8], batch_size=8) as door, torch.no_grad():
+            return deployed.answer(door.images).kind != NOTHING
+    except (TypeError, ValueError):
+        return False
+
+
 def _calibrated(
     deployed: Deployed, kind: str, calibration: Any, rate: float, draws: int, batch_size: int
 ) -> tuple[Whole, float | None]:

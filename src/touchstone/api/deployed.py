@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from touchstone.api.arguments import kind_of
-from touchstone.api.model_guard import as_module, leaves_torch
+from touchstone.api.model_guard import as_module, leaves_torch, logits_only
 
 NOTHING, DECISION, SCORE = "nothing", "decision", "score"  # what a defence returns beside its logits
 EXPECTED = "expected logits (N, K), or a pair: logits and which images are rejected, (N,) bool, or their scores (N,)"
@@ -77,7 +77,7 @@ class Deployed(nn.Module):
         pair = isinstance(found, tuple | list) and len(found) == 2
         logits, second = found if isinstance(found, tuple | list) and pair else (found, None)
         if not isinstance(logits, Tensor):
-            raise TypeError(f"the {self.name} returns a {kind_of(found)}, {EXPECTED}")
+            raise TypeError(f"the {self.name} returns a {kind_of(found)}, {EXPECTED}: {logits_only(logits)}")
         if second is None:
             return Answer(logits, logits.new_zeros(len(images)), NOTHING)
         if not isinstance(second, Tensor) or second.numel() != len(images):

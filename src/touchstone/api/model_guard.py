@@ -150,7 +150,9 @@ def check_logits(name: str, logits: Any, images: Tensor) -> None:
         ValueError: If it is not (N, K) for N images and at least two classes, or if it holds no floats.
     """
     if not isinstance(logits, Tensor):
-        raise TypeError(f"{name} returns a {type(logits).__name__}, expected logits (N, K), a tensor: {_only(logits)}")
+        raise TypeError(
+            f"{name} returns a {type(logits).__name__}, expected logits (N, K), a tensor: {logits_only(logits)}"
+        )
     count, shape = len(images), tuple(logits.shape)
     if logits.dim() != 2 or shape[0] != count or shape[1] < 2:
         raise ValueError(
@@ -172,10 +174,12 @@ def moved(device: torch.device) -> str:
     return f'move images and labels there, images.to("{device}")'
 
 
-def _only(output: object) -> str:
+def logits_only(output: object) -> str:
     """Return how to get logits from an output that is no tensor."""
     if isinstance(output, tuple | list) and any(isinstance(item, Tensor) for item in output):
-        return "let it return only the logits, such as model(images)[0]"
+        only = "let it return only the logits, such as model(images)[0]"
+        rejecting = "if the second says what it rejects, touchstone.evaluate_defence takes the pair; otherwise "
+        return f"{rejecting}{only}" if len(output) == 2 else only
     if isinstance(output, Mapping) and output:
         return f"let it return only the logits, such as model(images)[{next(iter(output))!r}]"
     if hasattr(output, "logits"):

@@ -227,8 +227,15 @@ def is_code(model: str) -> bool:
     return bool(CODE.fullmatch(model)) and not model.startswith(model_zoo.PREFIX) and not Path(model).is_file()
 
 
+def is_direct(options: SimpleNamespace) -> bool:
+    """Return whether an assay runs in this process and writes no study: of a function, or of two models."""
+    return options.against is not None or is_code(options.model)
+
+
 def check_unused(options: SimpleNamespace) -> None:
-    """Raise ValueError for an option that only a study has a use for."""
+    """Raise ValueError for an option that only a study has a use for, if none is written."""
+    if not is_direct(options):
+        return
     against = options.against is not None
     given = {
         "--weights": options.weights, "--ood": options.ood, "--name": options.study, "--out": options.out,

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from touchstone.api.defences import evaluate_defence
+from touchstone.api.defence_result import EVERYTHING
+from touchstone.api.defences import ANSWERS, CLASSIFIER, evaluate_defence
 from touchstone.api.deployed import NOTHING, SCORE, Deployed
 from touchstone.api.pairs import evaluate_pair
-from touchstone.assay import image_sets, methods, networks_from_weights, user_models
+from touchstone.assay import direct_cost, image_sets, methods, networks_from_weights, user_models
 from touchstone.assay.arguments import Arguments, is_code, used_cores
 from touchstone.assay.class_order import Numbering
-from touchstone.assay.outcome import ROBUST, ROBUST_AGAINST, Measured, Outcome
+from touchstone.assay.outcome import CLEAN, CLEAN_AGAINST, ROBUST, ROBUST_AGAINST, Measured, Outcome
 from touchstone.assay.probe import check_right
-from touchstone.messages import first_line, say
+from touchstone.messages import first_line
 from touchstone.models.networks.programs import RISK
 from touchstone.numerics.tensors import with_normalisation
+from touchstone.records.nouns import Array
 
-MOST, OTHERS = 3000, 1000  # images that are read, and of these beside the attacked ones of --images, for thresholds
-LEFT = {
-    "only its answers": "left if the attacker sees only answers",
-    "the classifier, not the rejection": "left if he knows the classifier, not the rejection",
-    "everything": "left if he knows everything",
+TRIED, OTHERS = 512, 1000  # images that show whether the model is right, and that set thresholds
+ATTACKERS = {  # what each knows: in the names of numbers, and in words
+    ANSWERS: ("answers", "the attacker sees only answers"),
+    CLASSIFIER: ("classifier", "he knows the classifier, not the rejection"),
+    EVERYTHING: ("everything", "he knows everything"),
 }
+FUNCTION = "function"  # how messages call a model whose code is the user's
 
 
 class Images(NamedTuple):
@@ -44,47 +50,80 @@ def run_direct(arguments: Arguments, options: SimpleNamespace) -> Outcome:
     """
     torch.set_num_threads(used_cores(options.cores))
     effort = methods.EFFORTS[arguments.effort]
-    asked = arguments.images
-    labelled = image_sets.labelled_images(arguments, MOST if asked is None else asked + OTHERS)
-    labelled.check_enough(asked, 2 * sum(labelled.counts.values()) // 3, "at most two thirds are attacked")
-    scale = 255 if labelled.images.dtype == "uint8" else 1
-    pixels, labels = torch.from_numpy(labelled.images.astype("float32") / scale), torch.from_numpy(labelled.labels)
-    count = asked or min(effort.rows, 2 * len(pixels) // 3)
-    images = Images(pixels[:count], labels[:count], pixels[count:])
-    for note in (*labelled.notes, *effort.weaker()):
-        say(f"  - {note}")
+    labelled = image_sets.labelled_images(arguments, most=None)
+    labelled.check_enough(arguments.images, labelled.counts["test"], "half of them are attacked")
+    attacked = labelled.attacked[: arguments.images or effort.rows]
+    images = Images(*_pixels(labelled, attacked), _pixels(labelled, labelled.others[:OTHERS])[0])
     settings = {"eps": arguments.eps, "steps": min(effort.steps, 20), "queries": effort.whole_suite["queries"]}
     settings |= {"restarts": effort.whole_suite["restarts"], "batch_size": arguments.batch_size}
-    about = {
-        "model": options.model, "data": arguments.data.name, "eps": arguments.eps_written, "norm": "linf",
-        "effort": arguments.effort, "images": count,
-    }  # fmt: skip
+    tried = _pixels(labelled, np.arange(min(TRIED, len(labelled.labels))))
     first = _opened(arguments.model, arguments, images)
+    about = {
+        "model": options.model, **_weights("weights_sha256", first), "data": arguments.data.name,
+        "eps": arguments.eps_written, "norm": "linf", "effort": arguments.effort, "images": len(attacked),
+    }  # fmt: skip
     if options.against is not None:
         second = _opened(options.against, arguments, images)
         for name, model in ((options.model, first), (options.against, second)):
-            _check_compared(name, model, pixels[:512], labels[:512], labelled.numbering)
-        return _compared(first, second, images, settings, about | {"against": options.against})
-    check_right(Deployed(first).eval(), pixels[:512], labels[:512], labelled.numbering)
-    backward = None if arguments.backward is None else _opened(arguments.backward, arguments, images)
-    settings |= {"draws": arguments.draws, "backward": backward}
-    return _defended(first, images, settings, about)
+            _check_compared(name, model, *tried, labelled.numbering)
+        about |= {"against": options.against, **_weights("weights_sha256_against", second)}
+        direct_cost.announce([first, second], images.attacked, settings)
+        found = _compared(first, second, images, settings, about)
+    else:
+        check_right(Deployed(first, FUNCTION).eval(), *tried, labelled.numbering)
+        backward = None if arguments.backward is None else _opened(arguments.backward, arguments, images)
+        settings |= {"draws": arguments.draws, "backward": backward}
+        direct_cost.announce([first], images.attacked, settings)
+        found = _defended(first, images, settings, about)
+    return replace(found, notes=(*found.notes, *labelled.notes, *effort.weaker()))
+
+
+def _pixels(labelled: image_sets.LabelledImages, places: Array) -> tuple[Tensor, Tensor]:
+    """Return some of the images as floats in [0, 1], and their labels."""
+    scale = 255 if labelled.images.dtype == "uint8" else 1
+    pixels = torch.from_numpy(labelled.images[places].astype("float32") / scale)
+    return pixels, torch.from_numpy(labelled.labels[places])
+
+
+def _weights(name: str, model: Any) -> dict[str, str]:
+    """Return the digest of a network's weights by this name; nothing for a function, whose weights are out of reach."""
+    values = list(model.state_dict().values()) if isinstance(model, nn.Module) else []
+    if not values:
+        return {}
+    digest = hashlib.sha256()
+    for value in values:
+        array = torch.as_tensor(value).detach().cpu().contiguous()
+        digest.update(f"{array.dtype} {tuple(array.shape)}\n".encode())
+        digest.update(array.flatten().view(torch.uint8).numpy().tobytes())
+    return {name: digest.hexdigest()}
 
 
 def _defended(defence: Any, images: Images, settings: dict[str, Any], about: dict[str, Any]) -> Outcome:
     with torch.no_grad():
-        scored = Deployed(defence).eval().answer(images.attacked[:8]).kind == SCORE
+        answer = Deployed(defence).eval().answer(images.attacked[:8])
+    scored = answer.kind == SCORE
     found = evaluate_defence(
         defence, images.attacked, images.labels, calibration=images.others if scored else None, **settings
     )
+    about |= {"classes": answer.logits.shape[1]}
+    if answer.kind == NOTHING:
+        answers = f"accuracy if {ATTACKERS[ANSWERS][1]}"
+        numbers = {
+            CLEAN: Measured("accuracy on clean images", found.clean_accuracy),
+            "accuracy_knowing_answers": Measured(answers, found.left[ANSWERS]),
+            ROBUST: Measured("accuracy under the worst attack", found.robust_accuracy),
+        }
+        return Outcome(about, numbers, found.failed_checks)
     numbers = {
-        "clean_accuracy": Measured("right and not rejected, clean images", found.clean_accuracy),
+        CLEAN: Measured("right and not rejected, clean images", found.clean_accuracy),
         "clean_rejected": Measured("rejected, clean images", found.clean_rejected),
     }
-    for number, (knew, rate) in enumerate(found.left.items()):
-        name = ROBUST if knew == "everything" else f"left_{number}"
-        numbers[name] = Measured(f"{LEFT[knew]} (right or rejected)", rate)
-        numbers[f"rejected_{number}"] = Measured("  rejected, of all attacked images", found.rejected[knew])
+    for knew, rate in found.left.items():
+        name, words = ATTACKERS[knew]
+        left = ROBUST if knew == EVERYTHING else f"left_knowing_{name}"
+        numbers[left] = Measured(f"left (right or rejected) if {words}", rate)
+        rejected = Measured(f"rejected, of all attacked images, if {words}", found.rejected[knew])
+        numbers[f"rejected_knowing_{name}"] = rejected
     notes = (f"threshold {found.threshold:.4g}, from {len(images.others)} other images",) if scored else ()
     return Outcome(about, numbers, found.failed_checks, notes)
 
@@ -92,9 +131,11 @@ def _defended(defence: Any, images: Images, settings: dict[str, Any], about: dic
 def _compared(first: Any, second: Any, images: Images, settings: dict[str, Any], about: dict[str, Any]) -> Outcome:
     found = evaluate_pair(first, second, images.attacked, images.labels, **settings)
     names = (about["model"], about["against"])
+    with torch.no_grad():
+        about |= {"classes": first(images.attacked[:1]).shape[1]}
     numbers = {
-        "clean_accuracy": Measured(f"clean accuracy, {names[0]}", found.first.clean_accuracy),
-        "clean_accuracy_against": Measured(f"clean accuracy, {names[1]}", found.second.clean_accuracy),
+        CLEAN: Measured(f"clean accuracy, {names[0]}", found.first.clean_accuracy),
+        CLEAN_AGAINST: Measured(f"clean accuracy, {names[1]}", found.second.clean_accuracy),
         ROBUST: Measured(f"robust accuracy, {names[0]}", found.robust[0]),
         ROBUST_AGAINST: Measured(f"robust accuracy, {names[1]}", found.robust[1]),
         "on_images_of_the_other": Measured(f"right on images made on {names[1]}, {names[0]}", found.transferred[0]),
@@ -148,7 +189,7 @@ def _called(model: str, images: Images) -> Any:
     defence: Any = networks_from_weights.built_or_itself(model)
     try:
         with torch.no_grad():
-            Deployed(defence).eval().answer(images.attacked[:2])
+            Deployed(defence, FUNCTION).eval().answer(images.attacked[:2])
     except TypeError as error:
         raise ValueError(f"{model}: {first_line(error)}") from error
     except Exception as error:  # the user's code may raise anything

@@ -93,6 +93,7 @@ class Facts:
     published: Published | None = None  # what a leaderboard says of the model
     rows: int | None = None  # images that are attacked; None: as many as the effort has
     batch_size: int = 100
+    advice: str = ""  # the normalisation that makes the model much more accurate; "" for none
 
     @property
     def other_budget(self) -> bool:

@@ -25,12 +25,15 @@ FEWEST = 50  # images that can be split into three parts
 class LabelledImages:
     """The images of --data.
 
-    images, labels: some of them. settings: those that read them. counts: images of each part of the study. remarks: the
-    notes on what was skipped, left out or read differently from how it is stored.
+    images, labels: some of them, stratified. attacked: the places there of those that a study attacks, the first to be taken
+    first. others: the places of those that are not in the study's test part. settings: those that read them. counts: images
+    of each part of the study. remarks: the notes on what was skipped, left out or read differently from how it is stored.
     """
 
     images: Array  # (N, C, H, W), uint8 or float in [0, 1]
     labels: Array  # (N,)
+    attacked: Array
+    others: Array
     settings: dict[str, Any]
     counts: dict[str, int]
     notes: tuple[str, ...]
@@ -46,8 +49,8 @@ class LabelledImages:
             )
 
 
-def labelled_images(arguments: Arguments, most: int = PROBED) -> LabelledImages:
-    """Read every image of --data once, and return at most `most`; ValueError if a study could not use them."""
+def labelled_images(arguments: Arguments, most: int | None = PROBED) -> LabelledImages:
+    """Read every image of --data once, and return at most `most`, None for all; ValueError if a study could not use them."""
     place, order = arguments.data, arguments.classes
     stored = own_images(place, order)
     if order and stored.arrays is not None:
@@ -73,9 +76,15 @@ def labelled_images(arguments: Arguments, most: int = PROBED) -> LabelledImages:
             " better than they are"
         )
     rows = stratified_order(stored.labels[good], 0)[:most]
+    kept = np.asarray(good)[rows]
+    test = np.intersect1d(rows_of_part(stored.labels, SHARES, "test", seed=0), good)
+    attacked = test[stratified_order(stored.labels[test], 0)]  # as the component `subset` takes them
+    attacked = attacked[np.isin(attacked, kept)]
     return LabelledImages(
         images=images[rows],
-        labels=stored.labels[good][rows],
+        labels=stored.labels[kept],
+        attacked=np.argsort(kept)[np.searchsorted(np.sort(kept), attacked)],
+        others=np.flatnonzero(~np.isin(kept, test)),
         settings=_settings(arguments, bool(broken)),
         counts=counts,
         notes=tuple(notes),

@@ -87,6 +87,7 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
         published=model.published,
         rows=arguments.images,
         batch_size=arguments.batch_size,
+        advice=findings.advice,
         notes=(
             *stored.notes,
             *findings.notes,

@@ -53,7 +53,7 @@ def filled(
         raise ValueError(
             f"{path} holds only weights: --architecture module:function names the function that returns the network"
         )
-    network = _built_by(architecture)
+    network = _built_by(architecture, "--architecture ")
     if not isinstance(network, nn.Module):
         raise ValueError(f"--architecture {architecture}: returns a {type(network).__name__}; {EXPECTED}")
     return _with_weights(network.cpu(), states, path, key)
@@ -138,13 +138,14 @@ def _takes_images(named: object) -> bool:
     )
 
 
-def _built_by(architecture: str, or_itself: bool = False) -> object:
+def _built_by(architecture: str, option: str = "", or_itself: bool = False) -> object:
     """Return what the function returns that "module:function" names, in the current folder or an installed package.
 
     The current folder stays the last place to import from, because a network may import more when it runs.
 
     Args:
         architecture: "module:function".
+        option: that it was typed after, for messages.
         or_itself: return the function uncalled if it needs an argument.
 
     Raises:
@@ -163,11 +164,11 @@ def _built_by(architecture: str, or_itself: bool = False) -> object:
     except SystemExit as error:
         last = (said.getvalue().strip().splitlines() or [f"exit code {error.code}"])[-1]
         raise ValueError(
-            f"--architecture {architecture}: its code ends the program ({last}). Does it parse a command line when it is"
+            f"{option}{architecture}: its code ends the program ({last}). Does it parse a command line when it is"
             ' imported? Move that under if __name__ == "__main__"'
         ) from error
     except Exception as error:  # the user's code may raise anything
-        raise ValueError(f"--architecture {architecture}: {_reason(architecture, dotted, error)}") from error
+        raise ValueError(f"{option}{architecture}: {_reason(architecture, dotted, error)}") from error
     finally:
         sys.path.remove(here)
         sys.path.append(here)

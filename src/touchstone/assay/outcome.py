@@ -18,6 +18,8 @@ from touchstone.report.accuracies import ATTACKED, budget_of, least_left
 
 ROBUST = "robust_accuracy"  # the number that --fail-under compares
 ROBUST_AGAINST = "robust_accuracy_against"  # that of the second of two models
+CLEAN, CLEAN_AGAINST = "clean_accuracy", "clean_accuracy_against"
+JUDGED = "The value is judged, not its interval."
 EVASION = "evasion_rate_at_0.05"
 
 
@@ -47,11 +49,12 @@ class Outcome:
     """The numbers of one assay.
 
     Attributes:
-        about: what was assayed, by name: model, data, eps, images and others.
+        about: what was assayed, by name: model, data, eps, images, classes and others.
         numbers: what was measured, by name; one of them is ROBUST.
         failed_checks: signs that the attacks on the model were too weak; of two models, on the first.
         notes: sentences that belong beside the numbers.
         failed_checks_against: such signs of the attacks on the second of two models.
+        bound: the robust accuracy that is asked with --fail-under; None: none.
     """
 
     about: dict[str, Any]
@@ -59,6 +62,7 @@ class Outcome:
     failed_checks: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
     failed_checks_against: tuple[str, ...] = ()
+    bound: float | None = None
 
     @property
     def can_be_trusted(self) -> bool:
@@ -68,10 +72,16 @@ class Outcome:
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain values, for `json.dumps`."""
         numbers = {name: as_plain(number.rate) | {"what": number.words} for name, number in self.numbers.items()}
-        checks = {"failed_checks": list(self.failed_checks), "can_be_trusted": self.can_be_trusted}
+        checks: dict[str, Any] = {"failed_checks": list(self.failed_checks), "can_be_trusted": self.can_be_trusted}
         if "against" in self.about:
             checks["failed_checks_against"] = list(self.failed_checks_against)
-        return self.about | numbers | checks | {"notes": list(self.notes)}
+        if self.bound is not None:
+            checks["fail_under"] = {
+                "bound": self.bound,
+                "met": not self.shortfall,
+                "judged": "the value, not its interval",
+            }
+        return self.about | numbers | checks | {"notes": self._notes()}
 
     def as_markdown(self) -> str:
         """Return a table of the numbers, for a pull request or a model card."""
@@ -82,31 +92,54 @@ class Outcome:
             value, interval = number.shown()
             lines.append(f"| {number.words.replace('|', '/')} | {value} | {interval} |")
         closing = "A robust accuracy is an upper bound: a better attack can only lower it. Measured by touchstone."
-        remarks = [f"- {remark}" for remark in (*self._doubts(), *self.notes)]
+        remarks = [f"- {remark}" for remark in (*self._judgement(), *self._doubts(), *self._notes())]
         return "\n".join([*lines, "", *remarks, "", closing]) + "\n"
 
     def lines(self) -> list[str]:
         """Return a line per number, and what the checks say, for the terminal."""
         shown = [f"{number.words}: {' '.join(number.shown())}" for number in self.numbers.values()]
-        return [*shown, *self._doubts(), *self.notes]
+        return [*shown, *self._doubts(), *self._notes()]
+
+    def _names(self) -> list[str]:
+        """Return the name of each model, after a word and a space; "" for a single one."""
+        return [f" of {self.about[name]}" for name in ("model", "against")] if "against" in self.about else [""]
 
     def _doubts(self) -> list[str]:
         """Return a sentence for each robust accuracy above 0 whose attacks failed checks."""
-        sides = [("", ROBUST, self.failed_checks)]
-        if "against" in self.about:
-            sides = [
-                (f" of {self.about['model']}", ROBUST, self.failed_checks),
-                (f" of {self.about['against']}", ROBUST_AGAINST, self.failed_checks_against),
-            ]
+        sides = zip(
+            self._names(), (ROBUST, ROBUST_AGAINST), (self.failed_checks, self.failed_checks_against), strict=False
+        )
         return [
             f"Do not trust the robust accuracy{of} above 0, because checks of the attacks failed: {'; '.join(checks)}."
             for of, number, checks in sides
             if checks and self.numbers[number].rate.value > 0
         ]
 
-    def shortfall(self, fail_under: float) -> str:
-        """Return why the robust accuracy is less than asked, or cannot be known; "" if it is enough."""
-        return shortfall(self.numbers[ROBUST].rate.value, self.failed_checks, fail_under)
+    def _notes(self) -> list[str]:
+        """Return the notes, after a sentence for each model that guessing may equal."""
+        if "classes" not in self.about:
+            return list(self.notes)
+        guess = 1 / self.about["classes"]
+        guesses = [
+            f"The clean accuracy{of} is not above that of guessing, {100 * guess:.1f} %, by its interval: the robust"
+            " accuracy says nothing. Is this the model of these classes, with its weights and its normalisation?"
+            for of, number in zip(self._names(), (CLEAN, CLEAN_AGAINST), strict=False)
+            if number in self.numbers and (self.numbers[number].rate.low or 0) <= guess
+        ]
+        return [*guesses, *self.notes]
+
+    def _judgement(self) -> list[str]:
+        """Return whether the robust accuracy is as high as asked; nothing if none is asked."""
+        if self.bound is None:
+            return []
+        return [f"--fail-under {self.bound:g}: {f'not met, {self.shortfall}' if self.shortfall else 'met'}. {JUDGED}"]
+
+    @property
+    def shortfall(self) -> str:
+        """Why the robust accuracy is less than asked, or cannot be known; "" if it is enough, or none is asked."""
+        if self.bound is None:
+            return ""
+        return shortfall(self.numbers[ROBUST].rate.value, self.failed_checks, self.bound)
 
     def write(self, json_file: Path | None, markdown_file: Path | None) -> None:
         """Write the files that were asked for."""

@@ -47,6 +47,7 @@ class Findings:
     width: int = 0  # of the features
     accuracy: float = 0.0
     seconds: float = 0.0  # of one forward and backward pass of one image
+    advice: str = ""  # the normalisation that makes it much more accurate, as a sentence; "" for none
     notes: list[str] = field(default_factory=list)
 
 
@@ -113,7 +114,8 @@ def probe(
     _refuse_other_classes(right, predictions, labels, findings.classes, numbering, advice, share)
     findings.notes.append(right)
     if advice:
-        findings.notes.append(f"{advice}: was it trained on such images?")
+        findings.advice = f"{advice}: was it trained on such images?"
+        findings.notes.append(findings.advice)
     elif findings.accuracy < 2 / max(findings.classes, 3) and findings.accuracy < 0.5:
         findings.notes.append(
             "that is little better than guessing: are the classes in the model's order (--classes a,b,c)?"
@@ -265,6 +267,13 @@ def _below_guessing(right: Tensor, classes: int) -> bool:
     return hits == 0 or binomtest(hits, len(right), 1 / classes, alternative="less").pvalue < CHANCE
 
 
+def _like_guessing(accuracy: float, count: int, classes: int) -> bool:
+    """Return whether guessing may be right on such a share of so many images, or on more."""
+    from scipy.stats import binomtest
+
+    return bool(binomtest(round(accuracy * count), count, 1 / classes, alternative="greater").pvalue >= CHANCE)
+
+
 def _other_normalisation(
     network: nn.Module, mean: list[float], std: list[float], images: Tensor, labels: Tensor, findings: Findings
 ) -> tuple[str, float]:
@@ -285,7 +294,7 @@ def _other_normalisation(
     best = max(shares, key=lambda name: shares[name])
     if PLAIN in shares and shares[PLAIN] >= shares[best] - TIE:
         best = PLAIN
-    if shares[best] <= findings.accuracy + GAIN:
+    if shares[best] <= findings.accuracy + GAIN or _like_guessing(shares[best], len(images), findings.classes):
         return "", 0.0
     return f"{flags[best]} it is right on {shares[best]:.0%}", shares[best]
 

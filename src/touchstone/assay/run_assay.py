@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from touchstone.assay import arguments, named_data, outcome, study_file
+from touchstone.assay.arguments import Arguments
 from touchstone.assay.facts import Facts
 from touchstone.assay.study import Study, write
 from touchstone.assay.study_file import Place
+from touchstone.digests import file_digest
 from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.messages import say
 from touchstone.numerics import devices
@@ -32,13 +35,10 @@ def run_assay(options: SimpleNamespace) -> int:
     """Inspect the model, write its study and run it; return the exit code."""
     if not options.dry_run and devices.missing(options.device):
         raise ValueError(devices.NO_GPU)
-    direct = options.against is not None or arguments.is_code(options.model)
-    if direct:
-        arguments.check_unused(options)
     arguments.parsed(SimpleNamespace(**vars(options) | {"data": "."}))  # so that a mistake costs no download
     options.data = str(named_data.located(options.data))
     typed = arguments.parsed(options)
-    if direct:
+    if arguments.is_direct(options):
         from touchstone.assay.direct import run_direct  # it imports torch, which takes seconds
 
         found = run_direct(typed, options)
@@ -67,26 +67,34 @@ def run_assay(options: SimpleNamespace) -> int:
         rows = _print_summary(name)
         if facts.published:
             say(f"{facts.published.sentence()}.")
-        found = outcome.of_rows(rows, facts.eps, _about(facts, name, place), study.left_out)
+        notes = (*filter(None, [facts.advice]), *study.left_out)
+        found = outcome.of_rows(rows, facts.eps, _about(facts, typed, place), notes)
         code = written(found, options)
     return code
 
 
 def written(found: outcome.Outcome, options: SimpleNamespace) -> int:
     """Write an outcome to the files that were asked for; return the exit code, 5 if the model is worse than asked."""
+    found = replace(found, bound=options.fail_under)
     found.write(*(path and Path(path) for path in (options.json, options.markdown)))
-    if options.fail_under is not None and (problem := found.shortfall(options.fail_under)):
-        say(f"touchstone: {problem}.", stream=sys.stderr)
+    if found.shortfall:
+        say(f"touchstone: {found.shortfall}.", stream=sys.stderr)
         return TOO_LOW
     return 0
 
 
-def _about(facts: Facts, name: str, place: Place) -> dict[str, Any]:
+def _about(facts: Facts, typed: Arguments, place: Place) -> dict[str, Any]:
     """Return what was assayed, for an outcome."""
     report = Path("reports") / place.target.stem / "report.html"
+    given = Path(typed.model).expanduser()
+    named = {"architecture": typed.architecture, "weights": typed.weights and Path(typed.weights).name}
     return {
-        "model": Path(facts.model.file).name if facts.model.file else name,
+        "model": given.name if given.is_file() else typed.model,
+        **({"model_sha256": file_digest(given).removeprefix("sha256:")} if given.is_file() else {}),
+        **{name: value for name, value in named.items() if value},
+        "program": Path(facts.model.file).name,
         "sha256": facts.model.digest,
+        "classes": facts.model.classes,
         "data": Path(facts.images.place).name,
         "eps": facts.eps_written,
         "norm": "linf",

@@ -87,7 +87,11 @@ def main(quick: bool, full: bool, **options: Any) -> int:
         unused if options["dry_run"] else {}, "needs a result, and --dry-run measures nothing; omit one of them"
     )
     refuse_together({"--gray": options["gray"], "--rgb": options["rgb"]})
-    # It imports scipy, which --help does not need.
+    typed = SimpleNamespace(effort="quick" if quick else "full" if full else "usual", **options)
+    # These import scipy, which --help does not need, and the second much else: a mistake is told before.
+    from touchstone.assay import arguments
+
+    arguments.check_unused(typed)
     from touchstone.assay.run_assay import run_assay
 
-    return run_assay(SimpleNamespace(effort="quick" if quick else "full" if full else "usual", **options))
+    return run_assay(typed)

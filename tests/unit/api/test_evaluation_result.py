@@ -79,3 +79,31 @@ def test_the_assertion_takes_a_loader(linear):
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(images, labels), batch_size=32)
 
     assert assert_robust(model, loader, at_least=0.45, **FEW) and touchstone.evaluate(model, loader, **FEW)
+
+
+def test_a_defence_is_judged_by_what_an_attacker_leaves_who_knows_everything(linear):
+    model, images, labels = linear
+
+    def defence(points):
+        return model(points), points.flatten(1).mean(1) < -1  # rejects nothing
+
+    found = assert_robust(defence, images, labels, at_least=0.45, **FEW)
+    assert found.left["everything"] == found.robust_accuracy
+    with pytest.raises(AssertionError, match=r"is below 0\.6.*DefenceResult"):
+        assert_robust(defence, images, labels, at_least=0.6, **FEW)
+
+
+def test_a_model_that_cannot_be_judged_is_refused_without_the_frames_of_touchstone(linear):
+    _, images, labels = linear
+
+    with pytest.raises(TypeError, match="the model returns a NoneType") as raised:
+        assert_robust(lambda points: None, images, labels, at_least=0.5, **FEW)
+
+    assert [entry.name for entry in raised.traceback[1:]] == ["assert_robust"] and raised.value.__cause__ is None
+
+
+def test_evaluate_names_the_function_for_a_pair(linear):
+    model, images, labels = linear
+
+    with pytest.raises(TypeError, match=r"touchstone\.evaluate_defence takes the pair; otherwise let it return only"):
+        touchstone.evaluate(lambda points: (model(points), points.flatten(1).mean(1) < 0), images, labels, **FEW)

@@ -51,6 +51,9 @@ def numbers(images):
 def rounded(images):
     return classify((images * 50).round() / 50 + 0 * images)
 
+def guessing(images):
+    return classify((images * 1e4).frac())
+
 SEEN = []
 
 def watched(images):
@@ -93,7 +96,9 @@ def test_a_function_that_classifies_falls_to_the_share_beyond_eps(capsys):
     assert assay("own_defence:classify") == 0
 
     assert found()["robust_accuracy"]["value"] == pytest.approx(0.8, abs=0.05)
-    assert "left if he knows everything (right or rejected): " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "accuracy under the worst attack: " in said and "reject" not in said
+    assert "about 1 min" in said and "no gradient" not in said
 
 
 @pytest.mark.parametrize("name", ["defend", "build"])
@@ -101,8 +106,9 @@ def test_scores_get_a_threshold_and_every_attacker_a_line(name, capsys):
     assert assay(f"own_defence:{name}", "--markdown", "out.md") == 0
 
     said = capsys.readouterr().out
-    assert "left if the attacker sees only answers" in said and "not the rejection" in said and "threshold -0." in said
-    assert found()["robust_accuracy"]["value"] <= found()["left_1"]["value"]
+    assert "left (right or rejected) if the attacker sees only answers: " in said and "threshold -0." in said
+    assert found()["robust_accuracy"]["value"] <= found()["left_knowing_classifier"]["value"]
+    assert found()["left_knowing_answers"]["what"] == "left (right or rejected) if the attacker sees only answers"
     assert "| rejected, clean images |" in Path("out.md").read_text()
 
 
@@ -117,7 +123,8 @@ def test_the_shares_of_what_is_rejected_are_called_shares_of_all_images(capsys):
     assert assay("own_defence:decide") == 0
 
     assert "of them rejected" not in capsys.readouterr().out
-    assert found()["rejected_0"]["what"].strip() == "rejected, of all attacked images"
+    said = found()["rejected_knowing_answers"]["what"]
+    assert said == "rejected, of all attacked images, if the attacker sees only answers"
 
 
 def test_a_budget_between_two_levels_is_no_note_because_images_are_not_rounded(capsys):
@@ -171,8 +178,10 @@ def test_so_many_images_are_attacked_at_a_time_and_on_so_many_cores_as_the_user_
     seen.clear()
 
 
-def test_numpy_inside_is_attacked_along_an_imitation():
+def test_numpy_inside_is_attacked_along_an_imitation_which_is_said_at_once(capsys):
     assert assay("own_defence:numbers") == 0
+
+    assert "a small network that is trained to imitate it" in capsys.readouterr().out.splitlines()[0]
 
     assert found()["robust_accuracy"]["value"] == pytest.approx(0.8, abs=0.06)
 
@@ -182,7 +191,8 @@ def test_numpy_inside_is_attacked_along_an_imitation():
     [
         (["own_defence:swapped"], "another order"),
         (["own_defence:broken"], "returns str beside its logits for 2 images"),
-        (["own_defence:dictionary"], "returns a dict, expected logits"),
+        (["own_defence:dictionary"], "own_defence:dictionary: the function returns a dict, expected logits"),
+        (["own_defence:dictionary"], "model(images)['logits']"),
         (["own_defence:crashing"], "does not take your images, 1 x 1 x 1 (channels x height x width): no such layer"),
         (
             ["own_defence:moving"],
@@ -190,9 +200,11 @@ def test_numpy_inside_is_attacked_along_an_imitation():
         ),
         (
             ["own_defence:classify", "--images", "107"],
-            "--images 107: at most two thirds are attacked, 106 of your 160",
+            "--images 107: half of them are attacked, 80 of your 160",
         ),
+        (["own_defence:defned"], "touchstone: own_defence:defned: module 'own_defence' has no attribute 'defned'"),
         (["own_defence:defned"], "Did you mean defend?"),
+        (["own_defence:classify", "--backward", "own_defence:clasify"], "touchstone: own_defence:clasify: module"),
         (["own_defence:defend", "--out", "x.yaml"], "--out: own_defence:defend is a function, so no study is written"),
         (["own_defence:defend", "--against", "own_defence:build", "--draws", "20"], "--draws: two models are compared"),
         (["own_defence:never", "--against", "own_defence:classify"], "own_defence:never: right on 0%"),
@@ -211,3 +223,43 @@ def test_a_function_is_not_called_without_trust(capsys):
     assert main(["assay", "own_defence:defend", "--data", "gray.npz"]) == 1
 
     assert "add --trust-code" in capsys.readouterr().err
+
+
+def test_a_dry_run_of_a_function_is_refused_before_torch_or_the_images_are_read(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "touchstone.assay.run_assay", None)  # its import fails
+
+    assert main(["assay", "own_defence:defend", "--data", "gray.npz", "--trust-code", "--dry-run"]) == 1
+
+    assert "--dry-run: own_defence:defend is a function" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("against", [[], ["--against", "own_defence:early"]])
+def test_what_weakens_a_result_is_in_its_files_too(against):
+    assert assay("own_defence:classify", *against, "--markdown", "out.md", "--fail-under", "0.9") == 5
+
+    assert any("--quick is weaker than the one raced" in note for note in found()["notes"])
+    assert found()["fail_under"] == {"bound": 0.9, "met": False, "judged": "the value, not its interval"}
+    shown = Path("out.md").read_text()
+    assert "--quick is weaker" in shown and "- --fail-under 0.9: not met, robust accuracy" in shown
+
+
+def test_a_model_that_is_no_better_than_guessing_is_doubted_in_every_form():
+    assert assay("own_defence:guessing", "--markdown", "out.md") == 0
+
+    doubt = "The clean accuracy is not above that of guessing, 50.0 %"
+    assert doubt in found()["notes"][0] and doubt in Path("out.md").read_text()
+
+
+def test_a_network_is_named_by_the_digest_of_its_weights():
+    (Path("network_file.py")).write_text(
+        "import torch\ndef build(scale=1):\n    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1, 2))\n"
+        "    net[1].weight.data, net[1].bias.data = scale * torch.tensor([[-1.0], [1.0]]), scale * torch.tensor([0.5, -0.5])\n"
+        "    return net\ndef twice():\n    return build(2)\n"
+    )
+
+    assert assay("network_file:build", "--against", "network_file:twice", "--images", "10") == 0
+    both = found()["weights_sha256"], found()["weights_sha256_against"]
+    assert assay("network_file:twice", "--images", "10") == 0
+    assert found()["weights_sha256"] == both[1] != both[0]
+    assert assay("own_defence:classify", "--images", "10") == 0
+    assert "weights_sha256" not in found()

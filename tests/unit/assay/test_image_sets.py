@@ -6,6 +6,8 @@ from PIL import Image
 
 from touchstone.assay import image_sets, inspection
 from touchstone.assay.study_file import Place
+from touchstone.data.own_images import own_images
+from touchstone.data.subset import subset
 from typed_words import assay_arguments
 
 
@@ -40,6 +42,21 @@ def test_what_is_skipped_or_changed_is_a_note_and_a_remark_of_the_report(typed, 
         "in pictures, read without their transparency: 1 image, such as a/0.png",
     )
     assert found.notes[:2] == found.remarks
+
+
+def test_the_attacked_images_are_those_that_a_study_attacks(typed, tmp_path):
+    (tmp_path / "pictures/b/4.png").write_bytes(b"torn")
+    taken = typed("--leave-out-broken")
+    study = subset(own_images(taken.data, part="test", broken="leave_out"), count=12)
+
+    found = image_sets.labelled_images(taken, most=None)
+
+    attacked = found.images[found.attacked[:12]]
+    assert {image.tobytes() for image in attacked} == {
+        (image * 255).round().astype("uint8").tobytes() for image in study.images
+    }
+    assert len(found.attacked) == found.counts["test"] and not set(found.attacked) & set(found.others)
+    assert len(found.attacked) + len(found.others) == len(found.images) == 59
 
 
 def test_sets_of_no_class_have_remarks_of_their_own(typed, tmp_path):

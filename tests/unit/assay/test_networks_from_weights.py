@@ -128,10 +128,17 @@ class Moving(nn.Sequential):
     def forward(self, x):
         return super().forward(x.cuda())
 
-class Numpy(nn.Sequential):
+class Lists(nn.Sequential):
     def forward(self, x):
         import torch
-        return super().forward(torch.from_numpy(x.detach().numpy()))
+        return super().forward(torch.tensor(x.tolist()))
+
+class Untraceable(nn.Sequential):
+    def forward(self, x):
+        import torch
+        if torch.jit.is_tracing() or torch.compiler.is_compiling():
+            raise RuntimeError("only eager")
+        return super().forward(x)
 
 class LazyForward(nn.Sequential):
     def forward(self, x):
@@ -206,9 +213,9 @@ def exported(name, tmp_path):
     ("name", "told"),
     [
         ("Tuple", "the model returns a tuple; return only the logits"),
-        ("Length", r"does not take 64 images, but the network does: .*Instead of len\(x\)"),
         ("Moving", r"^the model cannot run: its code moves tensors to a GPU, and is opened on the CPU \(.*\)\. Remove"),
-        ("Numpy", r"does not take 64 images, but the network does: .* numpy"),
+        ("Lists", r"does not take 64 images, but the network does: .*Instead of len\(x\).*or assay module:function"),
+        ("Untraceable", r"cannot be made a program: .*only eager.* or assay module:function"),
     ],
 )
 def test_networks_that_cannot_be_exported_say_why_in_one_line(name, told, tmp_path):
@@ -216,6 +223,16 @@ def test_networks_that_cannot_be_exported_say_why_in_one_line(name, told, tmp_pa
 
     with pytest.raises(ValueError, match=told):
         exported(name, tmp_path)
+
+
+@pytest.mark.usefixtures("code")
+@pytest.mark.filterwarnings("ignore")
+def test_a_network_that_reads_the_number_of_images_as_a_plain_number_is_exported(tmp_path, capfd):
+    sys.path.append(str(tmp_path))
+
+    exported("Length", tmp_path)
+
+    assert (tmp_path / "m.pt2").is_file() and not capfd.readouterr().err
 
 
 @pytest.mark.usefixtures("code")

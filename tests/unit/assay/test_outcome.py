@@ -1,6 +1,7 @@
 """What an assay has found, for programs and for people."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -50,9 +51,33 @@ def test_the_numbers_are_those_of_the_worst_attack_at_the_budget_and_of_the_best
     assert found["images"] == 100 and found["notes"] == ["weaker suite"] and found["can_be_trusted"] is True
 
 
-def outcome(robust=0.4, checks=()):
-    numbers = {"robust_accuracy": Measured("accuracy under the worst attack", Interval(robust, 0.3, 0.5))}
-    return Outcome(ABOUT | {"images": 100}, numbers, checks)
+def outcome(robust=0.4, checks=(), bound=None):
+    numbers = {
+        "clean_accuracy": Measured("accuracy on clean images", Interval(0.9, 0.8, 0.95)),
+        "robust_accuracy": Measured("accuracy under the worst attack", Interval(robust, 0.3, 0.5)),
+    }
+    return Outcome(ABOUT | {"images": 100}, numbers, checks, bound=bound)
+
+
+@pytest.mark.parametrize(("bound", "said"), [(0.4, "met."), (0.5, "not met, robust accuracy 0.400 is below 0.5.")])
+def test_a_bound_is_in_the_files_with_the_rule_that_judges_it(bound, said):
+    found = outcome(bound=bound)
+
+    assert f"- --fail-under {bound}: {said} The value is judged, not its interval." in found.as_markdown()
+    assert found.as_dict()["fail_under"]["bound"] == bound
+    assert found.as_dict()["fail_under"]["met"] is (bound == 0.4)
+    assert "fail_under" not in outcome().as_dict()
+
+
+@pytest.mark.parametrize(("low", "doubted"), [(0.09, True), (0.11, False)])
+def test_a_clean_accuracy_that_guessing_may_reach_is_doubted(low, doubted):
+    numbers = outcome().numbers | {"clean_accuracy": Measured("accuracy on clean images", Interval(0.15, low, 0.2))}
+    found = Outcome(ABOUT | {"images": 100, "classes": 10}, numbers, notes=("weaker",))
+
+    doubt = "not above that of guessing, 10.0 %"
+    for shown in (found.as_dict()["notes"][0], found.as_markdown(), "\n".join(found.lines())):
+        assert (doubt in shown) is doubted
+    assert found.as_dict()["notes"][-1] == "weaker"
 
 
 def test_failed_checks_are_in_every_form():
@@ -66,7 +91,7 @@ def test_failed_checks_of_the_evasion_stand_beside_its_rate_and_say_nothing_of_t
     failed = row("evades_less_than_oblivious_passed", 0.0, entry="own_model+knn", evaluation="evasion", knows=ADAPTIVE)
     found = of_rows([*ROWS, failed], 8 / 255, ABOUT, ())
 
-    assert found.can_be_trusted and not found.failed_checks and not found.shortfall(0.4)
+    assert found.can_be_trusted and not found.failed_checks and not replace(found, bound=0.4).shortfall
     assert "evasion rate may be too low" in found.as_markdown() and "ignores the defence does" in found.notes[0]
 
 
@@ -79,7 +104,7 @@ def compared(second=0.5):
 
 
 def test_each_of_two_models_is_doubted_by_its_own_checks():
-    assert compared().can_be_trusted and not compared().shortfall(0.4)
+    assert compared().can_be_trusted and not replace(compared(), bound=0.4).shortfall
     for shown in (compared().as_markdown(), "\n".join(compared().lines())):
         assert "Do not trust the robust accuracy of old.pt2 above 0" in shown and "of net.pt2 above" not in shown
     assert "Do not trust" not in compared(second=0.0).as_markdown()

@@ -69,6 +69,23 @@ def test_nothing_is_said_of_a_normalisation_that_is_as_good_as_others():
     assert normalisation_named(Sides(), images, labels, [0.0], [1.0]) == []
 
 
+class Constant(nn.Module):
+    """Class 2, which no image has; class 0 where pixels are below 0, as behind some normalisations."""
+
+    def forward(self, images):
+        mean = images.mean((1, 2, 3))
+        return torch.stack([torch.where(mean < 0, 9 - mean, mean), 0 * mean, 3 + 2 * mean], 1)
+
+
+def test_a_normalisation_that_makes_a_model_no_better_than_guessing_is_no_hint():
+    images, labels = halves()
+
+    with pytest.raises(ValueError, match="right on 0% of 60 of your images, so there is nothing to attack") as refused:
+        probe(Constant(), [0.0], [1.0], images, labels, Numbering("here", ("l", "r")))
+
+    assert "normalisation" not in str(refused.value)
+
+
 def answers(labels, order, share, seed=0):
     """Predictions of a model that is right on a share of the rows and has class c at output order[c]."""
     draws = np.random.default_rng(seed)

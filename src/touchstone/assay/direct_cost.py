@@ -1,0 +1,56 @@
+"""What an assay in this process will do, and about how long: said before it begins."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from touchstone.api.deployed import NOTHING, Deployed, has_gradient
+from touchstone.api.imitation import Imitation
+from touchstone.messages import say
+
+TIMED = 64  # images that one pass is timed on
+WITHOUT_GRADIENT = (
+    "Its {what} have no gradient (numpy, no_grad or rounding inside?), so attacks follow a small network that is trained to"
+    " imitate it. --backward names what they should follow instead."
+)
+
+
+def announce(models: list[Any], images: Tensor, settings: dict[str, Any]) -> None:
+    """Print how many images are attacked, for how long, and what attacks follow if a single model has no gradient."""
+    seconds = 0.0
+    for model in models:
+        deployed, some = Deployed(model).eval(), images[: min(TIMED, settings["batch_size"])]
+        with torch.no_grad():
+            classes, kind = deployed.answer(some[:1]).logits.shape[1], deployed.answer(some[:1]).kind
+        on_classes, on_scores = has_gradient(deployed, some[:8])
+        imitated = len(models) == 1 and (not on_classes or (kind != NOTHING and not on_scores))
+        if imitated and settings.get("backward") is None:
+            say(f"  - {WITHOUT_GRADIENT.format(what='rejections' if on_classes else 'logits')}")
+        stand_in = Imitation(some.shape[1], classes) if imitated else None
+        seconds += _passes(settings, kind != NOTHING or imitated) * len(images) * _seconds(deployed, stand_in, some)
+    minutes = seconds * settings.get("draws", 1) / 60
+    say(f"{len(images)} images are attacked, at most about {max(minutes, 1):.0f} min.")
+
+
+def _passes(settings: dict[str, Any], evaded: bool) -> float:
+    """Return the passes for an image that resists every attack: of the suite and its checks, and of the evasion."""
+    restarts, steps, queries = settings["restarts"], settings["steps"], settings["queries"]
+    suite = 252 + 19 * restarts + queries / 3 + 2 * steps
+    return float(suite + queries / 3 + (4 * min(restarts, 5) * steps if evaded else 0))
+
+
+def _seconds(model: Deployed, stand_in: Imitation | None, images: Tensor) -> float:
+    """Return the seconds of one pass of one image: forward, and backward through the model or what imitates it."""
+    points = images.clone().requires_grad_()
+    best = float("inf")
+    for _ in range(2):
+        start = time.perf_counter()
+        answer = model.answer(points)
+        followed = answer if stand_in is None else stand_in.answer(points)
+        torch.autograd.grad(followed.logits.logsumexp(1).sum(), points)
+        best = min(best, time.perf_counter() - start)
+    return best / len(images)
