@@ -17,9 +17,8 @@ from touchstone.commands import _durations
 from touchstone.messages import nearest, say
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import processes
-from touchstone.pipeline.orchestration import own_sources
+from touchstone.pipeline.orchestration import own_data
 from touchstone.pipeline.orchestration.snakemake_run import base_command
-from touchstone.pipeline.planning.layout import RAW
 from touchstone.pipeline.planning.parts import RULES
 from touchstone.provenance.sidecar_files import BESIDE
 from touchstone.settings.study import Study, load
@@ -43,7 +42,8 @@ def check(word: str) -> int:
     settings = load(word)
     if warning := devices.warning(settings["study"]["device"]):
         say(f"touchstone: {warning}", stream=sys.stderr)
-    say(*(f"remark: {remark}" for remark in (*settings.remarks, *_missing_files(settings))))
+    own_data.check(settings)
+    say(*(f"remark: {remark}" for remark in settings.remarks))
     say(*_entries(settings))
     command = [*base_command(word, "all"), "--summary", "--quiet", "host"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
@@ -58,14 +58,6 @@ def print_entry(word: str, name: str) -> int:
     """Print the settings of an entry of a study, or of all entries of a section, with every default; return 0."""
     print(_entry(load(word), name), end="")
     return 0
-
-
-def _missing_files(settings: Study) -> Iterator[str]:
-    """Yield the files of the user's own that are neither where the study says nor copied already."""
-    for name, entry in settings["sources"].items():
-        place = Path(entry.get("location") or ".").expanduser()
-        if entry["use"] in own_sources.COPYING and not place.exists() and not Path(RAW, name).exists():
-            yield f"data.sources.{name}.location: there is nothing at {place}"
 
 
 def _entries(settings: Study) -> Iterator[str]:

@@ -165,12 +165,3 @@ def test_networks_are_listed_by_how_long_they_train_and_how_many_there_are():
     assert f"{'':<13}40 epochs, 1 network each: long" in lines
     assert f"{'':<13}read from a file, 1 network each: own" in lines
     assert f"{'defences':<13}-" in lines
-
-
-def test_own_files_that_are_missing_are_told_unless_they_were_copied_before():
-    Path("there").mkdir()
-    sources = {name: {"use": "sources/own_files", "location": name} for name in ("there", "gone")}
-    study = {"sources": sources | {"other": {"use": "sources/mnist"}}}
-    assert list(_study_check._missing_files(study)) == ["data.sources.gone.location: there is nothing at gone"]
-    Path("data/raw/gone").mkdir(parents=True)
-    assert not list(_study_check._missing_files(study))

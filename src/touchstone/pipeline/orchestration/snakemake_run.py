@@ -20,7 +20,7 @@ from touchstone.messages import say
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import gpus, processes, run_records
 from touchstone.pipeline.jobs.progress import progress_folder
-from touchstone.pipeline.orchestration import display, locks, recovery, shipped_studies
+from touchstone.pipeline.orchestration import display, locks, own_data, recovery, shipped_studies
 from touchstone.pipeline.orchestration.events import EventFile
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.settings.files import DEFAULT_STUDY
@@ -53,6 +53,7 @@ def run(study: str, cores: str) -> int:
     if new := shipped_studies.copy_here(study):
         print(f"Wrote {' and '.join(map(str, new))}: the study as touchstone ships it.")
     plan = Plan(load(study))
+    own_data.check(plan.study)
     name = plan.study.name
     logs = Path("logs") / name
     recovery.check_writable(plan)
@@ -140,7 +141,7 @@ def _terminable() -> Iterator[None]:
 
 
 def _tell(message: str) -> None:
-    """Print a line while Snakemake runs; without a reader, as of a closed pipe, do nothing: Snakemake must still be ended."""
+    """Print a line while Snakemake runs; if nobody reads it any more, go on: Snakemake must still be ended."""
     with suppress(OSError):
         print(message, file=sys.stderr, flush=True)
 
