@@ -72,14 +72,15 @@ def _alike(study: Study) -> list[str]:
 def _seconds_here(study: Study, now: Mapping[str, int]) -> dict[Job, float]:
     """Return how many seconds of computing each job takes with the epochs of now, from when it computed most here.
 
-    A job that the study itself never ran takes what it took in another study on the same images.
+    A job that the study itself never ran takes what it took in another study on the same images. Some jobs are named for
+    their study.
     """
     found: dict[Job, float] = {}
     for names in (_alike(study), [study.name, SHARED]):
         records = [(name, record) for name in names for record in run_records.read(Path("logs", name))]
         for name, record in sorted(records, key=lambda one: str(one[1].get("end"))):
             if "end" in record and (most := run_records.fullest(record)):
-                job = record["rule"], record["name"]
+                job = record["rule"], study.name if record["name"] == name else record["name"]
                 found[job] = float(most["cpu_seconds"]) * _longer(job, now, _epochs_here(name, job))
     return found
 

@@ -176,11 +176,13 @@ def test_a_copy_of_a_study_takes_what_the_study_took():
     copied = Study("copied", MINE.settings)
     record("train", "cnn.0", study="copied")
     record("train", "cnn.1", study="copied")
+    record("report", "copied", study="copied")
     waiting = {"fetch": "no update", "train": "update pending", "report": "no update"}
     assert _study_check.UNKNOWN.split(";")[0] in said(**waiting)
 
     _durations.note_train_set(copied)
     assert "about 10.0 min on 2 cores" in said(**waiting)
+    assert "about 5.0 min on 2 cores" in said(fetch="no update", train="no update", report="update pending")
 
     record("train", "cnn.0", cpu_seconds=1200.0)
     assert "about 15.0 min on 2 cores" in said(**waiting)  # the study's own record counts first
