@@ -13,6 +13,7 @@ LARGEST = 1_000_000  # of any number that CEILINGS does not name; the smallest i
 CEILINGS = dict.fromkeys(("seed", "seeds", "split_seed", "bootstrap_seed"), 2**32 - 1)
 CEILINGS["learning_rate"] = 10  # beyond, no network learns
 CEILINGS["rows"] = 2**63 - 1  # example_ids, which own_images numbers from 10^9 in files of arrays
+CHECKS = "evaluations/checks"  # the component that checks attacks
 ENTRIES = 500  # in a section
 ITEMS, SEEDS = 1_000, 100  # in a list
 LETTERS = 60  # in a name; the name of a file consists of several names
@@ -67,16 +68,23 @@ def momenta(resolved: dict[str, Any]) -> Iterator[Problem]:
 def budgets(resolved: dict[str, Any], written: dict[str, Any]) -> Iterator[Problem]:
     """Yield attacks of no size, and steps that lead across all images that an attack may reach.
 
-    Papers have attacks of eps 0, to check that they change nothing; a study's own file needs none.
+    Attacks of eps 0 are there to be checked: they must change nothing. A study may add one, but make none of another.
 
     Args:
         resolved: The sections of the study.
         written: Those that the study's own file writes.
     """
     own = written.get("attacks") or {}
+    questions = resolved["evaluations"].values()
+    checked = {name for question in questions if question["use"] == CHECKS for name in question["attacks"]}
     for name, entry in resolved["attacks"].items():
         change = own.get(name)
-        if isinstance(change, dict) and "eps" in change and entry.get("eps") == 0:
+        if (
+            isinstance(change, dict)
+            and "eps" in change
+            and entry.get("eps") == 0
+            and not (name in checked and "use" in change)
+        ):
             yield Problem(("attacks", name, "eps"), "must be above 0: this attack would change no image")
         key = "eps" if isinstance(change, dict) and "eps" in change and "step_size" not in change else "step_size"
         yield from _long_steps(("attacks", name), entry, key)

@@ -61,7 +61,7 @@ def test_adam_needs_a_momentum_below_1(section, optimizer, momentum, problems):
 )
 @pytest.mark.parametrize("section", ["classifiers", "translators"])
 def test_a_training_on_attacks_or_noise_needs_some(section, entry, place):
-    resolved = {"classifiers": {}, "translators": {}, "attacks": {}} | {section: {"net": entry}}
+    resolved = {"classifiers": {}, "translators": {}, "attacks": {}, "evaluations": {}} | {section: {"net": entry}}
 
     assert [problem.place for problem in budgets(resolved, {})] == ([(section, "net", *place)] if place else [])
 
@@ -78,16 +78,27 @@ def test_a_training_on_attacks_or_noise_needs_some(section, entry, place):
     ],
 )
 def test_an_attack_has_a_size_and_steps_that_stay_within_it(entry, written, key):
-    resolved = {"classifiers": {}, "translators": {}, "attacks": {"mine": entry}}
+    resolved = {"classifiers": {}, "translators": {}, "attacks": {"mine": entry}, "evaluations": {}}
 
     found = [problem.place for problem in budgets(resolved, {"attacks": {"mine": written}})]
 
     assert found == ([("attacks", "mine", key)] if key else [])
 
 
+@pytest.mark.parametrize(
+    ("use", "written", "problems"),
+    [("checks", {"use": "pgd", "eps": 0}, 0), ("robustness", {"use": "pgd", "eps": 0}, 1), ("checks", {"eps": 0}, 1)],
+)
+def test_only_a_new_attack_that_is_checked_has_no_size(use, written, problems):
+    resolved = {"classifiers": {}, "translators": {}, "attacks": {"mine": {"eps": 0.0}}}
+    resolved["evaluations"] = {"question": {"use": f"evaluations/{use}", "attacks": ["mine"]}}
+
+    assert len(list(budgets(resolved, {"attacks": {"mine": written}}))) == problems
+
+
 def test_a_training_attacks_with_steps_that_stay_within_eps():
     attack = {"use": "attacks/pgd", "eps": 0.1, "step_size": 1.0}
-    resolved = {"classifiers": {"net": {"attack": attack}}, "translators": {}, "attacks": {}}
+    resolved = {"classifiers": {"net": {"attack": attack}}, "translators": {}, "attacks": {}, "evaluations": {}}
 
     ((place, reason),) = budgets(resolved, {})
 
