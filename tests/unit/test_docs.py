@@ -155,10 +155,10 @@ def test_two_folders_of_pictures_become_a_study_that_trains_and_attacks_aloe_and
     tmp_path, monkeypatch, capfd
 ):
     text = written("own_components.md")[0]
-    pictures = [f"flowers/{name}/{number}.png" for name in ("rose", "tulip") for number in range(3)]
+    pictures = [f"flowers/{name}/{number}.png" for name in ("rose", "tulip") for number in range(500)]
     for number, name in enumerate([*pictures, "others/wall.png", "others/car.png"]):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (20, 24), (30 * number, 0, 90)).save(tmp_path / name)
+        Image.new("RGB", (20, 24), (number % 256, 0, 90)).save(tmp_path / name)
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (tmp_path / "requirements.lock").touch()
     for name in ("workflow", "src", "Snakefile"):

@@ -10,7 +10,8 @@ from pathlib import Path
 from touchstone.audit.chain import audit, other_code
 from touchstone.audit.chain.findings import Finding, in_short, is_artefact
 from touchstone.audit.chain.report_pages import ExpectedRoot
-from touchstone.messages import say
+from touchstone.audit.problems import counted
+from touchstone.messages import listed, say
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import chain
 from touchstone.settings.study import load
@@ -26,6 +27,14 @@ def _stated(study: str, expected: ExpectedRoot | None) -> str:
     else:
         comparison = f", and {expected.digest} with the processor that you gave: all files have the same bytes"
     return f". Root digest: {actual}{comparison}"
+
+
+def _counted(findings: list[Finding], wrong: int) -> str:
+    """Return how many findings are wrong, and how many others were printed."""
+    notes = sum(finding.note for finding in findings)
+    unchecked = len(findings) - wrong - notes
+    others = [f"{unchecked:,} not checked"] * bool(unchecked) + [counted(notes, "note")] * bool(notes)
+    return counted(wrong, "finding") + (f"; besides, {listed(others)}" if others else "")
 
 
 def run_audit(
@@ -74,7 +83,7 @@ def run_audit(
     else:
         say(*in_short(findings, audit.CREATED, other_code.BUILT))
         if wrong:
-            say(f"{len(wrong)} finding{'s' * (len(wrong) > 1)}")
+            say(_counted(findings, len(wrong)))
         else:
             say("Nothing is wrong, but not everything was checked" if unchecked else f"The chain is whole{stated}")
     return 1 if wrong else chain.PARTLY if unchecked else 0

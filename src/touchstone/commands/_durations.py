@@ -19,6 +19,7 @@ from touchstone.provenance import job_folders, sidecar_files
 from touchstone.settings.study import Study
 
 TABLE = Path("benchmarks/results/job_seconds.json")  # of our runs, by benchmarks/job_seconds.py
+TRAIN_SET = "train_set.json"  # beside a study's logs
 HERE, OURS = "what these jobs took here the last time", "our own run of {study}"
 Job = tuple[str, str]  # rule and name
 
@@ -38,11 +39,7 @@ def estimate(study: Study, jobs: Iterable[Job]) -> Estimate | None:
     """
     jobs, now = list(jobs), epochs(study)
     wanted = set(jobs)
-    here = {
-        job: seconds * _longer(job, now, _epochs_here(study, job))
-        for job, seconds in _seconds_here(study).items()
-        if job in wanted
-    }
+    here = {job: seconds for job, seconds in _seconds_here(study, now).items() if job in wanted}
     if 2 * len(here) >= len(jobs):
         return Estimate(_sum(jobs, here), HERE)
     for name, run in _runs().items():
@@ -55,11 +52,37 @@ def estimate(study: Study, jobs: Iterable[Job]) -> Estimate | None:
     return None
 
 
-def _seconds_here(study: Study) -> dict[Job, float]:
-    """Return how many seconds of computing each job of a study took when it last computed something here."""
-    records = [record for name in (study.name, SHARED) for record in run_records.read(Path("logs", name))]
-    ended = sorted((one for one in records if one.get("computed") and "end" in one), key=lambda one: str(one["end"]))
-    return {(one["rule"], one["name"]): float(one["cpu_seconds"]) for one in ended}
+def note_train_set(study: Study) -> None:
+    """Note beside a study's run records which images it trains on: a copy of the study then takes as long."""
+    path = Path("logs", study.name, TRAIN_SET)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(train_set(study)), encoding="utf-8")
+
+
+def _alike(study: Study) -> list[str]:
+    """Return the other studies here that train on the same images."""
+    found = []
+    for path in sorted(Path("logs").glob(f"*/{TRAIN_SET}")):
+        with suppress(OSError, ValueError):
+            if path.parent.name != study.name and json.loads(path.read_text(encoding="utf-8")) == train_set(study):
+                found.append(path.parent.name)
+    return found
+
+
+def _seconds_here(study: Study, now: Mapping[str, int]) -> dict[Job, float]:
+    """Return how many seconds of computing each job takes with the epochs of now, from when it computed most here.
+
+    A job that the study itself never ran takes what it took in another study on the same images. Some jobs are named for
+    their study.
+    """
+    found: dict[Job, float] = {}
+    for names in (_alike(study), [study.name, SHARED]):
+        records = [(name, record) for name in names for record in run_records.read(Path("logs", name))]
+        for name, record in sorted(records, key=lambda one: str(one[1].get("end"))):
+            if "end" in record and (most := run_records.fullest(record)):
+                job = record["rule"], study.name if record["name"] == name else record["name"]
+                found[job] = float(most["cpu_seconds"]) * _longer(job, now, _epochs_here(name, job))
+    return found
 
 
 def _longer(job: Job, now: Mapping[str, int], then: Mapping[str, int]) -> float:
@@ -69,13 +92,13 @@ def _longer(job: Job, now: Mapping[str, int], then: Mapping[str, int]) -> float:
     return now[entry] / then[entry] if rule == "train" and entry in now.keys() & then.keys() else 1
 
 
-def _epochs_here(study: Study, job: Job) -> dict[str, int]:
+def _epochs_here(study: str, job: Job) -> dict[str, int]:
     """Return {network: its epochs} of what a job trained here the last time; {} if it is no training, or unknown."""
     rule, name = job
     found = {}
     if rule == "train":
         with suppress(OSError, ValueError):  # a damaged or missing sidecar
-            for record in sidecar_files.read_folder(Path(job_folders.folder_of(study.name, f"{rule}/{name}"))).values():
+            for record in sidecar_files.read_folder(Path(job_folders.folder_of(study, f"{rule}/{name}"))).values():
                 loop = record["settings"].get("loop", {})
                 if "epochs" in loop:
                     found[name.rpartition(".")[0]] = int(loop["epochs"])

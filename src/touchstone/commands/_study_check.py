@@ -14,15 +14,19 @@ from typing import Any
 import yaml
 
 from touchstone import plugins
+from touchstone.audit.problems import counted
 from touchstone.commands import _durations
 from touchstone.messages import nearest, say
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import processes
-from touchstone.pipeline.orchestration import own_sources
+from touchstone.pipeline.orchestration import own_data, stored_tasks
 from touchstone.pipeline.orchestration.snakemake_run import base_command
-from touchstone.pipeline.planning.layout import RAW
 from touchstone.pipeline.planning.parts import RULES
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.provenance import job_folders
 from touchstone.provenance.sidecar_files import BESIDE
+from touchstone.provenance.store import Store
+from touchstone.settings.known_sets import known
 from touchstone.settings.study import Study, load
 
 NO_ENTRIES = ("study", "papers", "claims", "variants")  # parts of a study's settings that hold no entries
@@ -44,14 +48,18 @@ def check(word: str) -> int:
     settings = load(word)
     if warning := devices.warning(settings["study"]["device"]):
         say(f"touchstone: {warning}", stream=sys.stderr)
-    say(*(f"remark: {remark}" for remark in (*settings.remarks, *_missing_files(settings), *_own_code(settings))))
-    say(*_entries(settings))
+    own_data.check(settings)
+    say(*(f"remark: {remark}" for remark in (*settings.remarks, *_own_code(settings))))
+    plan = Plan(settings)
+    say(*_entries(settings), *_totals(plan))
     command = [*base_command(word, "all"), "--summary", "--quiet", "host"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
     if done.returncode != 0:
         print((done.stdout + done.stderr).strip(), file=sys.stderr)
         return 1
-    say("", *_jobs(settings, done.stdout))
+    stored = stored_tasks.stored_tasks(plan, Store(settings.name))
+    missing = Counter(job_folders.job_of(path) for path in plan.tasks if path not in stored)
+    say("", *_jobs(settings, done.stdout, missing, len(plan.tasks)))
     return 0
 
 
@@ -61,14 +69,6 @@ def print_entry(word: str, name: str) -> int:
     return 0
 
 
-def _missing_files(settings: Study) -> Iterator[str]:
-    """Yield the files of the user's own that are neither where the study says nor copied already."""
-    for name, entry in settings["sources"].items():
-        place = Path(entry.get("location") or ".").expanduser()
-        if entry["use"] in own_sources.COPYING and not place.exists() and not Path(RAW, name).exists():
-            yield f"data.sources.{name}.location: there is nothing at {place}"
-
-
 def _own_code(settings: Study) -> Iterator[str]:
     """Yield which folders of Python code a study brings: a run imports it, and this check does not."""
     if folders := [folder for folder in settings.folders if any(plugins.python_files(Path(folder)))]:
@@ -76,21 +76,36 @@ def _own_code(settings: Study) -> Iterator[str]:
 
 
 def _entries(settings: Study) -> Iterator[str]:
-    """Yield what a study measures on what: its sets, its networks with their training, its attacks, its questions."""
+    """Yield what a study measures on what: sets with the number of images, networks with their training, and so on."""
     for section in SECTIONS:
         groups: dict[str, list[str]] = {}
         for name, entry in settings[section].items():
-            groups.setdefault(_training(entry) if section in TRAINED else "", []).append(name)
-        for place, (training, names) in enumerate(groups.items() or [("", ["-"])]):
-            about = f"{training}: " if training else ""
+            group, count = "", ""
+            if section in TRAINED:
+                group = _training(entry)
+            elif section == "attacks" and "eps" in entry:
+                group = f"eps {entry['eps']:g}"
+            elif section == "examples":
+                rows = known(name, settings["examples"], settings["sources"]).rows
+                count = "" if rows is None else f" ({rows:,})"
+            groups.setdefault(group, []).append(name + count)
+        for place, (group, names) in enumerate(groups.items() or [("", ["-"])]):
+            about = f"{group}: " if group else ""
             yield from _wrapped(section if place == 0 else "", about + ", ".join(names))
+
+
+def _totals(plan: Plan) -> list[str]:
+    """Return a line with what a plan makes in all."""
+    steps = Counter(task.step for task in plan.tasks.values())
+    nouns = {"train": "trained network", "attack": "attacked set"}
+    made = [*(counted(steps[step], noun) for step, noun in nouns.items()), counted(len(plan.tasks), "file")]
+    return _wrapped("in all", ", ".join(made))
 
 
 def _training(entry: Mapping[str, Any]) -> str:
     """Return how long an entry trains, and how many networks are made of it."""
-    many = len(entry["seeds"])
-    seeds = f"{many} network{'s' * (many > 1)} each"
-    return f"{entry['epochs']} epochs, {seeds}" if "epochs" in entry else f"read from a file, {seeds}"
+    seeds = f"{counted(len(entry['seeds']), 'network')} each"
+    return f"{counted(entry['epochs'], 'epoch')}, {seeds}" if "epochs" in entry else f"read from a file, {seeds}"
 
 
 def _wrapped(head: str, text: str) -> list[str]:
@@ -103,8 +118,15 @@ def _job(rule: str, file: str, study: str) -> str:
     return study if rule == "report" else name.removesuffix(BESIDE) if rule == "fetch" else name
 
 
-def _jobs(study: Study, summary: str) -> Iterator[str]:
-    """Yield which jobs a run would start, and how long that takes, from Snakemake's summary of all outputs."""
+def _jobs(study: Study, summary: str, missing: Counter[tuple[str, str]], files: int) -> Iterator[str]:
+    """Yield which jobs a run would start, what they compute, and how long that takes.
+
+    Args:
+        study: The study.
+        summary: Snakemake's summary of all outputs.
+        missing: job -> how many of its files the store lacks, as far as that is known before the run.
+        files: how many files the jobs of the study make.
+    """
     rows = [line.split("\t") for line in summary.splitlines()]
     outputs = {(rule, file): plan != "no update" for file, _, rule, *_, plan in rows[1:]}
     jobs = dict.fromkeys((rule, _job(rule, file, study.name)) for rule, file in outputs)
@@ -117,7 +139,12 @@ def _jobs(study: Study, summary: str) -> Iterator[str]:
     counts = Counter(rule for rule, _ in waiting)
     listed = ", ".join(f"{rule} {counts[rule]}" for rule in RULES if rule in counts)
     yield from _wrapped("to run", f"{len(waiting)} of {len(jobs)} jobs: {listed}")
-    if (estimate := _durations.estimate(study, waiting)) is None:
+    computing = [job for job in waiting if missing[job]]
+    number = sum(missing[job] for job in computing)
+    if number < files:
+        reason = f"at most {number:,} of {files:,} files; a job takes what was made from the same bytes from the store"
+        yield from _wrapped("to compute", reason)
+    if (estimate := _durations.estimate(study, computing)) is None:
         yield from _wrapped("time", UNKNOWN)
         return
     cores = processes.available_cores()
@@ -133,5 +160,7 @@ def _entry(settings: Study, name: str) -> str:
     for section in sections:
         if name in settings[section]:
             return yaml.safe_dump({section: {name: settings[section][name]}}, sort_keys=False, allow_unicode=True)
-    names = [entry for section in sections for entry in settings[section]]
-    raise ValueError(f"check: study {settings.name} has no entry called {name}.{nearest(name, names)}")
+    names = [*sections, *(entry for section in sections for entry in settings[section])]
+    alike = ", ".join(sorted({entry for entry in names if name and name in entry}))
+    hint = f" These contain the word: {alike}." if alike else nearest(name, names)
+    raise ValueError(f"check: study {settings.name} has no entry called {name}.{hint}")

@@ -26,7 +26,7 @@ def main(study: str, cores: str, prune: bool) -> int:
     """
     # They take half a second, which --help and a shell that completes words do without.
     from touchstone import extras
-    from touchstone.commands import _answers
+    from touchstone.commands import _answers, _durations
     from touchstone.pipeline.orchestration import pruning, snakemake_run
     from touchstone.pipeline.planning.plan import Plan
     from touchstone.provenance.store import Store
@@ -36,6 +36,7 @@ def main(study: str, cores: str, prune: bool) -> int:
     if exit_code:
         return exit_code
     settings = load(study)
+    _durations.note_train_set(settings)
     if extras.is_installed("reports") and _answers.print_answers(settings.name):
         print(f"More: touchstone show {settings.name}")
     if prune:

@@ -107,6 +107,22 @@ class Store:
         return Result(path, record)
 
 
+def look_up(store: Store, rule: str, key: str, name: str) -> Record | None:
+    """Return the record of a task's result in any study's folder of its rule; None if there is none. Nothing is written.
+
+    Args:
+        store: The store.
+        rule: The rule of the task's job.
+        key: The task's key.
+        name: The name of its artefact.
+    """
+    for folder in (store.folder / store.study / rule, *store.folder.glob(f"*/{rule}")):
+        record = _read_record(folder / key)
+        if record is not None and not (record.get("left_out") and record.get("name") != name):
+            return record
+    return None
+
+
 def record_path(path: Path) -> Path:
     """Return the path of the record of a result."""
     return path.with_name(path.name + ".json")

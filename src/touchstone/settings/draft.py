@@ -14,11 +14,12 @@ from touchstone.settings.layers import ASKING, Files
 from touchstone.settings.patterns import spelled_out
 from touchstone.settings.problems import Problem, Problems
 from touchstone.settings.removals import absent_sources, figures_of, unknown_sources, without
-from touchstone.settings.roles import TEXTS, Roles, filled_in, role_in
+from touchstone.settings.roles import TEXTS, Roles, filled_in, names_role, role_in
 from touchstone.settings.sections import Entry, Section
 from touchstone.settings.shorthand import (
     DEFAULTS,
     component_of,
+    family_block,
     merged,
     takes_list,
     with_defaults,
@@ -31,6 +32,7 @@ KINDS = (
     *("attacks", "margins", "detectors", "evaluations", "figures"),
 )  # their entries are what their `use` is, and the `use` of a component in them
 FREE = ("model",)  # except these: what a network is built of depends on a study's images
+NEEDED = ("train", "validation", "test")  # data roles that most questions need
 Blocks = dict[str, dict[str, Any]]  # section -> entry -> its block
 
 
@@ -133,6 +135,7 @@ def _merge(layer: Layer, draft: Draft, kinds: dict[str, Section], problems: Prob
     """Change the draft as one file says."""
     for section, changes in layer.blocks.items():
         entries = draft.blocks.setdefault(section, {})
+        before = dict(entries)
         for name, change in changes.items():
             if layer.own and section in (*kinds, "confounding") and name != DEFAULTS:
                 draft.own.add(Entry(section, name))
@@ -141,7 +144,9 @@ def _merge(layer: Layer, draft: Draft, kinds: dict[str, Section], problems: Prob
             if layer.own and section != "study" and change in ({}, None):
                 problems.add((section, name), "empty entry: it changes nothing; give settings, or leave it out")
             if section in KINDS and layer.file == problems.own:
-                _refuse_another_use((section, name), entries.get(name), change, problems)
+                family = family_block(name, before)
+                old = merged(family, before[name]) if name in before else family
+                _refuse_another_use((section, name), old, change, problems)
             entries[name] = merged(entries.get(name), change)
 
 
@@ -208,10 +213,16 @@ def _keep_asked(files: Files, draft: Draft) -> None:
 def _unknown_sets(files: Files, draft: Draft) -> Iterator[Problem]:
     """Yield the sets that play a data role and that no file defines."""
     sets = draft.blocks.get("examples") or {}
-    for role in files.data:
-        for name in draft.roles[role]:
-            if name not in sets:
-                yield Problem(("groups", role), f"no set called {name}.{nearest(name, sets)}")
+    named: dict[Place, list[Any]] = {("groups", role): draft.roles[role] for role in files.data}
+    lacking = [role for role in NEEDED if role in files.sentences and role not in files.data]
+    if lacking:  # what was defined with the role is gone, too
+        origins = {name: block.get("of") for name, block in sets.items() if isinstance(block, dict)}
+        named |= {("examples", name, "of"): [of] for name, of in origins.items() if of and not names_role(of)}
+    unknown = [(place, name) for place, names in named.items() for name in names if name not in sets]
+    if unknown and lacking:
+        yield Problem(("data",), f"gives no {' and no '.join(lacking)}, which most questions need")
+    for place, name in unknown:
+        yield Problem(place, f"no set called {name}.{'' if lacking else nearest(name, sets)}")
 
 
 def _record_played(files: Files, blocks: Blocks, problems: Problems) -> None:

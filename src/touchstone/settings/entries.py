@@ -149,7 +149,9 @@ class EntryReader:
                     self.problems.add((*place, "use"), reason)
                 return component
         use = shown(block["use"]).strip('"')
-        reason = f"no {folders[0]}/{use}.py. There are {', '.join(names)}.{nearest(use, names)}"
+        elsewhere = [folder for folder in registry.FOLDERS if use in registry.names(folder)]
+        other = f" {use} is one of {elsewhere[0]}/." if elsewhere else ""
+        reason = f"no {folders[0]}/{use}.py.{other} There are {', '.join(names)}.{nearest(use, names)}"
         self.problems.add((*place, "use"), reason + self._plugin_hint(folders, use))
         return None
 

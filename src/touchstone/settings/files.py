@@ -25,6 +25,7 @@ KEPT = 32  # files whose content is kept in memory
 TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", "merge")}
 NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 OCTAL = re.compile(r"[-+]?0[0-9_]+")
+PROGRAMMERS = re.compile(r"[-+]?(0[xb][0-9a-fA-F_]*|[0-9]+_[0-9_]*(\.[0-9_]*)?)")  # 0x10, 1_000
 READ_AS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "null"}
 
 # What a message of the YAML reader means to whoever wrote the file: {how the message begins: what to do}.
@@ -135,6 +136,17 @@ class _Walk:
         place, block.key = (*block.place, str(block.key)), None
         return place
 
+    def _check_number(self, event: Any, place: Place) -> None:
+        """Refuse a number that people may read as another one."""
+        number = str(event.value)
+        if OCTAL.fullmatch(number):
+            self._refuse(
+                event, place, f"a number does not begin with 0; write it without, or as text in quotes: {number}"
+            )
+        if PROGRAMMERS.fullmatch(number):
+            reason = "a number has digits only, such as 1000; write it so, or as text in quotes"
+            self._refuse(event, place, f"{reason}: {number[:LONGEST_NUMBER]}")
+
     def _key(self, event: Any, place: Place, seen: set[str]) -> str:
         if not isinstance(event, yaml.ScalarEvent):
             self._refuse(event, place, "a key is one word, not a list, a block or an alias")
@@ -158,11 +170,8 @@ class _Walk:
             self._values += self._sizes.get(str(event.anchor), 0)
         elif event.tag is not None and event.tag not in TAGS:
             self._refuse(event, place, f"settings have no tags; remove {event.tag.replace('tag:yaml.org,2002:', '!!')}")
-        elif isinstance(event, yaml.ScalarEvent) and event.implicit[0] and OCTAL.fullmatch(str(event.value)):
-            number = event.value
-            self._refuse(
-                event, place, f"a number does not begin with 0; write it without, or as text in quotes: {number}"
-            )
+        elif isinstance(event, yaml.ScalarEvent) and event.implicit[0]:
+            self._check_number(event, place)
         if self._values > MOST_VALUES:
             self._refuse(event, place, f"has more than {MOST_VALUES:,} values, counting those that aliases repeat")
         if isinstance(event, yaml.CollectionStartEvent):

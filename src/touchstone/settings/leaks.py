@@ -66,12 +66,23 @@ def _seen_and_tested(resolved: dict[str, Any], tested: dict[str, str]) -> Iterat
     calibrations, examples = _calibrations(resolved), resolved["examples"]
     for place, example in [*_learned(resolved), *((place, example) for example, place in calibrations.items())]:
         if test := _same(example, tested, examples):
+            yield from _twin(example, test, examples)
             reason = f"{_as_named(example, test)} is tested on by evaluations.{tested[test]}"
             yield Problem(place, f"{reason}; use another set")
         elif place[-1] != "calibration" and (calibration := _same(example, calibrations, examples)):
+            yield from _twin(example, calibration, examples)
             place_of_it = calibrations[calibration]
             giver = "data.calibration" if place_of_it[0] == "study" else ".".join(place_of_it)
             yield Problem(place, f"{_as_named(example, calibration)} gives the thresholds ({giver}); use another set")
+
+
+def _twin(example: str, other: str, examples: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the other set if it has the images of a set that something learns from: either may be the wrong one."""
+    if example != other:
+        entry = examples[other]
+        part = f"part {entry['part']} of {entry['source']}" if entry.get("part") else entry["source"]
+        place = ("examples", other, *(("part",) if entry.get("part") else ()))
+        yield Problem(place, f"has images of {example}, from which something learns: both are {part}")
 
 
 def _same(example: str, others: Collection[str], examples: dict[str, Any]) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from touchstone.settings.files import NAME
+from touchstone.settings.files import NAME, Place
 from touchstone.settings.problems import Problem
 from touchstone.settings.sections import on_pipelines
 
 LARGEST = 1_000_000  # of any number that CEILINGS does not name; the smallest is its negative
 CEILINGS = dict.fromkeys(("seed", "seeds", "split_seed", "bootstrap_seed"), 2**32 - 1)
+CEILINGS["learning_rate"] = 10  # beyond, no network learns
 CEILINGS["rows"] = 2**63 - 1  # example_ids, which own_images numbers from 10^9 in files of arrays
+CHECKS = "evaluations/checks"  # the component that checks attacks
 ENTRIES = 500  # in a section
 ITEMS, SEEDS = 1_000, 100  # in a list
 LETTERS = 60  # in a name; the name of a file consists of several names
@@ -63,8 +65,29 @@ def momenta(resolved: dict[str, Any]) -> Iterator[Problem]:
                 yield Problem((section, name, "momentum"), "must be less than 1 with optimizer: adam")
 
 
-def budgets(resolved: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the trainings on attacks or noise that change no image: another name would be right for them."""
+def budgets(resolved: dict[str, Any], written: dict[str, Any]) -> Iterator[Problem]:
+    """Yield attacks of no size, and steps that lead across all images that an attack may reach.
+
+    Attacks of eps 0 are there to be checked: they must change nothing. A study may add one, but make none of another.
+
+    Args:
+        resolved: The sections of the study.
+        written: Those that the study's own file writes.
+    """
+    own = written.get("attacks") or {}
+    questions = resolved["evaluations"].values()
+    checked = {name for question in questions if question["use"] == CHECKS for name in question["attacks"]}
+    for name, entry in resolved["attacks"].items():
+        change = own.get(name)
+        if (
+            isinstance(change, dict)
+            and "eps" in change
+            and entry.get("eps") == 0
+            and not (name in checked and "use" in change)
+        ):
+            yield Problem(("attacks", name, "eps"), "must be above 0: this attack would change no image")
+        key = "eps" if isinstance(change, dict) and "eps" in change and "step_size" not in change else "step_size"
+        yield from _long_steps(("attacks", name), entry, key)
     for section in ("classifiers", "translators"):
         for name, entry in resolved[section].items():
             attack = entry.get("attack")
@@ -72,19 +95,35 @@ def budgets(resolved: dict[str, Any]) -> Iterator[Problem]:
                 if isinstance(block, dict) and block.get("eps") == 0:
                     reason = "must be above 0: this training would change no image; name a training on clean images"
                     yield Problem((section, name, *place, "eps"), reason)
+                if isinstance(block, dict):
+                    yield from _long_steps((section, name, *place), block, "step_size")
 
 
-def sizes(resolved: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the evaluation that reads the most files, if all evaluations together read too many."""
+def _long_steps(place: Place, block: dict[str, Any], key: str) -> Iterator[Problem]:
+    """Yield, under a key, a step that is longer than the way between the two farthest points within eps."""
+    eps, step = block.get("eps"), block.get("step_size")
+    if isinstance(eps, float) and isinstance(step, float) and step > 2 * eps > 0:
+        reason = f"step_size {step:g} leads across all that eps {eps:g} allows; expected at most 2 eps, {2 * eps:g}"
+        yield Problem((*place, key), reason)
+
+
+def sizes(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Iterator[Problem]:
+    """Yield the evaluation that reads the most files, if all evaluations together read too many.
+
+    Args:
+        resolved: The sections of the study.
+        is_own: Whether the study's own file wrote what is at a place: its seeds are then what is too large.
+    """
     files = {name: _files_read(question, resolved) for name, question in resolved["evaluations"].items()}
     total = sum(files.values())
     if total > CELLS:
         name = max(files, key=files.__getitem__)
         reason = (
-            f"its networks, sets, attacks, translators and detectors make {files[name]:,} files. All evaluations"
-            f" together read {total:,} and may read at most {CELLS:,}: name fewer entries or seeds"
+            f"networks, sets, attacks, translators and detectors of evaluations.{name} make {files[name]:,} files. All"
+            f" evaluations together read {total:,} and may read at most {CELLS:,}: name fewer seeds or entries"
         )
-        yield Problem(("evaluations", name), reason)
+        seeds = ("classifiers", "defaults", "seeds")
+        yield Problem(seeds if is_own(seeds) and not is_own(("evaluations", name)) else ("evaluations", name), reason)
 
 
 def _files_read(question: dict[str, Any], resolved: dict[str, Any]) -> int:

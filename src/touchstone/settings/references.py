@@ -102,7 +102,9 @@ def _unknown(
     names = [other for section in sections for other in resolved[section]]
     if name not in names:
         names += [entry.name for entry in unreached if entry.section in sections]
-        yield Problem(place, f"no entry called {name} in {' or '.join(sections)}.{nearest(name, names)}")
+        reason = f"no entry called {name} in {' or '.join(sections)}."
+        home = next((section for section, block in resolved.items() if section not in sections and name in block), "")
+        yield Problem(place, f"{reason} It is one of {home}." if home else reason + nearest(name, names))
 
 
 def _taken_names(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Problem]:

@@ -8,12 +8,12 @@ from typing import Any
 
 from touchstone import registry
 from touchstone.settings.files import Place
+from touchstone.settings.limits import CHECKS
 from touchstone.settings.problems import Problem
 from touchstone.settings.sections import on_detectors
 from touchstone.settings.values import shown
 
 Entries = dict[str, dict[str, Any]]  # one section of a study: entry -> its settings
-CHECKS = "evaluations/checks"  # the component that checks attacks
 ADDRESS = {  # of a file, and of a folder
     "url": re.compile(r"https?://[^/\s]+/(?:[^?#\s]*/)?[^/?#\s]+(?:[?#]\S*)?"),
     "mirror": re.compile(r"https?://[^/\s]+\S*"),

@@ -55,7 +55,10 @@ def give_to_claims(
     for claim, more in wanted.items():
         cast = claims.get(claim)
         if not isinstance(cast, dict):
-            reason = f"no claim that this study tests is called so.{nearest(claim, claims)}"
+            tested = [name for name, cast in claims.items() if isinstance(cast, dict)]
+            reason = (
+                f"no claim that this study tests is called so. It tests {', '.join(tested)}.{nearest(claim, tested)}"
+            )
             yield Problem(("scale", "claims", claim), reason)
             continue
         named = set(words(cast))

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
+from touchstone.settings.families import way_to
+from touchstone.settings.files import Place
 from touchstone.settings.known_sets import PUBLISHED, TILED, Shape, known, rows_of_part, source_of
 from touchstone.settings.problems import Problem
+from touchstone.settings.values import shown
 
 WEIGHTS = "checkpoint_file"  # the component of sources/ that fetches no images
 FETCHING = {WEIGHTS, *map(source_of, (*PUBLISHED, *TILED))}  # components of sources/ that are read by certain ones
+OWN = ("own_files", "download")  # components of sources/ that fetch any files
+BUNDLED = ("sklearn_digits", "sklearn_photographs", "skimage_faces", "skimage_textures")  # whose files nobody else has
 
 ELSEWHERE = "(in data.sets, if the set is none of yours)"
 
 
-def wrong_sets(resolved: dict[str, Any]) -> Iterator[Problem]:
-    """Yield what sets cannot be: read from another's files, larger than these, of classes that they have not."""
+def wrong_sets(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Iterator[Problem]:
+    """Yield what sets cannot be: read from another's files, larger than these, of classes that they have not.
+
+    Args:
+        resolved: The sections of the study.
+        is_own: Whether the study's own file wrote what is at a place.
+    """
     yield from _loaders(resolved)
-    yield from _rows(resolved)
+    yield from _places(resolved["examples"])
+    yield from _rows(resolved, is_own)
+    yield from _few(resolved)
     yield from _classes(resolved)
     yield from _shapes(resolved)
 
@@ -35,11 +48,44 @@ def _loaders(resolved: dict[str, Any]) -> Iterator[Problem]:
             fitting = [source for source, one in sources.items() if one["use"] == f"sources/{wanted}"]
             choice = " or ".join(fitting) if fitting else f"a source with use: {wanted}"
             yield Problem(("examples", name, "source"), f"{reason}; name {choice}")
+        elif wanted in BUNDLED and fetched in OWN:
+            reason = (
+                f"{kind}.py reads only what the source {wanted} has; own_images.py reads pictures and arrays of yours"
+            )
+            yield Problem(("examples", name, "use"), reason)
         elif fetched == WEIGHTS:
             yield Problem(("examples", name, "source"), f"{reason}: weights of a network; name a source of images")
 
 
-def _rows(resolved: dict[str, Any]) -> Iterator[Problem]:
+def _places(examples: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the sets that would read files outside their source."""
+    for name, entry in examples.items():
+        inside = entry.get("inside") or "."
+        if PurePosixPath(inside).is_absolute() or ".." in PurePosixPath(inside).parts:
+            reason = f"expected a folder or file within the source, such as flowers/train, got {shown(inside)}"
+            yield Problem(("examples", name, "inside"), reason)
+
+
+def _few(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the sets that networks train on and that have fewer images than classes."""
+    examples, sources = resolved["examples"], resolved["sources"]
+    for name in dict.fromkeys(entry["train"] for entry in resolved["classifiers"].values() if entry["train"]):
+        rows, labels, _ = known(name, examples, sources)
+        if rows is not None and labels is not None and rows < len(labels):
+            place = _cause(name, rows, examples) or ("examples", name)
+            yield Problem(place, f"networks train on {name}, and {len(labels)} classes need at least as many images")
+
+
+def _cause(name: str, rows: int, examples: dict[str, Any]) -> Place | None:
+    """Return the setting that leaves a set only so many images; None if its source does."""
+    for one in reversed(way_to(name, examples)):
+        for key in ("limit", "count"):
+            if examples[one].get(key) == rows:
+                return ("examples", one, key)
+    return None
+
+
+def _rows(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Iterator[Problem]:
     """Yield the sets of more images than there are, as far as their number is known."""
     examples, sources = resolved["examples"], resolved["sources"]
     for name, entry in examples.items():
@@ -56,7 +102,14 @@ def _rows(resolved: dict[str, Any]) -> Iterator[Problem]:
                 reason = (
                     f"{origin} has at most {most:,} images, and this takes {wanted:,}{after}; take fewer {ELSEWHERE}"
                 )
-                yield Problem(("examples", name, "skip" if skipped else key), reason)
+                place: Place = ("examples", name, "skip" if skipped else key)
+                cause = _cause(entry["of"], most, examples) if entry["of"] and not is_own(place) else None
+                if cause is not None and is_own(cause):
+                    reason = (
+                        f"leaves {most:,}, and {name} takes {wanted:,}{after} of them; take more, or fewer {ELSEWHERE}"
+                    )
+                    place = cause
+                yield Problem(place, reason)
 
 
 def _classes(resolved: dict[str, Any]) -> Iterator[Problem]:

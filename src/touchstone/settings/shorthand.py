@@ -52,6 +52,15 @@ def with_families(
     return entries, families
 
 
+def family_block(name: str, blocks: dict[str, Any]) -> Any:
+    """Return the block of the family that an entry is of: of pgd_10 that of pgd_*; None if no family has it."""
+    for family, block in blocks.items():
+        listed = block.get("eps") if family.endswith(FAMILY) and isinstance(block, dict) else None
+        if isinstance(listed, list) and name in (_member(family, eps) for eps in listed):
+            return block
+    return None
+
+
 def _members(section: str, family: str, block: Any, problems: Problems) -> dict[str, Any]:
     """Return {entry: its block} of a family."""
     place = (section, family)

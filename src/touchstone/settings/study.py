@@ -15,7 +15,7 @@ from touchstone.provenance import code
 from touchstone.settings import seeds
 from touchstone.settings.claim_roles import resolve_claims
 from touchstone.settings.defences import wrong_defences
-from touchstone.settings.draft import Draft, written_out
+from touchstone.settings.draft import NEEDED, Draft, written_out
 from touchstone.settings.entries import EntryReader
 from touchstone.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file
 from touchstone.settings.layers import Files, read_files
@@ -45,8 +45,6 @@ from touchstone.settings.set_checks import wrong_sets
 from touchstone.settings.unmeasured import open_roles, untested
 from touchstone.settings.values import shown
 from touchstone.settings.variants import resolve_variants, variants_without_numbers
-
-NEEDED = ("train", "validation", "test")  # data roles that most questions need
 
 
 @dataclass(frozen=True)
@@ -142,9 +140,9 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         random_networks(resolved),
         addresses(resolved["sources"]),
         momenta(resolved),
-        budgets(resolved),
-        wrong_sets(resolved),
-        sizes(resolved),
+        budgets(resolved, written),
+        wrong_sets(resolved, problems.is_own),
+        sizes(resolved, problems.is_own),
         leaks(resolved),
     )
     problems.extend(unused(resolved, kinds))

@@ -13,6 +13,7 @@ from touchstone.settings.files import Place
 from touchstone.settings.limits import largest
 from touchstone.signatures import Type, fold, within
 
+MEANT = {"gpu": "cuda"}  # what people write: the word for it
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = LONGEST_WORD
 
@@ -51,7 +52,12 @@ def read(path: Place, value: Any, kind: Type) -> tuple[Any, str]:
             right = isinstance(value, str) and DIGEST.fullmatch(value) is not None
         case _:
             right = isinstance(value, {"bool": bool, "str": str}[kind.base])
-    return value, "" if right else f"expected {kind}, got {shown(value)}.{nearest(value, kind.words)}".rstrip(".")
+    return value, "" if right else f"expected {kind}, got {shown(value)}.{_meant(value, kind.words)}".rstrip(".")
+
+
+def _meant(value: Any, words: tuple[str, ...]) -> str:
+    """Return which of some words is meant; "" if none is close."""
+    return nearest(MEANT.get(str(value).lower(), value) if "cuda" in words else value, words)
 
 
 def _out_of_range(path: Place, value: Any, kind: Type) -> str:

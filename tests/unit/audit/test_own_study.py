@@ -8,6 +8,7 @@ import pytest
 
 from touchstone.__main__ import main
 from touchstone.audit import own_audit, own_study
+from touchstone.audit.chain.findings import Finding
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.planning.parts import Job, Task
 
@@ -56,3 +57,12 @@ def test_what_a_job_took_is_shared_out_among_its_tasks_and_an_unknown_job_takes_
     assert own_study.expected_seconds(plan, tmp_path) == pytest.approx(
         {"attacked": 25, "first": 0.5, "second": 0.5, "margins": own_study.USUAL["measure"]}
     )
+
+
+def test_the_last_line_of_an_audit_counts_every_finding_that_was_printed():
+    wrong = [Finding("a", "is missing")]
+    unchecked, note = Finding("b", "was not compared", unchecked=True), Finding("c", "is of other code", note=True)
+
+    assert own_audit._counted(wrong, 1) == "1 finding"
+    assert own_audit._counted([*wrong, note], 1) == "1 finding; besides, 1 note"
+    assert own_audit._counted([*wrong, unchecked, note, note], 1) == "1 finding; besides, 1 not checked and 2 notes"

@@ -1,6 +1,7 @@
 """`touchstone check STUDY` says what a run computes and how long that takes."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,8 @@ def here(tmp_path, monkeypatch):
 
 
 def said(**plans):
-    return "\n".join(_study_check._jobs(MINE, summary(**plans)))
+    every = Counter({("fetch", "photos"): 1, ("train", "cnn.0"): 1, ("train", "cnn.1"): 1, ("report", "mine"): 1})
+    return "\n".join(_study_check._jobs(MINE, summary(**plans), every, 4))
 
 
 def test_a_finished_study_has_nothing_to_do():
@@ -152,25 +154,85 @@ def test_the_table_of_our_runs_names_the_jobs_of_todays_plan(name, monkeypatch):
     assert set(_durations._runs()[name]["seconds"]) == {str(job) for job in Plan(load(name)).jobs.values()}
 
 
+def test_what_the_store_has_is_neither_counted_nor_timed():
+    record("train", "cnn.0")
+    record("train", "cnn.1", cpu_seconds=1200.0)
+    rows = summary(fetch="no update", train="update pending", report="update pending")
+    missing = Counter({("train", "cnn.1"): 2, ("report", "mine"): 1, ("fetch", "photos"): 1})
+
+    text = "\n".join(_study_check._jobs(MINE, rows, missing, 9))
+
+    assert "3 of 4 jobs: train 2, report 1" in text
+    assert "at most 3 of 9 files; a job takes what was made from the same bytes from the store" in text
+    assert "about 20.0 min on 2 cores" in text  # 1200 s, and the report like the others
+
+
+def test_a_job_that_later_took_all_from_the_store_lasts_what_it_did_when_it_computed():
+    record("train", "cnn.0", computed=0, cpu_seconds=1.0, fullest={"computed": 3, "cpu_seconds": 600.0})
+    assert "about 10.0 min on 2 cores" in said(fetch="no update", train="update pending", report="no update")
+
+
+def test_a_copy_of_a_study_takes_what_the_study_took():
+    copied = Study("copied", MINE.settings)
+    record("train", "cnn.0", study="copied")
+    record("train", "cnn.1", study="copied")
+    record("report", "copied", study="copied")
+    waiting = {"fetch": "no update", "train": "update pending", "report": "no update"}
+    assert _study_check.UNKNOWN.split(";")[0] in said(**waiting)
+
+    _durations.note_train_set(copied)
+    assert "about 10.0 min on 2 cores" in said(**waiting)
+    assert "about 5.0 min on 2 cores" in said(fetch="no update", train="no update", report="update pending")
+
+    record("train", "cnn.0", cpu_seconds=1200.0)
+    assert "about 15.0 min on 2 cores" in said(**waiting)  # the study's own record counts first
+
+
+def test_a_word_that_entries_contain_lists_these():
+    settings = {"attacks": {}, "data": {}}
+    study = Study("mine", settings | {"classifiers": {"cnn": {}, "cnn_aloe": {}, "wide_aloe": {}}})
+
+    with pytest.raises(ValueError, match=r"no entry called aloe\. These contain the word: cnn_aloe, wide_aloe\."):
+        _study_check._entry(study, "aloe")
+    with pytest.raises(ValueError, match=r"no entry called cnm\. Did you mean cnn\?"):
+        _study_check._entry(study, "cnm")
+
+
+def test_sets_are_listed_with_their_images_and_attacks_by_eps():
+    study = {section: {} for section in _study_check.SECTIONS} | {
+        "examples": {
+            "noise": {
+                "use": "data/uniform_noise",
+                "count": 1360,
+                "channels": 1,
+                "size": 28,
+                "source": None,
+                "of": None,
+            },
+            "mine": {"use": "data/own", "source": "files", "of": None},
+        },
+        "sources": {"files": {"use": "sources/own_files"}},
+        "attacks": {"pgd": {"eps": 0.1}, "fgsm": {"eps": 0.1}, "fab": {}, "tiny": {"eps": 1 / 255}},
+    }
+    lines = list(_study_check._entries(study))
+    assert "examples     noise (1,360), mine" in lines
+    assert "attacks      eps 0.1: pgd, fgsm" in lines
+    assert f"{'':<13}fab" in lines
+    assert f"{'':<13}eps 0.00392157: tiny" in lines
+
+
 def test_networks_are_listed_by_how_long_they_train_and_how_many_there_are():
     entries = {
         "cnn": {"epochs": 20, "seeds": [0, 1, 2]},
         "mlp": {"epochs": 20, "seeds": [0, 1, 2]},
         "long": {"epochs": 40, "seeds": [0]},
+        "short": {"epochs": 1, "seeds": [0]},
         "own": {"seeds": [0]},
     }
     study = {section: {} for section in _study_check.SECTIONS} | {"classifiers": entries}
     lines = list(_study_check._entries(study))
     assert "classifiers  20 epochs, 3 networks each: cnn, mlp" in lines
     assert f"{'':<13}40 epochs, 1 network each: long" in lines
+    assert f"{'':<13}1 epoch, 1 network each: short" in lines
     assert f"{'':<13}read from a file, 1 network each: own" in lines
     assert f"{'defences':<13}-" in lines
-
-
-def test_own_files_that_are_missing_are_told_unless_they_were_copied_before():
-    Path("there").mkdir()
-    sources = {name: {"use": "sources/own_files", "location": name} for name in ("there", "gone")}
-    study = {"sources": sources | {"other": {"use": "sources/mnist"}}}
-    assert list(_study_check._missing_files(study)) == ["data.sources.gone.location: there is nothing at gone"]
-    Path("data/raw/gone").mkdir(parents=True)
-    assert not list(_study_check._missing_files(study))

@@ -41,6 +41,24 @@ def test_an_attack_stays_the_attack_that_it_is(draft):
     assert "mine.yaml:8: change.attacks.pgd.use: pgd uses pgd in the papers, and their claims mean that" in text
 
 
+@pytest.mark.parametrize("name", ["pgd_02", "pgd_10"])  # the second has settings of its own in the papers
+def test_an_attack_of_a_family_stays_the_attack_that_it_is(draft, name):
+    text = mistakes(draft, f"change: {{attacks: {{{name}: {{use: fgsm}}}}}}")
+
+    assert f"change.attacks.{name}.use: {name} uses pgd in the papers, and their claims mean that; give" in text
+
+
+def test_a_missing_role_is_told_before_what_was_defined_with_it(draft):
+    common = COMMON.replace("data_roles: {", "data_roles: {train: R, ")
+    text = mistakes(draft, DATA + ", test: digits_train, sets: {pair: {use: two_classes, of: digits_train}}}", common)
+
+    assert [line.split(": ", 1)[1] for line in text.splitlines()] == [
+        "data: gives no train, which most questions need",
+        "data.test: no set called digits_train.",
+        "data.sets.pair.of: no set called digits_train.",
+    ]
+
+
 def test_a_family_is_one_entry_per_eps_and_an_entry_of_its_own_name_changes_it(draft):
     attacks = draft().blocks["attacks"]
 

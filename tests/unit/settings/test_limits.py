@@ -61,6 +61,46 @@ def test_adam_needs_a_momentum_below_1(section, optimizer, momentum, problems):
 )
 @pytest.mark.parametrize("section", ["classifiers", "translators"])
 def test_a_training_on_attacks_or_noise_needs_some(section, entry, place):
-    resolved = {"classifiers": {}, "translators": {}} | {section: {"net": entry}}
+    resolved = {"classifiers": {}, "translators": {}, "attacks": {}, "evaluations": {}} | {section: {"net": entry}}
 
-    assert [problem.place for problem in budgets(resolved)] == ([(section, "net", *place)] if place else [])
+    assert [problem.place for problem in budgets(resolved, {})] == ([(section, "net", *place)] if place else [])
+
+
+@pytest.mark.parametrize(
+    ("entry", "written", "key"),
+    [
+        ({"eps": 0.0}, {}, None),  # a paper's attack, which is to change nothing
+        ({"eps": 0.0}, {"eps": 0}, "eps"),
+        ({"eps": 0.1, "step_size": 0.2}, {"step_size": 0.2}, None),
+        ({"eps": 0.1, "step_size": 1.0}, {"step_size": 1}, "step_size"),
+        ({"eps": 0.01, "step_size": 0.1}, {"eps": 0.01}, "eps"),
+        ({"eps": 0.1, "step_size": None}, {"eps": 0.1}, None),
+    ],
+)
+def test_an_attack_has_a_size_and_steps_that_stay_within_it(entry, written, key):
+    resolved = {"classifiers": {}, "translators": {}, "attacks": {"mine": entry}, "evaluations": {}}
+
+    found = [problem.place for problem in budgets(resolved, {"attacks": {"mine": written}})]
+
+    assert found == ([("attacks", "mine", key)] if key else [])
+
+
+@pytest.mark.parametrize(
+    ("use", "written", "problems"),
+    [("checks", {"use": "pgd", "eps": 0}, 0), ("robustness", {"use": "pgd", "eps": 0}, 1), ("checks", {"eps": 0}, 1)],
+)
+def test_only_a_new_attack_that_is_checked_has_no_size(use, written, problems):
+    resolved = {"classifiers": {}, "translators": {}, "attacks": {"mine": {"eps": 0.0}}}
+    resolved["evaluations"] = {"question": {"use": f"evaluations/{use}", "attacks": ["mine"]}}
+
+    assert len(list(budgets(resolved, {"attacks": {"mine": written}}))) == problems
+
+
+def test_a_training_attacks_with_steps_that_stay_within_eps():
+    attack = {"use": "attacks/pgd", "eps": 0.1, "step_size": 1.0}
+    resolved = {"classifiers": {"net": {"attack": attack}}, "translators": {}, "attacks": {}, "evaluations": {}}
+
+    ((place, reason),) = budgets(resolved, {})
+
+    assert place == ("classifiers", "net", "attack", "step_size")
+    assert reason.endswith("expected at most 2 eps, 0.2")

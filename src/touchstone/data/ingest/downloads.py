@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from touchstone.data.ingest.http_files import BLOCK, alone, download
+from touchstone.data.ingest.http_files import BLOCK, AnotherFile, alone, download
 from touchstone.data.ingest.raw_files import read_bytes
 from touchstone.records import size_limits
 from touchstone.records.damage import DamagedFile
@@ -43,6 +43,10 @@ class Archive:
     digest: str
 
 
+class WrongDigest(FileNotFoundError):
+    """Every address of an archive sent a file with another digest."""
+
+
 def published(archives: Sequence[Archive], source: str, *, local_folder: str | None, mirror: str | None) -> list[Path]:
     """Return the paths of the archives, each checked against its published digest.
 
@@ -54,7 +58,8 @@ def published(archives: Sequence[Archive], source: str, *, local_folder: str | N
 
     Raises:
         FileNotFoundError: If an archive is missing; the message says where to put it.
-        DamagedFile: If an archive has another digest.
+        WrongDigest: If its addresses send another one.
+        DamagedFile: If an archive in `local_folder` has another digest.
     """
     if local_folder is not None:
         place = Path(local_folder).expanduser()
@@ -95,7 +100,7 @@ def _downloaded(archive: Archive, archives: Sequence[Archive], source: str, mirr
         return stored
     path.parent.mkdir(parents=True, exist_ok=True)
     urls = (f"{mirror.rstrip('/')}/{archive.name}",) if mirror else archive.urls
-    failures = []
+    failures, others = [], 0
     with alone(path):
         if stored := _stored(places, archive.digest):  # by the run that held the lock
             return stored
@@ -104,8 +109,11 @@ def _downloaded(archive: Archive, archives: Sequence[Archive], source: str, mirr
                 download(url, path, archive.digest)
             except ConnectionError as error:
                 failures.append(f"{url}: {error}")
+                others += isinstance(error, AnotherFile)
             else:
                 return path
+    if others == len(failures):
+        raise WrongDigest(f"{source}: {archive.name} has another digest ({'; '.join(failures)}).")
     raise FileNotFoundError(
         f"{source}: could not download {archive.name} ({'; '.join(failures)}).\n"
         "Without network, put these files, as they are, into a folder:\n"

@@ -21,6 +21,10 @@ Watcher = Callable[[int, int], None]  # (bytes received, bytes in all)
 watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
+class AnotherFile(ConnectionError):
+    """An address sent a file with another digest."""
+
+
 def download(url: str, path: Path, digest: str | None = None) -> None:
     """Download a file, which gets its name when all of it has arrived.
 
@@ -32,7 +36,7 @@ def download(url: str, path: Path, digest: str | None = None) -> None:
         digest: "<algorithm>:<hex>", which the file must have; None: any file.
 
     Raises:
-        ConnectionError: If the address does not send the file; the message says why.
+        ConnectionError: If the address does not send the file; the message says why. AnotherFile if it sends another one.
         OSError: If the file cannot be written, for example because the disk is full.
         MissingPackage: If pooch is not installed.
     """
@@ -61,7 +65,8 @@ def download(url: str, path: Path, digest: str | None = None) -> None:
         whole.chmod(part.stat().st_mode & 0o666)  # pooch hides its files from other users
         whole.replace(path)
     except (requests.RequestException, ValueError) as error:
-        raise ConnectionError(_reason(error)) from error
+        kind = ConnectionError if isinstance(error, requests.RequestException) else AnotherFile
+        raise kind(_reason(error)) from error
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from touchstone.contracts import Digest
-from touchstone.data.ingest.downloads import Archive, published, unpack
+from touchstone.data.ingest.downloads import Archive, WrongDigest, published, unpack
 from touchstone.data.ingest.user_arrays import ARRAYS
 
 
@@ -41,11 +41,19 @@ def download(
 
     Raises:
         FileNotFoundError: If the file is missing; the message says where to put it.
+        WrongDigest: If `url` sends another file; the message names the setting.
         DamagedFile: If the file is truncated, altered or another version.
     """
     name = PurePosixPath(unquote(urlsplit(url).path)).name
     urls = (url, f"{mirror.rstrip('/')}/{name}") if mirror else (url,)
-    (path,) = published([Archive(name, urls, sha256)], folder.name, local_folder=local_folder, mirror=None)
+    try:
+        (path,) = published([Archive(name, urls, sha256)], folder.name, local_folder=local_folder, mirror=None)
+    except WrongDigest as error:
+        setting = f"data.sources.{folder.name}.sha256"
+        advice = (
+            f"Compare {setting} in the study's file with the digest that the publisher states, and correct it there"
+        )
+        raise WrongDigest(f"{error}\n{advice} if it differs; otherwise this is not the publisher's file.") from error
     if path.suffix.lower() not in ARRAYS and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
         unpack(path, folder, _unless_hidden)
     else:

@@ -90,6 +90,15 @@ def is_alive(process: Process) -> bool:
     return process.is_same(current(process.pid))
 
 
+def has_children(process: Process) -> bool:
+    """Return whether a process has started others that still run."""
+    try:
+        children = psutil.Process(process.pid).children()
+        return any(child.status() != psutil.STATUS_ZOMBIE for child in children)
+    except (psutil.Error, OSError):
+        return False
+
+
 def in_folder(folder: Path) -> list[Process]:
     """Return the other processes that work in this folder, oldest first."""
     path = str(folder.resolve())

@@ -46,6 +46,7 @@ def recorded(logs: Path, plan: JobPlan) -> Iterator[dict[str, Any]]:
     The record of a job that kill -9 ended has no `end`.
     """
     path = logs / FOLDER / plan.rule / f"{plan.name}.json"
+    before = _earlier(path)
     process = processes.this_process()
     record: dict[str, Any] = {
         "rule": plan.rule,
@@ -65,7 +66,27 @@ def recorded(logs: Path, plan: JobPlan) -> Iterator[dict[str, Any]]:
     finally:
         record.setdefault("failed", True)
         ended = record | {"end": _now(), **_used()}
+        most = max(fullest(ended), before, key=lambda one: one.get("computed", 0))
+        ended |= {"fullest": most} if most else {}
         whole_files.write_or_warn(path, _encoded(ended), "Only this record of the job is incomplete.")
+
+
+def fullest(record: dict[str, Any]) -> dict[str, Any]:
+    """Return how many files a job computed when it computed most here, and in how many seconds; {} if it never did.
+
+    Most runs take most results from the store, and then say nothing of what a job costs.
+    """
+    if isinstance(most := record.get("fullest"), dict):
+        return most
+    return {key: record[key] for key in ("computed", "cpu_seconds")} if record.get("computed") else {}
+
+
+def _earlier(path: Path) -> dict[str, Any]:
+    """Return what `fullest` says of the record before; {} without one, or if it is damaged."""
+    with suppress(OSError, ValueError):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return fullest(record) if isinstance(record, dict) else {}
+    return {}
 
 
 def _encoded(record: dict[str, Any]) -> bytes:

@@ -31,6 +31,7 @@ from touchstone.provenance import whole_files
 
 LOCK = Path(".touchstone/run.lock")
 HOLDER = Path(".touchstone/run.json")  # the current or last holder of the lock, and its Snakemake
+IDLE = 30.0  # seconds without a job after which the Snakemake of a killed run is taken to hang
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 
 
@@ -65,7 +66,7 @@ def report_busy(error: Busy) -> int:
 def claimed() -> Iterator[Claim]:
     """Hold the run lock of this folder inside the block.
 
-    If the last `touchstone run` was killed and its Snakemake is still running, wait for it.
+    If the last `touchstone run` was killed and its Snakemake is still running, wait for it; if it hangs, end it.
 
     Raises:
         Busy: Another run holds the lock, or a person started Snakemake in this folder.
@@ -141,9 +142,18 @@ def _last_snakemake() -> Process | None:
 
 
 def _wait_for(snakemake: Process) -> None:
+    """Wait until the Snakemake of a killed run has ended; end it once it has had no job for IDLE seconds."""
     message = (
-        f"the last run was killed, but its Snakemake (process {snakemake.pid}) is still running; waiting for it to end"
+        f"the last run was killed, but its Snakemake (process {snakemake.pid}) is still running; waiting for it to end."
+        f" To end it now: kill -9 {snakemake.pid}"
     )
     print(f"touchstone: {message}", file=sys.stderr, flush=True)
+    deadline = time.monotonic() + IDLE
     while processes.is_alive(snakemake):
+        if processes.has_children(snakemake):
+            deadline = time.monotonic() + IDLE
+        elif time.monotonic() > deadline:
+            print(f"touchstone: it has had no job for {IDLE:.0f} seconds; ending it", file=sys.stderr, flush=True)
+            processes.end([snakemake])
+            return
         time.sleep(0.3)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -20,7 +20,7 @@ from touchstone.messages import say
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import gpus, processes, run_records
 from touchstone.pipeline.jobs.progress import progress_folder
-from touchstone.pipeline.orchestration import display, locks, recovery, shipped_studies
+from touchstone.pipeline.orchestration import display, locks, own_data, recovery, shipped_studies
 from touchstone.pipeline.orchestration.events import EventFile
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.settings.files import DEFAULT_STUDY
@@ -53,6 +53,7 @@ def run(study: str, cores: str) -> int:
     if new := shipped_studies.copy_here(study):
         print(f"Wrote {' and '.join(map(str, new))}: the study as touchstone ships it.")
     plan = Plan(load(study))
+    own_data.check(plan.study)
     name = plan.study.name
     logs = Path("logs") / name
     recovery.check_writable(plan)
@@ -95,7 +96,7 @@ def _run(study: str, cores: str, logs: Path, claim: locks.Claim, device: str) ->
             claim.name_snakemake(snakemake.pid)
             interrupted = _follow_to_the_end(snakemake, events, logs)
         except Terminated:
-            print("touchstone: terminated: ending the running jobs; the next run continues from there", file=sys.stderr)
+            _tell("touchstone: terminated: ending the running jobs; the next run continues from there")
             _take_down(snakemake, logs)
             return 128 + signal.SIGTERM
         except Exception:  # this process cannot follow Snakemake any more, so it must not leave it behind
@@ -139,6 +140,12 @@ def _terminable() -> Iterator[None]:
             signal.signal(each, handler)
 
 
+def _tell(message: str) -> None:
+    """Print a line while Snakemake runs; if nobody reads it any more, go on: Snakemake must still be ended."""
+    with suppress(OSError):
+        print(message, file=sys.stderr, flush=True)
+
+
 def _take_down(snakemake: subprocess.Popen[bytes], logs: Path) -> None:
     """End Snakemake and its jobs.
 
@@ -152,7 +159,7 @@ def _take_down(snakemake: subprocess.Popen[bytes], logs: Path) -> None:
         if time.monotonic() >= reminder:
             reminder += REMINDER
             subject = f"{len(jobs)} job{'s' * (len(jobs) != 1)}" if jobs else "Snakemake"
-            print(f"touchstone: waiting for {subject} to end", file=sys.stderr, flush=True)
+            _tell(f"touchstone: waiting for {subject} to end")
         processes.end(jobs)
         time.sleep(POLL)
     if snakemake.poll() is None:
@@ -171,7 +178,7 @@ def _follow_to_the_end(snakemake: subprocess.Popen[bytes], events: EventFile, lo
         _follow(snakemake, events, logs)
         return False
     except KeyboardInterrupt:
-        print("\nStopping once the running jobs have finished (press Ctrl-C again to leave them).", file=sys.stderr)
+        _tell("\nStopping once the running jobs have finished (press Ctrl-C again to leave them).")
         snakemake.terminate()  # Ctrl-C reaches Snakemake, too; `kill -INT` of this process does not
         snakemake.wait()
         return True

@@ -114,8 +114,12 @@ def test_another_file_is_refused_with_both_digests(served, flowers):
     (folder / "flowers.zip").write_bytes(WRITERS["zipped"](MEMBERS))
     found = file_digest(folder / "flowers.zip")
 
-    with pytest.raises(FileNotFoundError, match=f"sent another file: .*expected sha256:0{{64}} but got {found[7:]}"):
+    with pytest.raises(
+        FileNotFoundError, match=f"sent another file: .*expected sha256:0{{64}} but got {found[7:]}"
+    ) as caught:
         download(flowers, url=f"{address}/flowers.zip", sha256=f"sha256:{'0' * 64}", **TERMS)
+    assert "Compare data.sources.flowers.sha256 in the study's file with the digest that" in str(caught.value)
+    assert "Without network" not in str(caught.value)
 
     assert names(flowers) == []
 

@@ -73,3 +73,17 @@ def test_a_job_whose_record_cannot_be_completed_has_finished_nevertheless(tmp_pa
     message = capsys.readouterr().err
     assert message.startswith(f"touchstone: {tmp_path}/runs/train/cnn.0.json: No space left on device. ")
     assert "Only this record of the job is incomplete." in message
+
+
+def test_what_a_job_cost_when_it_computed_most_stays_known_after_runs_that_take_its_results_from_the_store(tmp_path):
+    for computed in (0, 3, 1, 0):
+        with run_records.recorded(tmp_path, JOB) as record:
+            record["computed"] = computed
+
+    most = run_records.fullest(only(tmp_path))
+    assert most["computed"] == 3
+    assert most["cpu_seconds"] < only(tmp_path)["cpu_seconds"]  # of this process, which has gone on
+
+    with run_records.recorded(tmp_path, JOB) as record:
+        record["computed"] = 3
+    assert run_records.fullest(only(tmp_path))["cpu_seconds"] > most["cpu_seconds"]

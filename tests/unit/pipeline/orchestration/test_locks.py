@@ -104,6 +104,33 @@ def test_the_snakemake_of_a_killed_run_on_this_host_is_waited_for(snakemake, cap
     assert f"its Snakemake (process {snakemake.pid}) is still running; waiting for it to end" in capsys.readouterr().err
 
 
+def test_a_snakemake_of_a_killed_run_that_hangs_without_a_job_is_ended(snakemake, capsys, monkeypatch):
+    monkeypatch.setattr(locks, "IDLE", 0.2)
+    locks.Claim().name_snakemake(snakemake.pid)
+
+    with locks.claimed():
+        assert snakemake.wait(5) != 0
+
+    said = capsys.readouterr().err
+    assert f"To end it now: kill -9 {snakemake.pid}" in said
+    assert "it has had no job for 0 seconds; ending it" in said
+
+
+def test_a_snakemake_with_a_job_is_not_ended(monkeypatch):
+    monkeypatch.setattr(locks, "IDLE", 0.1)
+    monkeypatch.setattr(processes, "end", lambda them: pytest.fail("ended"))
+    line = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(1.5)'])"
+    busy = subprocess.Popen([sys.executable, "-c", line])
+    process = processes.started(busy.pid)
+    while not processes.has_children(process):
+        pass
+    monkeypatch.setattr(locks.processes, "is_alive", lambda one: processes.has_children(one))
+
+    locks._wait_for(process)
+
+    busy.wait()
+
+
 def test_locks_of_snakemake_are_removed_and_counted():
     assert not locks.remove_stale()
     locks.SNAKEMAKE_LOCKS.mkdir(parents=True)

@@ -42,6 +42,32 @@ def test_a_snakemake_that_ignores_sigterm_is_killed_in_bounded_time(tmp_path, mo
     assert "waiting for Snakemake to end" in capsys.readouterr().err
 
 
+def test_a_run_whose_reader_has_gone_still_ends_snakemake(tmp_path, monkeypatch):
+    """As by `timeout 45 touchstone run STUDY 2>&1 | head -8`."""
+
+    def closed(*_, **__):
+        raise BrokenPipeError
+
+    popen, started = subprocess.Popen, []
+
+    def start(*_, **options):
+        started.append(popen([sys.executable, "-c", "import time; time.sleep(60)"]))
+        return started[0]
+
+    def terminated(*_):
+        raise snakemake_run.Terminated
+
+    monkeypatch.setattr(snakemake_run.subprocess, "Popen", start)
+    monkeypatch.setattr(snakemake_run, "_follow", terminated)
+    monkeypatch.setattr(snakemake_run, "REMINDER", 0.0)
+    monkeypatch.setattr(snakemake_run.sys.stderr, "write", closed)
+
+    code = snakemake_run._run("x", "1", tmp_path, SimpleNamespace(name_snakemake=lambda pid: None), "cpu")
+
+    assert code == 128 + signal.SIGTERM
+    assert started[0].poll() == -signal.SIGTERM
+
+
 def test_an_interrupt_of_the_run_alone_reaches_snakemake(tmp_path, monkeypatch, capsys):
     """Ctrl-C reaches both, `kill -INT` only the run. Snakemake then has to start no new jobs, which it does at SIGTERM."""
     graceful = (

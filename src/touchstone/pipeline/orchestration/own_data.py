@@ -1,0 +1,104 @@
+"""Mistakes about files of the user's own that only a look at these files shows: before a run, not in its first job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from touchstone.messages import nearest
+from touchstone.pipeline.orchestration.own_sources import COPYING
+from touchstone.pipeline.planning.layout import RAW
+from touchstone.settings.files import ParamsError, lines_of
+from touchstone.settings.study import Study
+
+READER = "data/own_images"
+Mistake = tuple[str, str, str]  # entry, its setting, what is wrong
+
+
+def check(study: Study) -> None:
+    """Check that files of the user's own are there, have classes where labels are read, and are as many as are taken.
+
+    Files that were copied into data/raw before may have gone since. Files of arrays are not read.
+
+    Raises:
+        ParamsError: lists every mistake with file, line and key.
+    """
+    mistakes = [*_missing(study["sources"]), *_unfit(study)]
+    if mistakes:
+        raise ParamsError("\n".join(f"{_written(study, name, key)}: {reason}" for name, key, reason in mistakes))
+
+
+def _missing(sources: dict[str, Any]) -> Iterator[Mistake]:
+    """Yield the sources whose files are neither where the study says nor copied already."""
+    for name, entry in sources.items():
+        key = "location" if entry["use"] in COPYING else "local_folder"
+        place = Path(entry.get(key) or ".").expanduser()
+        if not place.exists() and not Path(RAW, name).exists():
+            yield name, key, f"there is nothing at {place}"
+
+
+def _unfit(study: Study) -> Iterator[Mistake]:
+    """Yield the sets of pictures that cannot be read as the study says, and those of more images than there are."""
+    rows: dict[str, int] = {}
+    for name, entry in study["examples"].items():
+        if entry["use"] == READER and (folder := _folder(study["sources"][entry["source"]], entry["source"])):
+            place = folder / (entry["inside"] or "")
+            if not place.exists():
+                names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+                reason = f"{folder} contains no {entry['inside']}; it contains {_some(names)}"
+                yield name, "inside", reason + nearest(entry["inside"], names)
+                continue
+            try:
+                rows[name] = _count(place, entry)
+            except ValueError as error:
+                yield name, "use", str(error)
+    for name, entry in study["examples"].items():
+        origin = entry["of"] or name
+        for key in ("limit", "count"):
+            wanted, skipped = entry.get(key), entry.get("skip", 0)
+            if origin in rows and wanted is not None and skipped + wanted > rows[origin] >= 0:
+                after = f" after the first {skipped:,}" if skipped else ""
+                yield name, key, f"{origin} has {rows[origin]:,} images, and this takes {wanted:,}{after}; take fewer"
+
+
+def _folder(source: dict[str, Any], name: str) -> Path | None:
+    """Return the folder of a user's pictures, or its copy; None if there is none, as before a download."""
+    location = Path(source.get("location") or Path(RAW, name)).expanduser()
+    return next((place for place in (location, Path(RAW, name)) if place.is_dir()), None)
+
+
+def _count(place: Path, entry: dict[str, Any]) -> int:
+    """Return how many images a set of pictures can take; -1 if an array file has them.
+
+    Raises:
+        ValueError: The folder has no pictures, or none in folders of classes.
+    """
+    # They import numpy and PIL, which other studies do without.
+    from touchstone.data.ingest.splits import rows_of_part
+    from touchstone.data.ingest.user_arrays import ARRAYS
+    from touchstone.data.ingest.user_folder import files_in
+    from touchstone.data.ingest.user_images import own_images
+    from touchstone.data.own_images import SHARES
+
+    if place.is_file() or any(file.suffix.lower() in ARRAYS for file in files_in(place)):
+        return -1
+    labels = own_images(place, entry["classes"] or (), labelled=entry["labelled"]).labels
+    if entry["part"] == "all":
+        return len(labels)
+    return len(rows_of_part(labels, SHARES, entry["part"], seed=entry["split_seed"]))
+
+
+def _some(names: list[str]) -> str:
+    """Return the first of some names as messages list them."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more." if len(names) > 5 else ".")
+
+
+def _written(study: Study, name: str, key: str) -> str:
+    """Return file, line and keys of an entry's setting, or of the entry."""
+    for end in ((name, key), (name,)):
+        for file in map(Path, study.files):
+            for place, line in lines_of(file).items():
+                if place[0] == "data" and place[-len(end) :] == end:
+                    return f"{file}:{line}: {'.'.join(place)}"
+    return f"{study.name}: {name}.{key}"

@@ -1,0 +1,33 @@
+"""Which tasks of a plan have a result in the store already: a job that is started computes only the others."""
+
+from __future__ import annotations
+
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.provenance import job_folders, sidecar_files, store
+
+
+def stored_tasks(plan: Plan, kept: store.Store) -> set[str]:
+    """Return the paths of what a plan makes and the store, or data/raw, has; nothing is written.
+
+    What is made from something that the store lacks is not among them, although it may turn out to be there.
+    """
+    digests: dict[str, str] = {}
+    codes = plan.codes()
+    order = TopologicalSorter({path: task.input_files for path, task in plan.tasks.items()})
+    for path in order.static_order():
+        task = plan.tasks[path]
+        if task.step == "fetch":
+            try:
+                digests[path] = sidecar_files.read_sidecar(Path(path))["artefact"]
+            except ValueError:  # it was not fetched yet
+                continue
+        elif task.is_cached and digests.keys() >= set(task.input_files):
+            read = {role: {file: digests[file] for file in files} for role, files in task.roles.items()}
+            key = store.key_of(task.step, codes[path].digest, task.settings, read)
+            record = store.look_up(kept, job_folders.job_of(path)[0], key, job_folders.name_of(path))
+            if record is not None:
+                digests[path] = record["artefact"]
+    return set(digests)

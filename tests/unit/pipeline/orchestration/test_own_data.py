@@ -1,0 +1,81 @@
+"""What is wrong with files of the user's own is told before a run, with file, line and key."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from touchstone.pipeline.orchestration import own_data
+from touchstone.settings.files import ParamsError
+from touchstone.settings.study import Study
+
+READ = {"use": "data/own_images", "of": None, "inside": None, "labelled": True, "part": "all", "limit": None}
+READ |= {"classes": None, "split_seed": 0, "source": "mine"}
+TEXT = """\
+data:
+  sources:
+    mine: {use: own_files, location: mine}
+  train:
+    pictures: {use: own_images, inside: x, limit: 9}
+    few: {use: subset, count: 9}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Four pictures of two classes."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("cat/1", "cat/2", "dog/1", "dog/2"):
+        path = Path("mine", f"{name}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4)).save(path)
+    Path("mine.yaml").write_text(TEXT)
+
+
+def mistakes(source=None, few=None, **settings):
+    sources = {"mine": {"use": "sources/own_files", "location": "mine"} | (source or {})}
+    examples = {"pictures": READ | settings}
+    if few:
+        examples["few"] = {"use": "data/subset", "of": "pictures"} | few
+    try:
+        own_data.check(Study("mine", {"sources": sources, "examples": examples}, files=("mine.yaml",)))
+    except ParamsError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "line", "reason"),
+    [
+        ({}, 0, ""),
+        ({"limit": 4, "few": {"skip": 2, "count": 2}}, 0, ""),
+        ({"inside": "cat", "labelled": False}, 0, ""),
+        ({"limit": 5}, 5, "data.train.pictures.limit: pictures has 4 images, and this takes 5; take fewer"),
+        ({"part": "test", "limit": 3}, 5, "data.train.pictures.limit: pictures has 2 images, and this takes 3"),
+        ({"few": {"skip": 2, "count": 3}}, 6, "data.train.few.count: pictures has 4 images, and this takes 3 after the first 2"),
+        ({"inside": "cat"}, 5, "data.train.pictures.use: mine/cat: no classes: 1.png and others are in no class folder"),
+        ({"inside": "cats"}, 5, "data.train.pictures.inside: mine contains no cats; it contains cat, dog. Did you mean cat?"),
+        ({"source": {"location": "gone"}}, 3, "data.sources.mine.location: there is nothing at gone"),
+        ({"source": {"use": "sources/mnist", "local_folder": "gone"}}, 3, "data.sources.mine: there is nothing at gone"),
+    ],
+)  # fmt: skip
+def test_own_pictures_are_looked_at(settings, line, reason):
+    told = mistakes(**settings)
+
+    assert told.startswith(f"mine.yaml:{line}: {reason}") if reason else not told
+
+
+def test_files_that_were_copied_before_may_have_gone():
+    Path("mine").rename("away")
+    assert "there is nothing at mine" in mistakes()
+
+    Path("data/raw").mkdir(parents=True)
+    Path("away").rename("data/raw/mine")
+    assert not mistakes()
+    assert "this takes 5" in mistakes(limit=5)
+
+
+def test_a_file_of_arrays_is_not_read():
+    Path("mine/images.npz").write_bytes(b"none")
+
+    assert not mistakes(limit=5)
