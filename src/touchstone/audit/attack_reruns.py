@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import comb
+from math import comb, prod
 
 import numpy as np
 from scipy import special
@@ -66,7 +66,8 @@ def apart(first: Array, second: Array, clean: Array) -> Array:
     """
     pairs = ((first, second), (first, clean), (second, clean))
     between, *changes = (
-        np.linalg.norm((one - other).reshape(len(clean), -1).astype(np.float64), axis=1) for one, other in pairs
+        np.linalg.norm((one - other).astype(np.float64).reshape(len(clean), prod(clean.shape[1:])), axis=1)
+        for one, other in pairs
     )
     distances: Array = between / np.maximum(np.maximum(*changes), 1e-9)
     return distances

@@ -128,19 +128,19 @@ def run_together(
         block = task.settings["component"]
         less = {name: min(value, block[name]) for name, value in FIRST[attacks[0].use].items()}
         task = replace(task, settings=task.settings | {"component": block | less})
-    parts = [attack.clean.take(places) for attack, places in zip(attacks, rows, strict=True)]
-    images = [part.images for part in parts]  # of sets without rows
-    for members in _without_common_ids([part.example_ids for part in parts]):
+    clean = [attack.clean for attack in attacks]
+    images = [each.images[places] for each, places in zip(clean, rows, strict=True)]  # of sets without rows they stay
+    for members in _without_common_ids([each.example_ids[places] for each, places in zip(clean, rows, strict=True)]):
+        parts = [clean[member].take(rows[member]) for member in members]
         joined = replace(
-            parts[members[0]],
-            images=np.concatenate([parts[member].images for member in members]),
-            labels=np.concatenate([parts[member].labels for member in members]),
-            example_ids=np.concatenate([parts[member].example_ids for member in members]),
+            parts[0],
+            images=np.concatenate([part.images for part in parts]),
+            labels=np.concatenate([part.labels for part in parts]),
+            example_ids=np.concatenate([part.example_ids for part in parts]),
         )
         attacked = reader.compute(task, examples=joined, nudged=nudged).images
-        ends = np.cumsum([len(parts[member]) for member in members])
-        for member, part in zip(members, np.split(attacked, ends[:-1]), strict=True):
-            images[member] = part
+        for member, own in zip(members, np.split(attacked, np.cumsum([len(part) for part in parts])[:-1]), strict=True):
+            images[member] = own
     return images
 
 

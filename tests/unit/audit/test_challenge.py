@@ -189,7 +189,7 @@ def upwards(examples):
     return examples.images + np.float32(1e-3) * examples.example_ids[:, None, None, None].astype(np.float32)
 
 
-def several(ids_of_each, forged=()):
+def several(ids_of_each, forged=(), settings=TASK.settings):
     sets, tasks = {}, []
     for place, ids in enumerate(ids_of_each):
         images = np.full((len(ids), 1, 2, 2), 0.4, np.float32)
@@ -197,7 +197,7 @@ def several(ids_of_each, forged=()):
         sets[f"clean{place}"] = clean
         sets[f"file{place}"] = clean.with_images(upwards(clean) if place not in forged else clean.images)
         given = {"examples": f"clean{place}"}
-        tasks.append(SimpleNamespace(inputs=given, output=f"file{place}", settings=TASK.settings))
+        tasks.append(Task("attack", given, f"file{place}", settings))
     return Together(sets), tasks
 
 
@@ -211,6 +211,22 @@ def test_an_attack_runs_once_for_all_sets_that_it_made_and_the_forged_one_is_nam
     assert reader.runs[0] == 2 + 3 + 2  # one more of the set with images that equal their clean ones
     assert all(looked == LOOK for looked in reader.runs[1:])  # only the forged set is looked at closely
     assert [one.still for one in found] == [0, 40, 0]
+
+
+@pytest.mark.usefixtures("_bright_images_are_wrong")
+def test_a_suite_runs_whole_only_for_the_sets_whose_drawn_images_its_first_attacks_fool():
+    """Images with small ids stay dark, so nothing fools the network on them."""
+    suite = TASK.settings | {"component": {"use": "attacks/attack_suite", "restarts": 5, "queries": 100}}
+    reader, tasks = several([range(1, 5), range(201, 205), range(5, 9)], settings=suite)
+
+    found = attack_reruns.reruns(reader, tasks, 2, np.random.default_rng(0))
+
+    assert not any(one.others for one in found)
+    assert reader.runs == [6]  # what its first attacks fool is in the file, as they return it
+
+    forged, tasks = several([range(1, 5), range(201, 205)], forged=[1], settings=suite)
+    attack_reruns.reruns(forged, tasks, 2, np.random.default_rng(0))
+    assert forged.runs[:2] == [5, 3]  # one more of the set with images that equal their clean ones
 
 
 @pytest.mark.usefixtures("_bright_images_are_wrong")
@@ -232,8 +248,6 @@ def test_a_set_that_cannot_be_read_leaves_the_others_to_be_challenged():
         tasks={task.output: task for task in tasks}, files=[task.output for task in tasks]
     )
     reader.has = lambda task: True
-    for task in tasks:
-        task.step = "attack"
     result, counts = Result(), challenge.Counts()
 
     challenge._attacks(reader, result, 1, np.random.default_rng(0), SimpleNamespace(on=lambda file: ""), counts)

@@ -84,7 +84,7 @@ def test_a_pack_whose_base_is_outside_it_is_refused(project, base):
     result = Result()
 
     about = {"study": "own", "claims": []}
-    assert verification._selection(about, project, result) is None
+    assert verification._selection(Path("own.pack"), about, project, result) is None
     assert [problem.message for problem in result.problems] == [f"base: {base} is outside the pack"]
 
 
