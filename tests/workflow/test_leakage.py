@@ -21,6 +21,7 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import sidecar_files
 from touchstone.provenance.job_folders import folder_of
 from touchstone.provenance.store import Store
+from touchstone.settings.files import ParamsError
 from touchstone.settings.study import load
 
 ROOT = Path(__file__).parents[2]
@@ -117,6 +118,26 @@ def test_nothing_that_an_evaluation_reads_may_have_learned_from_its_test_set(pro
     study["evaluations"]["robustness"][role] = ["cnn", learner] if role == "classifiers" else [learner]
 
     assert ("test", "repeated") in apart.pairs(study)
+
+
+@pytest.mark.parametrize(("learner", "other"), [("fit", "test"), ("train", "test"), ("calibration", "train")])
+def test_a_part_of_a_set_that_it_must_not_share_images_with_is_refused_before_a_run(project, learner, other):
+    """A part of a part, too; sets that no evaluation combines may be parts of each other."""
+    study = planned().study
+    apart.check(study)
+    examples, detector = study["examples"], next(iter(study["detectors"]))
+    examples |= {"half": examples[other] | {"use": "data/subset", "of": other}}
+    examples |= {"quarter": examples[other] | {"use": "data/subset", "of": "half"}}
+    apart.check(study)
+    if learner == "fit":
+        study["detectors"][detector]["fit"] = "quarter"
+    elif learner == "train":
+        study["classifiers"]["cnn"]["train"] = "quarter"
+    else:
+        study["study"]["calibration"] = "quarter"
+
+    with pytest.raises(ParamsError, match=rf"quarter is a part of {other}, so it has its images: .*; use others"):
+        apart.check(study)
 
 
 def test_disjoint_sets_share_nothing(project):
@@ -324,11 +345,12 @@ def test_another_role_of_a_set_that_is_there_is_seen_before_any_other_job(copy):
     tested = {"robustness": {"examples": ["digits_test", "copied"]}}
     write_study(copy.root, "tiny", data=data, change={"evaluations": seen | tested})
 
-    done = copy.forked_touchstone("run", "tiny", "--cores", "1", check=False)
+    done = copy.snakemake("--cores", "1", "--show-failed-logs", check=False)
 
     assert done.returncode == 1
-    assert "examples.copied shares 30 images with examples.digits_train" in done.stderr
-    assert "evaluations.robustness tests on the first" in done.stderr
+    said = done.stdout + done.stderr
+    assert "examples.copied shares 30 images with examples.digits_train" in said
+    assert "evaluations.robustness tests on the first" in said
     assert not list(copy.root.glob("results/tiny/train/*"))
 
 

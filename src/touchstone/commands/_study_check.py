@@ -21,6 +21,7 @@ from touchstone.numerics import devices
 from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.orchestration import own_data, stored_tasks
 from touchstone.pipeline.orchestration.snakemake_run import base_command
+from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.parts import RULES
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import job_folders
@@ -49,6 +50,7 @@ def check(word: str) -> int:
     if warning := devices.warning(settings["study"]["device"]):
         say(f"touchstone: {warning}", stream=sys.stderr)
     own_data.check(settings)
+    apart.check(settings)
     say(*(f"remark: {remark}" for remark in (*settings.remarks, *_own_code(settings))))
     plan = Plan(settings)
     say(*_entries(settings), *_totals(plan))

@@ -35,7 +35,11 @@ def _missing(sources: dict[str, Any]) -> Iterator[Mistake]:
         key = "location" if entry["use"] in COPYING else "local_folder"
         place = Path(entry.get(key) or ".").expanduser()
         if not place.exists() and not Path(RAW, name).exists():
-            yield name, key, f"there is nothing at {place}"
+            yield (
+                name,
+                key,
+                f"there is nothing at {place}; name the place of the files, or leave {name} out by scale.absent",
+            )
 
 
 def _unfit(study: Study) -> Iterator[Mistake]:

@@ -22,6 +22,7 @@ from touchstone.pipeline.jobs import gpus, processes, run_records
 from touchstone.pipeline.jobs.progress import progress_folder
 from touchstone.pipeline.orchestration import display, locks, own_data, recovery, shipped_studies
 from touchstone.pipeline.orchestration.events import EventFile
+from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.settings.files import DEFAULT_STUDY
 from touchstone.settings.study import load
@@ -54,6 +55,7 @@ def run(study: str, cores: str) -> int:
         print(f"Wrote {' and '.join(map(str, new))}: the study as touchstone ships it.")
     plan = Plan(load(study))
     own_data.check(plan.study)
+    apart.check(plan.study)
     name = plan.study.name
     logs = Path("logs") / name
     recovery.check_writable(plan)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from touchstone.settings import families
+from touchstone.settings.files import ParamsError
 from touchstone.settings.sections import Section, sections
 from touchstone.settings.study import Study
 
@@ -44,6 +46,31 @@ def pairs(study: Study) -> dict[tuple[str, str], str]:
                 reason = f"{section}.{name}.validation is the first, {section}.{name}.train is the second"
                 reasons.setdefault((entry["validation"], entry["train"]), reason)
     return reasons
+
+
+def check(study: Study) -> None:
+    """Check that no set is a part of another that it must share no image with; the job prepare compares the images.
+
+    Raises:
+        ParamsError: lists every such pair, with what learns and what tests.
+    """
+    mistakes = []
+    for (one, other), reason in pairs(study).items():
+        for part, whole in ((one, other), (other, one)):
+            if part != whole and whole in _selected_from(part, study["examples"]):
+                mistakes.append(
+                    f"{study.name}: {part} is a part of {whole}, so it has its images: {reason}; use others"
+                )
+                break
+    if mistakes:
+        raise ParamsError("\n".join(mistakes))
+
+
+def _selected_from(name: str, examples: dict[str, Any]) -> Iterator[str]:
+    """Yield the sets of which a set is a selection of rows, the nearest first."""
+    while (entry := examples[name])["use"] in families.SELECTING and entry["of"]:
+        name = entry["of"]
+        yield name
 
 
 def _roles(study: Study, question: dict[str, Any], kinds: dict[str, Section]) -> Iterator[tuple[str, str]]:
