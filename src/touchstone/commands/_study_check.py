@@ -19,8 +19,9 @@ from touchstone.commands import _durations
 from touchstone.messages import nearest, say
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import processes
-from touchstone.pipeline.orchestration import own_data, stored_tasks
+from touchstone.pipeline.orchestration import own_data
 from touchstone.pipeline.orchestration.snakemake_run import base_command
+from touchstone.pipeline.orchestration.stored_tasks import stored_tasks
 from touchstone.pipeline.planning import apart
 from touchstone.pipeline.planning.parts import RULES
 from touchstone.pipeline.planning.plan import Plan
@@ -59,7 +60,7 @@ def check(word: str) -> int:
     if done.returncode != 0:
         print((done.stdout + done.stderr).strip(), file=sys.stderr)
         return 1
-    stored = stored_tasks.stored_tasks(plan, Store(settings.name))
+    stored = stored_tasks(plan, Store(settings.name))
     missing = Counter(job_folders.job_of(path) for path in plan.tasks if path not in stored)
     say("", *_jobs(settings, done.stdout, missing, len(plan.tasks)))
     return 0

@@ -107,8 +107,8 @@ class Store:
         return Result(path, record)
 
 
-def look_up(store: Store, rule: str, key: str, name: str) -> Record | None:
-    """Return the record of a task's result in any study's folder of its rule; None if there is none. Nothing is written.
+def look_up(store: Store, rule: str, key: str, name: str) -> Result | None:
+    """Return a task's result in any study's folder of its rule by its record; None if there is none. Nothing is written.
 
     Args:
         store: The store.
@@ -119,7 +119,7 @@ def look_up(store: Store, rule: str, key: str, name: str) -> Record | None:
     for folder in (store.folder / store.study / rule, *store.folder.glob(f"*/{rule}")):
         record = _read_record(folder / key)
         if record is not None and not (record.get("left_out") and record.get("name") != name):
-            return record
+            return Result(folder / key, record)
     return None
 
 

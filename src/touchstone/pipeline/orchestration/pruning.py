@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from graphlib import TopologicalSorter
 from pathlib import Path
 
+from touchstone.pipeline.orchestration.stored_tasks import stored_tasks
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.provenance import job_folders, sidecar_files
-from touchstone.provenance.store import Result, Store, key_of, record_path
+from touchstone.provenance import job_folders
+from touchstone.provenance.store import Store, record_path
 
 
 def prune(plan: Plan, store: Store) -> int:
@@ -20,7 +20,11 @@ def prune(plan: Plan, store: Store) -> int:
     Raises:
         ValueError: A task of the plan has no result, so the study is not finished. Nothing was deleted.
     """
-    named = {result.path for result in results(plan, store)}
+    places = stored_tasks(plan, store)
+    for path, task in plan.tasks.items():
+        if task.is_cached and path not in places:
+            raise ValueError(f"{path} has no result in the store; run the study first")
+    named = set(places.values())
     unnamed = [path for path in sorted(_files(store)) if path not in named]
     for path in unnamed:
         path.unlink(missing_ok=True)
@@ -30,29 +34,6 @@ def prune(plan: Plan, store: Store) -> int:
         if folder not in folders:
             shutil.rmtree(folder)
     return len(unnamed)
-
-
-def results(plan: Plan, store: Store) -> Iterator[Result]:
-    """Yield the result of every task of a plan that the store keeps.
-
-    Raises:
-        ValueError: The store lacks one, or raw files have no sidecar.
-    """
-    digests: dict[str, str] = {}
-    codes = plan.codes()
-    order = TopologicalSorter({path: task.input_files for path, task in plan.tasks.items()})
-    for path in order.static_order():
-        task = plan.tasks[path]
-        if task.step == "fetch":
-            digests[path] = sidecar_files.read_sidecar(Path(path))["artefact"]
-        elif task.is_cached:
-            read = {role: {file: digests[file] for file in files} for role, files in task.roles.items()}
-            key = key_of(task.step, codes[path].digest, task.settings, read)
-            found = store.find(job_folders.job_of(path)[0], key, job_folders.name_of(path))
-            if found is None:
-                raise ValueError(f"{path} has no result in the store; run the study first")
-            digests[path] = found.record["artefact"]
-            yield found
 
 
 def _files(store: Store) -> Iterator[Path]:

@@ -9,11 +9,12 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import job_folders, sidecar_files, store
 
 
-def stored_tasks(plan: Plan, kept: store.Store) -> set[str]:
-    """Return the paths of what a plan makes and the store, or data/raw, has; nothing is written.
+def stored_tasks(plan: Plan, kept: store.Store) -> dict[str, Path]:
+    """Return the files of a plan that the store, or data/raw, has, and where; nothing is written.
 
     What is made from something that the store lacks is not among them, although it may turn out to be there.
     """
+    places: dict[str, Path] = {}
     digests: dict[str, str] = {}
     codes = plan.codes()
     order = TopologicalSorter({path: task.input_files for path, task in plan.tasks.items()})
@@ -21,13 +22,13 @@ def stored_tasks(plan: Plan, kept: store.Store) -> set[str]:
         task = plan.tasks[path]
         if task.step == "fetch":
             try:
-                digests[path] = sidecar_files.read_sidecar(Path(path))["artefact"]
+                places[path], digests[path] = Path(path), sidecar_files.read_sidecar(Path(path))["artefact"]
             except ValueError:  # it was not fetched yet
                 continue
         elif task.is_cached and digests.keys() >= set(task.input_files):
             read = {role: {file: digests[file] for file in files} for role, files in task.roles.items()}
             key = store.key_of(task.step, codes[path].digest, task.settings, read)
-            record = store.look_up(kept, job_folders.job_of(path)[0], key, job_folders.name_of(path))
-            if record is not None:
-                digests[path] = record["artefact"]
-    return set(digests)
+            result = store.look_up(kept, job_folders.job_of(path)[0], key, job_folders.name_of(path))
+            if result is not None:
+                places[path], digests[path] = result.path, result.record["artefact"]
+    return places
