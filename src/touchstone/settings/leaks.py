@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import product, takewhile
 from typing import Any
 
 from touchstone.settings import families
 from touchstone.settings.files import Place
+from touchstone.settings.known_sets import NO_CLASS, known
 from touchstone.settings.problems import Problem
 
 TRAINED = ("classifiers", "translators")
+UNKNOWN = ("ood_near", "ood_far", "ood_noise", "score_ood")  # the data roles of images that no network knows
+UNLABELLING = "data/without_classes"
 LEARNING = {  # by section, the settings whose sets something learns from
     **dict.fromkeys(TRAINED, ("train", "validation", "outliers")),
     "detectors": ("fit", "anomalous"),
@@ -29,6 +32,30 @@ def leaks(resolved: dict[str, Any]) -> Iterator[Problem]:
                 yield Problem((section, name, "validation"), reason)
     yield from _familiar_outliers(resolved, tested)
     yield from _chosen_and_judged(resolved)
+
+
+def known_as_unknown(resolved: dict[str, Any], roles: Mapping[str, list[Any]]) -> Iterator[Problem]:
+    """Yield the roles of unknown images that are played by unchanged images of classes that a network learns."""
+    examples, sources = resolved["examples"], resolved["sources"]
+    trained = {entry["train"] for entry in resolved["classifiers"].values() if entry["train"]}
+    learned = [(name, known(name, examples, sources).labels) for name in sorted(trained)]
+    playing = {name: role for role in UNKNOWN for name in roles.get(role, ()) if name in examples}
+    for name, role in playing.items():
+        way = families.way_to(name, examples)
+        selected = [step for step in way[1:] if examples[step]["use"] != UNLABELLING]
+        if any(examples[step]["use"] not in families.SELECTING for step in selected):
+            continue
+        labels = known([way[0], *selected][-1], examples, sources).labels or frozenset()
+        for train, classes in learned:
+            if labels & (classes or frozenset()) - NO_CLASS and _same_source(way[0], train, examples):
+                reason = f"{name} has classes of {train}, which networks learn, so they are not unknown"
+                yield Problem(("groups", role), f"{reason}; use images of other classes")
+                break
+
+
+def _same_source(one: str, other: str, examples: dict[str, Any]) -> bool:
+    source = examples[one].get("source")
+    return bool(source) and source == examples[families.way_to(other, examples)[0]].get("source")
 
 
 def _tested(resolved: dict[str, Any]) -> dict[str, str]:

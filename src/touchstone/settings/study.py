@@ -19,7 +19,7 @@ from touchstone.settings.draft import NEEDED, Draft, written_out
 from touchstone.settings.entries import EntryReader
 from touchstone.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file
 from touchstone.settings.layers import Files, read_files
-from touchstone.settings.leaks import leaks
+from touchstone.settings.leaks import known_as_unknown, leaks
 from touchstone.settings.limits import budgets, chains, momenta, sizes
 from touchstone.settings.paper_questions import check_papers
 from touchstone.settings.problems import Problem, Problems
@@ -144,6 +144,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         wrong_sets(resolved, problems.is_own),
         sizes(resolved, problems.is_own),
         leaks(resolved),
+        known_as_unknown(resolved, draft.roles),
     )
     problems.extend(unused(resolved, kinds))
     claims = draft.blocks.get("claims") or {}

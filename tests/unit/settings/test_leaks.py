@@ -2,7 +2,7 @@
 
 import pytest
 
-from touchstone.settings.leaks import leaks
+from touchstone.settings.leaks import known_as_unknown, leaks
 
 
 def network(train, outliers=()):
@@ -34,7 +34,8 @@ def test_only_the_sources_of_a_networks_own_training_images_are_no_outliers_of_a
 
 
 def part(name, limit=None, source="digits", split_seed=0):
-    return {"use": "data/digits", "source": source, "of": None, "part": name, "split_seed": split_seed, "limit": limit}
+    entry = {"use": "data/digits", "source": source, "of": None, "part": name, "split_seed": split_seed, "limit": limit}
+    return entry | {"size": 28}
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,29 @@ def test_one_part_of_a_source_under_two_names_is_one_set(examples, place, reason
     assert last[1].startswith(reason)
     assert all(each == ("part", twins[0][1]) for each in twins)
     assert len(twins) == (place is not None and "also the training set" not in reason)  # the line of the other set, too
+
+
+@pytest.mark.parametrize(
+    ("unknown", "is_known"),
+    [
+        ({"use": "data/without_classes", "of": "test"}, True),
+        ({"use": "data/subset", "of": "test", "count": 9}, True),
+        (part("test"), True),
+        ({"use": "data/corruption", "of": "test"}, False),  # another kind of anomaly
+        ({"use": "data/held_out_classes", "of": "test", "classes": [8, 9], "keep": True}, False),
+        (part("test", source="other_digits"), False),
+        ({"use": "data/uniform_noise", "of": None, "count": 9, "channels": 1, "size": 28}, False),
+    ],
+)
+def test_unchanged_images_of_a_learned_class_are_not_unknown(unknown, is_known):
+    learned = {"use": "data/held_out_classes", "of": "all", "classes": [8, 9], "keep": False}
+    resolved = {
+        "sources": {name: {"use": "sources/sklearn_digits"} for name in ("digits", "other_digits")},
+        "examples": {"all": part("train"), "train": learned, "test": part("test"), "unknown": unknown},
+        "classifiers": {"net": network("train")},
+    }
+    problems = list(known_as_unknown(resolved, {"ood_far": ["unknown", "absent"], "clean_again": ["test"]}))
+    assert bool(problems) == is_known
+    for place, reason in problems:
+        assert place == ("groups", "ood_far")
+        assert reason.startswith("unknown has classes of train, which networks learn")

@@ -24,7 +24,7 @@ def check(study: Study) -> None:
     Raises:
         ParamsError: lists every mistake with file, line and key.
     """
-    mistakes = [*_missing(study["sources"]), *_unfit(study)]
+    mistakes = [*_missing(study["sources"]), *_named_twice(study["sources"]), *_unfit(study)]
     if mistakes:
         raise ParamsError("\n".join(f"{_written(study, name, key)}: {reason}" for name, key, reason in mistakes))
 
@@ -40,6 +40,20 @@ def _missing(sources: dict[str, Any]) -> Iterator[Mistake]:
                 key,
                 f"there is nothing at {place}; name the place of the files, or leave {name} out by scale.absent",
             )
+
+
+def _named_twice(sources: dict[str, Any]) -> Iterator[Mistake]:
+    """Yield the sources with the files of another: their sets could share images, and nobody would see it by their names."""
+    first: dict[Path, str] = {}
+    for name, entry in sources.items():
+        if entry["use"] == "sources/own_files":
+            other = first.setdefault(Path(entry["location"]).expanduser().resolve(), name)
+            if other != name:
+                yield (
+                    name,
+                    "location",
+                    f"has the files of {other}; let sets of {other} take parts of it, by `inside` or `part`",
+                )
 
 
 def _unfit(study: Study) -> Iterator[Mistake]:

@@ -79,3 +79,13 @@ def test_a_file_of_arrays_is_not_read():
     Path("mine/images.npz").write_bytes(b"none")
 
     assert not mistakes(limit=5)
+
+
+def test_two_sources_of_one_folder_are_refused():
+    sources = {
+        name: {"use": "sources/own_files", "location": place} for name, place in (("mine", "mine"), ("twin", "./mine"))
+    }
+    with pytest.raises(ParamsError, match=r"twin\.location: has the files of mine; let sets of mine take parts of it"):
+        own_data.check(Study("mine", {"sources": sources, "examples": {}}, files=("mine.yaml",)))
+    sources["twin"]["location"] = "mine/cat"
+    own_data.check(Study("mine", {"sources": sources, "examples": {}}, files=("mine.yaml",)))
