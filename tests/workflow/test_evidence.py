@@ -342,6 +342,17 @@ def test_a_forgery_that_leaves_a_digest_behind_is_caught_by_it(honest, tmp_path,
     assert caught(result := verify(forger.packed(), Options(challenge=0)), check, named), result.problems
 
 
+def test_records_of_other_settings_that_another_version_wrote_accuse_nobody(honest, tmp_path):
+    forger = Forger(honest, tmp_path / "forged")
+    forger.record(PGD, settings=weaker)
+    forger.about["touchstone"] = "0.9.0"
+    forger.rehash()
+
+    words = rf"it says that touchstone '0.9.0' wrote it.*plans it otherwise \({PGD}: was created under other settings"
+    with pytest.raises(archive.EvidenceError, match=words):
+        verify(forger.packed(), Options(challenge=0))
+
+
 def forged_note(honest, tmp_path):
     """Evidence that says its attack took more passes. No computation but the attack's own could tell."""
     forger = Forger(honest, tmp_path / "forged")

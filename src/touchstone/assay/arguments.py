@@ -228,23 +228,25 @@ def is_code(model: str) -> bool:
 
 
 def is_direct(options: SimpleNamespace) -> bool:
-    """Return whether an assay runs in this process and writes no study: of a function, or of two models."""
-    return options.against is not None or is_code(options.model)
+    """Return whether an assay runs in this process and writes no study: of a function, of two models, of accuracy only."""
+    return options.accuracy_only or options.against is not None or is_code(options.model)
 
 
 def check_unused(options: SimpleNamespace) -> None:
     """Raise ValueError for an option that only a study has a use for, if none is written."""
     if not is_direct(options):
         return
-    against = options.against is not None
+    against, is_function = options.against is not None, is_code(options.model)
     given = {
-        "--weights": options.weights, "--ood": options.ood, "--name": options.study, "--out": options.out,
-        "--force": options.force, "--dry-run": options.dry_run, "--device": options.device != "cpu",
-        "--draws": against and options.draws > 1, "--backward": against and options.backward,
+        "--weights": (against or is_function) and options.weights, "--ood": options.ood, "--name": options.study,
+        "--out": options.out, "--force": options.force, "--dry-run": options.dry_run,
+        "--device": options.device != "cpu", "--draws": against and options.draws > 1,
+        "--backward": against and options.backward,
     }  # fmt: skip
     unused = next((flag for flag, value in given.items() if value), None)
     if unused is not None:
-        kind = "two models are compared" if against else f"{options.model} is a function"
+        kind = f"{options.model} is a function" if is_function else "accuracy alone is measured (--accuracy-only)"
+        kind = "two models are compared" if against else kind
         raise ValueError(f"{unused}: {kind}, so no study is written, and this option has no effect; omit it")
 
 

@@ -1,4 +1,4 @@
-"""An assay in this process, without a study: of a function of the user's own, a defence, or two models compared."""
+"""An assay in this process, without a study: of a function, a defence, a network's accuracy only, or two models compared."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def run_direct(arguments: Arguments, options: SimpleNamespace) -> Outcome:
     settings = {"eps": arguments.eps, "steps": min(effort.steps, 20), "queries": effort.whole_suite["queries"]}
     settings |= {"restarts": effort.whole_suite["restarts"], "batch_size": arguments.batch_size}
     tried = _pixels(labelled, np.arange(min(TRIED, len(labelled.labels))))
-    first = _opened(arguments.model, arguments, images)
+    first = _opened(arguments.model, arguments, images, arguments.weights)
     about = {
         "model": options.model, **_weights("weights_sha256", first), "data": arguments.data.name,
         "eps": arguments.eps_written, "norm": "linf", "effort": arguments.effort, "images": len(attacked),
@@ -162,7 +162,7 @@ def _check_compared(name: str, model: Any, images: Tensor, labels: Tensor, numbe
         )
 
 
-def _opened(model: str, arguments: Arguments, images: Images) -> Any:
+def _opened(model: str, arguments: Arguments, images: Images, weights: str | None = None) -> Any:
     """Return a model as a function from images in [0, 1]."""
     channels, height, width = images.attacked.shape[1:]
     if is_code(model):
@@ -176,7 +176,11 @@ def _opened(model: str, arguments: Arguments, images: Images) -> Any:
             )
         return _called(model, images)
     opened = user_models.open_model(
-        model, architecture=arguments.architecture, key=arguments.key, trust_code=arguments.trust_code
+        model,
+        architecture=arguments.architecture,
+        weights=weights,
+        key=arguments.key,
+        trust_code=arguments.trust_code,
     )
     network: nn.Module = opened.network if opened.network is not None else opened.program((channels, height, width))
     if opened.published is not None:  # RobustBench's networks normalise inside: the flags are for the other model

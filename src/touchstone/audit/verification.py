@@ -15,6 +15,7 @@ from touchstone.audit import chain_checks, challenge, own_models, verdict_checks
 from touchstone.audit.artefact_checks import check_artefacts
 from touchstone.audit.problems import (
     BYTES,
+    PLAN,
     SETTINGS,
     UNREADABLE,
     Result,
@@ -93,7 +94,7 @@ def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
     if selection is not None:
         if not options.trust_code:
             _refuse_programs(path, selection)
-        _check(selection, evidence, folder, options, result)
+        _check(path, selection, evidence, folder, options, result)
     names = {name for name, _ in damaged}  # not unpacked, so every other check finds them missing
     found = [problem for problem in result.problems if problem.check == BYTES or problem.file not in names]
     result.problems = list(dict.fromkeys(found))
@@ -117,13 +118,17 @@ def _selection(path: Path, about: dict[str, Any], folder: Path, result: Result) 
     except UNREADABLE as error:
         reason = str(error).replace(f"{folder}/", "") or first_line(error)
         if is_data and not result.problems and (writer := _other_writer(about, folder)):
-            raise archive.EvidenceError(
-                f"{path}: cannot be checked: it says that {writer} wrote it, and touchstone {touchstone.__version__} here"
-                f" cannot use its settings ({reason.splitlines()[0]}). Verify it with that version"
-            ) from error
+            raise _unchecked(path, writer, f"cannot use its settings ({reason.splitlines()[0]})") from error
         result.add(SETTINGS, written, reason)
         return None
     return selection
+
+
+def _unchecked(path: Path, writer: str, why: str) -> archive.EvidenceError:
+    here = f"touchstone {touchstone.__version__} here"
+    return archive.EvidenceError(
+        f"{path}: cannot be checked: it says that {writer} wrote it, and {here} {why}. Verify it with that version"
+    )
 
 
 def _other_writer(about: dict[str, Any], folder: Path) -> str:
@@ -174,15 +179,26 @@ def _trusts_code(settings: Any) -> bool:
     return isinstance(settings, list) and any(_trusts_code(value) for value in settings)
 
 
-def _check(selection: Selection, evidence: archive.Evidence, folder: Path, options: Options, result: Result) -> None:
+def _check(
+    path: Path, selection: Selection, evidence: archive.Evidence, folder: Path, options: Options, result: Result
+) -> None:
+    """Check everything that a pack holds.
+
+    Raises:
+        EvidenceError: Nothing is wrong but that its records have other settings than are planned here, and the pack says
+            that other code wrote it: a default may have changed since.
+    """
     about, unpacked = evidence.about, {name: entry.digest for name, entry in evidence.entries.items()}
     if options.study is not None and (problem := _other_study(selection, options.study)):
         result.add(SETTINGS, selection.plan.study.name, problem)
     records = chain_checks.read_records(selection, folder, result)
+    chain_checks.check_plan(selection, records, result)
+    if {problem.check for problem in result.problems} == {PLAN} and (writer := _other_writer(about, folder)):
+        first = result.problems[0]
+        raise _unchecked(path, writer, f"plans it otherwise ({first.file}: {first.message})")
     chain_checks.check_chain(records, folder, unpacked, result)
     chain_checks.check_pages(selection, records, folder, about["root"], options.root, result)
     chain_checks.check_entries(selection, records, folder, unpacked, result)
-    chain_checks.check_plan(selection, records, result)
     chain_checks.check_splits(selection, records, folder, result)
     reader = Recomputation(selection, folder, options.device, options.raw, options.share)
     for name, path in options.networks.items():

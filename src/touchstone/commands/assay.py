@@ -28,6 +28,7 @@ RESULTS = ("--json", "--markdown", "--fail-under")
 @click.option("--eps", metavar="EPS", help="L-inf budget, of the pixel range (default: the zoo's, or 8/255)")
 @click.option("--quick", is_flag=True, help="minutes: 100 images, few steps")
 @click.option("--full", is_flag=True, help="up to 1,000 images, many steps")
+@click.option("--accuracy-only", is_flag=True, help="under attack, and nothing else: no study, no detectors, no page")
 @click.option(
     "--images", type=click.IntRange(min=10), metavar="N",
     help="attack N images (default: up to 300, or those of --quick and --full)",
@@ -78,7 +79,7 @@ def main(quick: bool, full: bool, **options: Any) -> int:
       touchstone assay resnet18 --data pictures/ --quick
       touchstone assay defence:defend --data pictures/ --trust-code
       touchstone assay new.pt2 --against old.pt2 --data pictures/ --trust-code
-      touchstone assay resnet18 --data pictures/ --json out.json --fail-under 0.4
+      touchstone assay resnet18 --data pictures/ --accuracy-only --fail-under 0.4
       touchstone assay robustbench:Carmon2019Unlabeled --data cifar10 --dry-run
     """
     refuse_together({"--quick": quick, "--full": full})

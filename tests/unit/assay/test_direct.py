@@ -112,19 +112,14 @@ def test_scores_get_a_threshold_and_every_attacker_a_line(name, capsys):
     assert "| rejected, clean images |" in Path("out.md").read_text()
 
 
-def test_a_decision_to_reject_needs_no_threshold_and_the_exit_code_judges_what_is_left(capsys):
-    assert assay("own_defence:decide", "--fail-under", "0.99") == 5
+def test_a_decision_to_reject_needs_no_threshold_and_shares_of_what_is_rejected_are_called_those_of_all_images(capsys):
+    assert assay("own_defence:decide", "--fail-under", "0.99") == 5  # it judges what is left
 
     assert found()["robust_accuracy"]["value"] == pytest.approx(0.88, abs=0.05)
-    assert "is below 0.99" in capsys.readouterr().err
-
-
-def test_the_shares_of_what_is_rejected_are_called_shares_of_all_images(capsys):
-    assert assay("own_defence:decide") == 0
-
-    assert "of them rejected" not in capsys.readouterr().out
-    said = found()["rejected_knowing_answers"]["what"]
-    assert said == "rejected, of all attacked images, if the attacker sees only answers"
+    said = capsys.readouterr()
+    assert "is below 0.99" in said.err and "of them rejected" not in said.out
+    rejected = found()["rejected_knowing_answers"]["what"]
+    assert rejected == "rejected, of all attacked images, if the attacker sees only answers"
 
 
 def test_a_budget_between_two_levels_is_no_note_because_images_are_not_rounded(capsys):
@@ -163,6 +158,19 @@ def test_the_normalisation_of_the_first_model_is_not_put_before_a_network_of_rob
 
     assert found()["clean_accuracy"]["value"] == found()["clean_accuracy_against"]["value"] == 1
     assert found()["difference"]["value"] == 0
+
+
+def test_of_a_network_accuracy_alone_is_measured_if_that_is_asked_for(capsys):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(1, 2))
+    network[1].weight.data, network[1].bias.data = torch.tensor([[-1.0], [1.0]]), torch.tensor([0.5, -0.5])
+    torch.save(network.state_dict(), "weights.pt")
+
+    assert assay("weights.pt", "--architecture", "own_defence:network", "--accuracy-only") == 0
+
+    assert found()["robust_accuracy"]["value"] == pytest.approx(0.8, abs=0.05)
+    assert not list(Path().glob("*.yaml")) and not Path("workflow").exists()
+    assert assay("weights.pt", "--architecture", "own_defence:network", "--accuracy-only", "--out", "x.yaml") == 1
+    assert "--out: accuracy alone is measured (--accuracy-only), so no study" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("against", [[], ["--against", "own_defence:classify"]])
