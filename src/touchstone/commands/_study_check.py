@@ -28,9 +28,11 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import job_folders
 from touchstone.provenance.sidecar_files import BESIDE
 from touchstone.provenance.store import Store
+from touchstone.settings.families import way_to
 from touchstone.settings.known_sets import known
 from touchstone.settings.study import Study, load
 
+SOME_OF = ("data/two_classes", "data/held_out_classes", "data/class_split", "data/without_rows")
 NO_ENTRIES = ("study", "papers", "claims", "variants")  # parts of a study's settings that hold no entries
 TRAINED = ("classifiers", "translators")
 SECTIONS = ("examples", *TRAINED, "defences", "attacks", "margins", "detectors", "evaluations")
@@ -87,14 +89,19 @@ def _entries(settings: Study) -> Iterator[str]:
             if section in TRAINED:
                 group = _training(entry)
             elif section == "attacks" and "eps" in entry:
-                group = f"eps {entry['eps']:g}"
+                group = f"eps {entry['eps']:g}" + (" in L2" if entry.get("norm") == "l2" else "")
             elif section == "examples":
                 rows = known(name, settings["examples"], settings["sources"]).rows
-                count = "" if rows is None else f" ({rows:,})"
+                count = "" if rows is None else f" ({'at most ' * _selects(name, settings['examples'])}{rows:,})"
             groups.setdefault(group, []).append(name + count)
         for place, (group, names) in enumerate(groups.items() or [("", ["-"])]):
             about = f"{group}: " if group else ""
             yield from _wrapped(section if place == 0 else "", about + ", ".join(names))
+
+
+def _selects(name: str, examples: Mapping[str, Any]) -> bool:
+    """Return whether only the images themselves tell how many a set has: it takes those of some classes, or not all rows."""
+    return any(examples[step]["use"] in SOME_OF for step in way_to(name, examples))
 
 
 def _totals(plan: Plan) -> list[str]:

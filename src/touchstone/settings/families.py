@@ -8,6 +8,8 @@ from typing import Any
 READING = "data/own_images"  # it reads whatever files there are, so two of its sets are alike only by their source
 # These components select rows and change no image.
 SELECTING = ("data/subset", "data/held_out_classes", "data/class_split", "data/two_classes", "data/without_rows")
+# These read sources that have no test images of their own: the split draws them, too.
+RANDOM_TEST = ("data/digits", READING)
 
 Settings = Mapping[str, Any]  # of an entry of examples: its "use", and its "source" or the set that it is made "of"
 
@@ -22,6 +24,45 @@ def way_to(name: str, examples: Mapping[str, Settings]) -> list[str]:
     """Return the sets that lead to a set, each made of the one before: the original first, the set itself last."""
     origin = examples[name].get("of")
     return [*(way_to(origin, examples) if origin else ()), name]
+
+
+def share_images(one: str, other: str, examples: Mapping[str, Settings]) -> bool:
+    """Return whether two sets surely have unchanged images in common. Only the job that prepares them can tell of others."""
+    ways = [[examples[name] for name in way_to(set_, examples)] for set_ in (one, other)]
+    (first, *ours), (second, *theirs) = ways
+    if any(entry["use"] not in SELECTING for entry in (*ours, *theirs)) or not _overlap(first, second):
+        return False
+    if first.get("split_seed") != second.get("split_seed"):
+        return not ours and not theirs
+    while ours and theirs and _but_origin(ours[0]) == _but_origin(theirs[0]):
+        ours, theirs = ours[1:], theirs[1:]
+    return not ours or not theirs or _common_rows(ours[0], theirs[0])
+
+
+def _overlap(first: Settings, second: Settings) -> bool:
+    """Return whether two entries that read a source read some of its rows alike."""
+    if not first.get("source") or (first["use"], first["source"]) != (second["use"], second["source"]):
+        return False
+    parts = {first.get("part"), second.get("part")}
+    if "split_seed" in first:
+        if first.get("inside") != second.get("inside"):
+            return False
+        is_random = first["use"] in RANDOM_TEST or "test" not in parts
+        return is_random if first["split_seed"] != second["split_seed"] else len(parts) == 1 or "all" in parts
+    numbers = ("part", "limit")
+    alike = ({key: value for key, value in entry.items() if key not in numbers} for entry in (first, second))
+    return next(alike) == next(alike) and (len(parts) == 1 or "all" in parts)
+
+
+def _but_origin(entry: Settings) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != "of"}
+
+
+def _common_rows(first: Settings, second: Settings) -> bool:
+    """Return whether two subsets of one set surely have rows in common."""
+    if {first["use"], second["use"]} != {"data/subset"} or first["split_seed"] != second["split_seed"]:
+        return False
+    return bool(first["skip"] < second["skip"] + second["count"] and second["skip"] < first["skip"] + first["count"])
 
 
 def family(name: str, examples: Mapping[str, Settings], trained: Collection[str]) -> dict[str, str]:

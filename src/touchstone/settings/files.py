@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -251,6 +251,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def lines_of(path: Path) -> dict[Place, int]:
     """Return the line of every key and list item in a YAML file, from 1 on, by the keys that lead to it."""
     return _lines(path, text_of(path))
+
+
+def written_at(files: Iterable[str], section: str, *keys: str) -> str:
+    """Return "file:line: keys" of where files write the setting or the entry that keys end in; "" if none does."""
+    for end in (keys, keys[:-1]) if len(keys) > 1 else (keys,):
+        for file in map(Path, files):
+            for place, line in lines_of(file).items():
+                if place[0] == section and place[-len(end) :] == end:
+                    return f"{file}:{line}: {'.'.join(place)}"
+    return ""
 
 
 def study_file(study: str, root: Path) -> Path:

@@ -12,8 +12,9 @@ from touchstone.settings.known_sets import NO_CLASS, known
 from touchstone.settings.problems import Problem
 
 TRAINED = ("classifiers", "translators")
-UNKNOWN = ("ood_near", "ood_far", "ood_noise", "score_ood")  # the data roles of images that no network knows
-UNLABELLING = "data/without_classes"
+# The data roles of images that no network knows.
+UNKNOWN = ("ood_near", "ood_far", "ood_noise", "score_ood", "images", "noise", "unseen_noise")
+UNLABELLING, CLASS_SPLIT = "data/without_classes", "data/class_split"
 LEARNING = {  # by section, the settings whose sets something learns from
     **dict.fromkeys(TRAINED, ("train", "validation", "outliers")),
     "detectors": ("fit", "anomalous"),
@@ -35,27 +36,41 @@ def leaks(resolved: dict[str, Any]) -> Iterator[Problem]:
 
 
 def known_as_unknown(resolved: dict[str, Any], roles: Mapping[str, list[Any]]) -> Iterator[Problem]:
-    """Yield the roles of unknown images that are played by unchanged images of classes that a network learns."""
-    examples, sources = resolved["examples"], resolved["sources"]
-    trained = {entry["train"] for entry in resolved["classifiers"].values() if entry["train"]}
-    learned = [(name, known(name, examples, sources).labels) for name in sorted(trained)]
-    playing = {name: role for role in UNKNOWN for name in roles.get(role, ()) if name in examples}
+    """Yield what poses as unknown, or trains networks as such, and is unchanged images of classes that a network learns."""
+    trained = sorted({entry["train"] for entry in resolved["classifiers"].values() if entry["train"]})
+    playing = {name: role for role in UNKNOWN for name in roles.get(role, ()) if name in resolved["examples"]}
     for name, role in playing.items():
-        way = families.way_to(name, examples)
-        selected = [step for step in way[1:] if examples[step]["use"] != UNLABELLING]
-        if any(examples[step]["use"] not in families.SELECTING for step in selected):
-            continue
-        labels = known([way[0], *selected][-1], examples, sources).labels or frozenset()
-        for train, classes in learned:
-            if labels & (classes or frozenset()) - NO_CLASS and _same_source(way[0], train, examples):
-                reason = f"{name} has classes of {train}, which networks learn, so they are not unknown"
-                yield Problem(("groups", role), f"{reason}; use images of other classes")
-                break
+        if train := next((train for train in trained if _has_classes_of(name, train, resolved)), None):
+            reason = f"{name} has classes of {train}, which networks learn, so they are not unknown"
+            yield Problem(("groups", role), f"{reason}; use images of other classes")
+    for section in TRAINED:
+        for name, entry in resolved[section].items():
+            for outliers in entry["outliers"] if entry["train"] else ():
+                if _has_classes_of(outliers, entry["train"], resolved):
+                    reason = f"{outliers} has classes of {entry['train']}, which it learns; use images of other classes"
+                    yield Problem((section, name, "outliers"), reason)
+    for name, entry in resolved["detectors"].items():
+        for anomalous in entry["anomalous"] if entry["fit"] else ():
+            if anomalous in resolved["examples"] and families.share_images(
+                anomalous, entry["fit"], resolved["examples"]
+            ):
+                reason = f"{anomalous} has images of {entry['fit']}, which it learns as normal; use others"
+                yield Problem(("detectors", name, "anomalous"), reason)
 
 
-def _same_source(one: str, other: str, examples: dict[str, Any]) -> bool:
-    source = examples[one].get("source")
-    return bool(source) and source == examples[families.way_to(other, examples)[0]].get("source")
+def _has_classes_of(name: str, train: str, resolved: dict[str, Any]) -> bool:
+    """Return whether a set has unchanged images of a class that a training set has, and no split tells them apart."""
+    examples, sources = resolved["examples"], resolved["sources"]
+    ways = [families.way_to(one, examples) for one in (name, train)]
+    uses = [[examples[step]["use"] for step in way] for way in ways]
+    source = examples[ways[0][0]].get("source")
+    if not source or source != examples[ways[1][0]].get("source") or CLASS_SPLIT in uses[1]:
+        return False
+    kept = [step for step in ways[0][1:] if examples[step]["use"] not in (UNLABELLING, CLASS_SPLIT)]
+    if any(examples[step]["use"] not in families.SELECTING for step in kept):
+        return False
+    found, learned = (known(one, examples, sources).labels for one in ([ways[0][0], *kept][-1], train))
+    return bool((found or NO_CLASS) & (learned or NO_CLASS) - NO_CLASS)
 
 
 def _tested(resolved: dict[str, Any]) -> dict[str, str]:
@@ -77,6 +92,13 @@ def _learned(resolved: dict[str, Any]) -> Iterator[tuple[Place, str]]:
                     yield (section, name, key), example
 
 
+def _altered(example: str, examples: dict[str, Any]) -> list[str]:
+    """Return the sets whose altered images a set has; none if it only selects some."""
+    way = families.way_to(example, examples) if example in examples else []
+    last = max((at for at, name in enumerate(way) if examples[name]["use"] not in families.SELECTING), default=0)
+    return way[:last]
+
+
 def _calibrations(resolved: dict[str, Any]) -> dict[str, Place]:
     """Return the sets that give thresholds, with the setting that says so."""
     of_entries: dict[str, Place] = {
@@ -91,6 +113,10 @@ def _calibrations(resolved: dict[str, Any]) -> dict[str, Place]:
 def _seen_and_tested(resolved: dict[str, Any], tested: dict[str, str]) -> Iterator[Problem]:
     """Yield the sets that are tested on or give thresholds, and that something also learns from."""
     calibrations, examples = _calibrations(resolved), resolved["examples"]
+    for place, example in _learned(resolved):
+        if test := next(filter(None, (_same(one, tested, examples) for one in _altered(example, examples))), ""):
+            reason = f"{example} is made of images of {test}, which is tested on by evaluations.{tested[test]}"
+            yield Problem(place, f"{reason}; make it of others")
     for place, example in [*_learned(resolved), *((place, example) for example, place in calibrations.items())]:
         if test := _same(example, tested, examples):
             yield from _twin(example, test, examples)

@@ -16,6 +16,7 @@ CEILINGS["rows"] = 2**63 - 1  # example_ids, which own_images numbers from 10^9 
 CHECKS = "evaluations/checks"  # the component that checks attacks
 ENTRIES = 500  # in a section
 ITEMS, SEEDS = 1_000, 100  # in a list
+LEVEL = 1 / 255 - 1e-9  # of images of 8 bits
 LETTERS = 60  # in a name; the name of a file consists of several names
 CHAIN = 20  # sets, each made of the next
 CELLS = 100_000  # files that the evaluations of a study read; the largest shipped one reads 8,000
@@ -33,6 +34,8 @@ def most(name: str) -> int:
 
 def wrong_name(name: str) -> str:
     """Return why this cannot be the name of an entry, "" if it can."""
+    if name == "all":
+        return "a name other than all, which means every entry"
     if NAME.fullmatch(name) and len(name) <= LETTERS:
         return ""
     return f"a name consists of a-z, 0-9 and _, starts with a letter and has at most {LETTERS} characters"
@@ -82,10 +85,16 @@ def budgets(resolved: dict[str, Any], written: dict[str, Any]) -> Iterator[Probl
         if (
             isinstance(change, dict)
             and "eps" in change
-            and entry.get("eps") == 0
+            and _moves_nothing(entry)
             and not (name in checked and "use" in change)
         ):
-            yield Problem(("attacks", name, "eps"), "must be above 0: this attack would change no image")
+            least = "1/255" if entry.get("eps") else "0"
+            reason = f"must be {'at least' if entry.get('eps') else 'above'} {least}: this attack would change no image"
+            yield Problem(("attacks", name, "eps"), reason)
+        if isinstance(change, dict) and entry.get("random_start") is False and (entry.get("restarts") or 1) > 1:
+            key = "restarts" if "restarts" in change else "random_start"
+            reason = f"without a random start, its {entry['restarts']} restarts are one and the same; use one"
+            yield Problem(("attacks", name, key), reason)
         key = "eps" if isinstance(change, dict) and "eps" in change and "step_size" not in change else "step_size"
         yield from _long_steps(("attacks", name), entry, key)
     for section in ("classifiers", "translators"):
@@ -97,6 +106,13 @@ def budgets(resolved: dict[str, Any], written: dict[str, Any]) -> Iterator[Probl
                     yield Problem((section, name, *place, "eps"), reason)
                 if isinstance(block, dict):
                     yield from _long_steps((section, name, *place), block, "step_size")
+
+
+def _moves_nothing(entry: dict[str, Any]) -> bool:
+    """Return whether an attack is too small to change an image of 8 bits."""
+    eps = entry.get("eps")
+    least = LEVEL if entry.get("norm", "linf") == "linf" else 0
+    return isinstance(eps, float) and (eps == 0 or eps < least)
 
 
 def _long_steps(place: Place, block: dict[str, Any], key: str) -> Iterator[Problem]:

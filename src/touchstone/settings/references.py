@@ -188,3 +188,17 @@ def _names(settings: dict[str, Any], key: str, reference: Reference) -> list[str
     if reference.many:
         return list(settings.get(key, ()))
     return [settings[key]] if settings.get(key) else []
+
+
+def named_twice(written: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the lists of entries in which the study's own file names one twice.
+
+    Args:
+        written: The sections that its file writes.
+    """
+    for section, blocks in written.items():
+        for name, block in blocks.items():
+            for key, names in block.items() if isinstance(block, dict) else ():
+                of_words = isinstance(names, list) and all(isinstance(one, str) for one in names)
+                if twice := next((one for one in names if names.count(one) > 1), "") if of_words else "":
+                    yield Problem((section, name, key), f"names {twice} twice; name it once")

@@ -63,6 +63,19 @@ def addresses(sources: Entries) -> Iterator[Problem]:
         for key, example in (("url", "https://example.org/flowers.zip"), ("mirror", "https://example.org/mirror")):
             if (address := entry.get(key)) is not None and not ADDRESS[key].fullmatch(address):
                 yield Problem(("sources", name, key), f"expected an address such as {example}, got {shown(address)}")
+        if entry.get("location") == "":
+            yield Problem(("sources", name, "location"), "expected a file or a folder, such as pictures/flowers")
+
+
+def architectures(classifiers: Entries, translators: Entries) -> Iterator[Problem]:
+    """Yield the classifiers whose architecture returns images, and the translators whose architecture returns logits."""
+    for section, entries in (("classifiers", classifiers), ("translators", translators)):
+        for name, entry in entries.items():
+            use = entry["model"]["use"]
+            if ("classes" in registry.used(use).data) != (section == "classifiers"):
+                returns = "images, and a classifier returns" if section == "classifiers" else "logits, and a translator"
+                what = "logits" if section == "classifiers" else "returns images"
+                yield Problem((section, name, "model", "use"), f"{use}.py returns {returns} {what}; name another")
 
 
 def attacked_classifiers(translators: Entries) -> Iterator[Problem]:

@@ -66,6 +66,10 @@ def give_to_claims(
             defence = resolved["defences"][name]
             named |= set(words([defence["classifier"], defence["translator"], defence["encoder"]]))
         entries = [resolved[section][name] for section in NETWORKS for name in named & resolved[section].keys()]
+        if entries and all(set(more) <= set(entry["seeds"]) for entry in entries):
+            yield Problem(
+                ("scale", "claims", claim), "its networks have these seeds already; name more, or leave it out"
+            )
         for question in resolved["evaluations"].values():
             about = named.intersection([*question["classifiers"], *question["rivals"]])
             if about and question["use"].partition("/")[2] in components.get(claim, ()):

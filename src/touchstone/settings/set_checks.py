@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import product
 from pathlib import PurePosixPath
 from typing import Any
 
 from touchstone.settings.families import way_to
 from touchstone.settings.files import Place
-from touchstone.settings.known_sets import PUBLISHED, TILED, Shape, known, rows_of_part, source_of
+from touchstone.settings.known_sets import NO_CLASS, PUBLISHED, TILED, Shape, known, rows_of_part, source_of
 from touchstone.settings.problems import Problem
 from touchstone.settings.values import shown
 
@@ -18,6 +19,11 @@ FETCHING = {WEIGHTS, *map(source_of, (*PUBLISHED, *TILED))}  # components of sou
 OWN = ("own_files", "download")  # components of sources/ that fetch any files
 BUNDLED = ("sklearn_digits", "sklearn_photographs", "skimage_faces", "skimage_textures")  # whose files nobody else has
 
+# By the role that networks learn from: the roles whose images have its classes.
+SAME_CLASSES = {
+    "train": ("validation", "calibration", "test", "attacked_test", "small_test", "margin_test", "score_test"),
+    "pair_train": ("pair_validation", "pair"),
+}
 ELSEWHERE = "(in data.sets, if the set is none of yours)"
 
 
@@ -34,6 +40,25 @@ def wrong_sets(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Ite
     yield from _few(resolved)
     yield from _classes(resolved)
     yield from _shapes(resolved)
+
+
+def wrong_classes(resolved: dict[str, Any], roles: Mapping[str, list[Any]]) -> Iterator[Problem]:
+    """Yield the roles of known images that are played by a set with other classes than networks learn for them."""
+    examples, sources = resolved["examples"], resolved["sources"]
+    for learning, testing in SAME_CLASSES.items():
+        for train, role in product(roles.get(learning, ()), testing):
+            for name in roles.get(role, ()) if train in examples else ():
+                if name not in examples:
+                    continue
+                tested, learned = (known(one, examples, sources).labels for one in (name, train))
+                pairs = [[examples[one].get(key) for key in ("negative", "positive")] for one in (name, train)]
+                reason = (
+                    f"{name} is of the classes {pairs[0]}, and {train} of {pairs[1]}" if pairs[0] != pairs[1] else ""
+                )
+                if tested and learned and (lacking := sorted(tested - learned - NO_CLASS)):
+                    reason = f"{name} has class {lacking[0]}, which {train} lacks"
+                if reason:
+                    yield Problem(("groups", role), f"{reason}; let both have the same classes")
 
 
 def _loaders(resolved: dict[str, Any]) -> Iterator[Problem]:

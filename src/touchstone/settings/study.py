@@ -24,10 +24,11 @@ from touchstone.settings.limits import budgets, chains, momenta, sizes
 from touchstone.settings.paper_questions import check_papers
 from touchstone.settings.problems import Problem, Problems
 from touchstone.settings.random_networks import omit_defaults, random_networks
-from touchstone.settings.references import expand_all, unmeasured_words, unused, wrong_names, wrong_words
+from touchstone.settings.references import expand_all, named_twice, unmeasured_words, unused, wrong_names, wrong_words
 from touchstone.settings.removals import without_unreached
 from touchstone.settings.requirements import (
     addresses,
+    architectures,
     attacked_classifiers,
     certificates,
     checked_attacks,
@@ -41,7 +42,7 @@ from touchstone.settings.requirements import (
     static_networks,
 )
 from touchstone.settings.sections import CONFOUNDING_SETTINGS, LABEL, STUDY_SETTINGS, Entry, sections
-from touchstone.settings.set_checks import wrong_sets
+from touchstone.settings.set_checks import wrong_classes, wrong_sets
 from touchstone.settings.unmeasured import open_roles, untested
 from touchstone.settings.values import shown
 from touchstone.settings.variants import resolve_variants, variants_without_numbers
@@ -145,6 +146,9 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         sizes(resolved, problems.is_own),
         leaks(resolved),
         known_as_unknown(resolved, draft.roles),
+        wrong_classes(resolved, draft.roles),
+        architectures(resolved["classifiers"], resolved["translators"]),
+        named_twice(written),
     )
     problems.extend(unused(resolved, kinds))
     claims = draft.blocks.get("claims") or {}
@@ -157,7 +161,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     folders = [paper for paper in files.listed if "/" in paper]
     own = [paper for paper in files.papers if not paper.is_shipped]
     has_base = files.file != problems.own  # its changes are about the questions of its base
-    idle_changes = sorted(f"change.{section}.{name}" for section, name in unreached & draft.changed if not has_base)
+    idle_changes = sorted(f"change.{section}.{name}" for section, name in removed & draft.changed if not has_base)
     idle_sets = [name for name in files.sets if Entry("examples", name) in unreached and not has_base]
     remarks = (
         *(f"{change} changes nothing: no question of this study is about it" for change in idle_changes),

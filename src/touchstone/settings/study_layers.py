@@ -113,6 +113,8 @@ def data_layer(study: StudyFile, problems: Problems) -> tuple[Layer, dict[str, A
                 problems.add(place, reason, problems.own)
             elif not ROLE.fullmatch(f"${role}"):
                 problems.add(place, "a role consists of a-z, 0-9 and _, and starts with a letter", problems.own)
+            elif twice := next((name for name in names if names.count(name) > 1), ""):
+                problems.add(place, f"names {twice} twice; name it once", problems.own)
             elif role == CALIBRATION and len(names) > 1:
                 problems.add(place, f"expected one set, got {shown(names)}", problems.own)
         for name, block in written.items():

@@ -88,9 +88,47 @@ def test_unchanged_images_of_a_learned_class_are_not_unknown(unknown, is_known):
         "sources": {name: {"use": "sources/sklearn_digits"} for name in ("digits", "other_digits")},
         "examples": {"all": part("train"), "train": learned, "test": part("test"), "unknown": unknown},
         "classifiers": {"net": network("train")},
+        "translators": {},
+        "detectors": {},
     }
     problems = list(known_as_unknown(resolved, {"ood_far": ["unknown", "absent"], "clean_again": ["test"]}))
     assert bool(problems) == is_known
     for place, reason in problems:
         assert place == ("groups", "ood_far")
         assert reason.startswith("unknown has classes of train, which networks learn")
+
+
+def test_neither_outliers_nor_anomalies_are_images_that_are_learned_as_known():
+    resolved = {
+        "sources": {"digits": {"use": "sources/sklearn_digits"}},
+        "examples": {"train": part("train"), "few": {"use": "data/subset", "of": "train", "skip": 0, "count": 9}},
+        "classifiers": {"net": network("train", ["few"])},
+        "translators": {},
+        "detectors": {"gradients": {"fit": "train", "anomalous": ["few", "an_attack"]}},
+    }
+
+    found = dict(known_as_unknown(resolved, {}))
+    assert found[("classifiers", "net", "outliers")].startswith("few has classes of train, which it learns")
+    assert found[("detectors", "gradients", "anomalous")].startswith(
+        "few has images of train, which it learns as normal"
+    )
+    resolved["examples"]["few"] = {"use": "data/phase_scrambled", "of": "train"}
+    assert not dict(known_as_unknown(resolved, {}))
+
+
+def test_outliers_are_not_made_of_test_images():
+    resolved = {
+        "study": {"calibration": "held_out"},
+        "examples": {"train": part("train"), "held_out": part("calibration"), "test": part("test")}
+        | {"scrambled": {"use": "data/phase_scrambled", "of": "test"}},
+        "classifiers": {"net": network("train", ["scrambled"])},
+        "translators": {},
+        "detectors": {},
+        "evaluations": {"accuracy": {"classifiers": ["net"], "examples": ["test"], "attacked": [], "fit": None}},
+    }
+
+    ((place, reason),) = leaks(resolved)
+    assert place == ("classifiers", "net", "outliers")
+    assert reason.startswith("scrambled is made of images of test, which is tested on by evaluations.accuracy")
+    resolved["examples"]["scrambled"]["of"] = "train"
+    assert not list(leaks(resolved))

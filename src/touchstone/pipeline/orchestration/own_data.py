@@ -9,7 +9,7 @@ from typing import Any
 from touchstone.messages import nearest
 from touchstone.pipeline.orchestration.own_sources import COPYING
 from touchstone.pipeline.planning.layout import RAW
-from touchstone.settings.files import ParamsError, lines_of
+from touchstone.settings.files import ParamsError, written_at
 from touchstone.settings.study import Study
 
 READER = "data/own_images"
@@ -113,10 +113,4 @@ def _some(names: list[str]) -> str:
 
 
 def _written(study: Study, name: str, key: str) -> str:
-    """Return file, line and keys of an entry's setting, or of the entry."""
-    for end in ((name, key), (name,)):
-        for file in map(Path, study.files):
-            for place, line in lines_of(file).items():
-                if place[0] == "data" and place[-len(end) :] == end:
-                    return f"{file}:{line}: {'.'.join(place)}"
-    return f"{study.name}: {name}.{key}"
+    return written_at(study.files, "data", name, key) or f"{study.name}: {name}.{key}"

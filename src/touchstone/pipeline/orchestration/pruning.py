@@ -21,9 +21,9 @@ def prune(plan: Plan, store: Store) -> int:
         ValueError: A task of the plan has no result, so the study is not finished. Nothing was deleted.
     """
     places = stored_tasks(plan, store)
-    for path, task in plan.tasks.items():
-        if task.is_cached and path not in places:
-            raise ValueError(f"{path} has no result in the store; run the study first")
+    for output, task in plan.tasks.items():
+        if task.is_cached and output not in places:
+            raise ValueError(f"{output} has no result in the store; run the study first")
     named = set(places.values())
     unnamed = [path for path in sorted(_files(store)) if path not in named]
     for path in unnamed:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from touchstone.settings import families
-from touchstone.settings.files import ParamsError
+from touchstone.settings.files import ParamsError, written_at
 from touchstone.settings.sections import Section, sections
 from touchstone.settings.study import Study
 
@@ -49,28 +49,21 @@ def pairs(study: Study) -> dict[tuple[str, str], str]:
 
 
 def check(study: Study) -> None:
-    """Check that no set is a part of another that it must share no image with; the job prepare compares the images.
+    """Check that no two sets surely have images in common that must share none; the job prepare compares the images.
 
     Raises:
         ParamsError: lists every such pair, with what learns and what tests.
     """
     mistakes = []
     for (one, other), reason in pairs(study).items():
-        for part, whole in ((one, other), (other, one)):
-            if part != whole and whole in _selected_from(part, study["examples"]):
-                mistakes.append(
-                    f"{study.name}: {part} is a part of {whole}, so it has its images: {reason}; use others"
-                )
-                break
+        if one != other and families.share_images(one, other, study["examples"]):
+            place = written_at(study.files, "data", one) or written_at(study.files, "data", other) or study.name
+            roots = [study["examples"][families.way_to(name, study["examples"])[0]] for name in (one, other)]
+            apart = len({root.get("split_seed") for root in roots}) > 1
+            remedy = "give both one split_seed, or use others" if apart else "use others"
+            mistakes.append(f"{place}: {one} has images of {other}: {reason}; {remedy}")
     if mistakes:
         raise ParamsError("\n".join(mistakes))
-
-
-def _selected_from(name: str, examples: dict[str, Any]) -> Iterator[str]:
-    """Yield the sets of which a set is a selection of rows, the nearest first."""
-    while (entry := examples[name])["use"] in families.SELECTING and entry["of"]:
-        name = entry["of"]
-        yield name
 
 
 def _roles(study: Study, question: dict[str, Any], kinds: dict[str, Section]) -> Iterator[tuple[str, str]]:

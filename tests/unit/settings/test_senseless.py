@@ -1,0 +1,94 @@
+"""Settings that can be read and make no sense are refused at the place that says them."""
+
+import pytest
+
+from projects import study_text
+from touchstone.pipeline.planning import apart
+from touchstone.settings.files import ParamsError
+from touchstone.settings.study import load
+
+PART = {"use": "digits", "source": "sklearn_digits"}
+PAIR = {"use": "two_classes", "of": "digits_test", "negative": 3, "positive": 7}
+FIVELESS = {"use": "held_out_classes", "of": "every_class", "classes": [5], "keep": False, "source": None, "part": None}
+FLOWERS = {"use": "own_images", "source": "mine", "labelled": False, "height": 28, "width": 28, "colour": "gray"}
+SENSELESS = {
+    "images of another set twice": (
+        {"data": {"pair_train": {"three_seven_train": PAIR}}},
+        "data.pair.three_seven_test: three_seven_test has images of three_seven_train",
+    ),
+    "another split": (
+        {"data": {"train": {"digits_train": PART | {"part": "train", "split_seed": 3}}}},
+        "digits_test has images of digits_train: evaluations.clean_accuracy tests on the first",
+    ),
+    "half of a texture twice": (
+        {"data": {"sets": {"textures": {"part": "upper"}}}},
+        "textures has images of textures_fit: evaluations.detection tests on the first",
+    ),
+    "classes that were held out of training": (
+        {"data": {"train": {"digits_train": FIVELESS}, "sets": {"every_class": PART | {"part": "train"}}}},
+        "data.test: digits_test has class 5, which digits_train lacks",
+    ),
+    "another pair of classes": (
+        {"data": {"pair": {"three_seven_test": PAIR | {"negative": 4}}}},
+        "data.pair: three_seven_test is of the classes [4, 7], and three_seven_train of [3, 7]",
+    ),
+    "a set twice": ({"data": {"ood_far": ["textures", "faces", "faces"]}}, "data.ood_far: names faces twice"),
+    "an attack twice": (
+        {"change": {"evaluations": {"robustness": {"attacks": ["pgd", "pgd"]}}}},
+        "change.evaluations.robustness.attacks: names pgd twice",
+    ),
+    "a translator as a classifier": (
+        {"change": {"classifiers": {"cnn": {"model": {"use": "unet"}}}}},
+        "cnn.model.use: models/unet.py returns images, and a classifier returns logits",
+    ),
+    "a classifier as a translator": (
+        {"scale": {"translators": {"model": {"use": "maxout", "filters": None}}}},
+        "model.use: models/maxout.py returns logits, and a translator returns images",
+    ),
+    "less than a level": (
+        {"change": {"attacks": {"pgd": {"eps": 1e-30}}}},
+        "change.attacks.pgd.eps: must be at least 1/255: this attack would change no image",
+    ),
+    "restarts from one point": (
+        {"change": {"attacks": {"pgd": {"random_start": False, "restarts": 5}}}},
+        "change.attacks.pgd.restarts: without a random start, its 5 restarts are one and the same",
+    ),
+    "fewer seeds for a claim": (
+        {"scale": {"seeds": 3, "claims": {"G1": 1}}},
+        "scale.claims.G1: its networks have these seeds already; name more",
+    ),
+    "a name that means something else": (
+        {"data": {"ood_far": {"all": {"use": "subset", "of": "faces", "count": 9}}}},
+        "all: a name other than all, which means every entry",
+    ),
+    "no place": (
+        {
+            "data": {
+                "sources": {"mine": {"use": "own_files", "location": "", "sha256": None}},
+                "ood_far": ["textures", {"flowers": FLOWERS}],
+            }
+        },
+        "data.sources.mine.location: expected a file or a folder",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SENSELESS)
+def test_what_makes_no_sense_is_refused_where_it_is_written(tmp_path, name):
+    changes, message = SENSELESS[name]
+    path = tmp_path / "mine.yaml"
+    path.write_text(study_text("digits", **changes))
+
+    with pytest.raises(ParamsError) as error:
+        apart.check(load(str(path)))
+
+    assert any(message in line and line.startswith(f"{path}:") for line in str(error.value).splitlines()), error.value
+
+
+def test_a_change_of_what_no_paper_of_the_study_asks_is_remarked(tmp_path):
+    path = tmp_path / "mine.yaml"
+    lines = study_text("digits").splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.strip().startswith("translation: quick")))
+
+    remark = "change.translators.unet_darker changes nothing: no question of this study is about it"
+    assert remark in load(str(path)).remarks
