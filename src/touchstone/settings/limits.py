@@ -35,7 +35,7 @@ def most(name: str) -> int:
 def wrong_name(name: str) -> str:
     """Return why this cannot be the name of an entry, "" if it can."""
     if name == "all":
-        return "a name other than all, which means every entry"
+        return "expected a name other than all, which means every entry"
     if NAME.fullmatch(name) and len(name) <= LETTERS:
         return ""
     return f"a name consists of a-z, 0-9 and _, starts with a letter and has at most {LETTERS} characters"

@@ -39,7 +39,7 @@ def wrong_sets(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Ite
     yield from _rows(resolved, is_own)
     yield from _few(resolved)
     yield from _classes(resolved)
-    yield from _shapes(resolved)
+    yield from _shapes(resolved, is_own)
 
 
 def wrong_classes(resolved: dict[str, Any], roles: Mapping[str, list[Any]]) -> Iterator[Problem]:
@@ -171,7 +171,7 @@ def _listed(labels: Collection[int]) -> str:
     return f"one of the classes {', '.join(map(str, every))}"
 
 
-def _shapes(resolved: dict[str, Any]) -> Iterator[Problem]:
+def _shapes(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Iterator[Problem]:
     """Yield the sets whose images have another shape than those that networks train on, and what cuts these unevenly."""
     examples, sources = resolved["examples"], resolved["sources"]
     trained = Counter(entry["train"] for entry in resolved["classifiers"].values() if entry["train"])
@@ -181,6 +181,11 @@ def _shapes(resolved: dict[str, Any]) -> Iterator[Problem]:
         shape = known(name, examples, sources).shape
         if shape and wanted and shape != wanted and not entry["of"]:
             key, remedy = _remedy(entry, shape, wanted)
+            cause = ("examples", str(most), key)
+            if is_own(cause) and not is_own(("examples", name)):
+                others = f"networks train on images of {_text(wanted)}, and those of {name} are {_text(shape)}"
+                yield Problem(cause, f"{others}; let all have one {key}")
+                continue
             reason = f"images of {_text(shape)}, and those of {most}, on which networks train, are {_text(wanted)}"
             yield Problem(("examples", name, key), f"{reason}; {remedy}")
         patch = entry.get("patch")

@@ -59,7 +59,7 @@ SENSELESS = {
     ),
     "a name that means something else": (
         {"data": {"ood_far": {"all": {"use": "subset", "of": "faces", "count": 9}}}},
-        "all: a name other than all, which means every entry",
+        "all: expected a name other than all, which means every entry",
     ),
     "no place": (
         {
