@@ -58,9 +58,9 @@ def change(line):
 # {what: (lines of STUDY, what is written instead, the key that the message names, words of the message)}
 WRONG = {
     # keys of the first column
-    "a title that is a number": ("title: Mine", "title: 3", "title", "expected a line of text, such as title: My study, got 3"),
+    "a title that is a number": ("title: Mine", "title: 3", "title", "expected a line of text of at most 200 letters, such as title: My study, got 3"),
     "a title that is a list": ("title: Mine", "title: [Mine]", "title", "expected a line of text"),
-    "a blank title": ("title: Mine", "title: ' '", "title", 'expected a line of text, such as title: My study, got " "'),
+    "a blank title": ("title: Mine", "title: ' '", "title", 'expected a line of text of at most 200 letters, such as title: My study, got " "'),
     "no title": ("title: Mine\n", "", "title", "must be given: a line of text"),
     "a word for a truth": ("pdf: false", "pdf: maybe", "pdf", 'expected true or false, got "maybe"'),
     "data as a list": (block("data"), "data: [digits_train]\n", "data", "expected roles with their sets, such as train: "),

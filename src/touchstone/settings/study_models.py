@@ -127,7 +127,11 @@ class StudyFile(Defaults):
         plugins: folders with components of one's own.
     """
 
-    title: str = Field(pattern=r"^\s*\S.*$", max_length=200, description="a line of text, such as title: My study")
+    title: str = Field(
+        pattern=r"^\s*\S.*$",
+        max_length=200,
+        description="a line of text of at most 200 letters, such as title: My study",
+    )
     base: str | None = Field(default=None, description="the name of a study, such as base: fashion_mnist")
     pdf: bool | None = Field(default=None, description="true or false")
     data: Block = Field(default={}, description="roles with their sets, such as train: {digits_train: {use: digits}}")
