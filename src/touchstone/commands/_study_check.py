@@ -29,6 +29,7 @@ from touchstone.provenance import job_folders
 from touchstone.provenance.sidecar_files import BESIDE
 from touchstone.provenance.store import Store
 from touchstone.settings.families import way_to
+from touchstone.settings.files import read_yaml
 from touchstone.settings.known_sets import known
 from touchstone.settings.study import Study, load
 
@@ -56,7 +57,7 @@ def check(word: str) -> int:
     apart.check(settings)
     say(*(f"remark: {remark}" for remark in (*settings.remarks, *_own_code(settings))))
     plan = Plan(settings)
-    say(*_entries(settings), *_totals(plan))
+    say(*_entries(settings), *_changes(settings), *_totals(plan))
     command = [*base_command(word, "all"), "--summary", "--quiet", "host"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
     if done.returncode != 0:
@@ -92,11 +93,22 @@ def _entries(settings: Study) -> Iterator[str]:
                 group = f"eps {entry['eps']:g}" + (" in L2" if entry.get("norm") == "l2" else "")
             elif section == "examples":
                 rows = known(name, settings["examples"], settings["sources"]).rows
+                rows = own_data.counted(settings, name) if rows is None else rows
                 count = "" if rows is None else f" ({'at most ' * _selects(name, settings['examples'])}{rows:,})"
             groups.setdefault(group, []).append(name + count)
         for place, (group, names) in enumerate(groups.items() or [("", ["-"])]):
             about = f"{group}: " if group else ""
             yield from _wrapped(section if place == 0 else "", about + ", ".join(names))
+
+
+def _changes(settings: Study) -> Iterator[str]:
+    """Yield what the study's own file changes, as it is written there."""
+    changes = (read_yaml(Path(settings.files[0])).get("change") or {}) if settings.files else {}
+    for place, (section, blocks) in enumerate(changes.items()):
+        written = (
+            f"{name} {yaml.safe_dump(block, default_flow_style=True, width=10**6)}" for name, block in blocks.items()
+        )
+        yield from _wrapped("change" if place == 0 else "", f"{section}: {', '.join(map(str.strip, written))}")
 
 
 def _selects(name: str, examples: Mapping[str, Any]) -> bool:

@@ -114,7 +114,7 @@ def _seen_and_tested(resolved: dict[str, Any], tested: dict[str, str]) -> Iterat
     """Yield the sets that are tested on or give thresholds, and that something also learns from."""
     calibrations, examples = _calibrations(resolved), resolved["examples"]
     for place, example in _learned(resolved):
-        if test := next(filter(None, (_same(one, tested, examples) for one in _altered(example, examples))), ""):
+        if test := next((one for one in _altered(example, examples) if one in tested), ""):
             reason = f"{example} is made of images of {test}, which is tested on by evaluations.{tested[test]}"
             yield Problem(place, f"{reason}; make it of others")
     for place, example in [*_learned(resolved), *((place, example) for example, place in calibrations.items())]:

@@ -24,6 +24,7 @@ SAME_CLASSES = {
     "train": ("validation", "calibration", "test", "attacked_test", "small_test", "margin_test", "score_test"),
     "pair_train": ("pair_validation", "pair"),
 }
+SHIFTS = ("darker", "sharper")  # roles of images with this shift
 ELSEWHERE = "(in data.sets, if the set is none of yours)"
 
 
@@ -45,6 +46,11 @@ def wrong_sets(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Ite
 def wrong_classes(resolved: dict[str, Any], roles: Mapping[str, list[Any]]) -> Iterator[Problem]:
     """Yield the roles of known images that are played by a set with other classes than networks learn for them."""
     examples, sources = resolved["examples"], resolved["sources"]
+    for role in SHIFTS:
+        for name in roles.get(role, ()):
+            shift = examples[name].get("shift", role) if name in examples else role
+            if shift != role:
+                yield Problem(("groups", role), f"{name} is {shift}: this role is of images that are {role}")
     for learning, testing in SAME_CLASSES.items():
         for train, role in product(roles.get(learning, ()), testing):
             for name in roles.get(role, ()) if train in examples else ():

@@ -176,7 +176,8 @@ def read_model(model: type[M], content: Block, file: Path, problems: Problems) -
     if issubclass(model, Defaults) and isinstance(content.get("study"), dict):
         problems.add(("study",), BEFORE_1, file)
         return None
-    nothing = list(_nothing(content)) if issubclass(model, Defaults) else []
+    known = {key: value for key, value in content.items() if key in model.model_fields}
+    nothing = list(_nothing(known)) if issubclass(model, Defaults) else []
     for place in nothing:
         problems.add(place, EMPTY, file)
     try:
@@ -218,12 +219,18 @@ def _reason(model: type[BaseModel], place: Place, mistake: Any) -> str:
     if mistake["type"] == "missing":
         return f"must be given: {described}"
     near = nearest(str(mistake["input"]), GRADES) if mistake["type"] == "string_pattern_mismatch" else ""
+    if place[:1] == ("papers",) and len(place) == 2 and mistake["input"] in (False, None, "off", "no", "none"):
+        near = " To leave a paper out, delete its line"
     return f"expected {described or mistake['msg']}, got {shown(mistake['input'])}.{near}".removesuffix(".")
 
 
 def _home(key: str) -> str:
     """Return where a key of a study stands, if it is one of another place."""
-    homes = dict.fromkeys(sections(), "change") | dict.fromkeys(StudyFile.model_fields, "the first column")
+    homes = (
+        dict.fromkeys(sections(), "change")
+        | dict.fromkeys(("sources", "sets"), "data")
+        | dict.fromkeys(StudyFile.model_fields, "the first column")
+    )
     homes |= dict.fromkeys(Compute.model_fields, "compute") | {
         name: "scale" for name in Scale.model_fields if name not in homes
     }

@@ -210,12 +210,15 @@ def test_sets_are_listed_with_their_images_and_attacks_by_eps():
                 "of": None,
             },
             "mine": {"use": "data/own", "source": "files", "of": None},
+            "pair": {"use": "data/two_classes", "of": "noise", "source": None, "negative": 3, "positive": 7},
         },
         "sources": {"files": {"use": "sources/own_files"}},
-        "attacks": {"pgd": {"eps": 0.1}, "fgsm": {"eps": 0.1}, "fab": {}, "tiny": {"eps": 1 / 255}},
+        "attacks": {"pgd": {"eps": 0.1}, "fgsm": {"eps": 0.1}, "fab": {}, "tiny": {"eps": 1 / 255}}
+        | {"ball": {"eps": 0.5, "norm": "l2"}},
     }
     lines = list(_study_check._entries(study))
-    assert "examples     noise (1,360), mine" in lines
+    assert "examples     noise (1,360), mine, pair (at most 1,360)" in lines
+    assert f"{'':<13}eps 0.5 in L2: ball" in lines
     assert "attacks      eps 0.1: pgd, fgsm" in lines
     assert f"{'':<13}fab" in lines
     assert f"{'':<13}eps 0.00392157: tiny" in lines
@@ -236,3 +239,14 @@ def test_networks_are_listed_by_how_long_they_train_and_how_many_there_are():
     assert f"{'':<13}1 epoch, 1 network each: short" in lines
     assert f"{'':<13}read from a file, 1 network each: own" in lines
     assert f"{'defences':<13}-" in lines
+
+
+def test_what_the_studys_own_file_changes_is_shown_as_it_is_written(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "change:\n  attacks:\n    pgd: {steps: 100}\n    bim:\n      steps: 3\n  detectors: {odin: {eps: 0}}\n"
+    )
+    lines = list(_study_check._changes(Study("mine", {}, files=(str(file),))))
+    assert lines == ["change       attacks: pgd {steps: 100}, bim {steps: 3}", f"{'':<13}detectors: odin {{eps: 0}}"]
+    file.write_text("title: Mine\n")
+    assert list(_study_check._changes(Study("mine", {}, files=(str(file),)))) == []

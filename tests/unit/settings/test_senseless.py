@@ -61,6 +61,19 @@ SENSELESS = {
         {"data": {"ood_far": {"all": {"use": "subset", "of": "faces", "count": 9}}}},
         "all: expected a name other than all, which means every entry",
     ),
+    "another shift than the role says": (
+        {"data": {"darker": {"digits_test_darker": {"shift": "sharper"}}}},
+        "data.darker: digits_test_darker is sharper: this role is of images that are darker",
+    ),
+    "a paper that is switched off": (
+        {"papers": {"fgsm": False}},
+        "got False. To leave a paper out, delete its line",
+    ),
+    "sources in the first column": (
+        {"sources": {"mine": {"use": "own_files", "location": "pictures", "sha256": None}}},
+        "sources: no such setting. Settings are scale, compute, title, base, pdf, data, papers, change, plugins."
+        " Write sources in data.",
+    ),
     "no place": (
         {
             "data": {

@@ -13,6 +13,7 @@ from touchstone.settings.files import ParamsError, written_at
 from touchstone.settings.study import Study
 
 READER = "data/own_images"
+TRIED = 20  # pictures of a set that are opened
 Mistake = tuple[str, str, str]  # entry, its setting, what is wrong
 
 
@@ -27,6 +28,19 @@ def check(study: Study) -> None:
     mistakes = [*_missing(study["sources"]), *_named_twice(study["sources"]), *_unfit(study)]
     if mistakes:
         raise ParamsError("\n".join(f"{_written(study, name, key)}: {reason}" for name, key, reason in mistakes))
+
+
+def counted(study: Study, name: str) -> int | None:
+    """Return how many images a set can take from a folder of the user's pictures; None if it reads none, or arrays.
+
+    Raises:
+        ValueError: They cannot be read as the study says.
+    """
+    entry = study["examples"][name]
+    if entry["use"] != READER or not (folder := _folder(study["sources"][entry["source"]], entry["source"])):
+        return None
+    count = _count(folder / (entry["inside"] or ""), entry)
+    return None if count < 0 else min(count, entry["limit"] or count)
 
 
 def _missing(sources: dict[str, Any]) -> Iterator[Mistake]:
@@ -90,21 +104,27 @@ def _count(place: Path, entry: dict[str, Any]) -> int:
     """Return how many images a set of pictures can take; -1 if an array file has them.
 
     Raises:
-        ValueError: The folder has no pictures, or none in folders of classes.
+        ValueError: The folder has no pictures, or none in folders of classes, or one of the first cannot be read.
     """
     # They import numpy and PIL, which other studies do without.
     from touchstone.data.ingest.splits import rows_of_part
     from touchstone.data.ingest.user_arrays import ARRAYS
     from touchstone.data.ingest.user_folder import files_in
     from touchstone.data.ingest.user_images import own_images
+    from touchstone.data.ingest.user_pictures import Shaping
     from touchstone.data.own_images import SHARES
 
     if place.is_file() or any(file.suffix.lower() in ARRAYS for file in files_in(place)):
         return -1
-    labels = own_images(place, entry["classes"] or (), labelled=entry["labelled"]).labels
+    found = own_images(place, entry["classes"] or (), labelled=entry["labelled"])
+    if entry["broken"] == "refuse":
+        sides = (entry["height"], entry["width"])
+        shaping = Shaping(sides if all(sides) else None, entry["colour"])
+        for name, reason in found.read(range(min(TRIED, len(found))), shaping).broken:
+            raise ValueError(f"{place / name}: {reason}; replace it, or write broken: leave_out")
     if entry["part"] == "all":
-        return len(labels)
-    return len(rows_of_part(labels, SHARES, entry["part"], seed=entry["split_seed"]))
+        return len(found)
+    return len(rows_of_part(found.labels, SHARES, entry["part"], seed=entry["split_seed"]))
 
 
 def _some(names: list[str]) -> str:

@@ -9,7 +9,8 @@ from touchstone.pipeline.orchestration import own_data
 from touchstone.settings.files import ParamsError
 from touchstone.settings.study import Study
 
-READ = {"use": "data/own_images", "of": None, "inside": None, "labelled": True, "part": "all", "limit": None}
+READ = {"height": None, "width": None, "colour": "as_stored", "broken": "refuse"}
+READ |= {"use": "data/own_images", "of": None, "inside": None, "labelled": True, "part": "all", "limit": None}
 READ |= {"classes": None, "split_seed": 0, "source": "mine"}
 TEXT = """\
 data:
@@ -79,6 +80,18 @@ def test_a_file_of_arrays_is_not_read():
     Path("mine/images.npz").write_bytes(b"none")
 
     assert not mistakes(limit=5)
+
+
+def test_pictures_are_opened_and_counted():
+    study = Study(
+        "mine", {"sources": {"mine": {"use": "sources/own_files", "location": "mine"}}, "examples": {"all": READ}}
+    )
+    assert own_data.counted(study, "all") == 4
+    study["examples"]["all"] = READ | {"limit": 3}
+    assert own_data.counted(study, "all") == 3
+    Path("mine/cat/2.png").write_text("no picture")
+    assert "data.train.pictures.use: mine/cat/2.png: " in mistakes()
+    assert mistakes(broken="leave_out") == ""
 
 
 def test_two_sources_of_one_folder_are_refused():
