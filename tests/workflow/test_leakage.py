@@ -340,7 +340,7 @@ def test_a_study_ends_at_the_leaking_set_before_anything_is_trained(copy):
     copy.snakemake("--cores", "2", "results/tiny/prepare/tiny")
 
 
-def test_another_role_of_a_set_that_is_there_is_seen_before_any_other_job(copy):
+def test_another_role_of_a_set_that_is_there_is_seen_before_any_job(copy):
     data = {"sets": {"copied": {"use": "subset", "of": "digits_train", "count": 30}}}
     seen = {"seen": {"use": "data_sheet", "question": "What is in it?", "examples": ["copied"], "system": "shared"}}
     write_study(copy.root, "tiny", data=data, change={"evaluations": seen})
@@ -352,7 +352,7 @@ def test_another_role_of_a_set_that_is_there_is_seen_before_any_other_job(copy):
 
     assert done.returncode == 1
     said = done.stdout + done.stderr
-    assert "examples.copied shares 30 images with examples.digits_train" in said
+    assert "data.sets.copied: copied has images of digits_train" in said
     assert "evaluations.robustness tests on the first" in said
     assert not list(copy.root.glob("results/tiny/train/*"))
 

@@ -66,11 +66,13 @@ def outline_of(study: str, lock: Path | None = None) -> Outline:
 
 def _planned(study: str, lock: Path | None, kept: Path) -> Outline:
     """Plan a study, write the plans of its jobs and keep its outline."""
+    from touchstone.pipeline.planning import apart
     from touchstone.pipeline.planning.plan import Plan  # the imports of planning take longer than reading an outline
     from touchstone.settings.study import load
 
     start = time.time_ns()
     plan = Plan(load(study))
+    apart.check(plan.study)
     written = {str(plan.jobs[key]): digest for key, digest in plan.write(lock).items()}
     outline = Outline(
         name=plan.study.name,
