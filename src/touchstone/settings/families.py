@@ -47,8 +47,9 @@ def _overlap(first: Settings, second: Settings) -> bool:
     if "split_seed" in first:
         if first.get("inside") != second.get("inside"):
             return False
-        is_random = first["use"] in RANDOM_TEST or "test" not in parts
-        return is_random if first["split_seed"] != second["split_seed"] else len(parts) == 1 or "all" in parts
+        if first["split_seed"] == second["split_seed"]:
+            return len(parts) == 1 or "all" in parts
+        return first["use"] in RANDOM_TEST or "test" not in parts or len(parts) == 1
     numbers = ("part", "limit")
     alike = ({key: value for key, value in entry.items() if key not in numbers} for entry in (first, second))
     return next(alike) == next(alike) and (len(parts) == 1 or "all" in parts)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from touchstone.settings.families import family, sources_of
+from touchstone.settings.families import family, share_images, sources_of
 
 EXAMPLES = {
     "train": {"use": "data/digits", "source": "digits"},
@@ -60,3 +60,59 @@ def test_taking_rows_and_coming_from_what_is_known_make_none(one, other):
 
 def test_the_sources_of_sets_are_those_of_what_they_are_made_of():
     assert sources_of({"hazy_walls", "noise", "some"}, EXAMPLES) == {"textures", "digits"}
+
+
+def part(name, use="mnist", split_seed=0, limit=None):
+    return {"use": f"data/{use}", "source": use, "part": name, "split_seed": split_seed, "limit": limit}
+
+
+def subset(of, skip, count, split_seed=0):
+    return {"use": "data/subset", "of": of, "skip": skip, "count": count, "split_seed": split_seed}
+
+
+PARTS = {
+    "train": part("train"),
+    "few": part("train", limit=9),
+    "validation": part("validation"),
+    "test": part("test"),
+    "test_again": part("test", split_seed=1),
+    "other_validation": part("validation", split_seed=1),
+    "digits_train": part("train", "digits"),
+    "other_digits_test": part("test", "digits", split_seed=1),
+    "half": subset("test", 0, 50),
+    "rest": subset("test", 50, 50),
+    "middle": subset("test", 25, 50),
+    "mixed": subset("test", 50, 50, split_seed=1),
+    "fives": {"use": "data/held_out_classes", "of": "half", "classes": [5], "keep": True},
+    "fives_again": {"use": "data/held_out_classes", "of": "half", "classes": [5], "keep": True},
+    "blurred": {"use": "data/corruption", "of": "test"},
+    "upper": {"use": "data/texture_patches", "source": "textures", "part": "upper", "size": 28},
+    "lower": {"use": "data/texture_patches", "source": "textures", "part": "lower", "size": 28},
+    "all": {"use": "data/texture_patches", "source": "textures", "part": "all", "size": 28},
+    "noise": {"use": "data/uniform_noise", "source": None},
+}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "surely"),
+    [
+        ("train", "few", True),
+        ("train", "validation", False),
+        ("train", "other_validation", True),  # of another split
+        ("train", "test_again", False),  # the publisher's test images
+        ("test", "test_again", True),
+        ("digits_train", "other_digits_test", True),  # whose split draws the test images, too
+        ("test", "half", True),
+        ("half", "rest", False),
+        ("half", "middle", True),
+        ("half", "mixed", False),  # perhaps: the job that prepares them compares their images
+        ("fives", "fives_again", True),
+        ("fives", "half", True),
+        ("test", "blurred", False),
+        ("upper", "lower", False),
+        ("upper", "all", True),
+        ("noise", "noise", False),
+    ],
+)
+def test_sets_share_images_if_their_settings_say_so_for_certain(one, other, surely):
+    assert share_images(one, other, PARTS) == share_images(other, one, PARTS) == surely
