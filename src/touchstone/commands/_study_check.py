@@ -91,6 +91,7 @@ def _entries(settings: Study) -> Iterator[str]:
                 group = _training(entry)
             elif section == "attacks" and "eps" in entry:
                 group = f"eps {entry['eps']:g}" + (" in L2" if entry.get("norm") == "l2" else "")
+                group += f", {counted(entry['steps'], 'step')}" if "steps" in entry else ""
             elif section == "examples":
                 rows = known(name, settings["examples"], settings["sources"]).rows
                 rows = own_data.counted(settings, name) if rows is None else rows

@@ -156,7 +156,9 @@ class _Walk:
         kind = str(event.tag or self._reader.resolve(yaml.ScalarNode, key, event.implicit)).rpartition(":")[2]
         if kind not in ("str", "merge"):
             what = READ_AS.get(kind, f"a value of its own kind ({kind})")
-            self._refuse(event, place, f"the key {key} is read as {what}; write it in quotes, or give it another name")
+            point = ". In a number write a point, not a comma" if kind in ("int", "float") else ""
+            remedy = f"write it in quotes, or give it another name{point}"
+            self._refuse(event, place, f"the key {key} is read as {what}; {remedy}")
         if key in seen:
             self._refuse(event, place, f"{key} is defined twice")
         seen.add(key)

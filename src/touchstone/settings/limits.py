@@ -97,6 +97,7 @@ def budgets(resolved: dict[str, Any], written: dict[str, Any]) -> Iterator[Probl
             yield Problem(("attacks", name, key), reason)
         key = "eps" if isinstance(change, dict) and "eps" in change and "step_size" not in change else "step_size"
         yield from _long_steps(("attacks", name), entry, key)
+        yield from _short_ways(("attacks", name), entry)
     for section in ("classifiers", "translators"):
         for name, entry in resolved[section].items():
             attack = entry.get("attack")
@@ -106,6 +107,7 @@ def budgets(resolved: dict[str, Any], written: dict[str, Any]) -> Iterator[Probl
                     yield Problem((section, name, *place, "eps"), reason)
                 if isinstance(block, dict):
                     yield from _long_steps((section, name, *place), block, "step_size")
+                    yield from _short_ways((section, name, *place), block)
 
 
 def _moves_nothing(entry: dict[str, Any]) -> bool:
@@ -121,6 +123,14 @@ def _long_steps(place: Place, block: dict[str, Any], key: str) -> Iterator[Probl
     if isinstance(eps, float) and isinstance(step, float) and step > 2 * eps > 0:
         reason = f"step_size {step:g} leads across all that eps {eps:g} allows; expected at most 2 eps, {2 * eps:g}"
         yield Problem((*place, key), reason)
+
+
+def _short_ways(place: Place, block: dict[str, Any]) -> Iterator[Problem]:
+    """Yield steps that together do not lead as far as an attack may go."""
+    eps, step, steps = (block.get(key) for key in ("eps", "step_size", "steps"))
+    if isinstance(eps, float) and isinstance(step, float) and isinstance(steps, int) and step * steps < eps:
+        reason = f"{steps} steps of {step:g} lead {step * steps:g} far, and eps {eps:g} is farther"
+        yield Problem((*place, "step_size"), f"{reason}; expected at least eps / steps, {eps / steps:g}")
 
 
 def sizes(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Iterator[Problem]:

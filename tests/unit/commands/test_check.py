@@ -214,11 +214,11 @@ def test_sets_are_listed_with_their_images_and_attacks_by_eps():
         },
         "sources": {"files": {"use": "sources/own_files"}},
         "attacks": {"pgd": {"eps": 0.1}, "fgsm": {"eps": 0.1}, "fab": {}, "tiny": {"eps": 1 / 255}}
-        | {"ball": {"eps": 0.5, "norm": "l2"}},
+        | {"ball": {"eps": 0.5, "norm": "l2", "steps": 9}},
     }
     lines = list(_study_check._entries(study))
     assert "examples     noise (1,360), mine, pair (at most 1,360)" in lines
-    assert f"{'':<13}eps 0.5 in L2: ball" in lines
+    assert f"{'':<13}eps 0.5 in L2, 9 steps: ball" in lines
     assert "attacks      eps 0.1: pgd, fgsm" in lines
     assert f"{'':<13}fab" in lines
     assert f"{'':<13}eps 0.00392157: tiny" in lines
@@ -250,3 +250,8 @@ def test_what_the_studys_own_file_changes_is_shown_as_it_is_written(tmp_path):
     assert lines == ["change       attacks: pgd {steps: 100}, bim {steps: 3}", f"{'':<13}detectors: odin {{eps: 0}}"]
     file.write_text("title: Mine\n")
     assert list(_study_check._changes(Study("mine", {}, files=(str(file),)))) == []
+
+
+def test_the_head_of_digits_says_how_many_networks_are_trained():
+    steps = Counter(task.step for task in Plan(load("digits", ROOT)).tasks.values())
+    assert f"# make run: {steps['train']} networks " in Path(ROOT, "workflow/studies/digits.yaml").read_text()

@@ -49,6 +49,10 @@ SENSELESS = {
         {"change": {"attacks": {"pgd": {"eps": 1e-30}}}},
         "change.attacks.pgd.eps: must be at least 1/255: this attack would change no image",
     ),
+    "steps that lead nowhere": (
+        {"change": {"attacks": {"pgd": {"step_size": 1e-4}}}},
+        "pgd.step_size: 40 steps of 0.0001 lead 0.004 far, and eps 0.1 is farther; expected at least eps / steps, 0.0025",
+    ),
     "restarts from one point": (
         {"change": {"attacks": {"pgd": {"random_start": False, "restarts": 5}}}},
         "change.attacks.pgd.restarts: without a random start, its 5 restarts are one and the same",

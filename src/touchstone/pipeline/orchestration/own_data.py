@@ -84,7 +84,9 @@ def _unfit(study: Study) -> Iterator[Mistake]:
             try:
                 rows[name] = _count(place, entry)
             except ValueError as error:
-                yield name, "use", str(error)
+                no_classes = entry["labelled"] and ": no classes: " in str(error)
+                remedy = ", or write labelled: false if they show none" if no_classes else ""
+                yield name, "labelled" if no_classes else "use", f"{error}{remedy}"
     for name, entry in study["examples"].items():
         origin = entry["of"] or name
         for key in ("limit", "count"):

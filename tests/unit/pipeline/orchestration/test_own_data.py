@@ -54,7 +54,7 @@ def mistakes(source=None, few=None, **settings):
         ({"limit": 5}, 5, "data.train.pictures.limit: pictures has 4 images, and this takes 5; take fewer"),
         ({"part": "test", "limit": 3}, 5, "data.train.pictures.limit: pictures has 2 images, and this takes 3"),
         ({"few": {"skip": 2, "count": 3}}, 6, "data.train.few.count: pictures has 4 images, and this takes 3 after the first 2"),
-        ({"inside": "cat"}, 5, "data.train.pictures.use: mine/cat: no classes: 1.png and others are in no class folder"),
+        ({"inside": "cat"}, 5, "data.train.pictures: mine/cat: no classes: 1.png and others are in no class folder"),
         ({"inside": "cats"}, 5, "data.train.pictures.inside: mine contains no cats; it contains cat, dog. Did you mean cat?"),
         ({"source": {"location": "gone"}}, 3, "data.sources.mine.location: there is nothing at gone"),
         ({"source": {"use": "sources/mnist", "local_folder": "gone"}}, 3, "data.sources.mine: there is nothing at gone"),
@@ -64,6 +64,11 @@ def test_own_pictures_are_looked_at(settings, line, reason):
     told = mistakes(**settings)
 
     assert told.startswith(f"mine.yaml:{line}: {reason}") if reason else not told
+
+
+def test_pictures_without_classes_may_show_none():
+    assert mistakes(inside="cat").endswith("named for its class, or write labelled: false if they show none")
+    assert mistakes(inside="cat", labelled=False) == ""
 
 
 def test_files_that_were_copied_before_may_have_gone():
