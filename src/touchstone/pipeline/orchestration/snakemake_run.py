@@ -30,6 +30,9 @@ from touchstone.settings.study import load
 NOTHING = "Nothing to do: nothing has changed"
 POLL = 0.3  # seconds
 REMINDER = 5.0  # seconds between two reminders of what the run waits for
+# Snakemake looks for jobs to start once in this time for every job that has ended. With its default, a second, that
+# takes a tenth of a core after 200 jobs. It waits as long when it ends, so few jobs keep the default.
+LOW_RATE, MANY_JOBS = ["--max-jobs-per-timespan", "400/4s"], 100
 PATIENCE = 30.0  # seconds that Snakemake may take to end
 FULL = 2**20  # bytes; a disk with less free space counts as full
 LAST_LINES = 20  # shown from the end of Snakemake's log if it reports no error
@@ -68,7 +71,8 @@ def run(study: str, cores: str) -> int:
             device = plan.study["study"]["device"]
             for remark in filter(None, (devices.warning(device), *plan.study.remarks)):
                 say(f"touchstone: {remark}", stream=sys.stderr)
-            code = _run(study, cores, logs, claim, device)
+            rate = LOW_RATE if len(plan.jobs) > MANY_JOBS else []
+            code = _run([*base_command(study, cores), *rate], logs, claim, device)
             if code > 128:
                 recovery.clear(plan, logs)  # a job that ignored SIGTERM was killed and may leave half-written files
             return code
@@ -83,10 +87,9 @@ def base_command(study: str, cores: str) -> list[str]:
     return [*command, "--workflow-profile", str(folder.parent / "profiles/default"), *configuration(study)]
 
 
-def _run(study: str, cores: str, logs: Path, claim: locks.Claim, device: str) -> int:
+def _run(command: list[str], logs: Path, claim: locks.Claim, device: str) -> int:
     log, events = logs / "snakemake.log", EventFile(logs / "events.jsonl")
-    command = [*base_command(study, cores), "--nocolor"]
-    command += ["--logger", "touchstone", "--logger-touchstone-events", str(events.path)]
+    command = [*command, "--nocolor", "--logger", "touchstone", "--logger-touchstone-events", str(events.path)]
     if device == "cuda":  # jobs on GPUs at a time; each claims one of them
         command += ["--resources", f"gpu={max(len(gpus.visible()), 1) * gpus.jobs_per_gpu()}"]
     if not extras.is_installed("reports"):  # every number is computed, without a page

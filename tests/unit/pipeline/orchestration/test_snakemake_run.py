@@ -62,7 +62,7 @@ def test_a_run_whose_reader_has_gone_still_ends_snakemake(tmp_path, monkeypatch)
     monkeypatch.setattr(snakemake_run, "REMINDER", 0.0)
     monkeypatch.setattr(snakemake_run.sys.stderr, "write", closed)
 
-    code = snakemake_run._run("x", "1", tmp_path, SimpleNamespace(name_snakemake=lambda pid: None), "cpu")
+    code = snakemake_run._run(["snakemake"], tmp_path, SimpleNamespace(name_snakemake=lambda pid: None), "cpu")
 
     assert code == 128 + signal.SIGTERM
     assert started[0].poll() == -signal.SIGTERM
@@ -156,7 +156,7 @@ def test_a_run_that_cannot_follow_snakemake_ends_it(tmp_path, monkeypatch):
     monkeypatch.setattr(snakemake_run, "_follow", torn)
 
     with pytest.raises(ValueError, match="a torn line"):
-        snakemake_run._run("x", "1", tmp_path, SimpleNamespace(name_snakemake=lambda pid: None), "cpu")
+        snakemake_run._run(["snakemake"], tmp_path, SimpleNamespace(name_snakemake=lambda pid: None), "cpu")
 
     assert started[0].returncode == -signal.SIGTERM
 
@@ -177,6 +177,17 @@ def test_an_interrupted_run_that_did_not_finish_ends_with_130(tmp_path, monkeypa
     monkeypatch.setattr(snakemake_run, "_follow_to_the_end", lambda *_: True)
     claim = SimpleNamespace(name_snakemake=lambda pid: None)
 
-    assert snakemake_run._run("digits", "1", tmp_path, claim, "cpu") == code
+    assert snakemake_run._run(["snakemake"], tmp_path, claim, "cpu") == code
 
     assert "did not finish" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("study", "is_long"), [("tiny", False), ("digits", True)])
+def test_snakemake_looks_for_jobs_less_often_in_a_study_of_many(tmp_path, monkeypatch, study, is_long):
+    commands = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(snakemake_run, "_run", lambda command, *_: commands.append(command) or 0)
+
+    assert snakemake_run.run(study, "1") == 0
+
+    assert ("--max-jobs-per-timespan" in commands[0]) == is_long
