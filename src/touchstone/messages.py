@@ -18,7 +18,7 @@ def first_line(error: Exception) -> str:
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Return " Did you mean X?" for the closest allowed word, "" if none is close."""
-    matches = difflib.get_close_matches(str(word)[:LONGEST_WORD], list(allowed), n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(str(word)[:LONGEST_WORD], list(allowed), n=1, cutoff=0.5)
     return f" Did you mean {matches[0]}?" if matches else ""
 
 

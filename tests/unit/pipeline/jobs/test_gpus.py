@@ -145,7 +145,7 @@ def test_a_run_starts_as_many_jobs_on_gpus_as_there_are_gpus(tmp_path, monkeypat
     monkeypatch.setattr(snakemake_run.subprocess, "Popen", lambda command, **more: commands.append(command) or 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
-        snakemake_run._run("digits", "2", tmp_path, None, device)
+        snakemake_run._run(["snakemake"], tmp_path, None, device)
 
     (command,) = commands
     assert [word for word in command if word in ("--resources", "gpu=2")] == words
