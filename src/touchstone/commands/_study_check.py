@@ -53,11 +53,11 @@ def check(word: str) -> int:
     settings = load(word)
     if warning := devices.warning(settings["study"]["device"]):
         say(f"touchstone: {warning}", stream=sys.stderr)
-    own_data.check(settings)
+    own = own_data.check(settings)
     apart.check(settings)
     say(*(f"remark: {remark}" for remark in (*settings.remarks, *_own_code(settings))))
     plan = Plan(settings)
-    say(*_entries(settings), *_changes(settings), *_totals(plan))
+    say(*_entries(settings, own), *_changes(settings), *_totals(plan))
     command = [*base_command(word, "all"), "--summary", "--quiet", "host"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
     if done.returncode != 0:
@@ -81,7 +81,7 @@ def _own_code(settings: Study) -> Iterator[str]:
         yield f"this study brings Python code, which a run imports: {', '.join(folders)}"
 
 
-def _entries(settings: Study) -> Iterator[str]:
+def _entries(settings: Study, own: Mapping[str, int]) -> Iterator[str]:
     """Yield what a study measures on what: sets with the number of images, networks with their training, and so on."""
     for section in SECTIONS:
         groups: dict[str, list[str]] = {}
@@ -94,7 +94,7 @@ def _entries(settings: Study) -> Iterator[str]:
                 group += f", {counted(entry['steps'], 'step')}" if "steps" in entry else ""
             elif section == "examples":
                 rows = known(name, settings["examples"], settings["sources"]).rows
-                rows = own_data.counted(settings, name) if rows is None else rows
+                rows = own.get(name) if rows is None else rows
                 count = "" if rows is None else f" ({'at most ' * _selects(name, settings['examples'])}{rows:,})"
             groups.setdefault(group, []).append(name + count)
         for place, (group, names) in enumerate(groups.items() or [("", ["-"])]):

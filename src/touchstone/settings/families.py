@@ -34,7 +34,7 @@ def share_images(one: str, other: str, examples: Mapping[str, Settings]) -> bool
         return False
     if first.get("split_seed") != second.get("split_seed"):
         return not ours and not theirs
-    while ours and theirs and _but_origin(ours[0]) == _but_origin(theirs[0]):
+    while ours and theirs and _without(ours[0], "of") == _without(theirs[0], "of"):
         ours, theirs = ours[1:], theirs[1:]
     return not ours or not theirs or _common_rows(ours[0], theirs[0])
 
@@ -50,13 +50,12 @@ def _overlap(first: Settings, second: Settings) -> bool:
         if first["split_seed"] == second["split_seed"]:
             return len(parts) == 1 or "all" in parts
         return first["use"] in RANDOM_TEST or "test" not in parts or len(parts) == 1
-    numbers = ("part", "limit")
-    alike = ({key: value for key, value in entry.items() if key not in numbers} for entry in (first, second))
-    return next(alike) == next(alike) and (len(parts) == 1 or "all" in parts)
+    alike = _without(first, "part", "limit") == _without(second, "part", "limit")
+    return alike and (len(parts) == 1 or "all" in parts)
 
 
-def _but_origin(entry: Settings) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if key != "of"}
+def _without(entry: Settings, *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key not in keys}
 
 
 def _common_rows(first: Settings, second: Settings) -> bool:

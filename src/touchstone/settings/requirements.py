@@ -69,13 +69,14 @@ def addresses(sources: Entries) -> Iterator[Problem]:
 
 def architectures(classifiers: Entries, translators: Entries) -> Iterator[Problem]:
     """Yield the classifiers whose architecture returns images, and the translators whose architecture returns logits."""
-    for section, entries in (("classifiers", classifiers), ("translators", translators)):
+    for section, entries, has_classes, returns in (
+        ("classifiers", classifiers, True, "images, and a classifier returns logits"),
+        ("translators", translators, False, "logits, and a translator returns images"),
+    ):
         for name, entry in entries.items():
             use = entry["model"]["use"]
-            if ("classes" in registry.used(use).data) != (section == "classifiers"):
-                returns = "images, and a classifier returns" if section == "classifiers" else "logits, and a translator"
-                what = "logits" if section == "classifiers" else "returns images"
-                yield Problem((section, name, "model", "use"), f"{use}.py returns {returns} {what}; name another")
+            if ("classes" in registry.used(use).data) != has_classes:
+                yield Problem((section, name, "model", "use"), f"{use}.py returns {returns}; name another")
 
 
 def attacked_classifiers(translators: Entries) -> Iterator[Problem]:

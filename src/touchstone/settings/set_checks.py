@@ -53,18 +53,18 @@ def wrong_classes(resolved: dict[str, Any], roles: Mapping[str, list[Any]]) -> I
                 yield Problem(("groups", role), f"{name} is {shift}: this role is of images that are {role}")
     for learning, testing in SAME_CLASSES.items():
         for train, role in product(roles.get(learning, ()), testing):
-            for name in roles.get(role, ()) if train in examples else ():
-                if name not in examples:
-                    continue
-                tested, learned = (known(one, examples, sources).labels for one in (name, train))
-                pairs = [[examples[one].get(key) for key in ("negative", "positive")] for one in (name, train)]
-                reason = (
-                    f"{name} is of the classes {pairs[0]}, and {train} of {pairs[1]}" if pairs[0] != pairs[1] else ""
-                )
-                if tested and learned and (lacking := sorted(tested - learned - NO_CLASS)):
-                    reason = f"{name} has class {lacking[0]}, which {train} lacks"
-                if reason:
+            for name in roles.get(role, ()):
+                if {train, name} <= examples.keys() and (reason := _unlike(name, train, examples, sources)):
                     yield Problem(("groups", role), f"{reason}; let both have the same classes")
+
+
+def _unlike(name: str, train: str, examples: dict[str, Any], sources: dict[str, Any]) -> str:
+    """Return in what the classes of a set differ from those of a training set; "" if they do not, or are not known."""
+    tested, learned = (known(one, examples, sources).labels for one in (name, train))
+    if tested and learned and (lacking := sorted(tested - learned - NO_CLASS)):
+        return f"{name} has class {lacking[0]}, which {train} lacks"
+    pairs = [[examples[one].get(key) for key in ("negative", "positive")] for one in (name, train)]
+    return f"{name} is of the classes {pairs[0]}, and {train} of {pairs[1]}" if pairs[0] != pairs[1] else ""
 
 
 def _loaders(resolved: dict[str, Any]) -> Iterator[Problem]:

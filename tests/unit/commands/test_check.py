@@ -216,7 +216,7 @@ def test_sets_are_listed_with_their_images_and_attacks_by_eps():
         "attacks": {"pgd": {"eps": 0.1}, "fgsm": {"eps": 0.1}, "fab": {}, "tiny": {"eps": 1 / 255}}
         | {"ball": {"eps": 0.5, "norm": "l2", "steps": 9}},
     }
-    lines = list(_study_check._entries(study))
+    lines = list(_study_check._entries(study, {}))
     assert "examples     noise (1,360), mine, pair (at most 1,360)" in lines
     assert f"{'':<13}eps 0.5 in L2, 9 steps: ball" in lines
     assert "attacks      eps 0.1: pgd, fgsm" in lines
@@ -233,7 +233,7 @@ def test_networks_are_listed_by_how_long_they_train_and_how_many_there_are():
         "own": {"seeds": [0]},
     }
     study = {section: {} for section in _study_check.SECTIONS} | {"classifiers": entries}
-    lines = list(_study_check._entries(study))
+    lines = list(_study_check._entries(study, {}))
     assert "classifiers  20 epochs, 3 networks each: cnn, mlp" in lines
     assert f"{'':<13}40 epochs, 1 network each: long" in lines
     assert f"{'':<13}1 epoch, 1 network each: short" in lines

@@ -17,30 +17,23 @@ TRIED = 20  # pictures of a set that are opened
 Mistake = tuple[str, str, str]  # entry, its setting, what is wrong
 
 
-def check(study: Study) -> None:
+def check(study: Study) -> dict[str, int]:
     """Check that files of the user's own are there, have classes where labels are read, and are as many as are taken.
 
     Files that were copied into data/raw before may have gone since. Files of arrays are not read.
 
+    Returns:
+        Set -> how many images it takes from a folder of the user's pictures.
+
     Raises:
         ParamsError: lists every mistake with file, line and key.
     """
-    mistakes = [*_missing(study["sources"]), *_named_twice(study["sources"]), *_unfit(study)]
+    rows: dict[str, int] = {}
+    mistakes = [*_missing(study["sources"]), *_named_twice(study["sources"]), *_unfit(study, rows)]
     if mistakes:
         raise ParamsError("\n".join(f"{_written(study, name, key)}: {reason}" for name, key, reason in mistakes))
-
-
-def counted(study: Study, name: str) -> int | None:
-    """Return how many images a set can take from a folder of the user's pictures; None if it reads none, or arrays.
-
-    Raises:
-        ValueError: They cannot be read as the study says.
-    """
-    entry = study["examples"][name]
-    if entry["use"] != READER or not (folder := _folder(study["sources"][entry["source"]], entry["source"])):
-        return None
-    count = _count(folder / (entry["inside"] or ""), entry)
-    return None if count < 0 else min(count, entry["limit"] or count)
+    limits = {name: study["examples"][name]["limit"] for name in rows}
+    return {name: min(count, limits[name] or count) for name, count in rows.items() if count >= 0}
 
 
 def _missing(sources: dict[str, Any]) -> Iterator[Mistake]:
@@ -70,9 +63,13 @@ def _named_twice(sources: dict[str, Any]) -> Iterator[Mistake]:
                 )
 
 
-def _unfit(study: Study) -> Iterator[Mistake]:
-    """Yield the sets of pictures that cannot be read as the study says, and those of more images than there are."""
-    rows: dict[str, int] = {}
+def _unfit(study: Study, rows: dict[str, int]) -> Iterator[Mistake]:
+    """Yield the sets of pictures that cannot be read as the study says, and those of more images than there are.
+
+    Args:
+        study: to be checked.
+        rows: receives how many images each set of the user's own has; -1 if that is not known.
+    """
     for name, entry in study["examples"].items():
         if entry["use"] == READER and (folder := _folder(study["sources"][entry["source"]], entry["source"])):
             place = folder / (entry["inside"] or "")

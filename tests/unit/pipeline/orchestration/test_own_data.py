@@ -91,9 +91,9 @@ def test_pictures_are_opened_and_counted():
     study = Study(
         "mine", {"sources": {"mine": {"use": "sources/own_files", "location": "mine"}}, "examples": {"all": READ}}
     )
-    assert own_data.counted(study, "all") == 4
+    assert own_data.check(study)["all"] == 4
     study["examples"]["all"] = READ | {"limit": 3}
-    assert own_data.counted(study, "all") == 3
+    assert own_data.check(study)["all"] == 3
     Path("mine/cat/2.png").write_text("no picture")
     assert "data.train.pictures.use: mine/cat/2.png: " in mistakes()
     assert mistakes(broken="leave_out") == ""
