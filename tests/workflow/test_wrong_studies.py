@@ -319,7 +319,7 @@ def test_a_set_that_many_settings_read_is_told_once_and_names_one_of_them(projec
     (error,) = message(project, text).splitlines()
 
     assert re.search(
-        rf"mine\.yaml:{line}: data\.detector_train: .* \(detectors\.\w+\.fit in common\.yaml reads it\)$", error
+        rf"mine\.yaml:{line}: data\.detector_train: .* \(detectors\.\w+\.fit in papers/common\.yaml reads it\)$", error
     )
 
 

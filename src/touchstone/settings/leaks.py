@@ -117,25 +117,30 @@ def _seen_and_tested(resolved: dict[str, Any], tested: dict[str, str]) -> Iterat
         if test := next((one for one in _altered(example, examples) if one in tested), ""):
             reason = f"{example} is made of images of {test}, which is tested on by evaluations.{tested[test]}"
             yield Problem(place, f"{reason}; make it of others")
+    told: set[tuple[str, str]] = set()  # two names for the same images: said once, however many entries read them
     for place, example in [*_learned(resolved), *((place, example) for example, place in calibrations.items())]:
         if test := _same(example, tested, examples):
-            yield from _twin(example, test, examples)
-            reason = f"{_as_named(example, test)} is tested on by evaluations.{tested[test]}"
-            yield Problem(place, f"{reason}; use another set")
+            other, reason = test, f"is tested on by evaluations.{tested[test]}"
         elif place[-1] != "calibration" and (calibration := _same(example, calibrations, examples)):
-            yield from _twin(example, calibration, examples)
-            place_of_it = calibrations[calibration]
-            giver = "data.calibration" if place_of_it[0] == "study" else ".".join(place_of_it)
-            yield Problem(place, f"{_as_named(example, calibration)} gives the thresholds ({giver}); use another set")
+            giver = calibrations[calibration]
+            where = "data.calibration" if giver[0] == "study" else ".".join(giver)
+            other, reason = calibration, f"gives the thresholds ({where})"
+        else:
+            continue
+        if (example, other) in told:
+            continue
+        if example != other:
+            told.add((example, other))
+            yield _twin(example, other, examples)
+        yield Problem(place, f"{_as_named(example, other)} {reason}; use another set")
 
 
-def _twin(example: str, other: str, examples: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the other set if it has the images of a set that something learns from: either may be the wrong one."""
-    if example != other:
-        entry = examples[other]
-        part = f"part {entry['part']} of {entry['source']}" if entry.get("part") else entry["source"]
-        place = ("examples", other, *(("part",) if entry.get("part") else ()))
-        yield Problem(place, f"has images of {example}, from which something learns: both are {part}")
+def _twin(example: str, other: str, examples: dict[str, Any]) -> Problem:
+    """Return the mistake of a set that has the images of one that something learns from: either may be the wrong one."""
+    entry = examples[other]
+    part = f"part {entry['part']} of {entry['source']}" if entry.get("part") else entry["source"]
+    place = ("examples", other, *(("part",) if entry.get("part") else ()))
+    return Problem(place, f"has images of {example}, from which something learns: both are {part}")
 
 
 def _same(example: str, others: Collection[str], examples: dict[str, Any]) -> str:

@@ -72,7 +72,7 @@ class Problems:
             if (role, message) in self._told:
                 return
             self._told.add((role, message))
-            message += f" ({'.'.join(written[1])} in {written[0].name} reads it)"
+            message += f" ({'.'.join(written[1])} in {'/'.join(written[0].parts[-2:])} reads it)"
         words = printable(f"{'.'.join(keys)}: {message}"[:MOST_LETTERS])
         error = f"{file}{self._line(file, keys)}: {words}"
         if error in self._errors:  # one default, many entries

@@ -58,7 +58,7 @@ def test_what_a_shipped_paper_reads_from_a_data_role_is_wrong_in_the_study(probl
     problems.add(("detectors", "knn"), "unused")
 
     told, other = errors(problems)
-    assert told == f"{problems.own}:7: data.train: is tested on (detectors.knn.fit in common.yaml reads it)"
+    assert told == f"{problems.own}:7: data.train: is tested on (detectors.knn.fit in papers/common.yaml reads it)"
     assert other == f"{problems.own}: detectors.knn: unused"
 
 
