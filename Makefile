@@ -80,7 +80,7 @@ edition: .venv/development              ## before the commit of an edition: are 
 	@$(BIN)/dvc status --quiet || ($(BIN)/dvc status; false)
 	@$(BIN)/python -m pytest -m edition tests/edition
 
-bench: .venv/development                ## run every benchmark at a small size, into build/bench; minutes
+bench: .venv/development                ## run the races at a small size, into build/bench; minutes
 	@$(BENCH)/gradient_features.py --rounds 3 --cnn-batch 128 --resnet-batch 8 --attention-batch 32 --skip loop --out build/bench
 	@$(BENCH)/pgd_speed.py --images 128 --rounds 3 --out build/bench
 	@$(BENCH)/attack_strength.py --images 64 --networks plain --norms linf --out build/bench
@@ -100,7 +100,7 @@ bench: .venv/development                ## run every benchmark at a small size, 
 	-@$(BENCH)/known_answers.py --seeds 1 --out build/bench
 	@$(BENCH)/all_races.py --out build/bench
 
-bench-full: .venv/development           ## run every benchmark at full size, into benchmarks/results; needs an idle machine
+bench-full: .venv/development           ## run the races at full size, into benchmarks/results; needs an idle machine
 	@$(BENCH)/gradient_features.py
 	@$(BENCH)/pgd_speed.py
 	@$(BENCH)/attack_strength.py

@@ -47,7 +47,7 @@ class Room:
     def holds(self) -> str:
         """The first sentence of the charter, without the command or section that may open it."""
         text = re.sub(r"^(Components of the section )?`[^`]*`: ", "", _sentences(self.charter)[0])
-        return text if text.startswith("params.yaml") else text[0].upper() + text[1:]
+        return text[0].upper() + text[1:]
 
 
 def rooms() -> list[Room]:

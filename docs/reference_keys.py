@@ -25,8 +25,6 @@ KINDS = {
     "object": "block",
     "condition": "test",
     "rows": "block",
-    "bound": "number, or one for each study",
-    "bounds-of-between": "two numbers, or two for each study",
 }
 EXAMPLES = {
     "base": "base: fashion_mnist",
@@ -42,15 +40,15 @@ EXAMPLES = {
     "sources": "sources: {mine: {use: own_files, location: flowers/train, sha256: null}}",
     "examples": "examples: {noisy: {use: corruption, of: digits_test, kind: gaussian_noise, severity: 3}}",
     "classifiers": "classifiers: {wide: {use: clean, model: {use: small_cnn, width: 32}, epochs: 30}}",
-    "translators": "translators: {noise_unet: {use: translation, model: {use: unet}, classifier: cnn, epochs: 5}}",
+    "translators": "translators: {noise_unet: {use: translation, model: {use: unet}, classifier: cnn, attack: {use: pgd, eps: 0.1}}}",
     "attacks": "attacks: {pgd: {steps: 80}}",
     "margins": "margins: {minimal_pgd: {use: minimal_pgd, steps: 40}}",
     "detectors": "detectors: {knn: {use: knn, k: 50, fit: digits_train}}",
     "defences": "defences: {routed: {classifier: cnn, translator: unet, router: msp}}",
     "evaluations": "evaluations: {robustness: {attacks: [pgd, fgsm]}}",
-    "figures": "figures: {attacked_curves: {caption: Accuracy under attack}}",
+    "figures": "figures: {roc: {caption: The ROC of each detector}}",
     "confounding": "confounding: {two_ones: {variant: softmax, ones: 2, draws: 3}}",
-    "groups": "groups: {convolutional: resnet}",
+    "groups": "groups: {convolutional: preact_resnet18}",
     "claims": "claims: {F1: {maxout: maxout, attack: fgsm_25, examples: digits_test}}",
 }
 

@@ -189,7 +189,7 @@ def test_the_program_that_an_interrupted_assay_has_left_is_used_again(clone):
 def test_the_default_studys_name_is_refused(clone, capsys):
     assert assay("cnn.pt2", "--name", "digits") == 1
 
-    assert "--name digits: that is the study of params.yaml" in capsys.readouterr().err
+    assert "--name digits: that is touchstone's default study" in capsys.readouterr().err
 
 
 def test_a_name_of_a_file_with_a_line_break_leaves_a_study_that_can_be_read(clone, monkeypatch):

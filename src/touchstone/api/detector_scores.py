@@ -25,7 +25,7 @@ from touchstone.models.networks.confounding import confounding_labels, confoundi
 from touchstone.models.networks.readouts import Confounding, read_out
 from touchstone.numerics.tensors import batches, check_finite
 
-LABELS: Confounding = {  # confounding labels by the names that params.yaml gives them
+LABELS: Confounding = {  # confounding labels by the names that experiments give them
     "softmax_all": {"variant": "softmax", "ones": None, "draws": None},
     "sigmoid_all": {"variant": "sigmoid", "ones": None, "draws": None},
     "softmax_two": {"variant": "softmax", "ones": 2, "draws": 2},

@@ -163,7 +163,7 @@ def _target(options: SimpleNamespace) -> Path:
     if not NAME.fullmatch(name) or target.suffix != ".yaml":
         raise ValueError(f"{flag}: a study is a file NAME.yaml, its name [a-z][a-z0-9_]*")
     if name == DEFAULT_STUDY:
-        raise ValueError(f"{flag}: that is the study of params.yaml; choose another name")
+        raise ValueError(f"{flag}: that is touchstone's default study; choose another name")
     return target
 
 

@@ -49,7 +49,7 @@ def paired_detection(
             statistic.
 
     References:
-        docs/papers/shared.md, "Intervals".
+        docs/verdicts.md, "Intervals".
     """
     if unknown := set(statistics) - set(estimators.STATISTICS):
         raise ValueError(f"no statistic {min(unknown)}; there are {', '.join(estimators.STATISTICS)}")

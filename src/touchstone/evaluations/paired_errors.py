@@ -55,7 +55,7 @@ def paired_errors(
         ValueError: no outputs have a name in `against`, or the inputs differ.
 
     References:
-        docs/papers/shared.md, "Intervals".
+        docs/verdicts.md, "Intervals".
     """
     names = {cell.entry for cell in outputs} | {cell.attack for cell in outputs}
     if missing := sorted(set(against) - names):

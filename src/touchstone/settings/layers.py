@@ -132,7 +132,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     for role, words in players.items():
         groups[role] = words
         problems.written(("groups", role), problems.own, ("data", role))
-    _check_mentions(read, layers, {*groups, *sentences}, problems)
+    _check_mentions(layers, {*groups, *sentences}, problems)
     check_known(known, changed, players if study.papers else {}, sentences, problems)
     roles = read_roles(given(groups, sentences), problems)
     problems.stop()
@@ -266,7 +266,7 @@ def _check_defaults(paper: Paper, problems: Problems) -> None:
             problems.add((section, DEFAULTS), reason, paper.file)
 
 
-def _check_mentions(papers: Iterable[Paper], layers: Iterable[Layer], names: set[str], problems: Problems) -> None:
+def _check_mentions(layers: Iterable[Layer], names: set[str], problems: Problems) -> None:
     """Record the roles that are named but that nothing defines."""
     for layer in layers:
         for place, role in mentioned(layer.blocks):

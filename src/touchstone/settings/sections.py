@@ -110,7 +110,7 @@ def _trained(*more: tuple[str, Reference]) -> Section:
 
 
 def sections() -> dict[str, Section]:
-    """Return the sections of params.yaml whose entries are components or combine them, by name."""
+    """Return the sections of a study whose entries are components or combine them, by name."""
     crossed = {
         name: Reference((name,), many=True, default=[])
         for name in ("examples", "attacks", "translators", "detectors", "margins")

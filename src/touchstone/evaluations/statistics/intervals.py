@@ -1,7 +1,6 @@
 """95 % intervals of one network's numbers: exact binomial for shares, else from resampled test images.
 
-How the intervals of several networks become that of their mean: seed_intervals.py. See docs/papers/shared.md, "Intervals",
-and docs/verdicts.md.
+How the intervals of several networks become that of their mean: seed_intervals.py. See docs/verdicts.md, "Intervals".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """95 % intervals of statistics of ranks, from resampled test images: detection statistics, Kendall's tau.
 
-See docs/papers/shared.md, "Intervals".
+See docs/verdicts.md, "Intervals".
 """
 
 from __future__ import annotations
