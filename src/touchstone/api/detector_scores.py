@@ -60,7 +60,7 @@ def evaluate_scores(
         >>> metrics["auroc"].value  # of 16 pairs, 14 are in order, and one is a tie
         0.90625
     """
-    check_whole(1, resamples=resamples)
+    check_whole(2, resamples=resamples)
     in_distribution, anomalous = scores("id_scores", id_scores), scores("ood_scores", ood_scores)
     metrics = rank_intervals.detection(in_distribution, anomalous, resamples=resamples, seed=seed)
     return {name: metric._replace(resampled=None) for name, metric in metrics.items()}  # else a thousand numbers each

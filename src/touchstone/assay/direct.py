@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from touchstone.api.defence_result import EVERYTHING
 from touchstone.api.defences import ANSWERS, CLASSIFIER, evaluate_defence
 from touchstone.api.deployed import NOTHING, SCORE, Deployed
+from touchstone.api.gate import check_followed
 from touchstone.api.pairs import evaluate_pair
 from touchstone.assay import direct_cost, image_sets, methods, networks_from_weights, user_models
 from touchstone.assay.arguments import Arguments, is_code, used_cores
@@ -151,6 +152,7 @@ def _check_compared(name: str, model: Any, images: Tensor, labels: Tensor, numbe
     deployed = Deployed(model).eval()
     try:
         check_right(deployed, images, labels, numbering)
+        check_followed(deployed, images)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     with torch.no_grad():

@@ -83,7 +83,8 @@ def is_beyond(others: int, looked: int, nudged: int) -> bool:
     """
     both = others + nudged
     tables = [comb(looked, k) * comb(TRIALS * looked, both - k) for k in range(others, min(looked, both) + 1)]
-    return sum(tables) < FALSE_ALARM * comb(looked + TRIALS * looked, both)
+    # In whole numbers, which are too large for a float.
+    return sum(tables) * round(1 / FALSE_ALARM) < comb(looked + TRIALS * looked, both)
 
 
 def is_stronger(more: int, fewer: int) -> bool:

@@ -166,12 +166,13 @@ def check_plan(selection: Selection, records: Records, result: Result) -> None:
     for file, record in records.items():
         task = selection.tasks[file]
         inputs = {role: [link["file"] for link in links] for role, links in record["inputs"].items()}
-        if record["step"] != task.step:
-            result.add(PLAN, file, f"was created by the step {record['step']}, the study plans {task.step}")
-        elif words := differing(record["settings"], task.settings):
-            result.add(PLAN, file, f"was created under other settings than the study's: {words}")
-        elif inputs != task.roles:
-            result.add(PLAN, file, "was created from other files than the study's settings name")
+        with result.reading(PLAN, file, "its record cannot be read"):
+            if record["step"] != task.step:
+                result.add(PLAN, file, f"was created by the step {record['step']}, the study plans {task.step}")
+            elif words := differing(record["settings"], task.settings):
+                result.add(PLAN, file, f"was created under other settings than the study's: {words}")
+            elif inputs != task.roles:
+                result.add(PLAN, file, "was created from other files than the study's settings name")
     missing = [file for file in selection.files if file not in records]
     if missing:
         others = f" and {len(missing) - 1:,} others" if len(missing) > 1 else ""
@@ -242,14 +243,15 @@ def _too_many(overlap: leakage.Overlap, prepared: leakage.Prepared) -> bool:
     return len(overlap.rows) > max(1, DUPLICATES * min(sizes))
 
 
-def other_code(selection: Selection, records: Records) -> Iterator[str]:
+def other_code(selection: Selection, records: Records, result: Result) -> Iterator[str]:
     """Yield a sentence for each step whose code differs from the installed one, although its result is taken on trust."""
     by_step: dict[str, set[str]] = {}
     for file, record in records.items():
         task = selection.tasks[file]
         if task.step in ("evaluate", "report", "infer", "score", "fit", "translate"):
             continue
-        if changed := names_of_other_code(record):
-            by_step.setdefault(task.step, set()).update(changed)
+        with result.reading(PLAN, file, "the code that its record names cannot be read"):
+            if changed := names_of_other_code(record):
+                by_step.setdefault(task.step, set()).update(changed)
     for step, names in sorted(by_step.items()):
         yield f"the step {step} ran other code than is installed here: {', '.join(sorted(names))}"

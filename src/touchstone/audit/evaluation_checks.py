@@ -141,6 +141,7 @@ def _check(
         if right is not None and clean.images.shape == attacked.images.shape:
             evaluation_rows.check(masks, right, (clean, attacked), record.further, result)
         failed = evaluation_rows.check_checks(about, masks, result)
+    own = None if own is None else evaluation_images.renumbered(clean, own, result)
     rest = None if own is None else evaluation_images.left_out(clean, own, result)
     if network is not None and sample.images and eps is not None and masks is not None and record is not None:
         claim = Claim(clean, masks, record, eps, _low(about))

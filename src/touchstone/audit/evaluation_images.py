@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from touchstone.data.ingest.user_pictures import Shaping
 from touchstone.records.nouns import Array, ExampleSet
 
 GRID, ROUNDING = 255, 1e-6  # of pixels: the same level, divided by 255 in another order
+AGREEING = 5  # images of each class that has another number: fewer may be labels that were forged
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,31 @@ def read(data: str) -> OwnSet:
     return OwnSet(data, pixels / np.float32(GRID) if images.dtype == np.uint8 else pixels, stored.labels)
 
 
+def renumbered(clean: ExampleSet, own: OwnSet, result: Result) -> OwnSet:
+    """Return the verifier's set with the evidence's numbers of its classes, if all images agree that these are others.
+
+    Folders are numbered by their names, and a model may have its classes in another order.
+
+    Args:
+        clean: The images before the attack.
+        own: The verifier's set.
+        result: Receives the numbers that are taken on trust.
+    """
+    labels = dict(zip(map(_digest, own.images), own.labels.tolist(), strict=True))
+    digests = map(_digest, clean.images)
+    pairs = Counter(
+        (labels[one], label) for one, label in zip(digests, clean.labels.tolist(), strict=True) if one in labels
+    )
+    numbers = dict(pairs.keys())
+    others = {label: number for label, number in sorted(numbers.items()) if label != number}
+    agree = len(pairs) == len(numbers) and sorted(numbers) == sorted(numbers.values())
+    if not others or not agree or min(pairs[pair] for pair in others.items()) < AGREEING:
+        return own
+    words = ", ".join(f"class {label} is {number}" for label, number in others.items())
+    result.unchecked.append(f"that the model numbers its classes as the evidence does: of those of {own.name}, {words}")
+    return replace(own, labels=np.array([numbers.get(label, label) for label in own.labels.tolist()]))
+
+
 def left_out(clean: ExampleSet, own: OwnSet, result: Result) -> Array:
     """Check that the images are among the verifier's, each with its label and no more often than there.
 
@@ -68,13 +94,13 @@ def left_out(clean: ExampleSet, own: OwnSet, result: Result) -> Array:
         ValueError: The verifier's images have another shape.
     """
     if own.images.shape[1:] != clean.images.shape[1:]:
-        theirs, ours = (" x ".join(map(str, images.shape[1:])) for images in (clean.images, own.images))
-        raise ValueError(f"--data {own.name}: its images are {ours}, and those of the evidence {theirs}")
-    labels = dict(zip(own_digests := [_digest(image) for image in own.images], own.labels.tolist(), strict=True))
+        needed, ours = (" x ".join(map(str, images.shape[1:])) for images in (clean.images, own.images))
+        raise ValueError(f"--data {own.name}: its images are {ours}, and those of the evidence {needed}")
+    own_digests, digests = ([_digest(image) for image in images] for images in (own.images, clean.images))
+    labels = dict(zip(own_digests, own.labels.tolist(), strict=True))
     stock = Counter(zip(own_digests, own.labels.tolist(), strict=True))
     wrong: dict[str, list[int]] = {}
-    for row, (image, label) in enumerate(zip(clean.images, clean.labels.tolist(), strict=True)):
-        digest = _digest(image)
+    for row, (digest, label) in enumerate(zip(digests, clean.labels.tolist(), strict=True)):
         if stock[digest, label]:
             stock[digest, label] -= 1
         elif digest not in labels:

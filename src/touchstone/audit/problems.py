@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from touchstone.messages import first_line
-from touchstone.numerics.precision import memory_ran_out
 from touchstone.pipeline.jobs.job_plan import JobError
 from touchstone.records.encoding import NOT_WHOLE
 from touchstone.records.nouns import LeftOutError
@@ -20,6 +19,7 @@ BUDGET, RECOMPUTATION, CRITERIA, ROOT = "budget", "recomputation", "criteria", "
 CHALLENGE, DATA = "challenge", "data"
 # What a machine raises that lacks memory, space or open files, or whose disk fails.
 LACKING = {errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO}
+TORCH_ALLOCATOR = "[enforce fail at alloc_cpu.cpp"
 # What forged data makes readers raise; AttributeError, where a file holds text in place of an array.
 UNREADABLE = (*NOT_WHOLE, JobError, LeftOutError, OSError, AssertionError, StopIteration, csv.Error)
 
@@ -90,12 +90,18 @@ class Result:
 
 def _of_this_machine(error: BaseException) -> bool:
     """Return whether an error is about this machine's memory, disk or limits, and not about what was read."""
-    causes = [error, error.__cause__, error.__context__]
-    return any(
-        (isinstance(cause, OSError) and cause.errno in LACKING)
-        or (isinstance(cause, Exception) and memory_ran_out(cause))
-        for cause in causes
-    )
+    return any(map(_lacks, (error, error.__cause__, error.__context__)))
+
+
+def _lacks(error: BaseException | None) -> bool:
+    """Return whether an error says that memory, space or files ran out; words of a forger in its message do not count."""
+    import torch
+
+    if isinstance(error, OSError):
+        return error.errno in LACKING
+    # torch says so of the processor's memory by a RuntimeError, whose message starts with the place in its source.
+    of_torch = type(error) is RuntimeError and str(error).startswith(TORCH_ALLOCATOR)
+    return of_torch or isinstance(error, MemoryError | torch.OutOfMemoryError)
 
 
 def counted(number: int, noun: str) -> str:

@@ -248,4 +248,4 @@ def _say_what_is_trusted(selection: Selection, records: chain_checks.Records, op
         say(f"that the criteria of the paper {name} were fixed before the run: they come with the pack")
     if options.root is None:
         say("that this is the published pack: compare the study's root digest, --root DIGEST, or a signature")
-    result.trusted += chain_checks.other_code(selection, records)
+    result.trusted += chain_checks.other_code(selection, records, result)

@@ -68,6 +68,13 @@ def momenta(resolved: dict[str, Any]) -> Iterator[Problem]:
                 yield Problem((section, name, "momentum"), "must be less than 1 with optimizer: adam")
 
 
+def resamples(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the evaluations whose intervals come from a single resample, which does not vary."""
+    for name, entry in resolved["evaluations"].items():
+        if entry.get("resamples") == 1:
+            yield Problem(("evaluations", name, "resamples"), "expected at least 2, got 1: intervals need hundreds")
+
+
 def budgets(resolved: dict[str, Any], written: dict[str, Any]) -> Iterator[Problem]:
     """Yield attacks of no size, and steps that lead across all images that an attack may reach.
 

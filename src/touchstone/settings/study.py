@@ -20,7 +20,7 @@ from touchstone.settings.entries import EntryReader
 from touchstone.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file
 from touchstone.settings.layers import Files, read_files
 from touchstone.settings.leaks import known_as_unknown, leaks
-from touchstone.settings.limits import budgets, chains, momenta, sizes
+from touchstone.settings.limits import budgets, chains, momenta, resamples, sizes
 from touchstone.settings.paper_questions import check_papers
 from touchstone.settings.problems import Problem, Problems
 from touchstone.settings.random_networks import omit_defaults, random_networks
@@ -141,6 +141,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         random_networks(resolved),
         addresses(resolved["sources"]),
         momenta(resolved),
+        resamples(resolved),
         budgets(resolved, written),
         wrong_sets(resolved, problems.is_own),
         sizes(resolved, problems.is_own),

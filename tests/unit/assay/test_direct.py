@@ -51,6 +51,9 @@ def numbers(images):
 def rounded(images):
     return classify((images * 50).round() / 50 + 0 * images)
 
+def unfollowed(images):
+    return classify(images.detach())
+
 def guessing(images):
     return classify((images * 1e4).frac())
 
@@ -216,6 +219,10 @@ def test_numpy_inside_is_attacked_along_an_imitation_which_is_said_at_once(capsy
         (["own_defence:defend", "--out", "x.yaml"], "--out: own_defence:defend is a function, so no study is written"),
         (["own_defence:defend", "--against", "own_defence:build", "--draws", "20"], "--draws: two models are compared"),
         (["own_defence:never", "--against", "own_defence:classify"], "own_defence:never: right on 0%"),
+        (
+            ["own_defence:classify", "--against", "own_defence:unfollowed"],
+            "own_defence:unfollowed: the logits have no gradient",
+        ),
         (["own_defence:classify", "--against", "own_defence:never"], "own_defence:never: right on 0%"),
         (["own_defence:classify", "--against", "own_defence:decide"], "own_defence:decide returns what it rejects"),
         (["own_defence:defend", "--mean", "0.5"], "leave out --mean and --std"),

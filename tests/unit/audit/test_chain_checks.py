@@ -97,3 +97,15 @@ def test_of_a_network_from_elsewhere_it_is_unchecked_whether_it_learned_from_tes
     assert result.unchecked == unchecked * [
         "whether net.0 learned from test images: the pack lacks what they learned from"
     ]
+
+
+@pytest.mark.parametrize("settings", [{"eps": float("inf")}, {"eps": {"use": float("nan")}}])
+def test_a_record_whose_settings_are_no_json_is_a_finding_and_the_others_are_read(settings):
+    task = SimpleNamespace(step="attack", settings={"eps": 0.1}, roles={})
+    selection = SimpleNamespace(tasks={"a.csv": task, "b.csv": task}, files=["a.csv", "b.csv"])
+    forged, other = ({"step": step, "inputs": {}, "settings": settings} for step in ("attack", "train"))
+    result = Result()
+
+    chain_checks.check_plan(selection, {"a.csv": forged, "b.csv": other}, result)
+
+    assert [(problem.check, problem.file) for problem in result.problems] == [("plan", "a.csv"), ("plan", "b.csv")]

@@ -375,3 +375,10 @@ def test_images_that_a_union_of_weak_attacks_leaves_right_are_named_with_their_c
         assert problem.startswith(tuple(f"challenge: fgsm: image {each} is said to be robust" for each in ids))
         assert "the attack suite fools it: 8 of 8 such images fell, so at most 36.9 % of all are robust" in problem
         assert problem.endswith("claims that rest on it: ('fgsm', 'pgd')")
+
+
+@pytest.mark.parametrize("looked", [330, 5_000])
+def test_large_sets_are_looked_at_too(looked):
+    assert not is_beyond(0, looked, 0)
+    assert not is_beyond(looked // 100, looked, looked // 20)
+    assert is_beyond(looked, looked, 0)

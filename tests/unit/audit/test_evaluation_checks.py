@@ -300,6 +300,7 @@ FORGED = [
     ("a smaller eps", "plain", says(eps=EPS / 2), "budget", "attacked.safetensors"),
     ("an eps that allows every image", "plain", says(eps=0.5), "budget", "attacked.safetensors"),
     ("a norm that is none", "plain", says(norm=["linf"]), "budget", "attacked.safetensors"),
+    ("a norm that reads like a lack of memory", "plain", says(norm="can't allocate memory"), "budget", "attacked.safetensors"),
     ("a better robust accuracy", "plain", accuracy("robust_accuracy", value=0.99), "recomputation", "robust_accuracy"),
     ("a narrower interval", "plain", accuracy("clean_accuracy", low=0.9), "recomputation", "clean_accuracy"),
     ("no robust accuracy", "plain", lambda forged, _: forged.about.pop("robust_accuracy"), "recomputation", "robust_accuracy"),
@@ -397,6 +398,17 @@ def test_another_model_is_named(honest):
     result = verified(honest, honest.folder / "plain.evidence", model="other", challenge=0)
 
     assert {problem.file for problem in result.problems} == {"clean_logits.safetensors", "attacked_logits.safetensors"}
+
+
+def test_classes_that_the_verifier_numbers_otherwise_are_no_forgery(honest, tmp_path):
+    """Folders are numbered by their names, and a model may have its classes in another order."""
+    stored = np.load(honest.folder / "images.npz")
+    np.savez(tmp_path / "own.npz", images=stored["images"], labels=(stored["labels"] + 1) % 3)
+
+    result = evaluation_checks.verify(honest.folder / "plain.evidence", [], "cpu", data=str(tmp_path / "own.npz"))
+
+    assert result.problems == []
+    assert any("class 0 is 2, class 1 is 0, class 2 is 1" in line for line in result.unchecked)
 
 
 def test_images_of_another_shape_are_refused(honest, tmp_path):

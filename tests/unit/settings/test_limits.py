@@ -1,6 +1,6 @@
 import pytest
 
-from touchstone.settings.limits import CHAIN, LETTERS, budgets, chains, momenta, wrong_name
+from touchstone.settings.limits import CHAIN, LETTERS, budgets, chains, momenta, wrong_name, resamples
 
 
 def of(**entries):
@@ -104,3 +104,10 @@ def test_a_training_attacks_with_steps_that_stay_within_eps():
 
     assert place == ("classifiers", "net", "attack", "step_size")
     assert reason.endswith("expected at most 2 eps, 0.2")
+
+
+@pytest.mark.parametrize(("number", "problems"), [(1, 1), (2, 0)])
+def test_one_resample_gives_no_interval(number, problems):
+    found = list(resamples({"evaluations": {"accuracy": {"resamples": number}, "sheet": {}}}))
+
+    assert [place for place, _ in found] == [("evaluations", "accuracy", "resamples")] * problems

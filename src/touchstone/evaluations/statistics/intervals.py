@@ -73,7 +73,13 @@ class Interval(NamedTuple):
 
 
 def from_samples(
-    value: float, samples: Array, drawn_from: tuple[int, ...], method: str, *, counted: int | None = None
+    value: float,
+    samples: Array,
+    drawn_from: tuple[int, ...],
+    method: str,
+    *,
+    counted: int | None = None,
+    df: int | None = None,
 ) -> Interval:
     """Return the interval of one network's number from its resamples.
 
@@ -83,12 +89,14 @@ def from_samples(
         drawn_from: the sizes of the populations that were resampled.
         method: one of seed_intervals.METHODS.
         counted: how many of the images drawn from count; all of them if None.
+        df: degrees of freedom of the samples' variance; one less than the images if None.
     """
     if np.isnan(samples).any():
         raise ValueError("a bootstrap sample is NaN")
     images = min(drawn_from)
     fewest = images if counted is None else min(images, counted)
-    ends = seed_intervals.ends(value, float(np.var(samples, ddof=1)), max(images - 1, 1), fewest, method)
+    df = max(images - 1, 1) if df is None else df
+    ends = seed_intervals.ends(value, float(np.var(samples, ddof=1)), df, fewest, method)
     return Interval(value, *ends, method, Resampled(samples, drawn_from, method))
 
 
@@ -207,8 +215,14 @@ def mean(values: Array, *, resamples: int, seed: int, method: str = PLAIN, among
     values = checked(values, "values")
     among = np.ones(len(values), dtype=bool) if among is None else among
     samples = _ratio_samples(np.where(among, values, 0.0), among, resamples, seed)
-    counted = int(np.count_nonzero(among))
-    return from_samples(float(values[among].mean()), samples, (len(values),), method, counted=counted)
+    counted, value = int(np.count_nonzero(among)), float(values[among].mean())
+    if counted == 1 and method != SCORE:
+        return Interval(value, None, None)  # one image says nothing of how images vary
+    if counted < len(
+        values
+    ):  # the variance of a bootstrap of n images is (n - 1) / n of the truth: little if all count
+        samples = value + (samples - value) * np.sqrt(counted / max(counted - 1, 1))
+    return from_samples(value, samples, (len(values),), method, counted=counted, df=max(counted - 1, 1))
 
 
 def median(values: Array, *, resamples: int, seed: int) -> Interval:

@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from touchstone.evaluations.statistics import estimators, intervals, rank_intervals, seed_intervals
+from touchstone.evaluations.statistics.seed_intervals import PLAIN, SIGNED
 
 SAMPLING = {"resamples": 400, "seed": 0}
 UNSEEN = stats.norm.ppf(0.975) ** 2  # UNSEEN / (n + UNSEEN): the difference that n rows without any can still hide
@@ -287,3 +288,24 @@ def test_large_tables_of_draws_are_summed_in_pieces_to_the_same_sums(monkeypatch
 
     assert times.dtype == np.int16
     np.testing.assert_allclose(sums, whole, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("method", "least"), [(PLAIN, 0.93), (SIGNED, 0.9)])
+@pytest.mark.parametrize("counted", [3, 5, 10])
+def test_the_interval_of_a_mean_contains_the_truth_where_few_images_count(counted, method, least):
+    generator, among = np.random.default_rng(0), np.arange(60) < counted
+    signs = generator.choice([-1.0, 0.0, 1.0], p=[0.2, 0.4, 0.4], size=(600, 60))
+    truth, draws = (0.2, signs) if method == SIGNED else (0.0, generator.normal(size=(600, 60)))
+
+    found = [intervals.mean(values, resamples=200, seed=0, method=method, among=among) for values in draws]
+
+    assert np.mean([each.low <= truth <= each.high for each in found]) >= least
+
+
+@pytest.mark.parametrize("among", [np.arange(40) == 7, None])
+def test_one_image_gives_a_mean_no_interval(among):
+    values = np.full(1 if among is None else 40, 0.3)
+
+    assert intervals.mean(values, resamples=50, seed=0, among=among) == intervals.Interval(
+        pytest.approx(0.3), None, None
+    )
