@@ -1,6 +1,6 @@
 import pytest
 
-from touchstone.settings.limits import CHAIN, LETTERS, budgets, chains, momenta, wrong_name, resamples
+from touchstone.settings.limits import CHAIN, LETTERS, budgets, chains, momenta, resamples, wrong_name
 
 
 def of(**entries):
