@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 AXE = Path(str(distribution("axe-playwright-python").locate_file("axe_playwright_python/axe.min.js")))
 REPORTS = sorted(ROOT.glob("reports/*/report.html"))
 MOST_BYTES, SCREENS, STOPS, SHEETS = 1_500_000, 12, 300, 6
-SMALLEST, FOLDED = 11, 9  # pixels of a figure's text on a phone, and of one in a folded chapter, which is narrower
+SMALLEST = 11  # pixels of a figure's text on a phone
 READY, DIALOG = 400, 200  # milliseconds, the first beyond what an empty page takes
 # Times are for a quiet desk computer: TOUCHSTONE_SLOW=1 asks for them. By default only a page that hangs fails.
 SLOW = float(os.environ.get("TOUCHSTONE_SLOW", "20"))
@@ -120,11 +120,11 @@ def test_the_text_of_every_figure_is_legible_on_a_phone(browser, report):
         "return [...document.querySelectorAll('figure svg text')].map((text) => {"
         "  const { a, b } = text.getScreenCTM();"
         "  const size = parseFloat(getComputedStyle(text).fontSize) * Math.hypot(a, b);"
-        "  return [text.closest('figure').id, size, !!text.closest('details.chapter')]; })"
+        "  return [text.closest('figure').id, size]; })"
     )
 
     assert len(sizes) > 50
-    small = {figure: size for figure, size, folded in sizes if size < (FOLDED if folded else SMALLEST) - 0.01}
+    small = {figure: size for figure, size in sizes if size < SMALLEST - 0.01}
     assert small == {}
 
 
