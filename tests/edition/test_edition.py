@@ -13,7 +13,7 @@ from committed_reports import ROOT, STUDIES
 from touchstone import registry
 from touchstone.audit.chain import audit
 from touchstone.claims import paper_files
-from touchstone.claims.verdicts import ATTACKERS, STATUSES
+from touchstone.claims.verdicts import ATTACKERS, NOT_RUN, STATUSES
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.settings.paper_questions import has_metric
 from touchstone.settings.study import load
@@ -50,7 +50,7 @@ def test_the_words_of_a_table_of_claims_are_those_of_this_code(study):
     lines = committed_reports.claims(study).values()
 
     assert {line["status"] for line in lines} <= set(STATUSES)
-    assert {line["attacker"] for line in lines} <= set(ATTACKERS)
+    assert {line["attacker"] for line in lines if line["status"] not in ("", NOT_RUN)} <= set(ATTACKERS)
 
 
 @pytest.mark.parametrize("name", STUDIES)
