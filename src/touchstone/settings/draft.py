@@ -198,7 +198,12 @@ def _refuse_new_without_use(section: str, kind: Section, draft: Draft, problems:
         new = Entry(section, name) in draft.own and isinstance(block, dict) and "use" not in block
         if kind.needs_use and new:
             others = [other for other in entries if other != name]
-            problems.add((section, name), f"no such entry; a new one needs its own use:.{nearest(name, others)}")
+            elsewhere = next(
+                (other for other, blocks in draft.blocks.items() if other != section and name in blocks), None
+            )
+            remedy = f"{name} is one of {elsewhere}, so write it there" if elsewhere else "a new one needs its own use:"
+            hint = "" if elsewhere else nearest(name, others)
+            problems.add((section, name), f"no such entry; {remedy}.{hint}")
 
 
 def _keep_asked(files: Files, draft: Draft) -> None:

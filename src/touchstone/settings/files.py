@@ -141,10 +141,12 @@ class _Walk:
         number = str(event.value)
         if OCTAL.fullmatch(number):
             self._refuse(
-                event, place, f"a number does not begin with 0; write it without, or as text in quotes: {number}"
+                event,
+                place,
+                f"a number does not begin with 0; write it without it, or in quotes if it is a text: {number}",
             )
         if PROGRAMMERS.fullmatch(number):
-            reason = "a number has digits only, such as 1000; write it so, or as text in quotes"
+            reason = "a number has digits only, such as 1000; write it so, or in quotes if it is a text"
             self._refuse(event, place, f"{reason}: {number[:LONGEST_NUMBER]}")
 
     def _key(self, event: Any, place: Place, seen: set[str]) -> str:
@@ -160,7 +162,8 @@ class _Walk:
             remedy = f"write it in quotes, or give it another name{point}"
             self._refuse(event, place, f"the key {key} is read as {what}; {remedy}")
         if key in seen:
-            self._refuse(event, place, f"{key} is defined twice")
+            first = self.lines[(*place, key)]
+            self._refuse(event, place, f"{key} is defined twice, first in line {first}; keep one of them")
         seen.add(key)
         return key
 
@@ -280,6 +283,8 @@ def study_file(study: str, root: Path) -> Path:
     studies = sorted(path.stem for path in folder.glob("*.yaml"))
     if study in studies:
         return folder / f"{study}.yaml"
+    if (other := folder / f"{study}.yml").is_file():
+        raise ParamsError(f"{other}: the name of a study's file ends in .yaml, so rename it to {study}.yaml")
     if (beside := root / f"{study}.yaml").is_file():  # an assay outside a clone
         return beside
     kept = root / ELSEWHERE / study

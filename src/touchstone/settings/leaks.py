@@ -129,10 +129,14 @@ def _seen_and_tested(resolved: dict[str, Any], tested: dict[str, str]) -> Iterat
             continue
         if (example, other) in told:
             continue
-        if example != other:
+        mistake = Problem(place, f"{_as_named(example, other)} {reason}; use another set")
+        if example == other:
+            yield mistake
+        else:
             told.add((example, other))
-            yield _twin(example, other, examples)
-        yield Problem(place, f"{_as_named(example, other)} {reason}; use another set")
+            twin = _twin(example, other, examples)
+            # A set whose name says its part is hardly the wrong one, so the other is named first.
+            yield from (mistake, twin) if str(examples[other].get("part")) in other else (twin, mistake)
 
 
 def _twin(example: str, other: str, examples: dict[str, Any]) -> Problem:

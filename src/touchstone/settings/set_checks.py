@@ -179,9 +179,7 @@ def _listed(labels: Collection[int]) -> str:
 
 def _shapes(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Iterator[Problem]:
     """Yield the sets whose images have another shape than those that networks train on, and what cuts these unevenly."""
-    examples, sources = resolved["examples"], resolved["sources"]
-    trained = Counter(entry["train"] for entry in resolved["classifiers"].values() if entry["train"])
-    most = trained.most_common(1)[0][0] if trained else None
+    examples, sources, most = resolved["examples"], resolved["sources"], trained_set(resolved)
     wanted = known(most, examples, sources).shape if most else None
     for name, entry in examples.items():
         shape = known(name, examples, sources).shape
@@ -192,16 +190,38 @@ def _shapes(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Iterat
                 others = f"networks train on images of {_text(wanted)}, and those of {name} are {_text(shape)}"
                 yield Problem(cause, f"{others}; let all have one {key}")
                 continue
-            reason = f"images of {_text(shape)}, and those of {most}, on which networks train, are {_text(wanted)}"
-            yield Problem(("examples", name, key), f"{reason}; {remedy}")
+            yield Problem(("examples", name, key), f"{other_shape(shape, wanted, str(most))}; {remedy}")
         patch = entry.get("patch")
         if entry["use"] == "data/patch_shuffled" and shape and (patch >= shape[1] or shape[1] % patch):
             reason = f"must divide the side of images of {_text(shape)} into at least 2 parts, got {patch}"
             yield Problem(("examples", name, "patch"), reason)
 
 
+def trained_set(resolved: Mapping[str, Any]) -> str | None:
+    """Return the set that most networks train on; None if none trains."""
+    trained = Counter(entry["train"] for entry in resolved["classifiers"].values() if entry["train"])
+    return trained.most_common(1)[0][0] if trained else None
+
+
+def other_shape(shape: Shape, wanted: Shape, train: str) -> str:
+    """Return that images have another shape than those of the training set."""
+    return f"images of {_text(shape)}, and those of {train}, on which networks train, are {_text(wanted)}"
+
+
+def own_remedy(shape: Shape, wanted: Shape) -> tuple[str, str]:
+    """Return the setting that gives the user's own images another shape than is wanted, and what to do."""
+    settings: dict[str, object] = {}
+    if shape[1:] != wanted[1:]:
+        settings |= {"height": wanted[1], "width": wanted[2]}
+    if shape[0] != wanted[0]:
+        settings |= {"colour": "gray" if wanted[0] == 1 else "rgb"}
+    return next(iter(settings)), f"write {', '.join(f'{key}: {value}' for key, value in settings.items())}"
+
+
 def _remedy(entry: dict[str, Any], shape: Shape, wanted: Shape) -> tuple[str, str]:
     """Return the setting that gives a set another shape than is wanted, and what to do."""
+    if entry["use"] == "data/own_images":
+        return own_remedy(shape, wanted)
     given = {"channels": (shape[0], wanted[0]), "size": (shape[1:], wanted[1:])}
     wrong = [key for key, (has, needs) in given.items() if has != needs]
     if any(key not in entry for key in wrong):

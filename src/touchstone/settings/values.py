@@ -93,7 +93,10 @@ def _number(value: Any) -> Any:
 def shown(value: Any) -> str:
     """Return a value as messages show it; long ones are shortened."""
     if isinstance(value, float):
-        return f"{value:g}"
+        text = f"{value:g}"
+        return (
+            f"{text}.0" if text.lstrip("-").isdigit() else text
+        )  # a float is no whole number, even if it looks like one
     if isinstance(value, str):
         return f'"{value[:LONGEST_WORD]}{"..." if len(value) > LONGEST_WORD else ""}"'
     return _repr.repr(value)

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from touchstone.messages import nearest
 from touchstone.pipeline.orchestration.own_sources import COPYING
 from touchstone.pipeline.planning.layout import RAW
 from touchstone.settings.files import ParamsError, written_at
+from touchstone.settings.known_sets import Shape, known
+from touchstone.settings.set_checks import other_shape, own_remedy, trained_set
 from touchstone.settings.study import Study
 
 READER = "data/own_images"
 TRIED = 20  # pictures of a set that are opened
 Mistake = tuple[str, str, str]  # entry, its setting, what is wrong
+
+
+class Look(NamedTuple):
+    """What a look at a set of the user's own shows.
+
+    Attributes:
+        rows: how many images it has; None if an array file has them.
+        shape: of its first images; None if nobody looked.
+    """
+
+    rows: int | None
+    shape: Shape | None = None
 
 
 def check(study: Study) -> dict[str, int]:
@@ -28,12 +42,15 @@ def check(study: Study) -> dict[str, int]:
     Raises:
         ParamsError: lists every mistake with file, line and key.
     """
-    rows: dict[str, int] = {}
-    mistakes = [*_missing(study["sources"]), *_named_twice(study["sources"]), *_unfit(study, rows)]
+    looks: dict[str, Look] = {}
+    mistakes = [
+        *_missing(study["sources"]), *_named_twice(study["sources"]), *_unfit(study, looks),
+        *_too_many(study, looks), *_unlike(study, looks),
+    ]  # fmt: skip
     if mistakes:
         raise ParamsError("\n".join(f"{_written(study, name, key)}: {reason}" for name, key, reason in mistakes))
-    limits = {name: study["examples"][name]["limit"] for name in rows}
-    return {name: min(count, limits[name] or count) for name, count in rows.items() if count >= 0}
+    limits = {name: study["examples"][name]["limit"] for name in looks}
+    return {name: min(rows, limits[name] or rows) for name, (rows, _) in looks.items() if rows is not None}
 
 
 def _missing(sources: dict[str, Any]) -> Iterator[Mistake]:
@@ -63,12 +80,12 @@ def _named_twice(sources: dict[str, Any]) -> Iterator[Mistake]:
                 )
 
 
-def _unfit(study: Study, rows: dict[str, int]) -> Iterator[Mistake]:
-    """Yield the sets of pictures that cannot be read as the study says, and those of more images than there are.
+def _unfit(study: Study, looks: dict[str, Look]) -> Iterator[Mistake]:
+    """Yield the sets of pictures that cannot be read as the study says.
 
     Args:
         study: to be checked.
-        rows: receives how many images each set of the user's own has; -1 if that is not known.
+        looks: receives what each set of the user's own that can be read shows.
     """
     for name, entry in study["examples"].items():
         if entry["use"] == READER and (folder := _folder(study["sources"][entry["source"]], entry["source"])):
@@ -79,18 +96,33 @@ def _unfit(study: Study, rows: dict[str, int]) -> Iterator[Mistake]:
                 yield name, "inside", reason + nearest(entry["inside"], names)
                 continue
             try:
-                rows[name] = _count(place, entry)
+                looks[name] = _look(place, entry)
             except ValueError as error:
                 no_classes = entry["labelled"] and ": no classes: " in str(error)
                 remedy = ", or write labelled: false if they show none" if no_classes else ""
                 yield name, "labelled" if no_classes else "use", f"{error}{remedy}"
+
+
+def _too_many(study: Study, looks: dict[str, Look]) -> Iterator[Mistake]:
+    """Yield the sets that take more of the user's images than there are."""
     for name, entry in study["examples"].items():
         origin = entry["of"] or name
+        rows = looks[origin].rows if origin in looks else None
         for key in ("limit", "count"):
             wanted, skipped = entry.get(key), entry.get("skip", 0)
-            if origin in rows and wanted is not None and skipped + wanted > rows[origin] >= 0:
+            if rows is not None and wanted is not None and skipped + wanted > rows:
                 after = f" after the first {skipped:,}" if skipped else ""
-                yield name, key, f"{origin} has {rows[origin]:,} images, and this takes {wanted:,}{after}; take fewer"
+                yield name, key, f"{origin} has {rows:,} images, and this takes {wanted:,}{after}; take fewer"
+
+
+def _unlike(study: Study, looks: dict[str, Look]) -> Iterator[Mistake]:
+    """Yield the sets whose images have another shape than those that networks train on, where no setting says so."""
+    if train := trained_set(study.settings):
+        wanted = known(train, study["examples"], study["sources"]).shape or looks.get(train, Look(None)).shape
+        for name, (_, shape) in looks.items():
+            if shape and wanted and shape != wanted:
+                key, remedy = own_remedy(shape, wanted)
+                yield name, key, f"{other_shape(shape, wanted, train)}; {remedy}"
 
 
 def _folder(source: dict[str, Any], name: str) -> Path | None:
@@ -99,11 +131,12 @@ def _folder(source: dict[str, Any], name: str) -> Path | None:
     return next((place for place in (location, Path(RAW, name)) if place.is_dir()), None)
 
 
-def _count(place: Path, entry: dict[str, Any]) -> int:
-    """Return how many images a set of pictures can take; -1 if an array file has them.
+def _look(place: Path, entry: dict[str, Any]) -> Look:
+    """Return how many images a set of pictures can take, and the shape of the first of them.
 
     Raises:
-        ValueError: The folder has no pictures, or none in folders of classes, or one of the first cannot be read.
+        ValueError: The folder has no pictures, or none in folders of classes, or one of the first cannot be read, or they
+            differ in shape.
     """
     # They import numpy and PIL, which other studies do without.
     from touchstone.data.ingest.splits import rows_of_part
@@ -114,16 +147,31 @@ def _count(place: Path, entry: dict[str, Any]) -> int:
     from touchstone.data.own_images import SHARES
 
     if place.is_file() or any(file.suffix.lower() in ARRAYS for file in files_in(place)):
-        return -1
+        return Look(None)
     found = own_images(place, entry["classes"] or (), labelled=entry["labelled"])
-    if entry["broken"] == "refuse":
-        sides = (entry["height"], entry["width"])
-        shaping = Shaping(sides if all(sides) else None, entry["colour"])
-        for name, reason in found.read(range(min(TRIED, len(found))), shaping).broken:
+    sides = (entry["height"], entry["width"])
+    shaping = Shaping(sides if all(sides) else None, entry["colour"])
+    first: dict[Shape, str] = {}
+    for row in range(min(TRIED, len(found))):
+        images, broken, _, _ = found.read([row], shaping)
+        if not broken:
+            first.setdefault(images.shape[1:], found.names[row])
+        elif entry["broken"] == "refuse":
+            name, reason = broken[0]
             raise ValueError(f"{place / name}: {reason}; replace it, or write broken: leave_out")
-    if entry["part"] == "all":
-        return len(found)
-    return len(rows_of_part(found.labels, SHARES, entry["part"], seed=entry["split_seed"]))
+    if len(first) > 1:
+        shown = [f"{name} is {' x '.join(map(str, shape))}" for shape, name in first.items()]
+        raise ValueError(f"{place}: {' and '.join(shown[:2])} (channels, height, width); {_needed(*first)}")
+    whole = entry["part"] == "all"
+    rows = len(found) if whole else len(rows_of_part(found.labels, SHARES, entry["part"], seed=entry["split_seed"]))
+    return Look(rows, next(iter(first), None))
+
+
+def _needed(one: Shape, other: Shape, *more: Shape) -> str:
+    """Return the settings that give pictures of several shapes one."""
+    of_size = ["height and width"] if one[1:] != other[1:] else []
+    of_colour = ["colour: gray or colour: rgb"] if one[0] != other[0] else []
+    return f"write {' and '.join(of_size + of_colour)}"
 
 
 def _some(names: list[str]) -> str:

@@ -33,13 +33,16 @@ def folder(tmp_path, monkeypatch):
     Path("mine.yaml").write_text(TEXT)
 
 
-def mistakes(source=None, few=None, **settings):
+def mistakes(source=None, few=None, train=None, **settings):
     sources = {"mine": {"use": "sources/own_files", "location": "mine"} | (source or {})}
     examples = {"pictures": READ | settings}
     if few:
         examples["few"] = {"use": "data/subset", "of": "pictures"} | few
+    networks = {"net": {"train": "digits"}} if train else {}
+    examples |= {"digits": train} if train else {}
+    study = {"sources": sources, "examples": examples, "classifiers": networks}
     try:
-        own_data.check(Study("mine", {"sources": sources, "examples": examples}, files=("mine.yaml",)))
+        own_data.check(Study("mine", study, files=("mine.yaml",)))
     except ParamsError as error:
         return str(error)
     return ""
@@ -89,7 +92,12 @@ def test_a_file_of_arrays_is_not_read():
 
 def test_pictures_are_opened_and_counted():
     study = Study(
-        "mine", {"sources": {"mine": {"use": "sources/own_files", "location": "mine"}}, "examples": {"all": READ}}
+        "mine",
+        {
+            "sources": {"mine": {"use": "sources/own_files", "location": "mine"}},
+            "examples": {"all": READ},
+            "classifiers": {},
+        },
     )
     assert own_data.check(study)["all"] == 4
     study["examples"]["all"] = READ | {"limit": 3}
@@ -104,6 +112,35 @@ def test_two_sources_of_one_folder_are_refused():
         name: {"use": "sources/own_files", "location": place} for name, place in (("mine", "mine"), ("twin", "./mine"))
     }
     with pytest.raises(ParamsError, match=r"twin\.location: has the files of mine; let sets of mine take parts of it"):
-        own_data.check(Study("mine", {"sources": sources, "examples": {}}, files=("mine.yaml",)))
+        own_data.check(Study("mine", {"sources": sources, "examples": {}, "classifiers": {}}, files=("mine.yaml",)))
     sources["twin"]["location"] = "mine/cat"
-    own_data.check(Study("mine", {"sources": sources, "examples": {}}, files=("mine.yaml",)))
+    own_data.check(Study("mine", {"sources": sources, "examples": {}, "classifiers": {}}, files=("mine.yaml",)))
+
+
+DIGITS = {"use": "data/digits", "source": "sklearn_digits", "of": None, "part": "train", "size": 28, "limit": None}
+
+
+@pytest.mark.parametrize(
+    ("settings", "needed"),
+    [
+        ({}, "write height: 28, width: 28"),
+        ({"colour": "rgb"}, "write height: 28, width: 28, colour: gray"),
+        ({"height": 28, "width": 28}, ""),
+    ],
+)
+def test_pictures_have_the_shape_of_those_that_networks_train_on(settings, needed):
+    told = mistakes(train=DIGITS, **settings)
+
+    assert told.endswith(needed)
+    assert not needed or "and those of digits, on which networks train, are 1 x 28 x 28" in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "needed"), [("L", (5, 4), "write height and width"), ("RGB", (4, 4), "colour")]
+)
+def test_pictures_of_several_shapes_need_one(kind, size, needed):
+    Image.new(kind, size).save("mine/dog/2.png")
+
+    assert "cat/1.png is 1 x 4 x 4 and dog/2.png is " in (told := mistakes())
+    assert needed in told
+    assert mistakes(height=4, width=4, colour="gray") == ""
