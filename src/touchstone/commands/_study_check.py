@@ -36,7 +36,7 @@ from touchstone.settings.study import Study, load
 SOME_OF = ("data/two_classes", "data/held_out_classes", "data/class_split", "data/without_rows")
 NO_ENTRIES = ("study", "papers", "claims", "variants")  # parts of a study's settings that hold no entries
 TRAINED = ("classifiers", "translators")
-SECTIONS = ("examples", *TRAINED, "defences", "attacks", "margins", "detectors", "evaluations")
+SECTIONS = (*TRAINED, "defences", "attacks", "margins", "detectors", "evaluations")
 WIDTH = 120  # letters of a line
 UNKNOWN = "not known before a first run here; the head of a study's file says what it took elsewhere"
 
@@ -83,23 +83,38 @@ def _own_code(settings: Study) -> Iterator[str]:
 
 def _entries(settings: Study, own: Mapping[str, int]) -> Iterator[str]:
     """Yield what a study measures on what: sets with the number of images, networks with their training, and so on."""
+    yield from _data(settings, own)
     for section in SECTIONS:
         groups: dict[str, list[str]] = {}
         for name, entry in settings[section].items():
-            group, count = "", ""
+            group = ""
             if section in TRAINED:
                 group = _training(entry)
             elif section == "attacks" and "eps" in entry:
                 group = f"eps {entry['eps']:g}" + (" in L2" if entry.get("norm") == "l2" else "")
                 group += f", {counted(entry['steps'], 'step')}" if "steps" in entry else ""
-            elif section == "examples":
-                rows = known(name, settings["examples"], settings["sources"]).rows
-                rows = own.get(name) if rows is None else rows
-                count = "" if rows is None else f" ({'at most ' * _selects(name, settings['examples'])}{rows:,})"
-            groups.setdefault(group, []).append(name + count)
-        for place, (group, names) in enumerate(groups.items() or [("", ["-"])]):
-            about = f"{group}: " if group else ""
-            yield from _wrapped(section if place == 0 else "", about + ", ".join(names))
+            groups.setdefault(group, []).append(name)
+        yield from _grouped(section, groups)
+
+
+def _data(settings: Study, own: Mapping[str, int]) -> Iterator[str]:
+    """Yield the sets of a study with the number of images, by the data role that the study gives them."""
+    sets = {}
+    for name in settings["examples"]:
+        rows = known(name, settings["examples"], settings["sources"]).rows
+        rows = own.get(name) if rows is None else rows
+        sets[name] = name + ("" if rows is None else f" ({'at most ' * _selects(name, settings['examples'])}{rows:,})")
+    roles = {role: [sets[name] for name in names] for role, names in settings.roles.items() if names}
+    in_roles = {name for names in settings.roles.values() for name in names}
+    rest = [text for name, text in sets.items() if name not in in_roles]
+    yield from _grouped("data", roles | ({"made of these, or for one question": rest} if rest else {}))
+
+
+def _grouped(head: str, groups: Mapping[str, list[str]]) -> Iterator[str]:
+    """Yield lines of names in groups, with the head before the first; a dash if there are none."""
+    for place, (group, names) in enumerate(groups.items() or [("", ["-"])]):
+        about = f"{group}: " if group else ""
+        yield from _wrapped(head if place == 0 else "", about + ", ".join(names))
 
 
 def _changes(settings: Study) -> Iterator[str]:
@@ -126,9 +141,12 @@ def _totals(plan: Plan) -> list[str]:
 
 
 def _training(entry: Mapping[str, Any]) -> str:
-    """Return how long an entry trains, and how many networks are made of it."""
+    """Return how long and on what an entry trains, and how many networks are made of it."""
     seeds = f"{counted(len(entry['seeds']), 'network')} each"
-    return f"{counted(entry['epochs'], 'epoch')}, {seeds}" if "epochs" in entry else f"read from a file, {seeds}"
+    if "epochs" not in entry:
+        return f"read from a file, {seeds}"
+    outliers = " and outliers" if entry.get("outliers") and entry.get("outliers_used") != "none" else ""
+    return f"{counted(entry['epochs'], 'epoch')} on {entry['train']}{outliers}, {seeds}"
 
 
 def _wrapped(head: str, text: str) -> list[str]:
@@ -178,6 +196,10 @@ def _jobs(study: Study, summary: str, missing: Counter[tuple[str, str]], files: 
 def _entry(settings: Study, name: str) -> str:
     """Return the settings of an entry, or of all entries of a section, as YAML, under the section."""
     sections = [section for section, block in settings.settings.items() if section not in NO_ENTRIES]
+    if name in settings.roles:
+        return yaml.safe_dump(
+            {"data": {name: {one: settings["examples"][one] for one in settings.roles[name]}}}, sort_keys=False
+        )
     if name in sections:
         return yaml.safe_dump({name: settings[name]}, sort_keys=False, allow_unicode=True)
     for section in sections:

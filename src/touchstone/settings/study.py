@@ -60,6 +60,7 @@ class Study:
         first_seed: what was added to every seed that the files write.
         files: the paths of its settings files.
         words: entry -> what people call it, for the sentences and titles of the report.
+        roles: data role that the study gives -> the sets that play it.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Study:
     first_seed: int = 0
     files: tuple[str, ...] = ()
     words: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, list[str]] = field(default_factory=dict)
 
     def __getitem__(self, section: str) -> Any:
         return self.settings[section]
@@ -174,7 +176,10 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     read = (*dict.fromkeys((files.file, *(layer.file for layer in files.layers))), *(one.claims_file for one in own))
     _check_code(resolved)
     code.save()
-    return Study(name, resolved, (*folders, *files.plugins), remarks, first_seed, tuple(map(str, read)), files.words)
+    roles = {role: [one for one in draft.roles[role] if one in resolved["examples"]] for role in files.data}
+    return Study(
+        name, resolved, (*folders, *files.plugins), remarks, first_seed, tuple(map(str, read)), files.words, roles
+    )
 
 
 def _check_code(resolved: dict[str, Any]) -> None:

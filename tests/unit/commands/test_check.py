@@ -194,6 +194,10 @@ def test_a_word_that_entries_contain_lists_these():
 
     with pytest.raises(ValueError, match=r"no entry called aloe\. These contain the word: cnn_aloe, wide_aloe\."):
         _study_check._entry(study, "aloe")
+    shown = _study_check._entry(
+        Study("mine", {"examples": {"far": {"count": 3}}}, roles={"ood_far": ["far"]}), "ood_far"
+    )
+    assert shown == "data:\n  ood_far:\n    far:\n      count: 3\n"
     with pytest.raises(ValueError, match=r"no entry called cnm\. Did you mean cnn\?"):
         _study_check._entry(study, "cnm")
 
@@ -216,8 +220,9 @@ def test_sets_are_listed_with_their_images_and_attacks_by_eps():
         "attacks": {"pgd": {"eps": 0.1}, "fgsm": {"eps": 0.1}, "fab": {}, "tiny": {"eps": 1 / 255}}
         | {"ball": {"eps": 0.5, "norm": "l2", "steps": 9}},
     }
-    lines = list(_study_check._entries(study, {}))
-    assert "examples     noise (1,360), mine, pair (at most 1,360)" in lines
+    lines = list(_study_check._entries(Study("mine", study, roles={"ood_noise": ["noise"], "idle": []}), {"mine": 12}))
+    assert lines[0] == "data         ood_noise: noise (1,360)"
+    assert lines[1] == f"{'':<13}made of these, or for one question: mine (12), pair (at most 1,360)"
     assert f"{'':<13}eps 0.5 in L2, 9 steps: ball" in lines
     assert "attacks      eps 0.1: pgd, fgsm" in lines
     assert f"{'':<13}fab" in lines
@@ -226,17 +231,17 @@ def test_sets_are_listed_with_their_images_and_attacks_by_eps():
 
 def test_networks_are_listed_by_how_long_they_train_and_how_many_there_are():
     entries = {
-        "cnn": {"epochs": 20, "seeds": [0, 1, 2]},
-        "mlp": {"epochs": 20, "seeds": [0, 1, 2]},
-        "long": {"epochs": 40, "seeds": [0]},
-        "short": {"epochs": 1, "seeds": [0]},
+        "cnn": {"epochs": 20, "seeds": [0, 1, 2], "train": "some", "outliers": []},
+        "mlp": {"epochs": 20, "seeds": [0, 1, 2], "train": "some", "outliers": ["blobs"], "outliers_used": "none"},
+        "aloe": {"epochs": 40, "seeds": [0], "train": "some", "outliers": ["blobs"], "outliers_used": "attacked"},
+        "short": {"epochs": 1, "seeds": [0], "train": "few"},
         "own": {"seeds": [0]},
     }
-    study = {section: {} for section in _study_check.SECTIONS} | {"classifiers": entries}
-    lines = list(_study_check._entries(study, {}))
-    assert "classifiers  20 epochs, 3 networks each: cnn, mlp" in lines
-    assert f"{'':<13}40 epochs, 1 network each: long" in lines
-    assert f"{'':<13}1 epoch, 1 network each: short" in lines
+    study = {section: {} for section in ("examples", *_study_check.SECTIONS)} | {"classifiers": entries}
+    lines = list(_study_check._entries(Study("mine", study), {}))
+    assert "classifiers  20 epochs on some, 3 networks each: cnn, mlp" in lines
+    assert f"{'':<13}40 epochs on some and outliers, 1 network each: aloe" in lines
+    assert f"{'':<13}1 epoch on few, 1 network each: short" in lines
     assert f"{'':<13}read from a file, 1 network each: own" in lines
     assert f"{'defences':<13}-" in lines
 
