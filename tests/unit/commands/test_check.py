@@ -144,9 +144,6 @@ def test_the_latest_record_of_the_study_and_of_downloads_counts_and_no_other():
     assert "about 2.0 min on 2 cores" in text
 
 
-@pytest.mark.xfail(
-    reason="renew the table by benchmarks/job_seconds.py after the next whole run, then delete this mark"
-)
 @pytest.mark.parametrize("name", sorted(json.loads((ROOT / _durations.TABLE).read_text())))
 def test_the_table_of_our_runs_names_the_jobs_of_todays_plan(name, monkeypatch):
     monkeypatch.chdir(ROOT)
