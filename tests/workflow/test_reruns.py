@@ -12,9 +12,11 @@ from PIL import Image
 
 import forks
 from projects import write_study
+from touchstone.commands._reasons import reasons
+from touchstone.pipeline.orchestration.stored_tasks import stored_tasks
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance.job_folders import name_of
-from touchstone.provenance.store import record_path
+from touchstone.provenance.store import Store, record_path
 from touchstone.settings.study import load
 
 OTHER_EPS = {"attacks": {"fgsm_05": {"eps": 0.09}}}
@@ -228,7 +230,11 @@ def test_a_changed_attack_computes_it_and_what_follows_and_back_again_nothing(co
         before, kept, digest = Plan(load("tiny")), stored(copied), root(copied)
         write_study(copied.root, "tiny", change=OTHER_EPS)
         after = Plan(load("tiny"))
+        missing = [path for path in after.tasks if path not in stored_tasks(after, Store("tiny"))]
+        why = list(reasons(after, missing))
 
+    assert re.match(r"fgsm_05: eps is 0\.05, planned \S+ \(1 file\)", why[0]), why
+    assert why[-1].startswith("made from what is computed (")
     _, tasks = run(copied)
     new = stored(copied) - kept
 

@@ -16,6 +16,7 @@ import yaml
 from touchstone import plugins
 from touchstone.audit.problems import counted
 from touchstone.commands import _durations
+from touchstone.commands._reasons import reasons
 from touchstone.messages import nearest, say
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import processes
@@ -64,8 +65,10 @@ def check(word: str) -> int:
         print((done.stdout + done.stderr).strip(), file=sys.stderr)
         return 1
     stored = stored_tasks(plan, Store(settings.name))
-    missing = Counter(job_folders.job_of(path) for path in plan.tasks if path not in stored)
-    say("", *_jobs(settings, done.stdout, missing, len(plan.tasks)))
+    absent = [path for path in plan.tasks if path not in stored]
+    say("", *_jobs(settings, done.stdout, Counter(map(job_folders.job_of, absent)), len(plan.tasks)))
+    for place, reason in enumerate(reasons(plan, absent)):
+        say(*_wrapped("why" if place == 0 else "", reason))
     return 0
 
 
