@@ -184,7 +184,7 @@ WRONG = {
     "a claim of no paper": (*change("claims: {F33: {plain: cnn}}"), "change.claims.F33", "no such claim. Did you mean F3?"),
     "data in change": (*change("data: {train: digits_train}"), "change.data", "no such section"),
     # numbers
-    "an octal number": ("count: 40", "count: 010", "data.ood_noise.uniform.count", "a number does not begin with 0; write it without it, or in quotes if it is a text: 010"),
+    "an octal number": ("count: 40", "count: 010", "data.ood_noise.uniform.count", "a number does not begin with 0; leave the 0 out, or put it in quotes if it is a text: 010"),
     "octal epochs": ("  epochs: 1\n", "  epochs: 010\n", "scale.epochs", "a number does not begin with 0"),
     "an octal number of another style": ("count: 40", "count: 0o10", "data.ood_noise.uniform.count", 'expected int at least 1, at most 1,000,000, got "0o10"'),
     "a hexadecimal number": ("  epochs: 1\n", "  epochs: 0x10\n", "scale.epochs", "a number has digits only, such as 1000; write it so, or in quotes if it is a text: 0x10"),

@@ -143,7 +143,7 @@ class _Walk:
             self._refuse(
                 event,
                 place,
-                f"a number does not begin with 0; write it without it, or in quotes if it is a text: {number}",
+                f"a number does not begin with 0; leave the 0 out, or put it in quotes if it is a text: {number}",
             )
         if PROGRAMMERS.fullmatch(number):
             reason = "a number has digits only, such as 1000; write it so, or in quotes if it is a text"

@@ -218,9 +218,8 @@ def mean(values: Array, *, resamples: int, seed: int, method: str = PLAIN, among
     counted, value = int(np.count_nonzero(among)), float(values[among].mean())
     if counted == 1 and method != SCORE:
         return Interval(value, None, None)  # one image says nothing of how images vary
-    if counted < len(
-        values
-    ):  # the variance of a bootstrap of n images is (n - 1) / n of the truth: little if all count
+    # The variance of a bootstrap of n images is (n - 1) / n of the truth: little if all count.
+    if counted < len(values):
         samples = value + (samples - value) * np.sqrt(counted / max(counted - 1, 1))
     return from_samples(value, samples, (len(values),), method, counted=counted, df=max(counted - 1, 1))
 
