@@ -40,7 +40,10 @@ EXAMPLES = {
     "sources": "sources: {mine: {use: own_files, location: flowers/train, sha256: null}}",
     "examples": "examples: {noisy: {use: corruption, of: digits_test, kind: gaussian_noise, severity: 3}}",
     "classifiers": "classifiers: {wide: {use: clean, model: {use: small_cnn, width: 32}, epochs: 30}}",
-    "translators": "translators: {noise_unet: {use: translation, model: {use: unet}, classifier: cnn, attack: {use: pgd, eps: 0.1}}}",
+    "translators": (
+        "translators: {noise_unet: {use: translation, model: {use: unet}, classifier: cnn, "
+        "attack: {use: pgd, eps: 0.1}}}"
+    ),
     "attacks": "attacks: {pgd: {steps: 80}}",
     "margins": "margins: {minimal_pgd: {use: minimal_pgd, steps: 40}}",
     "detectors": "detectors: {knn: {use: knn, k: 50, fit: digits_train}}",
