@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.__main__ import main
+from touchstone.claims.criteria import COUNTER
 from touchstone.commands._number_table import number_table
 from touchstone.commands._verdicts import read_lines, wanted_lines
 from touchstone.messages import listed
@@ -43,6 +44,7 @@ BESIDE = re.compile(r"<!-- (?P<study>\w+) beside (?P<other>\w+) -->(?P<table>.*?
 IDEA = re.compile(
     r"^\| \[(?P<name>[^\]]+)\]\((?P<page>[\w.]+)\), (?P<link>\[[^|]+\)) \| (?P<sentence>[^|]+?) \|", re.MULTILINE
 )
+SENTENCE = re.compile(r"\. (?=[A-Z])")
 UNBROKEN = {
     "upper bound only": "It kept this gain under every attack that was tried; a stronger one might remove it. No more can be"
     " said of a difference of two attacked numbers",
@@ -118,17 +120,26 @@ def five_ideas(study: str) -> str:
     found = {answer.lines[0]["paper"]: answer.lines for answer in _answers(study)}
     rows = ["| idea | it promises | what we found | an attacker who knows it |\n| --- | --- | --- | --- |\n"]
     for idea in ideas:
-        own, *counter = found.get(facts[idea["page"].removesuffix(".md")]["name"], ())
+        lines = found.get(facts[idea["page"].removesuffix(".md")]["name"], [])
+        own = [line for line in lines if line["kind"] != COUNTER]
+        counter = [line for line in lines if line["kind"] == COUNTER]
+        unbroken = (
+            f"{UNBROKEN.get(own[0]['attacker'], 'Not asked')}. **{_linked(study, own[0])}: {own[0]['attacker']}**"
+        )
         cells = (
             f"[{idea['name']}](docs/papers/{idea['page']}), {idea['link']}",
             idea["sentence"],
-            f"{own['says']}. **{_linked(study, own)}: {outcome(own)}**",
-            f"{counter[0]['says']}. **{_linked(study, counter[0])}: {outcome(counter[0])}**"
-            if counter
-            else f"{UNBROKEN.get(own['attacker'], 'Not asked')}. **{_linked(study, own)}: {own['attacker']}**",
+            " ".join(_short(study, line) for line in own),
+            " ".join(_short(study, line) for line in counter) or unbroken,
         )
         rows.append(f"| {' | '.join(' '.join(cell.split()).replace('|', '&#124;') for cell in cells)} |\n")
     return "".join(rows)
+
+
+def _short(study: str, line: Line) -> str:
+    """Return the first sentence of what a claim found, which holds by itself, and its verdict."""
+    first, *_ = SENTENCE.split(line["says"], maxsplit=1)
+    return f"{first}. **{_linked(study, line)}: {outcome(line)}**"
 
 
 def _facts() -> dict[str, dict[str, Any]]:
@@ -152,7 +163,7 @@ def beside(study: str, other: str) -> str:
     differ = [line["claim"] for line in opening if own[line["claim"]]["status"] != line["status"]]
     words = listed([f"{name} {own[name]['status']}" for name in differ]) or "none"
     title = f"[{study.replace('_', ' ')}](reports/{study}/README.md)"
-    return f"With {title}, {len(differ)} of these {len(opening)} verdicts are others: {words}."
+    return f"With {title}, {len(differ)} of these {len(opening)} verdicts differ: {words}."
 
 
 def rewritten(text: str) -> str:

@@ -10,9 +10,9 @@ from touchstone.claims.criteria import NUMBER, Criterion, roles_in
 from touchstone.claims.file_checks import ClaimError, Place, check_block, check_names
 
 PLACE: Place = ("contrast",)
-NUMBERS = ("unaware", "aware", "reference")
+NUMBERS = ("unaware", "aware", "reference", "cost")
 REQUIRED = ("of", "shows", "unaware", "aware")
-KEYS = ("name", *REQUIRED, "reference")
+KEYS = ("name", *REQUIRED, "reference", "cost")
 
 
 class Written(NamedTuple):
@@ -22,12 +22,14 @@ class Written(NamedTuple):
         name: of the system.
         shows: what the numbers are; {role} stands for who plays it.
         of: the criteria whose roles the numbers use; if two have a role of one name, the first counts.
-        criterion: its numbers, as a criterion that asks for no bound.
+        numbers: which of NUMBERS it gives.
+        criterion: these numbers, as a criterion that asks for no bound.
     """
 
     name: str
     shows: str
     of: tuple[str, ...]
+    numbers: tuple[str, ...]
     criterion: Criterion
 
 
@@ -63,12 +65,12 @@ def _read(place: Place, facts: Mapping[str, Any], block: Any) -> Written:
         check_block(("criteria", name, "roles"), found.get("roles", {}))
     roles = {role: words for one in reversed(judged) for role, words in one.get("roles", {}).items()}
     together = {"together": judged[0]["together"]} if judged and "together" in judged[0] else {}
-    tests = [block[key] for key in NUMBERS if key in block]
+    given = tuple(key for key in NUMBERS if key in block)
     own = {
         "kind": NUMBER,
         "setting": block["shows"],
         "criterion": "no bound",
-        "tests": tests,
+        "tests": [block[key] for key in given],
         "roles": roles,
         **together,
     }
@@ -76,4 +78,4 @@ def _read(place: Place, facts: Mapping[str, Any], block: Any) -> Written:
     for role in roles_in(block["shows"]):
         if role not in criterion.tests[NUMBERS.index("aware")].roles:
             raise ClaimError((*place, "shows"), f"{role} is no role that aware uses")
-    return Written(str(block.get("name", facts.get("name", ""))), block["shows"], tuple(of), criterion)
+    return Written(str(block.get("name", facts.get("name", ""))), block["shows"], tuple(of), given, criterion)

@@ -6,7 +6,7 @@ numbers that use the roles of its criteria.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ class Contrast(NamedTuple):
         aware: against the strongest attacker.
         reference: without the system, or None.
         upper_bound: whether the strongest attacker found no gradient too often, so the truth may be lower.
+        cost: what the system costs where nothing is wrong, such as false alarms; None if nothing is named.
     """
 
     paper: str
@@ -38,6 +39,7 @@ class Contrast(NamedTuple):
     aware: Part
     reference: Part | None
     upper_bound: bool
+    cost: Part | None = None
 
 
 def contrasts(papers: Mapping[str, Mapping[str, Any]], study: StudyClaims, rows: Iterable[MetricRow]) -> list[Contrast]:
@@ -54,9 +56,18 @@ def contrasts(papers: Mapping[str, Mapping[str, Any]], study: StudyClaims, rows:
     claims = {name: chosen for name, one in named.items() if (chosen := _chosen(one, study)) is not None}
     verdicts = judge(book, study._replace(claims=claims), rows)
     return [
-        Contrast(paper, one.name, _shows(one, aware), unaware, aware, reference, aware.stuck is not None)
+        Contrast(
+            paper,
+            one.name,
+            _shows(one, found["aware"]),
+            found["unaware"],
+            found["aware"],
+            found.get("reference"),
+            found["aware"].stuck is not None,
+            found.get("cost"),
+        )
         for (paper, one), verdict in zip(written, verdicts, strict=True)
-        for unaware, aware, reference in _first(one, verdict.parts)
+        if (found := _first(one, verdict.parts)).keys() >= {"unaware", "aware"}
     ]
 
 
@@ -74,10 +85,8 @@ def _chosen(one: Written, study: StudyClaims) -> Chosen | None:
     )
 
 
-def _first(one: Written, parts: Iterable[Part]) -> Iterator[tuple[Part, Part, Part | None]]:
-    """Yield the numbers of the first network that has them; nothing if one is missing."""
-    parts = list(parts)
-    first = [next((part for part in parts if part.condition is test), None) for test in one.criterion.tests]
-    unaware, aware, reference = (*first, None)[:3]
-    if unaware and aware:
-        yield unaware, aware, reference
+def _first(one: Written, parts: Iterable[Part]) -> dict[str, Part]:
+    """Return the numbers of the first network that has them."""
+    tests = dict(zip(one.numbers, one.criterion.tests, strict=True))
+    found = {key: [part for part in parts if part.condition is test] for key, test in tests.items()}
+    return {key: several[0] for key, several in found.items() if several}

@@ -15,6 +15,7 @@ from touchstone.claims.variants import with_variants
 from touchstone.claims.verdicts import (
     BROKEN,
     FAILS,
+    FEWEST_SEEDS,
     HOLDS,
     INCONCLUSIVE,
     MISSING,
@@ -160,6 +161,8 @@ def _break(verdict: Verdict, study: StudyClaims, measured: Measured) -> Break:
         return Break(INCONCLUSIVE, f"{MISSING}{'; '.join(missing)}", chosen, own)
     consequence = deciding.condition.consequence if deciding.word == HOLDS else ""
     label = f", so {consequence}" if consequence else ""
+    if deciding.word == INCONCLUSIVE and deciding.few:
+        label = f", but that is {deciding.counted}, and a verdict needs {FEWEST_SEEDS}"
     return Break(deciding.word, f"{sentence(deciding)}{label}", chosen, own)
 
 

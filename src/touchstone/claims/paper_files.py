@@ -33,8 +33,8 @@ from touchstone.claims.file_checks import ClaimError, Place, check_block, check_
 from touchstone.messages import nearest
 
 PAPER = (
-    "name", "title", "cite", "url", "idea", "answers", "change", "limits", "unfair", "fixed", "contrast", "distance",
-    "published", "criteria",
+    "name", "title", "cite", "url", "other_works", "idea", "opening", "answers", "change", "limits", "unfair", "fixed",
+    "contrast", "distance", "published", "criteria",
 )  # fmt: skip
 # An id: P, a label, a hyphen and a number; of a criterion another capital letter, and the hyphen may be left out.
 IDS = {"published": re.compile(r"P[a-z0-9]+-\d+"), "criteria": re.compile(r"[A-OQ-Z][a-z0-9]*-?\d+")}
@@ -47,6 +47,7 @@ CRITERION = (
     "kind", "setting", "criterion", "bound", "says", "scales", "roles", "rows", "tests", "needs", "breaks", "broken_by",
     "survives_if", "seeds", "together", "revised",
 )  # fmt: skip
+WORK = ("cite", "url")
 FIXED = ("commit", "date")
 COMMIT = re.compile(r"[0-9a-f]{7,40}")
 BOUND = ("from", "source", "known")
@@ -115,12 +116,15 @@ def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
             yield ClaimError((key,), "must be given: a list of what the authors would call unfair about this test")
     if "fixed" in facts:
         yield from _mistakes_of_fixed(facts["fixed"])
-    answers = facts.get("answers", [])
-    if not isinstance(answers, list):
-        yield ClaimError(("answers",), f"expected a list of criteria, such as [M1], got {answers!r}")
-    for name in answers if isinstance(answers, list) else ():
-        if name not in (facts.get("criteria") or ()):
-            yield ClaimError(("answers",), f"{name} is no criterion of this paper")
+    if "other_works" in facts:
+        yield from _mistakes_of_other_works(facts["other_works"])
+    for key in ("opening", "answers"):
+        named = facts.get(key, [])
+        if not isinstance(named, list):
+            yield ClaimError((key,), f"expected a list of criteria, such as [M1], got {named!r}")
+        for name in named if isinstance(named, list) else ():
+            if name not in (facts.get("criteria") or ()):
+                yield ClaimError((key,), f"{name} is no criterion of this paper")
     parts = {part: facts.get(part) or {} for part in IDS}
     for part, claims in parts.items():
         if not isinstance(claims, dict):
@@ -135,6 +139,20 @@ def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
                 _published(name, facts, block) if part == "published" else criterion(name, facts, block)
             except ClaimError as error:
                 yield error
+
+
+def _mistakes_of_other_works(blocks: Any) -> Iterator[ClaimError]:
+    if not isinstance(blocks, list):
+        yield ClaimError(("other_works",), f"expected a list of {{cite: ..., url: ...}}, got {blocks!r}")
+        return
+    for index, block in enumerate(blocks):
+        place = ("other_works", str(index))
+        try:
+            check_block(place, block, WORK, WORK)
+            for key in WORK:
+                text(place, key, block[key])
+        except ClaimError as error:
+            yield error
 
 
 def _mistakes_of_fixed(block: Any) -> Iterator[ClaimError]:

@@ -10,6 +10,8 @@ from touchstone.claims.verdicts import NOT_RUN, in_words
 
 Line = Mapping[str, str]  # of claims.csv
 FALLS, FAILED = "does not stand", "failed"  # in the columns holm and checks
+OURS = "we ask what the paper does not"
+KNOWN = "a bound that was fixed or changed after an earlier run had shown an outcome; networks trained later judge them"
 NOT_UNDER_HOLM, FAILED_CHECK = "not under Holm", "⚠ failed check"
 
 
@@ -46,7 +48,7 @@ def answers(papers: Mapping[str, Mapping[str, Any]], lines: Iterable[Line]) -> l
 
 
 def opening_claims(facts: Mapping[str, Any], kinds: Mapping[str, str]) -> list[str]:
-    """Return the claims that open a paper's chapter: its first claim, and the first counter-claim against it.
+    """Return the claims that open a report: those that the paper's file names, or its first claim and counter-claim.
 
     The paper's `answers` come before its other claims; numbers without a bound do not open.
 
@@ -54,6 +56,8 @@ def opening_claims(facts: Mapping[str, Any], kinds: Mapping[str, str]) -> list[s
         facts: the content of its claims.yaml.
         kinds: {claim: its kind}, of the claims that were measured.
     """
+    if opening := [name for name in facts.get("opening") or () if kinds.get(name, NUMBER) != NUMBER]:
+        return opening
     named = [name for name in dict.fromkeys((*(facts.get("answers") or ()), *kinds)) if name in kinds]
     counter = [name for name in named if kinds[name] == COUNTER]
     own = [name for name in named if kinds[name] not in (COUNTER, NUMBER)]

@@ -17,7 +17,7 @@ from touchstone.report import drawing, marks, palette
 
 NAME = "overview"
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
-TESTED, STRONGEST, WITHOUT = "under the paper's attack", "the strongest attacker tried", "without the method"
+TESTED, STRONGEST, WITHOUT = "as the paper tests it, or nearly", "the strongest attacker tried", "without the method"
 LINE = 13  # points from one line of words to the next
 CHANCE = "chance"
 WIDTH = 4.4  # inches: a phone shows it without scrolling, with text of 11 pixels
@@ -41,7 +41,7 @@ def takeaway(contrasts: list[Contrast]) -> str:
         for fate, verb, what in (
             (LOSE, "lose", "more than half of {} gain"),
             (KEEP, "keep", "half or more of {} gain"),
-            (NOTHING, "gain", "nothing even under the paper's attack"),
+            (NOTHING, "gain", "nothing even as the paper tests it"),
         )
         if (names := _named(contrasts, fate))
     ]
@@ -178,6 +178,7 @@ def _attackers(axes: Axes, height: int, contrast: Contrast) -> None:
         (contrast.unaware, UNAWARE, "\N{BLACK CIRCLE}"),
         (contrast.aware, AWARE, "\N{BLACK CIRCLE}"),
         (contrast.reference, drawing.INK, "|"),
+        (contrast.cost, drawing.INK, "+"),
     ):
         words = f"{shown(part.quantity)}: {part.name.split(':')[0]}" if part else ""
         for turn, line in enumerate(textwrap.wrap(words, LETTERS - 2)):
@@ -199,6 +200,7 @@ def _words(contrasts: list[Contrast]) -> str:
     rows = (
         f"{each.system}, {each.shows}: {one(each.unaware)} {TESTED}, {one(each.aware)} against {STRONGEST}"
         + (f", {one(each.reference)} {WITHOUT}" if each.reference else "")
+        + (f"; {one(each.cost)}" if each.cost else "")
         for each in contrasts
     )
     return f"{takeaway(contrasts)}. {'; '.join(rows)}."

@@ -16,8 +16,10 @@ from touchstone import __version__, digests
 from touchstone.claims.criteria import CLAIM, MARKS, Revision
 from touchstone.claims.verdicts import ATTACKERS, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
 from touchstone.evaluations.statistics.sanity_checks import Doubts
+from touchstone.messages import listed
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import markup, methods, packing
+from touchstone.report.answers import KNOWN, OURS
 from touchstone.report.attack_checks import Grid
 from touchstone.report.chapters import Chapter
 from touchstone.report.claim_table import ClaimLine, typeset
@@ -123,7 +125,7 @@ def page(content: Content, provenance: Mapping[str, Source], components: Mapping
 
 @dataclass(frozen=True)
 class Tally:
-    """How many of the papers' own claims have each verdict.
+    """How many claims have each verdict; counter-claims have none here.
 
     Attributes:
         papers: {paper: (verdicts, what became of them under an attacker who knows)}.
@@ -131,6 +133,7 @@ class Tally:
         unjudged: the claims that no number judges.
         together: the claims that hold, and stand if all are judged together.
         known: the claims that hold, and whose bound was fixed or changed after an outcome was known.
+        ours: the claims that no figure of a paper stands behind.
     """
 
     papers: dict[str, tuple[Counter[str], Counter[str]]]
@@ -139,6 +142,7 @@ class Tally:
     unjudged: list[ClaimLine]
     together: int
     known: int
+    ours: list[str]
 
     @property
     def columns(self) -> tuple[list[str], list[str]]:
@@ -165,6 +169,7 @@ def _tally(claims: list[ClaimLine], others: list[ClaimLine]) -> Tally:
         unjudged,
         together=sum(line.holm is not False for line in holding),
         known=sum(line.known for line in holding),
+        ours=[line.claim for line in (*judged, *unjudged) if not line.published],
     )
 
 
@@ -190,9 +195,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters = {"sections": sections, "typeset": typeset, "pack": _packed}
+    filters = {"sections": sections, "typeset": typeset, "pack": _packed, "listed": listed}
     pieces = ("allowed", "breakable", "interval", "linked", "number", "packed", "web_link")
     filters |= {name: getattr(markup, name) for name in pieces}
     environment.filters.update(filters)
-    environment.globals |= {"NOT_RUN": NOT_RUN, "MARKS": MARKS}
+    environment.globals |= {"NOT_RUN": NOT_RUN, "MARKS": MARKS, "KNOWN": KNOWN, "OURS": OURS}
     return environment

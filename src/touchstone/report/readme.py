@@ -13,8 +13,9 @@ from typing import Any
 from touchstone.claims.contrasts import Contrast
 from touchstone.claims.criteria import CLAIM, COUNTER, NUMBER
 from touchstone.claims.verdicts import DOES_NOT_APPLY, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
+from touchstone.messages import listed
 from touchstone.report import overview, packing
-from touchstone.report.answers import Answer, Line, answers, outcome, weakened
+from touchstone.report.answers import KNOWN, OURS, Answer, Line, answers, outcome, weakened
 from touchstone.report.tables import Table
 
 NAME = "README.md"
@@ -102,7 +103,8 @@ def _marks(contrasts: Iterable[Contrast]) -> str:
             f"{overview.shown(part.quantity)} ({part.name.split(':')[0]})" if part else "–"
             for part in (one.unaware, one.aware, one.reference)
         ]
-        rows.append((f"{one.system}: {one.shows}", *cells))
+        cost = f"; {overview.shown(one.cost.quantity)}: {one.cost.name.split(':')[0]}" if one.cost else ""
+        rows.append((f"{one.system}: {one.shows}{cost}", *cells))
     return _rows(("", overview.TESTED, overview.STRONGEST, overview.WITHOUT), rows)
 
 
@@ -115,8 +117,11 @@ def _paper(facts: Mapping[str, Any], lines: Sequence[Line]) -> Iterator[str]:
     if not lines:
         return
     yield f"### {_plain(facts.get('title', facts['name']))}"
-    paper = f"[{_plain(facts['cite'])}]({facts['url']})" if facts.get("url") else _plain(facts.get("cite", ""))
-    yield " ".join(filter(None, (_plain(facts.get("idea", "")), paper)))
+    works = [
+        f"[{_plain(work['cite'])}]({work['url']})" if work.get("url") else _plain(work.get("cite", ""))
+        for work in (facts, *facts.get("other_works", ()))
+    ]
+    yield " ".join(filter(None, (_plain(facts.get("idea", "")), *works)))
     judged = [line for line in lines if line["kind"] != NUMBER]
     if judged:
         heads = ("claim", "what was found", "verdict", "attacker who knows")
@@ -133,18 +138,16 @@ def _paper(facts: Mapping[str, Any], lines: Sequence[Line]) -> Iterator[str]:
 
 
 def _counts(lines: Sequence[Line]) -> str:
-    """Return how many of the papers' own claims have each verdict, and of how many that hold the outcome was known."""
+    """Return how many claims have each verdict, which are ours, and of how many that hold the outcome was known."""
     own = [line for line in lines if line["kind"] == CLAIM]
+    ours = [line["claim"] for line in own if not line["published"]]
     by_word = {word: [line for line in own if line["status"] == word] for word in (HOLDS, FAILS, INCONCLUSIVE, NOT_RUN)}
     counts = ", ".join(f"{word} {len(found)}" for word, found in by_word.items() if found)
     absent = f" ({', '.join(line['claim'] for line in by_word[NOT_RUN])})" if by_word[NOT_RUN] else ""
     known = sum(line["known"] == "yes" for line in by_word[HOLDS])
-    when = (
-        f" Of those that hold, {known} have a bound that was fixed or changed after an outcome was known."
-        if known
-        else ""
-    )
-    return f"Of {len(own)} claims of the papers: {counts}{absent}.{when}"
+    when = f" Of those that hold, {known} have {KNOWN}." if known else ""
+    asked = f" No figure of a paper stands behind {listed(ours)}: {OURS}." if ours else ""
+    return f"Of {len(own)} claims: {counts}{absent}.{asked}{when}"
 
 
 def _sentence(line: Line) -> str:

@@ -65,6 +65,7 @@ def test_an_attack_on_fewer_than_three_networks_breaks_nothing_and_clears_nothin
         found = verdicts([*networks(0.9), *attacked(rate, seeds=(0, 1))], S9_1=GUARDED, S9_2=ATTACK)
 
         assert words(found["S9-1"]) == ("holds", "upper bound only")
+        assert any(note.endswith("but that is 2 seeds, and a verdict needs 3") for note in found["S9-1"].notes)
 
 
 def test_an_attack_on_another_network_is_none_on_this_one():

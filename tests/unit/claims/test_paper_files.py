@@ -137,7 +137,17 @@ def test_the_answers_of_a_paper_are_a_list_of_its_criteria():
 
     assert mistakes(answers="M1", **own) == ["answers: expected a list of criteria, such as [M1], got 'M1'"]
     assert mistakes(answers=["M2"], **own) == ["answers: M2 is no criterion of this paper"]
-    assert mistakes(answers=["M1"], **own) == []
+    assert mistakes(answers=["M1"], opening=["M1"], **own) == []
+    assert mistakes(opening=["M2"], **own) == ["opening: M2 is no criterion of this paper"]
+
+
+def test_other_works_are_cited_with_their_address():
+    work = {"cite": "Lee. Open sets. 2022.", "url": "https://example.org/2"}
+
+    assert mistakes(other_works=[work]) == []
+    assert mistakes(other_works=work) == [f"other_works: expected a list of {{cite: ..., url: ...}}, got {work}"]
+    (mistake,) = mistakes(other_works=[{"cite": "Lee."}])
+    assert mistake.startswith("other_works.0") and "url" in mistake
 
 
 @pytest.mark.parametrize("roles", [None, ["net"]])

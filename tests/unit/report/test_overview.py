@@ -46,7 +46,7 @@ def test_the_gain_is_counted_from_the_mark_without_the_method():
 
     assert takeaway([fallen]).endswith("Some loses more than half of its gain")
     assert takeaway([kept]).endswith("ALOE keeps half or more of its gain")
-    assert takeaway([nothing]).endswith("None gains nothing even under the paper's attack")
+    assert takeaway([nothing]).endswith("None gains nothing even as the paper tests it")
 
 
 def test_a_gain_is_never_counted_from_zero_or_chance():
@@ -133,6 +133,17 @@ def test_what_each_mark_is_stands_left_of_a_mark_at_0_and_is_drawn_there():
 
     words = [text for text in axes.texts if text.get_text() == "\N{BLACK CIRCLE}"]
     assert all(text.xy[0] < axes.get_xlim()[0] and text.get_annotation_clip() is False for text in words)
+
+
+def test_what_a_method_costs_stands_below_its_marks_in_words():
+    one = contrast("Some", 0.9, 0.5, "flagged_rate", without=0.1)
+    cost = SimpleNamespace(
+        name="other images flagged, too", bound=None, quantity=one.unaware.quantity._replace(value=0.31)
+    )
+    priced = one._replace(cost=cost)
+
+    assert any(text.get_text() == "31 %: other images flagged, too" for text in overview([priced]).axes[0].texts)
+    assert not any("flagged, too" in text.get_text() for text in overview([one]).axes[0].texts)
 
 
 def test_the_mark_without_the_method_is_written_out():

@@ -28,7 +28,7 @@ def line(claim, kind="claim", status="holds", attacker="broken", says=None, know
     says = f"What {claim} found" if says is None else says
     return {
         "claim": claim, "paper": "Nine", "kind": kind, "status": status, "attacker": attacker, "says": says, "setting": "a setting",
-        "known": known,
+        "known": known, "published": "",
     }  # fmt: skip
 
 
@@ -47,6 +47,13 @@ def test_a_paper_is_answered_by_its_first_claim_and_the_first_counter_claim_agai
     assert opening_claims({}, kinds) == ["N1", "N6"]
     assert opening_claims(FACTS, {"N6": "counter"}) == ["N6"]
     assert opening_claims({}, {"N11": "number"}) == []
+
+
+def test_the_papers_file_may_name_the_claims_that_open_but_no_number():
+    facts = FACTS | {"opening": ["N6", "N11", "N1", "N9"]}
+
+    assert opening_claims(facts, {"N1": "claim", "N2": "claim", "N6": "counter", "N11": "number"}) == ["N6", "N1"]
+    assert opening_claims(facts, {"N2": "claim", "N11": "number"}) == ["N2"]
 
 
 def test_other_claims_open_where_none_of_the_answers_was_measured():
@@ -146,6 +153,7 @@ def test_it_counts_verdicts_names_what_was_not_run_and_says_how_often_an_outcome
 
     counted = made(lines=lines).split("## Claims")[1]
 
-    assert "Of 3 claims of the papers: holds 2, not run 1 (N3)." in counted
-    assert "Of those that hold, 1 have a bound that was fixed or changed after an outcome was known." in counted
-    assert "outcome was known" not in made(lines=[line("N1")])
+    assert "Of 3 claims: holds 2, not run 1 (N3)." in counted
+    assert "No figure of a paper stands behind N1, N2 and N3: we ask what the paper does not." in counted
+    assert "Of those that hold, 1 have a bound that was fixed or changed after an earlier run" in counted
+    assert "earlier run" not in made(lines=[line("N1")])

@@ -4,7 +4,7 @@ const words = byId("claim-words");
 const state = { paper: "", word: "", text: "" };
 {# What a closed line shows: its claim, its sentence, its verdicts. #}
 const shownText = (line) => all("th, summary, .judged, .words", line).map(textOf).join(" ").toLowerCase();
-{# The scorecard counts only claims of the papers, so a verdict leaves only these. #}
+{# The scorecard counts no counter-claims, so a verdict leaves only claims. #}
 const matches = (line) =>
   (!state.paper || line.dataset.paper === state.paper) &&
   (!state.word || (line.dataset.kind === "claim" && line.dataset.words.split("|").includes(state.word))) &&

@@ -28,8 +28,10 @@ const snippet = (text, wanted) => {
   const end = start + AROUND + HEAD;
   return `${head}${text.slice(start, end).trim()}${end < text.length ? " …" : ""}`;
 };
+{# Whoever looks for "missed" finds "misses", too. #}
+const stem = (word) => (word.length > 4 ? word.replace(/(ing|ed|es|s)$/, "") : word);
 const find = async () => {
-  const wanted = wordsOf(query.value);
+  const wanted = wordsOf(query.value).map(stem);
   const list = await targets();
   const left = wanted.length ? list.filter(([text]) => wanted.every((word) => text.toLowerCase().includes(word))) : [];
   hits.replaceChildren(...left.slice(0, SHOWN).map(([text, href, kind]) => {

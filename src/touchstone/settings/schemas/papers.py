@@ -8,6 +8,7 @@ from touchstone.claims.paper_files import COMMIT, SECTIONS
 from touchstone.settings.schemas.values import CRITERION_ID, DRAFT, NAME, PUBLISHED_ID, Schema, ref
 
 TEXT: Schema = {"type": "string", "minLength": 1}
+HTTP: Schema = {"pattern": "^https?://"}
 NUMBER: Schema = {"type": "number"}
 PAIR: Schema = {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}
 PATTERN = " {role} is the entry with that role."
@@ -29,10 +30,16 @@ def paper_schema() -> Schema:
         "name": TEXT | _says("Short name, for tables."),
         "title": TEXT | _says("Heading of the paper's chapter; without it, the name."),
         "cite": TEXT | _says("Authors, title, year."),
-        "url": TEXT | {"pattern": "^https?://"} | _says("Where the paper can be read."),
+        "url": TEXT | HTTP | _says("Where the paper can be read."),
+        "other_works": {"type": "array", "items": _block({"cite": TEXT, "url": TEXT | HTTP}, required=("cite", "url"))}
+        | _says("Works by other titles that figures or bounds come from, to be cited too."),
         "idea": TEXT | _says("What the paper proposes, in two sentences for readers who do not know it."),
+        "opening": _ids(CRITERION_ID)
+        | _says(
+            "The criteria whose sentences open the report; without it, the first claim and the first counter-claim."
+        ),
         "answers": _ids(CRITERION_ID)
-        | _says("The criteria whose sentences (`says`) answer the paper's question; the first opens the report."),
+        | _says("The criteria whose sentences (`says`) answer the paper's question, in the order of the chapter."),
         "change": TEXT | _says("Which result would change the answer."),
         "limits": {"type": "array", "items": TEXT}
         | _says("What a reviewer may still dispute, whatever the data: one sentence each, for the chapter."),
@@ -78,6 +85,7 @@ def _contrast() -> Schema:
         "unaware": ref("condition"),
         "aware": ref("condition"),
         "reference": ref("condition"),
+        "cost": ref("condition"),
     }
     block = _block(properties, required=("of", "shows", "unaware", "aware"))
     return {"anyOf": [block, {"type": "array", "items": block, "minItems": 1}]}
