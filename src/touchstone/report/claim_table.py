@@ -36,7 +36,7 @@ from touchstone.evaluations.statistics.wording import RANGE, bracketed, written
 from touchstone.messages import listed
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import markup
-from touchstone.report.answers import NOT_UNDER_HOLM
+from touchstone.report.answers import FAILED_CHECK, NOT_UNDER_HOLM
 from touchstone.report.claim_files import doubt_of, figure_text, published_figures
 from touchstone.report.tables import Number, Numbers
 
@@ -112,7 +112,17 @@ class ClaimLine(NamedTuple):
     @property
     def marks(self) -> str:
         """What weakens the verdict, in a few words."""
+        return ", ".join(filter(None, (self.not_under_holm, self.failed_check)))
+
+    @property
+    def not_under_holm(self) -> str:
+        """That the verdict does not stand if all claims are judged together, or ""."""
         return NOT_UNDER_HOLM if self.holm is False else ""
+
+    @property
+    def failed_check(self) -> str:
+        """That an attack behind one of its numbers failed a check, or ""."""
+        return FAILED_CHECK if any(one.number.doubt for one in self.numbers) else ""
 
     @property
     def shown_word(self) -> str:

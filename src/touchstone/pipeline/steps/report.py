@@ -27,7 +27,8 @@ from touchstone.report.tables import FIRST_LINE, numbered
 
 CAPTION = (
     "Each method at the eps of its training, its networks after the last epoch. Its gain is how far a mark is right of the "
-    "black bar; to keep half of it is no criterion of a claim. Lines are 95 % intervals over training seeds and test images."
+    "black bar; keeping half of it is a rule of this figure only, no verdict uses it. Lines are 95 % intervals over seeds "
+    "of training and test images."
 )
 
 
