@@ -98,6 +98,22 @@ def test_the_scorecard_says_how_many_claims_that_hold_stand_and_of_how_many_the_
     assert "not under Holm" in rows["G2"]
 
 
+def test_the_list_of_claims_marks_a_number_of_an_attack_that_failed_a_check():
+    weak = claim_number()._replace(number=Number(0.5, "50 %", "[40, 60]", 2, doubt="leaves more than a weaker attack"))
+    html = judged(line("M4", numbers=(claim_number(), weak)), line("M1", numbers=(claim_number(),)))
+
+    rows = {row[:2]: text(row) for row in html.split('<tr id="claim-')[1:]}
+    assert "⚠ failed check" in rows["M4"].split("holds", 1)[1] and "⚠" not in rows["M1"]
+
+
+def test_the_scorecard_names_claims_that_no_figure_of_a_paper_stands_behind():
+    html = text(
+        judged(line("A1", published=("58 %",), numbers=(claim_number(),)), line("A2", numbers=(claim_number(),)))
+    )
+
+    assert "No figure of a paper stands behind A2: we ask what the paper does not." in html
+
+
 def test_if_no_claim_holds_the_scorecard_has_no_such_line():
     assert "judged together (Holm)" not in text(judged(line(word="inconclusive", numbers=(claim_number(),))))
 
