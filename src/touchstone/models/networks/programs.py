@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import io
 import logging
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 from typing import IO, Any
 
 import numpy as np
@@ -35,7 +36,7 @@ FAULTS = (
 )
 _load_script: Callable[..., nn.Module] = torch.jit.load
 _load_export: Callable[..., Any] = torch.export.load
-_unfused: Callable[[], AbstractContextManager[None]] = partial(torch.jit.optimized_execution, False)  # type: ignore[attr-defined]
+_unfused: Callable[[], AbstractContextManager[None]] = functools.partial(torch.jit.optimized_execution, False)  # type: ignore[attr-defined]
 
 
 class ProgramFile(Program):
@@ -89,9 +90,16 @@ def is_program(file: IO[bytes]) -> bool:
 def read_program(data: bytes) -> nn.Module:
     """Return the network in a file of torch.export or TorchScript, in eval mode on the CPU. This can run any code in it.
 
+    To read a program takes seconds, and a job asks for one many times. So the last two are kept, and copied.
+
     Raises:
         DamagedFile: it is neither, or is not whole, or is no classifier of one batch of any number of images.
     """
+    return copy.deepcopy(_read(data))
+
+
+@functools.lru_cache(maxsize=2)  # a network, and the one that gives it its gradient
+def _read(data: bytes) -> nn.Module:
     try:
         if _holds(io.BytesIO(data), "/code/"):
             return _load_script(io.BytesIO(data), map_location="cpu").eval()

@@ -98,6 +98,20 @@ class Twice(nn.Module):
         return self.norm_1(self.norm[1](logits))
 
 
+def test_two_networks_from_one_file_share_no_weights(net, tmp_path):
+    save(net, tmp_path / "net.pt2")
+    data = (tmp_path / "net.pt2").read_bytes()
+    images = torch.rand(2, *SHAPE)
+    one, other = programs.read_program(data), programs.read_program(data)
+    before = other(images).detach()
+
+    with torch.no_grad():
+        for weights in one.parameters():
+            weights.zero_()
+
+    assert torch.equal(other(images), before) and torch.equal(programs.read_program(data)(images), before)
+
+
 def test_weights_whose_names_differ_in_a_dot_stay_apart(tmp_path):
     net = Twice().eval()
     save(net, tmp_path / "weights.pt")
