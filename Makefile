@@ -17,10 +17,11 @@ PYTHON3 := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 CLUSTER := slurm-wlm munge gcc libc6-dev python3.11-dev
 BENCH := $(BIN)/python benchmarks
+TEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 RUN_TIME := --extra workflow --extra data --extra reports
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run setup cluster test quick test-library test-snakemake test-faults test-studies test-cluster check edition bench bench-full docs ci tables locks
+.PHONY: run setup cluster test test-pipeline quick test-library test-snakemake test-faults test-studies test-cluster check edition bench bench-full docs ci tables locks
 
 run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all
 	@$(BIN)/touchstone run --cores "$$CORES" -- "$$STUDY"
@@ -45,8 +46,11 @@ cluster: .venv/cluster                  ## install the Slurm plugin; then: .venv
 	@$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
 
-test: .venv/development                 ## run the tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: .venv/development                 ## run the tests of single parts; some six minutes
+	@$(TEST) tests/unit tests/properties
+
+test-pipeline: .venv/development        ## test the workflow and its commands on whole studies; some twenty minutes
+	@$(TEST) tests/workflow tests/end_to_end
 
 quick: .venv/development                ## run the unit tests that uncommitted changes touch; a minute. SINCE=main: changes since then
 	@$(BIN)/python tests/quick.py "$$SINCE"
@@ -123,7 +127,7 @@ bench-full: .venv/development           ## run the races at full size, into benc
 docs: .venv/development                 ## write the site of docs/ to build/docs; a broken link fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-ci: check test                          ## run what .ci/run runs first; it then runs test-faults and test-cluster
+ci: check test test-pipeline            ## run what .ci/run runs first; it then runs test-faults and test-cluster
 
 tables: .venv/development               ## rewrite the tables and pictures of README and docs, and what API.md and the files of a citation say
 	@$(BIN)/python docs/tables.py

@@ -1,7 +1,7 @@
 """Run the unit tests that a change touches: `make quick`.
 
 A test file is run if it, or a module of touchstone that it reaches by imports, differs from the commit given as argument
-(HEAD: what is not committed yet). Tests that start whole studies are left to `make test`, so that this takes a minute.
+(HEAD: what is not committed yet). Tests that start whole studies are left to `make ci`, so that this takes a minute.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def test_the_readme_is_short_and_names_the_commands_that_it_promises():
     readme = (ROOT / "README.md").read_text()
 
     assert len(readme.splitlines()) <= 100
-    for command in ("make run", "make test", "snakemake --cores all --use-conda"):
+    for command in ("make run", "make test", "make ci", "snakemake --cores all --use-conda"):
         assert command in readme
 
 
