@@ -31,7 +31,7 @@ from touchstone.settings import papers
 from touchstone.settings.files import read_yaml
 
 ROOT = Path(__file__).parents[1]
-REPORTS = ("fashion_mnist", "digits")  # in git, the most important first
+REPORTS = ("fashion_mnist", "digits", "fashion_mnist_multiverse")  # in git, the most important first
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TABLE = re.compile(
     r"<!-- (?P<command>(?:touchstone|table|sentences) [^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
@@ -139,7 +139,16 @@ def five_ideas(study: str) -> str:
 def _short(study: str, line: Line) -> str:
     """Return the first sentence of what a claim found, which holds by itself, and its verdict."""
     first, *_ = SENTENCE.split(line["says"], maxsplit=1)
-    return f"{first}. **{_linked(study, line)}: {outcome(line)}**"
+    carried = _variants(f"{study}_multiverse").get(line["claim"])
+    return f"{first}. **{_linked(study, line)}: {outcome(line)}**{carried or ''}"
+
+
+def _variants(study: str) -> dict[str, str]:
+    """Return, of each claim that a report in git tries in variants of its experiment, in how many it holds."""
+    if not (ROOT / "reports" / study).is_dir():
+        return {}
+    found = {line["claim"]: line["variants"] for line in read_lines(study)[1] if line["variants"]}
+    return {claim: f"; in [variants](reports/{study}/README.md) it {counts}" for claim, counts in found.items()}
 
 
 def _facts() -> dict[str, dict[str, Any]]:
