@@ -19,7 +19,14 @@ from touchstone.records.metric_rows import WHITE_BOX, Threat, stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 
-METRICS = ("threshold", "share_above_threshold", "share_flagged", "share_wrong", "share_wrong_unflagged")
+METRICS = (
+    "threshold",
+    "share_above_threshold",
+    "share_right_above_threshold",
+    "share_flagged",
+    "share_wrong",
+    "share_wrong_unflagged",
+)
 
 
 def margin_evasion(
@@ -48,7 +55,7 @@ def margin_evasion(
         held-out images; share_wrong has exact binomial ones. Metrics:
 
         - on clean sets: threshold, in logits; share_above_threshold of the brittle inputs, right or wrong, which the
-          threshold misses; share_flagged of the others.
+          threshold misses; share_right_above_threshold, the same of those that are right; share_flagged of the others.
         - on white-box attacked sets, of the brittle inputs that are right without the attack: share_wrong;
           share_wrong_unflagged, wrong and with a logit margin above the threshold.
         - on SET/union, the same under the worst, for each input, of every white-box attack within `eps`.
@@ -96,6 +103,7 @@ def _clean(subject: KeptMargins, reference: KeptMargins, eps: float, threshold: 
     rows = [new("threshold", Interval(threshold.value, None, None), n=len(reference.margins), unit="logits")]
     for name, chosen, below, above in (
         ("share_above_threshold", brittle, False, True),
+        ("share_right_above_threshold", brittle & subject.right, False, True),
         ("share_flagged", ~brittle, True, False),
     ):
         if chosen.any():

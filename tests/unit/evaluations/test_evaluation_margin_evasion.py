@@ -59,6 +59,20 @@ def test_inputs_that_are_wrong_without_an_attack_do_not_count():
         assert found[place, "share_wrong_unflagged"] == (1 / 2, 2)
 
 
+def test_without_an_attack_the_threshold_is_counted_on_the_images_that_an_attacker_can_turn():
+    clean = [1.0, 3.0, 9.0, 0.5, -4.0]  # right: above the threshold of 2 are the second and third, which is not brittle
+    held_out = [0.05, 0.09, 0.5], [1.0, 2.0, 8.0]
+
+    rows = margin_evasion(
+        [margins([0.05, 0.05, 0.3, 0.05, 0.05], clean)], [outputs(clean)],
+        [margins(*held_out, "held")], [outputs(held_out[1], "held")], eps=0.1,
+    )  # fmt: skip
+
+    found = {row.metric: (row.value, row.n) for row in rows}
+    assert found["share_right_above_threshold"] == (pytest.approx(1 / 3), 3)  # of the first, second and fourth
+    assert found["share_above_threshold"] == (2 / 4, 4)  # the last, wrong by 4, too
+
+
 def test_the_union_counts_an_input_that_any_attack_within_eps_gets_past():
     clean, near = [1.0, 3.0, 9.0, 0.5, -4.0], [0.05, 0.05, 0.3, 0.05, 0.05]  # the last is wrong without an attack
     settings = {"use": "pgd", "eps": 0.1}
@@ -111,5 +125,6 @@ def test_shares_at_the_threshold_vary_with_the_held_out_images():
     varying = {(row.examples, row.metric) for row in rows if row.image_variance}
     assert varying == {
         ("test", "share_above_threshold"),
+        ("test", "share_right_above_threshold"),
         ("test/margin_pgd", "share_wrong_unflagged"),
     }
