@@ -1,10 +1,15 @@
 """Bounds and experiment of the claims on margin consistency; they are judged in test_claims.py."""
 
+import csv
+import gzip
+from pathlib import Path
+
 import pytest
 from hand_made_claims import shipped
 
 from touchstone.claims import contrast_files
 
+REPORTS = Path(__file__).parents[3] / "reports"
 PAPER = shipped()["M"]
 
 
@@ -39,3 +44,15 @@ def test_every_claim_rests_on_three_networks_of_the_flagship_or_more():
 
     assert all(seeds[name] == [0, 1, 2, 3, 4] for name in ("margins", "margin_evasion", "subset_robustness"))
     assert seeds["margin_survey"] == seeds["pseudo_margins"] == asked["classifiers"]["cnn_mma"]["seeds"] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("study", ["fashion_mnist", "digits"])
+def test_the_rank_correlation_is_higher_within_most_classes_as_the_chapter_says(study):
+    assert "within most predicted classes it is higher" in PAPER.facts["unfair"][0]
+    with gzip.open(REPORTS / study / "metrics.csv.gz", "rt") as file:
+        rows = [row for row in csv.DictReader(file) if (row["evaluation"], row["entry"]) == ("margins", "cnn_pgd")]
+    taus = {row["metric"]: float(row["value"]) for row in rows}
+    classes = [tau for metric, tau in taus.items() if metric.startswith("kendall_tau_class_") and "_mean" in metric]
+
+    assert len(classes) == 10
+    assert sum(tau > taus["kendall_tau_mean"] for tau in classes) > 5
