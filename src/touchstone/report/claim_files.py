@@ -146,7 +146,7 @@ def _record(book: Book, verdict: Verdict, doubts: Doubts) -> _Record:
         status=verdict.word,
         attacker=verdict.attacker,
         holm={None: "", True: "stands", False: FALLS}[verdict.holm],
-        checks=FAILED if any(doubt_of(part, doubts) for part in verdict.parts) else "",
+        checks=FAILED if any(doubt_of(part, doubts) for part in verdict.parts if part.bound is not None) else "",
         variants=counts(verdict.variants),
         says=plain(said(verdict)),
         note=plain("; ".join(_notes(verdict))),

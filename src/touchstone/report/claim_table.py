@@ -121,8 +121,8 @@ class ClaimLine(NamedTuple):
 
     @property
     def failed_check(self) -> str:
-        """That an attack behind one of its numbers failed a check, or ""."""
-        return FAILED_CHECK if any(one.number.doubt for one in self.numbers) else ""
+        """That an attack behind a number with a bound failed a check, or ""."""
+        return FAILED_CHECK if any(one.number.doubt for one in self.numbers if one.required) else ""
 
     @property
     def shown_word(self) -> str:

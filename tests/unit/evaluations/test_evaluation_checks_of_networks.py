@@ -178,6 +178,18 @@ def test_a_union_is_doubted_only_if_each_of_its_attacks_failed_a_check():
     assert about("fgsm", "pgd", "square") == ""
 
 
+def test_a_difference_is_doubted_if_the_attack_on_either_side_failed_a_check():
+    weak = [cell(0.97, "fgsm", use="attacks/fgsm") if c.attack == "fgsm" else c for c in SOUND]  # loses to noise
+    rows = checks(weak, [], [])
+    (strong,) = [row for row in rows if (row.metric, row.examples) == ("worse_than_noise", "digits/square")]
+    behind = [f"outputs/{strong.entry}.0/digits/{strong.entry}.0/{attack}" for attack in ("square", "fgsm")]
+    difference = replace(strong, metric="error_minus_fgsm", files=tuple(behind))
+
+    assert "noise" in Doubts(rows).about(difference)
+    assert Doubts(rows).about(replace(difference, files=tuple(behind[:1]))) == ""
+    assert Doubts(rows).about(replace(difference, metric="robust_accuracy")) == ""
+
+
 @pytest.mark.parametrize("name", ["a_sphere", "sphere"])
 def test_an_attack_of_another_norm_is_compared_with_none_and_hides_none(name):
     cells = [*SOUND, pgd(0.9, name, norm="l2")]

@@ -6,7 +6,7 @@ docs/papers/shared.md, "Checks of an attack".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from touchstone.evaluations.statistics.wording import more_digits, plain, written
@@ -19,6 +19,7 @@ ROBUST = (
     "robust_accuracy", "attacked_accuracy", "success_rate", "error_minus", "evasion_rate", "accuracy", "wrong_rate",
     "auroc_", "unclipped_error", "unclipped_confidence", "worst_error", "share_wrong",
 )  # fmt: skip
+MINUS, OUTPUTS = "_minus_", "outputs"
 PASSED = "_passed"  # after a check's name: the row that says 1 or 0
 
 
@@ -108,14 +109,29 @@ class Doubts:
     def about(self, row: MetricRow) -> str:
         """Return the failed checks of the attack behind a robust number; "" if there are none, or for other numbers.
 
-        A union of attacks is at least as strong as each of them, so it is doubted only if every one failed a check.
+        A union of attacks is at least as strong as each of them, so it is doubted only if every one failed a check. A
+        difference is doubted if the attack on either side failed one.
         """
         if not row.metric.startswith(ROBUST):
             return ""
         parts = (self._attacks.get((row.entry, f"{row.dataset}/{name}")) for name in row.threat.worst_of)
         attacks = list(parts) or [_attack(row)]
         failures = [self._failed.get((row.entry, attack), []) if attack else [] for attack in attacks]
-        return "; ".join(dict.fromkeys(words for each in failures for words in each)) if all(failures) else ""
+        if not all(failures):
+            failures = []
+        if MINUS in row.metric and not row.threat.worst_of:
+            failures += [self._failed.get((entry, attack), []) for entry, attack in self._behind(row)]
+        return "; ".join(dict.fromkeys(words for each in failures for words in each))
+
+    def _behind(self, row: MetricRow) -> Iterator[tuple[str, Threat]]:
+        """Yield the classifiers whose outputs on attacked images are behind a number, each with the attack on it."""
+        for file in row.files:
+            kind, reader, *about = file.split("/")
+            if kind == OUTPUTS and len(about) == 3:
+                (entry, _), (victim, _) = reader.rsplit(".", 1), about[1].rsplit(".", 1)
+                examples = "/".join([about[0], *([victim] if victim != entry else []), about[2]])
+                if attack := self._attacks.get((entry, examples)):
+                    yield entry, attack
 
     def shown(self, rows: Iterable[MetricRow]) -> list[str]:
         """Return one text per attack on a classifier among the rows: which checks it failed."""
