@@ -14,9 +14,9 @@ SECTIONS = {
     "examples": "Data sets",
     "classifiers": "Networks",
     "translators": "Translators",
-    "defences": "Defences: a network behind translators, perhaps with a router",
+    "defences": "Defences",
     "attacks": "Attacks",
-    "margins": "Searches for the nearest decision boundary",
+    "margins": "Margin searches",
     "detectors": "Detectors",
 }
 

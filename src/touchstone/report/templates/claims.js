@@ -13,7 +13,7 @@ const matches = (line) =>
 const filtersOf = (chip) => ["paper", "word"].filter((name) => name in chip.dataset);
 const isOn = (chip) => filtersOf(chip).every((name) => state[name] === chip.dataset[name]);
 const filterClaims = async () => {
-  await Promise.all(all("#claims > details[data-holds]").map(unfold));
+  await Promise.all(all("#claims details[data-holds]").map(unfold));
   const lines = all("#claims tr[data-words]");
   const filtered = Object.values(state).some(Boolean);
   lines.forEach((line) => (line.hidden = !matches(line)));
@@ -23,7 +23,7 @@ const filterClaims = async () => {
   const left = lines.filter((line) => !line.hidden);
   byId("claims").querySelector(".tools output").textContent = filtered ? `${left.length} of ${lines.length}` : "";
   byId("claims-clear").hidden = !filtered;
-  if (filtered) all("#claims > details[data-holds]").forEach((part) => (part.open = left.some((line) => part.contains(line))));
+  if (filtered) all("#claims details[data-holds]").forEach((part) => (part.open = left.some((line) => part.contains(line))));
 };
 const keep = () => {
   filterClaims();

@@ -4,7 +4,7 @@ const hits = byId("search-hits");
 const query = byId("search-words");
 const SHOWN = 12;
 const targets = once(async () => {
-  const folds = [...all("#claims > details[data-holds]"), ...all("#claim-details"), ...all("#glossary")];
+  const folds = [...all("#claims details[data-holds]"), ...all("#claim-details"), ...all("#glossary")];
   await Promise.all(folds.map(unfold));
   const details = new Map(all("#claim-details > div > [data-of]").map((part) => [part.dataset.of, textOf(part)]));
   const list = all("section[id] > h2").map((head) => [textOf(head), `#${head.parentElement.id}`, "section"]);
