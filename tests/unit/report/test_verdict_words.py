@@ -91,7 +91,7 @@ def test_the_scorecard_says_how_many_claims_that_hold_stand_and_of_how_many_the_
 
     assert (
         "2 hold: 1 stand if all claims are judged together (Holm), "
-        "1 have a bound that was fixed or changed after an earlier run had shown an outcome" in text(html)
+        "1 have a bound fixed or changed after an earlier run had shown an outcome" in text(html)
     )
     rows = {row[:2]: text(row) for row in html.split('<tr id="claim-')[1:]}
     assert "Holm" not in rows["G1"] and "known" not in rows["G1"]
