@@ -18,7 +18,7 @@ from touchstone.report import drawing, marks, palette
 NAME = "overview"
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
 TESTED, STRONGEST, WITHOUT = "as the paper tests it, or nearly", "the strongest attacker tried", "without the method"
-LINE = 13  # points from one line of words to the next
+LINE = 12  # points from one line of words to the next
 CHANCE = "chance"
 WIDTH = 4.4  # inches: a phone shows it without scrolling, with text of 11 pixels
 ROW, PANEL, REST = 1.22, 0.75, 1.15  # inches of one system, of a panel's axis, and of title and legend
