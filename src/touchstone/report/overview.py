@@ -134,7 +134,7 @@ def _panel(axes: Axes, group: list[Contrast]) -> None:
     for height, contrast in enumerate(reversed(group)):
         _row(axes, height, contrast)
         label = f"{contrast.system}: {contrast.shows}"
-        axes.text(LEFT, height + 0.19, textwrap.fill(label, LETTERS), fontsize=TEXT, va="bottom", linespacing=1.1)
+        axes.text(LEFT, height + 0.165, textwrap.fill(label, LETTERS), fontsize=TEXT, va="bottom", linespacing=1.1)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.65, len(group) - 0.55), yticks=[], xticks=[0, 0.25, 0.5, 0.75, 1])
     if _is_auroc(group[0].unaware.quantity):
         for height in range(len(group)):

@@ -19,8 +19,9 @@ from touchstone.settings.values import shown
 
 CHOSEN = "chosen"  # the grade of a paper of which a study asks only the questions that it changes itself
 FULL = "full"  # the grade of a paper of which a study asks every question
+SMOKE = "smoke"  # the grade that asks so little that tiny data is enough
 MULTIVERSE = "multiverse"  # the grade that asks one claim of a paper, on other entries than those of the grade full
-GRADES = (CHOSEN, "smoke", "quick", FULL, MULTIVERSE)  # of a paper's experiment, the smallest first
+GRADES = (CHOSEN, SMOKE, "quick", FULL, MULTIVERSE)  # of a paper's experiment, the smallest first
 
 Block = dict[str, Any]
 Sections = dict[str, dict[str, Any]]  # section -> entry -> what a file writes about it

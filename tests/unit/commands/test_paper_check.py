@@ -226,6 +226,12 @@ def test_a_paper_of_the_name_of_a_shipped_one_is_refused(project, capsys):
     assert "names two papers called fgsm; rename a folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("paper", ["gradient_detection", "aloe", "margin_consistency", "fgsm", "translation"])
+def test_every_shipped_paper_passes_the_check_that_others_have_to_pass(paper, project, capsys):
+    assert main(["check", paper, "--no-run"]) == 0
+    assert f"{paper}: no mistakes" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("word", "paper"),
     [
