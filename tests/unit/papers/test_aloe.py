@@ -3,6 +3,8 @@
 The claims are judged in test_claims.py.
 """
 
+import csv
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -226,3 +228,25 @@ def test_the_near_set_has_exactly_the_classes_that_known_sets_lack_and_others_fo
         assert absent[-1].isdisjoint(labels[known.example_ids])
         assert set(near.labels) == {-1}
     assert len(set(absent)) > 1
+
+
+def test_the_caption_names_the_scores_that_the_report_in_git_chose():
+    caption = yaml.safe_load((ROOT / "src/touchstone/papers/aloe/experiment.yaml").read_text())["figures"][
+        "scores_under_attack"
+    ]["caption"]
+    with gzip.open(ROOT / "reports/fashion_mnist/metrics.csv.gz", "rt") as table:
+        rows = [row for row in csv.DictReader(table) if row["metric"] == "choice_auroc" and row["seed"]]
+    chosen = {}
+    for row in rows:
+        if row["evaluation"] == "far_sets_attacked":
+            training, score = (name.rstrip("_01234") for name in row["entry"].split("+"))
+            chosen.setdefault((training, row["seed"]), []).append((float(row["value"]), score))
+
+    found = {
+        training: {max(each)[1] for (name, _), each in chosen.items() if name == training} for training, _ in chosen
+    }
+    assert found.pop("cnn_aloe") == found.pop("cnn_aoe") == {"odin"}
+    assert set.union(*found.values()) == {"layered"}
+    assert "On Fashion-MNIST it is ODIN for ALOE and AOE, the Mahalanobis distance for the rest" in " ".join(
+        caption.split()
+    )

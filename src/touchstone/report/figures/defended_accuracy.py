@@ -18,7 +18,11 @@ from touchstone.report.names import called, label_of
 UNKNOWING, KNOWING, GREY = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"], palette.IN_DISTRIBUTION
 METRICS = ("accuracy", "clean_accuracy", "robust_accuracy")
 ORACLE = "oracle_accuracy"
-LEGEND = {KNOWING: "an attack on all that is there", GREY: "an oracle says which images are attacked"}
+LEGEND = {
+    UNKNOWING: "no attack, or one that does not know all",
+    KNOWING: "an attack on all that is there",
+    GREY: "an oracle says which images are attacked",
+}
 # The panels: what the attacker knew, and on what the attack was made.
 PANELS = {
     NONE: "clean: no attack",
