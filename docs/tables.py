@@ -46,8 +46,8 @@ IDEA = re.compile(
 )
 SENTENCE = re.compile(r"\. (?=[A-Z])")
 UNBROKEN = {
-    "upper bound only": "It kept this gain under every attack that was tried; a stronger one might remove it. No more can be"
-    " said of a difference of two attacked numbers",
+    "upper bound only": "It kept this gain under every attack that was tried. Attacks cannot prove it: a stronger one may lower"
+    " either side",
     "not attacked": "Nobody who knows the method attacked it",
 }
 READ = {"P": "text", "C": "code", "R": "review thread", "K": "notes"}  # where a published figure was read
@@ -172,7 +172,7 @@ def beside(study: str, other: str) -> str:
     differ = [line["claim"] for line in opening if own[line["claim"]]["status"] != line["status"]]
     words = listed([f"{name} {own[name]['status']}" for name in differ]) or "none"
     title = f"[{study.replace('_', ' ')}](reports/{study}/README.md)"
-    return f"With {title}, {len(differ)} of these {len(opening)} verdicts differ: {words}."
+    return f"In the small study {title}, {len(differ)} of these {len(opening)} verdicts differ: {words}."
 
 
 def rewritten(text: str) -> str:
