@@ -46,8 +46,8 @@ IDEA = re.compile(
 )
 SENTENCE = re.compile(r"\. (?=[A-Z])")
 UNBROKEN = {
-    "upper bound only": "It kept this gain under every attack that was tried. Attacks cannot prove it: a stronger one may lower"
-    " either side",
+    "upper bound only": "It kept this gain under every attack that was tried. Attacks cannot prove it: a stronger one may"
+    " lower either side",
     "not attacked": "Nobody who knows the method attacked it",
 }
 READ = {"P": "text", "C": "code", "R": "review thread", "K": "notes"}  # where a published figure was read
