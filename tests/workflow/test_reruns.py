@@ -12,9 +12,11 @@ from PIL import Image
 
 import forks
 from projects import write_study
+from touchstone import digests
 from touchstone.commands._reasons import reasons
 from touchstone.pipeline.orchestration.stored_tasks import stored_tasks
 from touchstone.pipeline.planning.plan import Plan
+from touchstone.provenance import sidecar_files
 from touchstone.provenance.job_folders import name_of
 from touchstone.provenance.store import Store, record_path
 from touchstone.settings.study import load
@@ -312,6 +314,23 @@ def test_a_spoilt_folder_of_a_finished_study_is_named_and_made_again_by_the_next
     assert tasks["train/cnn.0"] == (name == "a network written into")  # else the store has it
     assert root(copied) == whole
     assert copied.planned() == {}
+
+
+def test_a_report_that_another_was_copied_over_is_made_again_by_the_next_run(copied):
+    whole, reports = root(copied), copied.root / "reports/tiny"
+    page = reports / "report.html"
+    (reports / "claims.csv").write_text("claim\n")
+    assert "reports/tiny/report.html is made again: the bytes of claims.csv do not match its record" in run(copied)[0]
+    assert root(copied) == whole
+
+    page.write_text("<p>Another report, with a record of its own.")
+    record = sidecar_files.read_sidecar(page)
+    digest = digests.sha256(page.read_bytes())
+    facts = {key: record[key] for key in record if key != "artefact"} | {"pages": record["pages"] | {page.name: digest}}
+    sidecar_files.write_sidecar(page, digest, facts)
+    said = copied.snakemake("--cores", "2")  # with the logs of the run before
+    assert "is made again: another was put in its place since the last run here" in said.stdout + said.stderr
+    assert root(copied) == whole and copied.planned() == {}
 
 
 @pytest.mark.parametrize("how", ["missing", DEEP, '{"artefact": "sha256:0"}'], ids=lambda how: how[:15])

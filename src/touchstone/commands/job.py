@@ -14,6 +14,7 @@ from touchstone.commands._command_line import Command, Several
 from touchstone.pipeline.jobs import job_plan, processes, run_records, warm
 from touchstone.pipeline.jobs.artefacts import Artefacts
 from touchstone.pipeline.jobs.job_plan import JobError
+from touchstone.provenance import sidecar_files
 from touchstone.provenance.store import Store
 
 
@@ -69,5 +70,7 @@ def _run(artefacts: Artefacts, output: Path, threads: int, recompute: bool) -> N
             leak_check.check(artefacts)
         if plan.tasks[0].is_cached:
             artefacts.finish(output)
+        if plan.rule == "report":
+            record[run_records.PAGE] = sidecar_files.read_sidecar(output)["artefact"]
         record["computed"] = computed
     print(f"{plan.rule} {plan.name}: {computed} computed, {len(plan.tasks) - computed} in the store")

@@ -26,6 +26,7 @@ from touchstone.pipeline.jobs.job_plan import JobPlan
 from touchstone.provenance import git, whole_files
 
 FOLDER = "runs"
+PAGE = "page"  # of a report's record: its digest
 STARTED = {"rule", "name", "start", "host", "process"}  # what a record says from its start on
 PACKAGES = (
     "torch",
@@ -87,6 +88,14 @@ def _earlier(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
         return fullest(record) if isinstance(record, dict) else {}
     return {}
+
+
+def page_of(logs: Path, study: str) -> str | None:
+    """Return the digest of the report that a study's last run here made; None if no record says it."""
+    with suppress(OSError, ValueError):
+        record = json.loads((logs / FOLDER / "report" / f"{study}.json").read_text(encoding="utf-8"))
+        return record.get(PAGE) if isinstance(record, dict) and not record.get("failed") else None
+    return None
 
 
 def _encoded(record: dict[str, Any]) -> bytes:

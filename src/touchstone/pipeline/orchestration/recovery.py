@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from touchstone.pipeline.jobs import processes, run_records
-from touchstone.pipeline.orchestration import locks, spoilt_folders
+from touchstone.pipeline.orchestration import locks, spoilt_files
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance.store import Store
 
@@ -49,7 +49,7 @@ def clear(plan: Plan, logs: Path) -> None:
         _print(f"ended the jobs of a killed run, which were still running (process {pids}); they will run again")
     for path in _half_written(plan):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    for sentence in spoilt_folders.remove(plan.study.name):
+    for sentence in spoilt_files.remove(plan.study.name, logs):
         _print(sentence)
 
 

@@ -1,4 +1,4 @@
-"""Folders of finished jobs whose files were deleted, replaced or written into: Snakemake sees only that they are there."""
+"""Files of finished jobs that were deleted, replaced or written into: Snakemake sees only that they are there."""
 
 from __future__ import annotations
 
@@ -9,20 +9,50 @@ from contextlib import suppress
 from pathlib import Path
 
 from touchstone.digests import SNAKEMAKE_MARK, file_digest
+from touchstone.pipeline.jobs import run_records
 from touchstone.provenance import job_folders, sidecar_files
 
+PAGE = "report.html"
 
-def remove(study: str) -> Iterator[str]:
+
+def remove(study: str, logs: Path) -> Iterator[str]:
     """Remove what is spoilt, so that its job runs again and takes from the store what is whole; yield a sentence for each.
+
+    Of a report only the record is removed: the page stays until it is made again.
 
     Args:
         study: The name of the study.
+        logs: The folder of its run records.
     """
+    page = Path("reports", study, PAGE)
+    if problem := _problem_of_report(page, run_records.page_of(logs, study)):
+        sidecar_files.sidecar_path(page).unlink()
+        yield f"{page} is made again: {problem}"
     for mark in sorted(Path(job_folders.RESULTS, study).glob(f"*/*/{SNAKEMAKE_MARK}")):
         folder = mark.parent
         if problem := _problem(folder, mark.stat().st_mtime_ns):
             shutil.rmtree(folder)
             yield f"{folder} was removed and is made again: {problem}"
+
+
+def _problem_of_report(page: Path, made: str | None) -> str:
+    """Return what is wrong with a report; "" if nothing is, or if it or its record is missing, which Snakemake sees.
+
+    Args:
+        page: The report.
+        made: The digest of the report that the last run here made; None if that is not known.
+    """
+    try:
+        record = sidecar_files.read_sidecar(page)
+    except ValueError:
+        return ""
+    if made not in (None, record.get("artefact")):
+        return "another was put in its place since the last run here"
+    for name, digest in {page.name: record.get("artefact"), **record.get("pages", {})}.items():
+        with suppress(OSError):
+            if file_digest(page.parent / name) != digest:
+                return f"the bytes of {name} do not match its record"
+    return ""
 
 
 def _problem(folder: Path, finished: int) -> str:
