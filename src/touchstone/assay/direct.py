@@ -51,7 +51,7 @@ def run_direct(arguments: Arguments, options: SimpleNamespace) -> Outcome:
     """
     torch.set_num_threads(used_cores(options.cores))
     effort = methods.EFFORTS[arguments.effort]
-    labelled = image_sets.labelled_images(arguments, most=None)
+    labelled = image_sets.labelled_images(arguments, most=None, fewest=image_sets.FEWEST_ATTACKED)
     labelled.check_enough(arguments.images, labelled.counts["test"], "half of them are attacked")
     attacked = labelled.attacked[: arguments.images or effort.rows]
     images = Images(*_pixels(labelled, attacked), _pixels(labelled, labelled.others[:OTHERS])[0])

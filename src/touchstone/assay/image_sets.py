@@ -18,7 +18,7 @@ from touchstone.data.own_images import SHARES
 from touchstone.records.nouns import Array
 
 PROBED = 512  # images that the model is tried on
-FEWEST = 50  # images that can be split into three parts
+FEWEST, FEWEST_ATTACKED = 50, 20  # images that can be split into three parts, and into those attacked and others
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class LabelledImages:
             )
 
 
-def labelled_images(arguments: Arguments, most: int | None = PROBED) -> LabelledImages:
-    """Read every image of --data once, and return at most `most`, None for all; ValueError if a study could not use them."""
+def labelled_images(arguments: Arguments, most: int | None = PROBED, fewest: int = FEWEST) -> LabelledImages:
+    """Read every image of --data once, and return at most `most`, None for all; ValueError if they cannot be used."""
     place, order = arguments.data, arguments.classes
     stored = own_images(place, order)
     if order and stored.arrays is not None:
@@ -63,9 +63,10 @@ def labelled_images(arguments: Arguments, most: int | None = PROBED) -> Labelled
         raise ValueError(f"{place}: all {len(stored)} images are of one class, {only}; a classifier needs two")
     images, broken, good, changed = _read(place, stored, arguments)
     counts = {part: int(np.isin(rows_of_part(stored.labels, SHARES, part, seed=0), good).sum()) for part in SHARES}
-    if len(good) < FEWEST or not min(counts.values()):
+    if len(good) < fewest or not min(counts.values()):
         raise ValueError(
-            f"{place}: {len(good)} images that can be read; an assay needs at least {FEWEST} to split into three parts"
+            f"{place}: {len(good)} images that can be read; an assay needs at least {fewest} to split into"
+            f" {'three parts' if fewest == FEWEST else 'those that are attacked and others'}"
         )
     remarks = _remarks(place, stored, broken, changed)
     notes = list(remarks)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from touchstone.api import gate
 from touchstone.api.model_guard import check_logits
-from touchstone.assay.class_order import Numbering, right_order
+from touchstone.assay.class_order import MOST, Numbering, right_order
 from touchstone.assay.networks_from_weights import gpu_advice
 from touchstone.assay.steadiness import check_steady, varies
 from touchstone.attacks.adversary.expectation import Expected
@@ -144,10 +144,12 @@ def _refuse_other_classes(
 ) -> None:
     """Raise ValueError if another order of the classes makes a model right, or if it is worse than guessing.
 
-    With another normalisation, of which `advice` speaks, it is right on `share` of the images.
+    With another normalisation, of which `advice` speaks, it is right on `share` of the images. An order that the user stated
+    stands if it makes the model right on most images.
     """
     order = right_order(labels.numpy(), predictions.numpy(), classes)
-    if order is not None and order.accuracy > share:
+    stands = numbering.stated and float((predictions == labels).float().mean()) > MOST
+    if order is not None and order.accuracy > share and not stands:
         raise ValueError(
             f"{right}, but on {order.accuracy:.0%} in another order: its classes are not in the order of yours."
             f" {numbering.in_order(order.outputs, classes)}"

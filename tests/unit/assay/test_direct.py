@@ -197,6 +197,17 @@ def test_numpy_inside_is_attacked_along_an_imitation_which_is_said_at_once(capsy
     assert found()["robust_accuracy"]["value"] == pytest.approx(0.8, abs=0.1)
 
 
+def test_twenty_images_are_enough_for_an_accuracy_and_fewer_are_refused(folder, capsys):
+    levels = np.linspace(2, 253, 20).astype(np.uint8)
+    np.savez(folder / "few.npz", images=levels[:, None, None], labels=(levels > 127).astype(np.int64))
+    assert main(["assay", "own_defence:classify", "--data", "few.npz", *FEW, "--json", "out.json"]) == 0
+    assert found()["clean_accuracy"]["value"] == 1
+
+    np.savez(folder / "fewer.npz", images=levels[1:, None, None], labels=(levels[1:] > 127).astype(np.int64))
+    assert main(["assay", "own_defence:classify", "--data", "fewer.npz", *FEW]) == 1
+    assert "19 images that can be read; an assay needs at least 20" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

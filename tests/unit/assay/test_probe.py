@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from touchstone.assay.class_order import Numbering, right_order
-from touchstone.assay.probe import probe
+from touchstone.assay.probe import check_right, probe
 
 torch.set_num_threads(1)
 NAMES = tuple("abcdefghij")
@@ -187,3 +187,19 @@ def test_a_layer_that_gets_rows_of_windows_is_refused_with_what_to_write():
     with pytest.raises(ValueError, match=r"gets 16 rows for 8 images.* \(images, windows, features\)"):
         probe(Windows(rows=True), [0.0], [1.0], images, labels, numbering)
     assert probe(Windows(rows=False), [0.0], [1.0], images, labels, numbering).accuracy == 1
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_an_order_that_the_user_stated_stands_if_it_makes_the_model_right_on_most_images(stated):
+    labels = torch.tensor([0, 0, 0, 0, 0, 0, 1, 1, 2, 2] * 10)
+    images = torch.tensor([0.0, 0.2, 0.1])[labels][:, None, None, None].expand(-1, 1, 2, 2)  # the last two are swapped
+
+    def model(images):
+        return -((images.mean((1, 2, 3))[:, None] - torch.tensor([0.0, 0.1, 0.2])) ** 2)
+
+    numbering = Numbering("here", ("l", "r", "s"), stated=stated)
+    if stated:
+        check_right(model, images, labels, numbering)
+    else:
+        with pytest.raises(ValueError, match="right on 60% of 100 of your images, but on 100% in another order"):
+            check_right(model, images, labels, numbering)
