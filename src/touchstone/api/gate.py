@@ -142,18 +142,25 @@ def varies(model: Model, images: Tensor) -> bool:
         return not all(torch.equal(model(some), first) for _ in range(REPEATS))
 
 
-def check_steady(model: Model, images: Tensor) -> None:
-    """Warn about a model that answers differently when it is called again, or with other images in the batch."""
+def check_steady(model: Model, images: Tensor) -> tuple[str, ...]:
+    """Warn about a model that answers differently when it is called again, or with other images in the batch.
+
+    Returns:
+        That it does, in words; nothing of a steady model.
+    """
     with torch.no_grad():
         first, again, alone = model(images[:4]), model(images[:4]), model(images[:1])
     in_batch = torch.cat([alone, first[1:]])
     for logits, when in ((again, "when it is called again"), (in_batch, "when other images are in the batch")):
         if differ(first, logits, SAME):
+            differs = f"the model answers differently {when}"
             warn(
-                f"the model answers differently {when}: call .eval() on the network in it. If it draws random numbers"
-                " on purpose, evaluate it with draws=20 or more; otherwise do not trust its robust accuracy"
+                f"{differs}: call .eval() on the network in it. If it draws random numbers on purpose, evaluate it with"
+                " draws=20 or more. If its logits are mostly rounding, compute them in float64. Otherwise do not trust its"
+                " robust accuracy"
             )
-            return
+            return (differs,)
+    return ()
 
 
 def differ(first: Tensor, second: Tensor, share: float) -> bool:

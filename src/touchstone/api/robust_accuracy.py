@@ -115,8 +115,9 @@ def evaluate(
     with gate.entered(model, pixels, classes, batch_size=batch_size) as door, ExitStack() as stack:
         stand_in = None if backward is None else stack.enter_context(gate.stand_in(door, backward))
         gate.check_followed(door.model if stand_in is None else stand_in, door.images)
+        unsteady: tuple[str, ...] = ()
         if draws == 1:
-            gate.check_steady(door.model, door.images)
+            unsteady = gate.check_steady(door.model, door.images)
         else:
             gate.check_random(door.model, door.images)
         seen = door.model if draws == 1 and stand_in is None else Expected(door.model, draws, stand_in)
@@ -151,14 +152,15 @@ def evaluate(
                 for name, correct_rows in correct.items():
                     hits.setdefault(name, []).append(correct_rows)
         rows_hit = {name: torch.cat(parts) for name, parts in hits.items()}
+        weak = failed(
+            {name: float(values.double().mean()) for name, values in rows_hit.items()},
+            noise=0.0 if draws == 1 else 3 * math.sqrt(0.5 / len(door.images)),
+        )
         result = EvaluationResult(
             clean_accuracy=_rate(rows_hit["clean"]),
             robust_accuracy=_rate(rows_hit["robust"]),
             attacked=torch.cat(worst),
-            failed_checks=failed(
-                {name: float(values.double().mean()) for name, values in rows_hit.items()},
-                noise=0.0 if draws == 1 else 3 * math.sqrt(0.5 / len(door.images)),
-            ),
+            failed_checks=(*unsteady, *weak),
             eps=eps,
         )
         if evidence is not None:
@@ -172,7 +174,7 @@ def evaluate(
                 rows={name: rows_hit[name].cpu().numpy() for name in CHECKED},
                 attack=record,
                 accuracies={"clean": result.clean_accuracy, "robust": result.robust_accuracy},
-                failed_checks=result.failed_checks,
+                failed_checks=weak,
                 batch_size=batch_size,
             )
     return result

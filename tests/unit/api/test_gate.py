@@ -51,6 +51,16 @@ def test_a_function_around_a_network_in_train_mode_is_told_apart(call, layer, wo
         call(lambda images: model(images))
 
 
+def test_a_result_of_a_model_that_answers_differently_says_so_and_cannot_be_trusted():
+    model = network(nn.BatchNorm2d(1)).train()
+
+    with pytest.warns(UserWarning, match="compute them in float64"):
+        found = evaluate(lambda images: model(images), IMAGES, LABELS, eps=1e-4, **FEW)
+
+    assert found.failed_checks[0] == "the model answers differently when other images are in the batch"
+    assert found.robust_accuracy.value > 0 and not found.can_be_trusted
+
+
 OFFSETS = {
     "two logits": (0, 0), "a low class": (0, -9), "a masked class": (0, -1e4), "a class at -1e9": (0, -1e9),
     "log-densities": (-1500, 0),
