@@ -49,8 +49,8 @@ cluster: .venv/cluster                  ## install the Slurm plugin; then: .venv
 test: .venv/development                 ## run the tests of single parts; some six minutes
 	@$(TEST) tests/unit tests/properties
 
-test-pipeline: .venv/development        ## test the workflow and its commands on whole studies; some twenty minutes
-	@$(TEST) tests/workflow tests/end_to_end
+test-pipeline: .venv/development        ## test the workflow and its commands on whole studies, and the benchmarks; some twenty minutes
+	@$(TEST) tests/workflow tests/end_to_end tests/benchmarks
 
 quick: .venv/development                ## run the unit tests that uncommitted changes touch; a minute. SINCE=main: changes since then
 	@$(BIN)/python tests/quick.py "$$SINCE"

@@ -35,7 +35,7 @@ if os.environ.get("TOUCHSTONE_PLUGINS"):  # `touchstone check FILE.py` holds a f
 
 gc.disable()  # until all tests are collected: none of their objects is garbage
 
-LONGEST_FIRST = ("end_to_end", "workflow", "properties", "unit")
+LONGEST_FIRST = ("end_to_end", "workflow", "benchmarks", "properties", "unit")
 MEMORY = Path("/dev/shm")
 ROOM = 6e9  # bytes
 

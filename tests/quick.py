@@ -76,7 +76,8 @@ def starts_studies(test: Path) -> bool:
 
 def touched(targets: set[Path]) -> list[str]:
     """Return the test files to run, those nearest to the change first, at most MOST."""
-    tests = [path for path in (ROOT / "tests/unit").rglob("test_*.py") if not starts_studies(path)]
+    folders = (ROOT / "tests/unit", ROOT / "tests/benchmarks")
+    tests = [path for folder in folders for path in folder.rglob("test_*.py") if not starts_studies(path)]
     near = sorted(
         (steps, str(path.relative_to(ROOT))) for path in tests if (steps := distance(path, targets)) is not None
     )

@@ -178,7 +178,7 @@ CELLS = """return [...arguments[0].querySelectorAll("tbody tr")].map(row => {
 @pytest.mark.parametrize(
     ("parts", "head"),
     [
-        ("#claims > details", "claim"),
+        ("#claims .folds > details", "claim"),
         ("#chapter-negative_controls, #chapter-negative_controls details.full", "auroc halves"),
     ],
 )
@@ -214,7 +214,7 @@ def test_the_browsers_back_closes_a_number_and_leaves_the_page_open(page):
 
 
 def test_a_filter_leaves_the_lines_that_hold_every_word(page):
-    claims = opened(page, "#claims", "#claims > details")
+    claims = opened(page, "#claims", "#claims .folds > details")
     box = next(part for part in every(claims, ".table") if every(part, "[data-filter]"))
     lines = every(box, "tbody tr")
 
@@ -444,13 +444,13 @@ def test_search_lists_figures_by_their_names(page):
 
 
 def test_a_filter_leaves_folds_without_hits_closed(page):
-    for part in every(page, "#claims > details[data-holds]"):
+    for part in every(page, "#claims .folds > details[data-holds]"):
         page.execute_script("arguments[0].open = true", part)
     page.execute_script("document.querySelector('.scorecard tbody td button').click()")
     page.execute_async_script("setTimeout(arguments[0], 500)")
 
     empty = page.execute_script(
-        "return [...document.querySelectorAll('#claims > details[data-holds][open]')]"
+        "return [...document.querySelectorAll('#claims .folds > details[data-holds][open]')]"
         ".filter((part) => !part.querySelector('tr[data-words]:not([hidden])')).length"
     )
     assert empty == 0

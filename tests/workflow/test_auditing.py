@@ -255,7 +255,7 @@ def test_forged_words_tables_and_figures_are_found_by_building_the_report_again(
     forge(
         copied,
         "report.html",
-        "Each claim has a criterion with a bound",
+        "Each claim has a criterion, whose bound was fixed",
         "Each claim was proven by a criterion",
     )
     forge(copied, "README.md", "## In short", "## Proven")

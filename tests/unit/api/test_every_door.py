@@ -103,9 +103,14 @@ def reader_of_images(model, images, labels):
     return touchstone.component("detectors/odin")(model, images)
 
 
+def scored_defence(model, images):
+    return model(images), images.flatten(1)[:, 0]
+
+
 def evaluate_defence(model, images, labels):
     given = {"eps": EPS, "steps": 2, "restarts": 1, "queries": 4}
-    result = touchstone.evaluate_defence(lambda some: (model(some), some.flatten(1)[:, 0] > 2), images, labels, **given)
+    defence = partial(scored_defence, model)
+    result = touchstone.evaluate_defence(defence, images, labels, calibration=IMAGES, **given)
     return tensor([rate.value for rate in result.left.values()])
 
 

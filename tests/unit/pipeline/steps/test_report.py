@@ -41,7 +41,7 @@ QUESTIONS = {
     "sheet": {"question": "What do the sets look like?", "system": "shared"},
 }
 MAKER = {"code": "sha256:dd", "code_files": ["claims/verdicts.py"], "packages": {"numpy": "2.4.6"}}
-ROLES = {"plain": "cnn", "robust": "cnn_pgd", "step": "fgsm", "suite": "pgd", "examples": "digits_test"}
+ROLES = {"plain": "cnn", "robust": "cnn_pgd", "mlp": "cnn", "step": "fgsm", "suite": "pgd", "examples": "digits_test"}
 CLAIMS = StudyClaims({"main": "robustness", "pairs": "paired_errors"}, {"F3": ROLES, "F4": "Not <measured>."})
 FACTS = {name: papers.shipped_facts()[name] for name in load("digits", Path(__file__).parents[4])["papers"]}
 CRITERIA = {name: block for facts in FACTS.values() for name, block in facts["criteria"].items()}
@@ -167,6 +167,8 @@ def test_metrics_csv_holds_every_row_in_order_and_then_those_of_the_claims(files
         ("claims", "F3", "accuracy under one step minus that under the suite"),
         ("claims", "F3", "accuracy under one step"),
         ("claims", "F3", "accuracy under a suite of attacks"),
+        ("claims", "F3", "accuracy of an MLP under one step"),
+        ("claims", "F3", "accuracy of an MLP under a suite of attacks"),
     ]
 
 
@@ -177,7 +179,7 @@ def test_what_was_judged_stands_first_with_numbers_that_name_their_rows(page, fi
     numbers = re.findall(r'<data value="([^"]*)" data-row="(\d+)">', claims)
 
     assert page.index('id="claims"') < page.index('id="system-gradient_detection"')
-    assert len(set(numbers)) == 3
+    assert len(set(numbers)) == 5
     assert all(lines[int(line) - 1][4] == value for value, line in numbers)
     assert "Not &lt;measured&gt;." in claims
 
@@ -213,7 +215,7 @@ def test_a_number_of_a_claim_names_the_rows_that_it_is_of(page):
     data = json.loads(packing.unpacked_text(packed))
     rows = unpacked_rows(data)
 
-    assert len(data["of"]) == 3
+    assert len(data["of"]) == 5
     for line, of in data["of"].items():
         assert rows[int(line)]["evaluation"] == "claims"
         mean, *seeds = (rows[other]["metric"] for other in of)
@@ -250,7 +252,8 @@ def test_claims_that_no_number_judges_are_counted_and_linked_beside_the_tally(pa
 
 
 def test_both_axes_are_counted_of_the_papers_own_claims_that_numbers_judge():
-    roles = {"plain": "cnn", "sign": "cnn_pgd", "uniform": "cnn_pgd", "attack": "pgd", "examples": "digits_test"}
+    nets = dict.fromkeys(("sign", "uniform", "adversarial"), "cnn_pgd")
+    roles = {"plain": "cnn", **nets, "attack": "pgd", "examples": "digits_test"}
     claims = CLAIMS._replace(claims={**CLAIMS.claims, "F4": roles})
 
     page = packing.unpacked(report(**arguments(claims=claims, figures={}))["report.html"].decode())

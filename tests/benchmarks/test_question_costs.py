@@ -7,7 +7,7 @@ import pytest
 
 from touchstone.pipeline.planning.parts import Task
 
-COSTS = runpy.run_path(str(Path(__file__).parents[3] / "benchmarks" / "question_costs.py"))
+COSTS = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "question_costs.py"))
 
 
 def task(step, output, *inputs, use="x"):

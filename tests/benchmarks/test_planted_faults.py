@@ -19,7 +19,7 @@ from touchstone.provenance.job_folders import folder_of
 from touchstone.settings.problems import ParamsError
 from touchstone.settings.study import load
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 NEAR = 4 / 255
 COPY = {"use": "gaussian_blocks", "stream": 3, "count": 100}  # the first hundred images of blocks_test
 DETECTOR = '''"""A planted detector."""
