@@ -218,12 +218,12 @@ def test_a_filter_leaves_the_lines_that_hold_every_word(page):
     box = next(part for part in every(claims, ".table") if every(part, "[data-filter]"))
     lines = every(box, "tbody tr")
 
-    one(box, "[data-filter]").send_keys("both sides ALOE")
+    one(box, "[data-filter]").send_keys("attacked ALOE")
 
     texts = page.execute_script("return arguments[0].map(line => line.offsetParent && line.innerText)", lines)
     left = [text for text in texts if text is not None]
     assert 0 < len(left) < len(lines)
-    assert all(word in line.lower() for line in left for word in ("both", "sides", "aloe"))
+    assert all(word in line.lower() for line in left for word in ("attacked", "aloe"))
     assert one(box, "output").text == f"{len(left)} of {len(lines)}"
 
 
