@@ -327,6 +327,10 @@ def test_a_report_that_another_was_copied_over_is_made_again_by_the_next_run(cop
     record = sidecar_files.read_sidecar(page)
     digest = digests.sha256(page.read_bytes())
     facts = {key: record[key] for key in record if key != "artefact"} | {"pages": record["pages"] | {page.name: digest}}
+    sidecar_files.write_sidecar(page, digest, facts | {"pages": ["report.html"]})
+    assert "is made again: its record is damaged" in run(copied)[0]
+
+    page.write_text("<p>Another report, with a record of its own.")
     sidecar_files.write_sidecar(page, digest, facts)
     said = copied.snakemake("--cores", "2")  # with the logs of the run before
     assert "is made again: another was put in its place since the last run here" in said.stdout + said.stderr

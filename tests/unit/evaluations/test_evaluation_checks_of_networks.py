@@ -188,6 +188,7 @@ def test_a_difference_is_doubted_if_the_attack_on_either_side_failed_a_check():
     assert "noise" in Doubts(rows).about(difference)
     assert Doubts(rows).about(replace(difference, files=tuple(behind[:1]))) == ""
     assert Doubts(rows).about(replace(difference, metric="robust_accuracy")) == ""
+    assert Doubts(rows).about(replace(difference, files=("outputs/own/digits/made/fgsm", "scores/cnn.0"))) == ""
 
 
 @pytest.mark.parametrize("name", ["a_sphere", "sphere"])

@@ -128,7 +128,7 @@ class Doubts:
         for file in row.files:
             kind, reader, *about = file.split("/")
             if kind == OUTPUTS and len(about) == 3:
-                (entry, _), (victim, _) = reader.rsplit(".", 1), about[1].rsplit(".", 1)
+                entry, victim = reader.rpartition(".")[0], about[1].rpartition(".")[0]
                 examples = "/".join([about[0], *([victim] if victim != entry else []), about[2]])
                 if attack := self._attacks.get((entry, examples)):
                     yield entry, attack

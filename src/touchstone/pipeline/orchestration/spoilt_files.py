@@ -48,7 +48,10 @@ def _problem_of_report(page: Path, made: str | None) -> str:
         return ""
     if made not in (None, record.get("artefact")):
         return "another was put in its place since the last run here"
-    for name, digest in {page.name: record.get("artefact"), **record.get("pages", {})}.items():
+    pages = record.get("pages")
+    if not isinstance(pages, dict):
+        return "its record is damaged"
+    for name, digest in {page.name: record.get("artefact"), **pages}.items():
         with suppress(OSError):
             if file_digest(page.parent / name) != digest:
                 return f"the bytes of {name} do not match its record"
