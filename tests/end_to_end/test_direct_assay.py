@@ -1,6 +1,7 @@
 """An assay without a study: of a function, a defence that rejects, and two models compared."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from touchstone.__main__ import main
-from touchstone.assay import model_zoo
+from touchstone.assay import direct, model_zoo
 
 DEFENCE = """
 import torch
@@ -251,12 +252,14 @@ def test_a_function_is_not_called_without_trust(capsys):
     assert "add --trust-code" in capsys.readouterr().err
 
 
-def test_a_dry_run_of_a_function_is_refused_before_torch_or_the_images_are_read(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "touchstone.assay.run_assay", None)  # its import fails
+@pytest.mark.parametrize("against", [[], ["--against", "own_defence:early"]])
+def test_a_dry_run_says_how_long_it_takes_and_attacks_nothing(against, monkeypatch, capsys):
+    for name in ("evaluate_defence", "evaluate_pair"):
+        monkeypatch.setattr(direct, name, None)
 
-    assert main(["assay", "own_defence:defend", "--data", "gray.npz", "--trust-code", "--dry-run"]) == 1
+    assert main(["assay", "own_defence:classify", *against, "--data", "gray.npz", *FEW, "--dry-run"]) == 0
 
-    assert "--dry-run: own_defence:defend is a function" in capsys.readouterr().err
+    assert re.search(r"^\d+ images are attacked, about 1 min\.$", capsys.readouterr().out, re.M)
 
 
 @pytest.mark.parametrize("against", [[], ["--against", "own_defence:early"]])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from touchstone.api import gate, inputs
+from touchstone.api import progress as progress_line
 from touchstone.api.arguments import check_images, check_whole, share
 from touchstone.api.attacked_rows import LARGE_EPS, STREAM
 from touchstone.api.defence_result import EVERYTHING, DefenceResult
@@ -78,7 +79,7 @@ def evaluate_defence(
             rejected, only that is imitated.
         batch_size: images per forward pass.
         seed: of all random numbers.
-        progress: whether the attack on the classifier shows its progress. None: on a terminal.
+        progress: whether a call that takes longer than a few seconds shows its progress on stderr. None: on a terminal.
 
     Raises:
         TypeError: If the defence returns anything else, or images are of another type.
@@ -136,10 +137,12 @@ def evaluate_defence(
         else:
             followed += [other for other in (stand_in, imitation) if other is not None]
         ids = torch.arange(len(door.images), device=door.images.device)
-        parts = [
-            _attacked(whole, followed, *batch, seed=seed, eps=eps, steps=steps, restarts=restarts, queries=queries)
-            for batch in batches(batch_size, door.images, door.labels, on_classes.attacked, ids)
-        ]
+        parts, count = [], math.ceil(len(ids) / batch_size)
+        with progress_line.counted("evasion", count, progress) as step:
+            for batch in batches(batch_size, door.images, door.labels, on_classes.attacked, ids):
+                effort = {"steps": steps, "restarts": restarts, "queries": queries}
+                parts.append(_attacked(whole, followed, *batch, seed=seed, eps=eps, **effort))
+                step()
         points = {name: torch.cat([part[name] for part in parts]) for name in (ANSWERS, "gradients", EVERYTHING)}
         if first.kind != NOTHING:
             points = {ANSWERS: points[ANSWERS], CLASSIFIER: on_classes.attacked} | points

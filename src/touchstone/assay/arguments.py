@@ -239,7 +239,7 @@ def check_unused(options: SimpleNamespace) -> None:
     against, is_function = options.against is not None, is_code(options.model)
     given = {
         "--weights": (against or is_function) and options.weights, "--ood": options.ood, "--name": options.study,
-        "--out": options.out, "--force": options.force, "--dry-run": options.dry_run,
+        "--out": options.out, "--force": options.force,
         "--device": options.device != "cpu", "--draws": against and options.draws > 1,
         "--backward": against and options.backward,
     }  # fmt: skip

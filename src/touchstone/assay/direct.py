@@ -43,8 +43,8 @@ class Images(NamedTuple):
     others: Tensor
 
 
-def run_direct(arguments: Arguments, options: SimpleNamespace) -> Outcome:
-    """Attack the model or models, print what is left, and return it.
+def run_direct(arguments: Arguments, options: SimpleNamespace) -> Outcome | None:
+    """Attack the model or models, and return what is left; None with --dry-run, which only says how long it takes.
 
     Raises:
         ValueError: If a model or the images cannot be used; the message says why and what to do.
@@ -56,7 +56,7 @@ def run_direct(arguments: Arguments, options: SimpleNamespace) -> Outcome:
     attacked = labelled.attacked[: arguments.images or effort.rows]
     images = Images(*_pixels(labelled, attacked), _pixels(labelled, labelled.others[:OTHERS])[0])
     settings = {"eps": arguments.eps, "steps": min(effort.steps, 20), "queries": effort.whole_suite["queries"]}
-    settings |= {"restarts": effort.whole_suite["restarts"], "batch_size": arguments.batch_size}
+    settings |= {"restarts": effort.whole_suite["restarts"], "batch_size": arguments.batch_size, "progress": True}
     tried = _pixels(labelled, np.arange(min(TRIED, len(labelled.labels))))
     first = _opened(arguments.model, arguments, images, arguments.weights)
     about = {
@@ -68,13 +68,17 @@ def run_direct(arguments: Arguments, options: SimpleNamespace) -> Outcome:
         for name, model in ((options.model, first), (options.against, second)):
             _check_compared(name, model, *tried, labelled.numbering)
         about |= {"against": options.against, **_weights("weights_sha256_against", second)}
-        direct_cost.announce([first, second], images.attacked, settings)
+        direct_cost.announce([first, second], images.attacked, images.labels, settings)
+        if options.dry_run:
+            return None
         found = _compared(first, second, images, settings, about)
     else:
         check_right(Deployed(first, FUNCTION).eval(), *tried, labelled.numbering)
         backward = None if arguments.backward is None else _opened(arguments.backward, arguments, images)
         settings |= {"draws": arguments.draws, "backward": backward}
-        direct_cost.announce([first], images.attacked, settings)
+        direct_cost.announce([first], images.attacked, images.labels, settings)
+        if options.dry_run:
+            return None
         found = _defended(first, images, settings, about)
     return replace(found, notes=(*found.notes, *labelled.notes, *effort.weaker()))
 

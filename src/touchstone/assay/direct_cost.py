@@ -10,20 +10,26 @@ from torch import Tensor
 
 from touchstone.api.deployed import NOTHING, Deployed, has_gradient
 from touchstone.api.imitation import Imitation
+from touchstone.attacks.adversary.losses import margin_loss
+from touchstone.attacks.pgd import pgd
 from touchstone.messages import say
+from touchstone.numerics.tensors import RandomStreams
 
-TIMED = 64  # images that one pass is timed on
+TIMED = 32  # images that passes are timed on
+TRIED_STEPS = 10  # of PGD, which shows how many images resist
+EARLY = 15  # passes of an image that the first attack fools
 WITHOUT_GRADIENT = (
     "Its {what} have no gradient (numpy, no_grad or rounding inside?), so attacks follow a small network that is trained to"
     " imitate it. --backward names what they should follow instead."
 )
 
 
-def announce(models: list[Any], images: Tensor, settings: dict[str, Any]) -> None:
+def announce(models: list[Any], images: Tensor, labels: Tensor, settings: dict[str, Any]) -> None:
     """Print how many images are attacked, for how long, and what attacks follow if a single model has no gradient."""
     seconds = 0.0
     for model in models:
-        deployed, some = Deployed(model).eval(), images[: min(TIMED, settings["batch_size"])]
+        count = min(TIMED, settings["batch_size"])
+        deployed, some = Deployed(model).eval(), images[:count]
         with torch.no_grad():
             classes, kind = deployed.answer(some[:1]).logits.shape[1], deployed.answer(some[:1]).kind
         on_classes, on_scores = has_gradient(deployed, some[:8])
@@ -31,16 +37,28 @@ def announce(models: list[Any], images: Tensor, settings: dict[str, Any]) -> Non
         if imitated and settings.get("backward") is None:
             say(f"  - {WITHOUT_GRADIENT.format(what='rejections' if on_classes else 'logits')}")
         stand_in = Imitation(some.shape[1], classes) if imitated else None
-        seconds += _passes(settings, kind != NOTHING or imitated) * len(images) * _seconds(deployed, stand_in, some)
+        resisting = _resisting(deployed, some, labels[:count], settings["eps"]) if on_classes else 1.0
+        passes = resisting * _passes(settings, kind != NOTHING or imitated) + (1 - resisting) * EARLY
+        seconds += passes * len(images) * _seconds(deployed, stand_in, some)
     minutes = seconds * settings.get("draws", 1) / 60
-    say(f"{len(images)} images are attacked, at most about {max(minutes, 1):.0f} min.")
+    say(f"{len(images)} images are attacked, about {max(minutes, 1):.0f} min.")
+
+
+def _resisting(model: Deployed, images: Tensor, labels: Tensor, eps: float) -> float:
+    """Return the share of images that a short PGD does not fool."""
+    streams = RandomStreams(0, "cost", torch.arange(len(images)))
+    changed = pgd(model, images, labels, streams, eps=eps, steps=TRIED_STEPS, loss="margin")
+    with torch.no_grad():
+        return float((margin_loss(model(changed), labels) < 0).double().mean())
 
 
 def _passes(settings: dict[str, Any], evaded: bool) -> float:
-    """Return the passes for an image that resists every attack: of the suite and its checks, and of the evasion."""
+    """Return the passes for an image that resists, near the boundary or far from it: of attacks, checks and evasion."""
     restarts, steps, queries = settings["restarts"], settings["steps"], settings["queries"]
-    suite = 252 + 19 * restarts + queries / 3 + 2 * steps
-    return float(suite + queries / 3 + (4 * min(restarts, 5) * steps if evaded else 0))
+    first = steps + 19 * min(restarts, 3) + 75 + 2 * steps
+    near = 19 * max(restarts - 3, 0) + 150 + queries / 9
+    suite = first + max(near, queries / 3)
+    return float(suite + (queries / 3 + 4 * min(restarts, 5) * steps if evaded else 0))
 
 
 def _seconds(model: Deployed, stand_in: Imitation | None, images: Tensor) -> float:

@@ -42,6 +42,8 @@ def run_assay(options: SimpleNamespace) -> int:
         from touchstone.assay.direct import run_direct  # it imports torch, which takes seconds
 
         found = run_direct(typed, options)
+        if found is None:
+            return 0
         say(*found.lines())
         return written(found, options)
     place = study_file.choose(typed.target, typed.subject, named=typed.named, force=typed.force)

@@ -67,7 +67,9 @@ RESULTS = ("--json", "--markdown", "--fail-under")
     "--fail-under", type=click.FloatRange(0, 1, min_open=True), metavar="SHARE",
     help="exit code 5 if robust accuracy is lower, or cannot be known",
 )  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="write the study, estimate its time, run nothing")
+@click.option(
+    "--dry-run", is_flag=True, help="estimate the time (and write the study, if there is one), attack nothing"
+)
 def main(quick: bool, full: bool, **options: Any) -> int:
     """Measure how robust a model of your own is: write a study for it, and run it.
 

@@ -33,12 +33,13 @@ class Terminal(io.StringIO):
 def fast(monkeypatch):
     monkeypatch.setattr(progress_line, "AFTER", 0.1)
     monkeypatch.setattr(progress_line, "EVERY", 0.05)
+    monkeypatch.setattr(progress_line, "LOGGED", 0.1)
 
 
 @pytest.mark.usefixtures("fast")
 @pytest.mark.parametrize(
     ("stream", "progress", "shown"),
-    [(Terminal, None, True), (Terminal, False, False), (io.StringIO, None, False), (io.StringIO, True, True)],
+    [(Terminal, None, True), (Terminal, True, True), (Terminal, False, False), (io.StringIO, None, False)],
 )
 def test_what_takes_long_says_how_far_it_is_on_a_terminal(monkeypatch, stream, progress, shown):
     monkeypatch.setattr(sys, "stderr", stream())
@@ -51,6 +52,20 @@ def test_what_takes_long_says_how_far_it_is_on_a_terminal(monkeypatch, stream, p
     assert bool(re.search(r"\rwords: 1 of 3 steps, \d+ s", text)) is shown
     assert (text == "") is not shown
     assert text.endswith("\r") or not shown  # the line is cleared
+
+
+@pytest.mark.usefixtures("fast")
+def test_a_log_gets_whole_lines_that_nothing_overwrites(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+
+    with progress_line.counted("words", 3, True) as step:
+        step()
+        time.sleep(0.5)
+
+    lines = sys.stderr.getvalue().splitlines()
+    assert len(lines) >= 2
+    assert all(re.fullmatch(r"words: 1 of 3 steps, \d+ s", line) for line in lines)
+    assert "\r" not in sys.stderr.getvalue()
 
 
 @pytest.mark.usefixtures("fast")
