@@ -22,6 +22,7 @@ from typing import Any
 
 from touchstone.__main__ import main
 from touchstone.claims.criteria import COUNTER
+from touchstone.claims.verdicts import BROKEN, DOES_NOT_APPLY, SURVIVES, UPPER_BOUND
 from touchstone.commands._number_table import number_table
 from touchstone.commands._verdicts import read_lines, wanted_lines
 from touchstone.messages import listed
@@ -46,10 +47,11 @@ IDEA = re.compile(
 )
 SENTENCE = re.compile(r"\. (?=[A-Z])")
 UNBROKEN = {
-    "upper bound only": "It kept this gain under every attack that was tried. Attacks cannot prove it: a stronger one may"
-    " lower either side",
+    "upper bound only": "All attacks that were tried together leave it this gain. Attacks cannot prove a gain: a stronger"
+    " one may lower either method",
     "not attacked": "Nobody who knows the method attacked it",
 }
+ATTACKED = (BROKEN, UPPER_BOUND, SURVIVES)  # what an attacker who knows may have made of a claim
 READ = {"P": "text", "C": "code", "R": "review thread", "K": "notes"}  # where a published figure was read
 
 
@@ -126,21 +128,22 @@ def five_ideas(study: str) -> str:
         unbroken = (
             f"{UNBROKEN.get(own[0]['attacker'], 'Not asked')}. **{_linked(study, own[0])}: {own[0]['attacker']}**"
         )
+        broken = "".join(f"; {line['claim']} {line['attacker']}" for line in own if line["attacker"] in ATTACKED)
         cells = (
             f"[{idea['name']}](docs/papers/{idea['page']}), {idea['link']}",
             idea["sentence"],
-            " ".join(_short(study, line) for line in own),
-            " ".join(_short(study, line) for line in counter) or unbroken,
+            " ".join(_short(study, line | {"attacker": DOES_NOT_APPLY}) for line in own),
+            " ".join(_short(study, line, broken) for line in counter) or unbroken,
         )
         rows.append(f"| {' | '.join(' '.join(cell.split()).replace('|', '&#124;') for cell in cells)} |\n")
     return "".join(rows)
 
 
-def _short(study: str, line: Line) -> str:
-    """Return the first sentence of what a claim found, which holds by itself, and its verdict."""
+def _short(study: str, line: Line, broken: str = "") -> str:
+    """Return the first sentence of what a claim found, which holds by itself, its verdict, and what that breaks."""
     first, *_ = SENTENCE.split(line["says"], maxsplit=1)
     carried = _variants(f"{study}_multiverse").get(line["claim"])
-    return f"{first}. **{_linked(study, line)}: {outcome(line)}**{carried or ''}"
+    return f"{first}. **{_linked(study, line)}: {outcome(line)}{broken}**{carried or ''}"
 
 
 def _variants(study: str) -> dict[str, str]:

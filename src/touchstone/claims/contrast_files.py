@@ -10,9 +10,9 @@ from touchstone.claims.criteria import NUMBER, Criterion, roles_in
 from touchstone.claims.file_checks import ClaimError, Place, check_block, check_names
 
 PLACE: Place = ("contrast",)
-NUMBERS = ("unaware", "aware", "reference", "cost")
+NUMBERS = ("unaware", "aware", "reference", "also")
 REQUIRED = ("of", "shows", "unaware", "aware")
-KEYS = ("name", *REQUIRED, "reference", "cost")
+KEYS = ("name", *REQUIRED, "reference", "also")
 
 
 class Written(NamedTuple):

@@ -29,7 +29,7 @@ class Contrast(NamedTuple):
         aware: against the strongest attacker.
         reference: without the system, or None.
         upper_bound: whether the strongest attacker found no gradient too often, so the truth may be lower.
-        cost: what the system costs where nothing is wrong, such as false alarms; None if nothing is named.
+        also: a number that the marks need beside them, such as false alarms; None if nothing is named.
     """
 
     paper: str
@@ -39,7 +39,7 @@ class Contrast(NamedTuple):
     aware: Part
     reference: Part | None
     upper_bound: bool
-    cost: Part | None = None
+    also: Part | None = None
 
 
 def contrasts(papers: Mapping[str, Mapping[str, Any]], study: StudyClaims, rows: Iterable[MetricRow]) -> list[Contrast]:
@@ -64,7 +64,7 @@ def contrasts(papers: Mapping[str, Mapping[str, Any]], study: StudyClaims, rows:
             found["aware"],
             found.get("reference"),
             found["aware"].stuck is not None,
-            found.get("cost"),
+            found.get("also"),
         )
         for (paper, one), verdict in zip(written, verdicts, strict=True)
         if (found := _first(one, verdict.parts)).keys() >= {"unaware", "aware"}

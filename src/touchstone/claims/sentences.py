@@ -59,7 +59,7 @@ def shown_at(place: str, criterion: Criterion, parts: Iterable[Part], how: str =
     condition = criterion.breaks if place == "breaks" else criterion.tests[int(place)]
     own = [part for part in parts if part.condition is condition]
     if how == EACH:
-        return own
+        return sorted(own, key=lambda part: part.quantity.which)  # the same order wherever a sentence lists them
     if all(part.bound is None for part in own):
         deciding = _deciding(parts)
         same = [part for part in own if deciding and _of_the_same(part, deciding)]

@@ -114,7 +114,7 @@ def overview(contrasts: list[Contrast]) -> Figure:
     """
     groups = [[each for each in contrasts if _is_auroc(each.unaware.quantity) is auroc] for auroc in (False, True)]
     groups = [group for group in groups if group]
-    heights = [PANEL + (ROW + 1.4 * LINE / 72 * any(each.cost for each in group)) * len(group) for group in groups]
+    heights = [PANEL + (ROW + 1.4 * LINE / 72 * any(each.also for each in group)) * len(group) for group in groups]
     figure = Figure(figsize=(WIDTH, REST + sum(heights)))
     panels = figure.subplots(len(groups), squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for axes, group in zip(panels, groups, strict=True):
@@ -178,7 +178,7 @@ def _attackers(axes: Axes, height: int, contrast: Contrast) -> None:
         (contrast.unaware, UNAWARE, "\N{BLACK CIRCLE}"),
         (contrast.aware, AWARE, "\N{BLACK CIRCLE}"),
         (contrast.reference, drawing.INK, "|"),
-        (contrast.cost, drawing.INK, "+"),
+        (contrast.also, drawing.INK, "+"),
     ):
         words = f"{shown(part.quantity)}: {part.name.split(':')[0]}" if part else ""
         for turn, line in enumerate(textwrap.wrap(words, LETTERS - 2)):
@@ -200,7 +200,7 @@ def _words(contrasts: list[Contrast]) -> str:
     rows = (
         f"{each.system}, {each.shows}: {one(each.unaware)} {TESTED}, {one(each.aware)} against {STRONGEST}"
         + (f", {one(each.reference)} {WITHOUT}" if each.reference else "")
-        + (f"; {one(each.cost)}" if each.cost else "")
+        + (f"; {one(each.also)}" if each.also else "")
         for each in contrasts
     )
     return f"{takeaway(contrasts)}. {'; '.join(rows)}."

@@ -22,10 +22,9 @@ NAME = "README.md"
 WORDS = (
     "A claim *holds* or *fails* if its whole 95 % interval is on one side of a bound that was fixed before the run that "
     "judges it; else it is *inconclusive*. An attacker who knows the defence has *broken* it, or what is left is an *upper "
-    "bound only*. A counter-claim is ours against a paper. *Not under Holm*: the verdict does not stand if all claims are "
-    "judged together. "
-    "*Failed check*: an attack behind the numbers may be too weak. A claim about several sets is shown by the weakest, as "
-    "each has to hold."
+    "bound only*. A counter-claim is ours, against the method: if it holds, the method fails there. *Not under Holm*: the "
+    "verdict does not stand if all claims are judged together. *Failed check*: an attack behind the numbers may be too "
+    "weak. A claim about several sets is shown by the weakest, as each has to hold."
 )
 TERMS = (
     "AUROC says how well a score separates two sets of images: 1 is perfectly, .5 is chance. An attack changes no pixel by "
@@ -103,8 +102,8 @@ def _marks(contrasts: Iterable[Contrast]) -> str:
             f"{overview.shown(part.quantity)} ({part.name.split(':')[0]})" if part else "–"
             for part in (one.unaware, one.aware, one.reference)
         ]
-        cost = f"; {overview.shown(one.cost.quantity)}: {one.cost.name.split(':')[0]}" if one.cost else ""
-        rows.append((f"{one.system}: {one.shows}{cost}", *cells))
+        also = f"; {overview.shown(one.also.quantity)}: {one.also.name.split(':')[0]}" if one.also else ""
+        rows.append((f"{one.system}: {one.shows}{also}", *cells))
     return _rows(("", overview.TESTED, overview.STRONGEST, overview.WITHOUT), rows)
 
 

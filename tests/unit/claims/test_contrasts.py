@@ -50,14 +50,14 @@ def test_what_a_contrast_shows_may_name_who_plays_a_role_of_the_strongest_attack
     assert "net.__class__ is no role that aware uses" in str(mistake)
 
 
-def test_a_contrast_may_say_what_the_system_costs_with_or_without_a_reference():
-    cost = NUMBER | {"name": "false alarms", "examples": "{examples}/clean"}
-    facts, made = {"nine": paper(cost=cost)}, rows(fgsm=0.8, pgd=0.1, clean=0.3)
+def test_a_contrast_may_say_what_its_marks_need_with_or_without_a_reference():
+    also = NUMBER | {"name": "false alarms", "examples": "{examples}/clean"}
+    facts, made = {"nine": paper(also=also)}, rows(fgsm=0.8, pgd=0.1, clean=0.3)
 
     (contrast,) = contrasts.contrasts(facts, ASKED, made)
 
-    assert contrast.cost.quantity.value == 0.3 and contrast.reference is None
-    assert contrasts.contrasts({"nine": paper()}, ASKED, made)[0].cost is None
+    assert contrast.also.quantity.value == 0.3 and contrast.reference is None
+    assert contrasts.contrasts({"nine": paper()}, ASKED, made)[0].also is None
 
 
 def test_without_one_of_its_numbers_there_is_no_contrast():

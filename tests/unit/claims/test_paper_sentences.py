@@ -36,7 +36,7 @@ CRITERIA = pytest.mark.parametrize("block", [*criteria()])
 
 @CRITERIA
 def test_every_criterion_has_a_sentence_with_a_number(block):
-    assert re.search(r"\{(?:\d+|breaks)\}", block.get("says", ""))
+    assert re.search(r"\{(?:\d+(?::each)?|breaks)\}", block.get("says", ""))
 
 
 @CRITERIA

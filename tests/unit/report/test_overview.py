@@ -135,12 +135,12 @@ def test_what_each_mark_is_stands_left_of_a_mark_at_0_and_is_drawn_there():
     assert all(text.xy[0] < axes.get_xlim()[0] and text.get_annotation_clip() is False for text in words)
 
 
-def test_what_a_method_costs_stands_below_its_marks_in_words():
+def test_a_number_that_the_marks_need_stands_below_them_in_words():
     one = contrast("Some", 0.9, 0.5, "flagged_rate", without=0.1)
-    cost = SimpleNamespace(
+    also = SimpleNamespace(
         name="other images flagged, too", bound=None, quantity=one.unaware.quantity._replace(value=0.31)
     )
-    priced = one._replace(cost=cost)
+    priced = one._replace(also=also)
 
     assert any(text.get_text() == "31 %: other images flagged, too" for text in overview([priced]).axes[0].texts)
     assert not any("flagged, too" in text.get_text() for text in overview([one]).axes[0].texts)

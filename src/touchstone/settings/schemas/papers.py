@@ -85,7 +85,7 @@ def _contrast() -> Schema:
         "unaware": ref("condition"),
         "aware": ref("condition"),
         "reference": ref("condition"),
-        "cost": ref("condition"),
+        "also": ref("condition"),
     }
     block = _block(properties, required=("of", "shows", "unaware", "aware"))
     return {"anyOf": [block, {"type": "array", "items": block, "minItems": 1}]}
