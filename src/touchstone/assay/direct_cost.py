@@ -17,7 +17,10 @@ from touchstone.numerics.tensors import RandomStreams
 
 TIMED = 32  # images that passes are timed on
 TRIED_STEPS = 10  # of PGD, which shows how many images resist
-EARLY = 15  # passes of an image that the first attack fools
+EARLY, EARLY_QUERIES = (
+    15,
+    60,
+)  # passes of an image that the first attack fools, and of a search for it that sees only answers
 WITHOUT_GRADIENT = (
     "Its {what} have no gradient (numpy, no_grad or rounding inside?), so attacks follow a small network that is trained to"
     " imitate it. --backward names what they should follow instead."
@@ -32,13 +35,15 @@ def announce(models: list[Any], images: Tensor, labels: Tensor, settings: dict[s
         deployed, some = Deployed(model).eval(), images[:count]
         with torch.no_grad():
             classes, kind = deployed.answer(some[:1]).logits.shape[1], deployed.answer(some[:1]).kind
+        alone = len(models) == 1  # two models are compared without the searches that a defence needs
         on_classes, on_scores = has_gradient(deployed, some[:8])
-        imitated = len(models) == 1 and (not on_classes or (kind != NOTHING and not on_scores))
+        imitated = alone and (not on_classes or (kind != NOTHING and not on_scores))
         if imitated and settings.get("backward") is None:
             say(f"  - {WITHOUT_GRADIENT.format(what='rejections' if on_classes else 'logits')}")
         stand_in = Imitation(some.shape[1], classes) if imitated else None
         resisting = _resisting(deployed, some, labels[:count], settings["eps"]) if on_classes else 1.0
-        passes = resisting * _passes(settings, kind != NOTHING or imitated) + (1 - resisting) * EARLY
+        early = EARLY + EARLY_QUERIES * alone
+        passes = resisting * _passes(settings, alone) + (1 - resisting) * early
         seconds += passes * len(images) * _seconds(deployed, stand_in, some)
     minutes = seconds * settings.get("draws", 1) / 60
     say(f"{len(images)} images are attacked, about {max(minutes, 1):.0f} min.")
