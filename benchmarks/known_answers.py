@@ -32,7 +32,7 @@ from racing import Goal, Results
 from touchstone.claims import paper_files
 from touchstone.claims.criteria import Book
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.claims.verdicts import BROKEN, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
+from touchstone.claims.words import BROKEN, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
 from touchstone.evaluations.statistics import intervals
 from touchstone.pipeline.jobs import job_plan
 from touchstone.pipeline.jobs.artefacts import Artefacts

@@ -22,7 +22,7 @@ from typing import Any
 
 from touchstone.__main__ import main
 from touchstone.claims.criteria import COUNTER
-from touchstone.claims.verdicts import BROKEN, DOES_NOT_APPLY, SURVIVES, UPPER_BOUND
+from touchstone.claims.words import BROKEN, DOES_NOT_APPLY, SURVIVES, UPPER_BOUND
 from touchstone.commands._number_table import number_table
 from touchstone.commands._verdicts import read_lines, wanted_lines
 from touchstone.messages import listed

@@ -13,7 +13,7 @@ from committed_reports import ROOT, STUDIES
 from touchstone import registry
 from touchstone.audit.chain import audit
 from touchstone.claims import paper_files
-from touchstone.claims.verdicts import ATTACKERS, NOT_RUN, STATUSES
+from touchstone.claims.words import ATTACKERS, NOT_RUN, STATUSES
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.settings.paper_questions import has_metric
 from touchstone.settings.study import load

@@ -140,8 +140,11 @@ def evaluate_defence(
         parts, count = [], math.ceil(len(ids) / batch_size)
         with progress_line.counted("evasion", count, progress) as step:
             for batch in batches(batch_size, door.images, door.labels, on_classes.attacked, ids):
-                effort = {"steps": steps, "restarts": restarts, "queries": queries}
-                parts.append(_attacked(whole, followed, *batch, seed=seed, eps=eps, **effort))
+                parts.append(
+                    _attacked(
+                        whole, followed, *batch, seed=seed, eps=eps, steps=steps, restarts=restarts, queries=queries
+                    )
+                )
                 step()
         points = {name: torch.cat([part[name] for part in parts]) for name in (ANSWERS, "gradients", EVERYTHING)}
         if first.kind != NOTHING:

@@ -12,7 +12,8 @@ from touchstone.audit.metric_comparison import NUMBERS, ROUNDING, compare_rows
 from touchstone.audit.problems import CRITERIA, RECOMPUTATION, Result, counted
 from touchstone.audit.selection import Selection
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.claims.verdicts import NO_VERDICT, NOT_RUN, Verdict, in_words
+from touchstone.claims.verdicts import Verdict
+from touchstone.claims.words import NO_VERDICT, NOT_RUN, in_words
 from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.records import metric_tables
 from touchstone.records.metric_tables import Metrics

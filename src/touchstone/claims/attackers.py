@@ -12,24 +12,16 @@ from dataclasses import replace
 from touchstone.claims.criteria import COMPLEMENT, COUNTER, NUMBER, Chosen
 from touchstone.claims.judged_parts import judged_parts
 from touchstone.claims.measurements import Measured
-from touchstone.claims.verdicts import (
+from touchstone.claims.verdicts import DOWN, LOWERED, RAISED, UP, Part, Verdict, is_difference, is_raised, sentence
+from touchstone.claims.words import (
     BROKEN,
     DOES_NOT_APPLY,
-    DOWN,
     FAILS,
     HOLDS,
-    LOWERED,
     NO_VERDICT,
     NOT_ATTACKED,
-    RAISED,
     SURVIVES,
-    UP,
     UPPER_BOUND,
-    Part,
-    Verdict,
-    is_difference,
-    is_raised,
-    sentence,
 )
 from touchstone.records.metric_rows import OBLIVIOUS
 

@@ -8,18 +8,8 @@ from dataclasses import replace
 
 from touchstone.claims.criteria import Chosen, Condition, Criterion, Role
 from touchstone.claims.measurements import EQUAL, Measured, Missing, Quantity, quantities
-from touchstone.claims.verdicts import (
-    FAILS,
-    FEWEST_SEEDS,
-    HOLDS,
-    INCONCLUSIVE,
-    Part,
-    is_difference,
-    is_raised,
-    slack,
-    status,
-    weakness,
-)
+from touchstone.claims.verdicts import FEWEST_SEEDS, Part, is_difference, is_raised, slack, status, weakness
+from touchstone.claims.words import FAILS, HOLDS, INCONCLUSIVE
 
 
 def judged_parts(

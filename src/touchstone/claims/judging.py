@@ -13,16 +13,7 @@ from touchstone.claims.measurements import Measured, seeds_in_words
 from touchstone.claims.multiplicity import with_holm
 from touchstone.claims.variants import with_variants
 from touchstone.claims.verdicts import (
-    BROKEN,
-    FAILS,
     FEWEST_SEEDS,
-    HOLDS,
-    INCONCLUSIVE,
-    MISSING,
-    NO_VERDICT,
-    NOT_ATTACKED,
-    NOT_RUN,
-    UPPER_BOUND,
     Part,
     Verdict,
     range_note,
@@ -30,7 +21,18 @@ from touchstone.claims.verdicts import (
     slack,
     stuck_note,
     weakness,
-)  # fmt: skip
+)
+from touchstone.claims.words import (
+    BROKEN,
+    FAILS,
+    HOLDS,
+    INCONCLUSIVE,
+    MISSING,
+    NO_VERDICT,
+    NOT_ATTACKED,
+    NOT_RUN,
+    UPPER_BOUND,
+)
 from touchstone.records.metric_tables import MetricRow
 
 

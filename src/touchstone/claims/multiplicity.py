@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from touchstone.claims.criteria import CLAIM
 from touchstone.claims.measurements import EQUAL
-from touchstone.claims.verdicts import DOWN, FAILS, HOLDS, INCONCLUSIVE, UP, Part, Verdict
+from touchstone.claims.verdicts import DOWN, UP, Part, Verdict
+from touchstone.claims.words import FAILS, HOLDS, INCONCLUSIVE
 from touchstone.evaluations.statistics import seed_intervals
 from touchstone.evaluations.statistics.rows import ends_of
 

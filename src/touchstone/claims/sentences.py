@@ -6,14 +6,8 @@ from collections.abc import Iterable
 from string import Formatter
 
 from touchstone.claims.criteria import Criterion
-from touchstone.claims.verdicts import (
-    INCONCLUSIVE,
-    Part,
-    Verdict,
-    number,
-    required,
-    slack,
-)
+from touchstone.claims.verdicts import Part, Verdict, number, required, slack
+from touchstone.claims.words import INCONCLUSIVE
 from touchstone.messages import listed
 
 NOT_MEASURED = "not measured"

@@ -17,11 +17,7 @@ from touchstone.claims.judged_parts import one_sided, stuck_share
 from touchstone.claims.measurements import EQUAL, Measured, Missing, Quantity, quantities
 from touchstone.claims.variant_files import Gate, at_eps, in_variant, read_gate
 from touchstone.claims.verdicts import (
-    FAILS,
     FEWEST_SEEDS,
-    HOLDS,
-    INCONCLUSIVE,
-    NOT_RUN,
     Part,
     Verdict,
     number,
@@ -32,6 +28,7 @@ from touchstone.claims.verdicts import (
     stuck_note,
     weakness,
 )
+from touchstone.claims.words import FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
 from touchstone.evaluations.statistics.rows import ends_of_one
 from touchstone.evaluations.statistics.wording import written
 from touchstone.messages import listed

@@ -14,21 +14,13 @@ from typing import TYPE_CHECKING
 
 from touchstone.claims.criteria import COMPLEMENT, Bound, Condition, Criterion
 from touchstone.claims.measurements import EQUAL, Quantity
+from touchstone.claims.words import FAILS, HOLDS, INCONCLUSIVE, NO_VERDICT, STATUSES
 from touchstone.evaluations.statistics.wording import RANGE, bracketed, limit, written
 from touchstone.messages import listed
 
 if TYPE_CHECKING:
     from touchstone.claims.variants import Variant
 
-# Axis 1: does the claim hold here?
-HOLDS, FAILS, INCONCLUSIVE, NOT_RUN = "holds", "fails", "inconclusive", "not run"
-NO_VERDICT = ""  # of numbers without a bound
-# If several apply, the first is the word: a claim is as good as the weakest of what it asks for.
-STATUSES = (FAILS, NOT_RUN, INCONCLUSIVE, HOLDS, NO_VERDICT)
-# Axis 2: does it survive an attacker who knows? The worst first.
-BROKEN, UPPER_BOUND, NOT_ATTACKED = "broken", "upper bound only", "not attacked"
-SURVIVES, DOES_NOT_APPLY = "survives", "does not apply"
-ATTACKERS = (BROKEN, UPPER_BOUND, NOT_ATTACKED, SURVIVES, DOES_NOT_APPLY)
 SIGNS = {"at_least": "≥", "above": ">", "at_most": "≤", "below": "<", EQUAL: "=", "between": "in"}
 UP, DOWN = ("at_least", "above"), ("at_most", "below")
 # How the names of metrics begin that an attack lowers, and that it raises.
@@ -38,7 +30,6 @@ RAISED = (
     "detection_error",
 )  # fmt: skip
 FEWEST_SEEDS = 3  # with fewer, nothing about networks is decided
-MISSING = "missing: "  # how the first note begins if the study asks a claim but lacks the rows for it
 
 
 @dataclass(frozen=True)
@@ -178,16 +169,6 @@ def stuck_note(parts: Sequence[Part]) -> str:
     least_to_most = " to ".join(dict.fromkeys(f"{share:.0%}" for share in (shares[0], shares[-1])))
     what = f"{listed([name for name, _ in stuck])}: " if len(parts) > 1 else ""
     return f"{what}its attack met no gradient on {least_to_most} of the images"
-
-
-def in_words(word: str, attacker: str) -> str:
-    """Return both words of a verdict: "holds; attacker who knows: broken".
-
-    Of a claim that fails without him, an attacker who found no more is not mentioned.
-    """
-    says_nothing = attacker in (NO_VERDICT, DOES_NOT_APPLY) or (word, attacker) == (FAILS, UPPER_BOUND)
-    second = "" if says_nothing else f"attacker who knows: {attacker}"
-    return "; ".join(filter(None, (word, second)))
 
 
 def slack(condition: Condition, quantity: Quantity) -> float:

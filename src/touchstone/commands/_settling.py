@@ -11,7 +11,8 @@ from typing import Any
 from touchstone.audit.chain import report_tables
 from touchstone.claims import paper_files
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.claims.verdicts import INCONCLUSIVE, NO_VERDICT, NOT_RUN, Part, Verdict, is_difference, required
+from touchstone.claims.verdicts import Part, Verdict, is_difference, required
+from touchstone.claims.words import INCONCLUSIVE, NO_VERDICT, NOT_RUN
 from touchstone.commands._larger_sets import LargerSets
 from touchstone.commands._row_inputs import RowInputs
 from touchstone.commands._size_costs import Prices

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from touchstone.audit.chain import report_tables
+from touchstone.claims.criteria import COUNTER, NUMBER, ORIGINS
+from touchstone.claims.words import DOES_NOT_APPLY, MISSING, NO_VERDICT, NOT_RUN, in_words
 from touchstone.messages import nearest, printable, say
 
 Lines = list[dict[str, str]]  # of claims.csv
@@ -56,9 +58,6 @@ def print_verdicts(study: str, paper: str | None = None) -> int:
         study: Its name.
         paper: Print only the claims of the paper of this title, and its numbers without a bound.
     """
-    from touchstone.claims.criteria import NUMBER
-    from touchstone.claims.verdicts import MISSING, NO_VERDICT, NOT_RUN
-
     path, lines = read_lines(study)
     lines = [line for line in lines if paper in (None, line["paper"])]
     shown = [line for line in lines if paper or line["kind"] != NUMBER]
@@ -96,8 +95,6 @@ def _say_wrapped(text: str) -> None:
 
 
 def _cells(line: dict[str, str]) -> tuple[str, ...]:
-    from touchstone.claims.criteria import COUNTER
-    from touchstone.claims.verdicts import DOES_NOT_APPLY
     from touchstone.evaluations.statistics.wording import of_line
 
     name = line["claim"] + OURS * (line["kind"] == COUNTER)
@@ -130,7 +127,6 @@ def print_in_full(study: str, wanted: list[str]) -> None:
 
 def _parts(line: dict[str, str]) -> Iterator[str]:
     """Yield a claim and its setting, its verdict, the criterion, the numbers, and each note."""
-    from touchstone.claims.criteria import ORIGINS
     from touchstone.evaluations.statistics.wording import of_line
 
     yield f"{line['claim']}  {line['setting']}"
@@ -153,7 +149,6 @@ def _parts(line: dict[str, str]) -> Iterator[str]:
 
 def verdict_text(line: dict[str, str]) -> str:
     """Return a line's words in Markdown: "**holds** (not under Holm); attacker who knows: broken"."""
-    from touchstone.claims.verdicts import in_words
     from touchstone.report.answers import weakened
 
     words = in_words(line["status"], line["attacker"])

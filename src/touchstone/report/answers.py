@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from touchstone.claims.criteria import COUNTER, NUMBER
-from touchstone.claims.verdicts import NOT_RUN, in_words
+from touchstone.claims.words import NOT_RUN, in_words
 
 Line = Mapping[str, str]  # of claims.csv
 FALLS, FAILED = "does not stand", "failed"  # in the columns holm and checks

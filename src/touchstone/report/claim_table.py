@@ -17,19 +17,8 @@ from touchstone.claims.criteria import COUNTER, NUMBER, Book, Criterion
 from touchstone.claims.measurements import EQUAL
 from touchstone.claims.sentences import NOT_MEASURED, said, shown_at
 from touchstone.claims.variants import Variant, counts, turned
-from touchstone.claims.verdicts import (
-    DOWN,
-    FAILS,
-    HOLDS,
-    INCONCLUSIVE,
-    NOT_RUN,
-    UP,
-    Part,
-    Verdict,
-    is_difference,
-    number,
-    required,
-)
+from touchstone.claims.verdicts import DOWN, UP, Part, Verdict, is_difference, number, required
+from touchstone.claims.words import FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
 from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.evaluations.statistics.seed_intervals import CONFIDENCE
 from touchstone.evaluations.statistics.wording import RANGE, bracketed, written

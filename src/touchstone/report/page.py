@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from touchstone import __version__, digests
 from touchstone.claims.criteria import CLAIM, MARKS, Revision
-from touchstone.claims.verdicts import ATTACKERS, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
+from touchstone.claims.words import ATTACKERS, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
 from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.messages import listed
 from touchstone.records.metric_tables import MetricRow

@@ -12,7 +12,7 @@ from typing import Any
 
 from touchstone.claims.contrasts import Contrast
 from touchstone.claims.criteria import CLAIM, COUNTER, NUMBER
-from touchstone.claims.verdicts import DOES_NOT_APPLY, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
+from touchstone.claims.words import DOES_NOT_APPLY, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
 from touchstone.messages import listed
 from touchstone.report import overview, packing
 from touchstone.report.answers import KNOWN, OURS, Answer, Line, answers, outcome, weakened

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from touchstone.claims.variants import DID_NOT_LEARN, OPPOSITE, TURNS, counts
-from touchstone.claims.verdicts import FAILS, HOLDS, NOT_RUN, UP, Part, Verdict, number, required
+from touchstone.claims.verdicts import UP, Part, Verdict, number, required
+from touchstone.claims.words import FAILS, HOLDS, NOT_RUN
 from touchstone.report import drawing, marks, palette
 
 NAME = "variants_{}"  # of the picture of a claim

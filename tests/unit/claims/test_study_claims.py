@@ -8,7 +8,7 @@ import pytest
 from touchstone import registry
 from touchstone.claims import paper_files
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.claims.verdicts import ATTACKERS, STATUSES
+from touchstone.claims.words import ATTACKERS, STATUSES
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.report.claim_files import claims_csv
 from touchstone.settings import papers

@@ -11,7 +11,7 @@ from hand_made_variants import CLAIM, GATE, flagship, judged, seeded, tried, var
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.variant_files import in_variant, read_gate
 from touchstone.claims.variants import DID_NOT_LEARN, TURNS, counts, turned
-from touchstone.claims.verdicts import FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
+from touchstone.claims.words import FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
 
 
 def only(rows, settings=None, claim=CLAIM):

@@ -6,7 +6,8 @@ import pytest
 from hand_made_claims import ASKED, asks, mean, networks, one, role, row
 
 from touchstone.claims.sentences import said
-from touchstone.claims.verdicts import ATTACKERS, FEWEST_SEEDS, STATUSES, in_words
+from touchstone.claims.verdicts import FEWEST_SEEDS
+from touchstone.claims.words import ATTACKERS, STATUSES, in_words
 
 AT_LEAST = asks(at_least=0.8)
 

@@ -6,7 +6,7 @@ from hand_made_claims import paper_of, shipped
 from touchstone.claims import contrast_files, paper_files
 from touchstone.claims.judging import judge
 from touchstone.claims.sentences import said
-from touchstone.claims.verdicts import (
+from touchstone.claims.words import (
     BROKEN,
     DOES_NOT_APPLY,
     FAILS,

@@ -4,7 +4,7 @@ import pytest
 from hand_made_claims import shipped
 
 from touchstone.claims.judging import judge
-from touchstone.claims.verdicts import (
+from touchstone.claims.words import (
     BROKEN,
     DOES_NOT_APPLY,
     FAILS,

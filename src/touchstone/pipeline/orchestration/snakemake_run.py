@@ -198,7 +198,8 @@ def _follow(snakemake: subprocess.Popen[bytes], events: EventFile, logs: Path) -
             state = events.read()
             show(state.done, state.total)
             if not ended:
-                time.sleep(POLL)
+                with suppress(subprocess.TimeoutExpired):
+                    snakemake.wait(POLL)
 
 
 def _conclude_interrupted(events: EventFile) -> int:

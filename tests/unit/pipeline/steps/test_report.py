@@ -18,7 +18,7 @@ import pytest
 
 import touchstone
 from touchstone.claims.judging import StudyClaims
-from touchstone.claims.verdicts import ATTACKERS
+from touchstone.claims.words import ATTACKERS
 from touchstone.evaluations.data_sheet import data_sheet
 from touchstone.evaluations.detection import detection
 from touchstone.evaluations.paired_errors import paired_errors
