@@ -114,7 +114,7 @@ def overview(contrasts: list[Contrast]) -> Figure:
     """
     groups = [[each for each in contrasts if _is_auroc(each.unaware.quantity) is auroc] for auroc in (False, True)]
     groups = [group for group in groups if group]
-    heights = [PANEL + (ROW + 2 * LINE / 72 * any(each.also for each in group)) * len(group) for group in groups]
+    heights = [PANEL + (ROW + 1.5 * LINE / 72 * any(each.also for each in group)) * len(group) for group in groups]
     figure = Figure(figsize=(WIDTH, REST + sum(heights)))
     panels = figure.subplots(len(groups), squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for axes, group in zip(panels, groups, strict=True):
