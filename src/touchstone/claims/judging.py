@@ -10,7 +10,7 @@ from touchstone.claims.attackers import if_it_survives, own_attacker
 from touchstone.claims.criteria import NUMBER, Book, Chosen, Criterion
 from touchstone.claims.judged_parts import judged_parts
 from touchstone.claims.measurements import Measured, seeds_in_words
-from touchstone.claims.multiplicity import with_holm
+from touchstone.claims.multiplicity import by_chance, with_holm
 from touchstone.claims.variants import with_variants
 from touchstone.claims.verdicts import (
     FEWEST_SEEDS,
@@ -110,6 +110,8 @@ def _left_out(criterion: Criterion, chosen: Chosen, study: StudyClaims) -> list[
 
 def _weighed(criterion: Criterion, parts: tuple[Part, ...]) -> Verdict:
     """Return the verdict of the weakest number, the numbers in that order, and the notes that qualify it."""
+    if any(part.word == FAILS for part in parts) and (looks := by_chance(criterion, parts)):
+        parts = tuple(replace(part, word=INCONCLUSIVE, looks=looks) if part.word == FAILS else part for part in parts)
     by_weakness = tuple(sorted(parts, key=weakness))
     notes = [*dict.fromkeys(part.counted for part in by_weakness if part.few)]
     notes += filter(None, [range_note(by_weakness), stuck_note(by_weakness)])

@@ -123,6 +123,11 @@ class Measured:
                 before = fitting.setdefault(row.seed, row)
                 if _most_attacks(row) > _most_attacks(before):
                     fitting[row.seed] = row
+                elif _most_attacks(row) == _most_attacks(before) and row.threat != before.threat:
+                    both = f"{before.threat} and {row.threat}"
+                    raise Missing(
+                        f"one number of {metric} of {entry} on {examples} and seed {row.seed}: there are {both}"
+                    )
         if not found:
             budget = "".join(f", {key} {value:g}" for key, value in rows.threat)
             raise Missing(f"{metric} of {entry} on {examples}{budget}")

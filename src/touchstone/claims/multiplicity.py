@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from touchstone.claims.criteria import CLAIM
+from touchstone.claims.criteria import CLAIM, Criterion
 from touchstone.claims.measurements import EQUAL
 from touchstone.claims.verdicts import DOWN, UP, Part, Verdict
 from touchstone.claims.words import FAILS, HOLDS, INCONCLUSIVE
 from touchstone.evaluations.statistics import seed_intervals
 from touchstone.evaluations.statistics.rows import ends_of
 
+Judged = Sequence[
+    tuple[Part, tuple[float, float]]
+]  # with the one-sided p-values of meeting the bound and of missing it
 DECIDED = (HOLDS, FAILS)
 LEVEL = 1 - seed_intervals.CONFIDENCE
 
@@ -47,10 +50,28 @@ def _p_value(verdict: Verdict) -> float | None:
         return 1.0
     if verdict.word == HOLDS:  # every number has to meet its bound
         return min(1.0, 2 * max(met for _, (met, _) in judged))
-    # One number that misses its bound is enough, also if it is that of the worst seed.
+    return _p_of_failing(criterion, judged)
+
+
+def by_chance(criterion: Criterion, parts: Iterable[Part]) -> int:
+    """Return among how many numbers one misses its bound, if chance alone may let one of so many do so; else 0.
+
+    One number that misses its bound is enough for a claim to fail, also if it is that of the worst seed. Each may miss it
+    in 5 % of all cases, so all of them together have to err no oftener.
+    """
+    judged = [(part, side) for part in parts if not part.breaks and (side := _sides(part)) is not None]
+    looks = _looks(criterion, judged)
+    return looks if looks > 1 and _p_of_failing(criterion, judged) > LEVEL else 0
+
+
+def _p_of_failing(criterion: Criterion, judged: Judged) -> float:
+    return min(1.0, 2 * _looks(criterion, judged) * min(missed for _, (_, missed) in judged))
+
+
+def _looks(criterion: Criterion, judged: Judged) -> int:
+    """Return how many numbers may miss their bound by chance."""
     estimates = [part for part, _ in judged if part.condition.comparison != EQUAL]
-    looks = sum(len(part.seeds) if criterion.each_seed else 1 for part in estimates)
-    return min(1.0, 2 * looks * min(missed for _, (_, missed) in judged))
+    return sum(len(part.seeds) if criterion.each_seed else 1 for part in estimates)
 
 
 def _sides(part: Part) -> tuple[float, float] | None:

@@ -183,7 +183,7 @@ def _shortfalls(
         here = at_eps(each.condition, block["eps"])
         for group in quantities(here, criterion, block["roles"], measured):
             for one in group:
-                text = f"{here.name.format(**one.names)} {written(one.value, one.unit)}"
+                text = f"{here.name.format(**one.names)} {written(one.value, one.unit, one.digits_beside(here.bound))}"
                 if each.within is None:
                     if slack(here, one) < 0:
                         yield f"{text}, asked {required(Part(here, one, '', tuple(one.seeds)))}"

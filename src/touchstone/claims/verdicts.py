@@ -43,6 +43,7 @@ class Part:
     few: bool = False  # it has too few seeds to decide
     stuck: float | None = None  # the share of inputs without a gradient, if its attack found none too often
     breaks: bool = False  # meeting the bound breaks the claim
+    looks: int = 0  # how many numbers were judged, if that one of so many misses its bound may be chance
 
     @property
     def bound(self) -> Bound | None:
@@ -69,7 +70,14 @@ class Part:
         """Why the number says less than it seems to."""
         alone = [self]
         few = self.counted if self.few else ""
-        return tuple(filter(None, (few, range_note(alone), stuck_note(alone))))
+        chance = f"of {self.looks} numbers, chance alone may let one miss its bound" if self.looks else ""
+        without = "it has no interval" if self.word == INCONCLUSIVE and not self.has_interval else ""
+        return tuple(filter(None, (few, chance, without, range_note(alone), stuck_note(alone))))
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether it has at least one end, of an interval or of the range of networks."""
+        return any(map(math.isfinite, (self.quantity.low, self.quantity.high)))
 
     @property
     def decider(self) -> str:
@@ -223,4 +231,5 @@ def number(part: Part) -> str:
 def bounded(quantity: Quantity, more: int = 0) -> str:
     """Return a value with its interval: "91.4 % [88.0, 94.1]"."""
     low, high = (end if math.isfinite(end) else None for end in (quantity.low, quantity.high))
-    return f"{written(quantity.value, quantity.unit, more)} {bracketed(low, high, quantity.unit, more)}".rstrip()
+    ends = bracketed(low, high, quantity.unit, more, quantity.row.method)
+    return f"{written(quantity.value, quantity.unit, more)} {ends}".rstrip()

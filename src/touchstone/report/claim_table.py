@@ -279,7 +279,9 @@ def _number(part: Part, number: Number, doubts: Doubts) -> Number:
     more = part.quantity.digits_beside(part.bound)
     text = written(part.quantity.value, part.quantity.unit, more)
     low, high = (end if math.isfinite(end) else None for end in part.quantity[1:3])
-    interval = bracketed(low, high, part.quantity.unit, more) if more and number.interval else number.interval
+    interval = (
+        bracketed(low, high, part.quantity.unit, more, part.method) if more and number.interval else number.interval
+    )
     return number._replace(text=text, doubt=doubt_of(part, doubts), interval=interval)
 
 

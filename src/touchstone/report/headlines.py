@@ -35,7 +35,10 @@ def _evasion(numbers: Numbers) -> Table | None:
     rows = numbers.of(EVASION + rate)
     column = _column_of(rows)
     worst = {(row.entry, column(row)): row for row in sorted(rows, key=_value)}
-    clean = {row.entry: row for row in numbers.of(FLAGGED + rate)}
+    tested = {(row.entry, row.dataset) for row in rows}
+    clean = {
+        row.entry: row for row in sorted(numbers.of(FLAGGED + rate), key=lambda row: (row.entry, row.dataset) in tested)
+    }
     kinds = _columns(rows)
     lines = []
     for entry in dict.fromkeys(row.entry for row in rows):

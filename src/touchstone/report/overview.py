@@ -68,12 +68,11 @@ def _fate(contrast: Contrast) -> str:
         return NO_MARK
     without = contrast.reference.quantity.value
     before, after = contrast.unaware.quantity, contrast.aware.quantity
-    if before.value <= without:
+    if before.high <= without:
         return NOTHING
-    half = (before.value + without) / 2
-    if after.high < half:
+    if before.low > without and after.high < (before.low + without) / 2:  # the least gain that it may have
         return LOSE
-    if after.low < half:
+    if before.low <= without or after.low < (before.high + without) / 2:
         return UNDECIDED
     return UNKNOWN if contrast.upper_bound else KEEP
 

@@ -54,7 +54,10 @@ def readme(
         contrasts: what the picture at the head of the page shows; none if there is no such picture.
         measured: the table that opens the page of a study without claims; None if it has none.
     """
-    parts = [f"# {_plain(title)}", f"{studied} Brackets are 95 % intervals."]
+    parts = [
+        f"# {_plain(title)}",
+        f'{studied} Brackets are 95 % intervals; with "to", the least and the greatest network.',
+    ]
     found = answers(papers, lines)
     if found:
         parts += ["## In short", "\n".join(map(_answer, found)), TERMS]

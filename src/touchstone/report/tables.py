@@ -102,7 +102,10 @@ class Numbers:
             more: fields of the number that the row does not say.
         """
         all_equal = row.method == RANGE and row.low == row.high
-        text, interval = written(row.value, row.unit), "" if all_equal else bracketed(row.low, row.high, row.unit)
+        text, interval = (
+            written(row.value, row.unit),
+            "" if all_equal else bracketed(row.low, row.high, row.unit, method=row.method),
+        )
         return Number(row.value, text, interval, row.line, doubt=self.doubts.about(row), **more)
 
     def maybe(self, row: MetricRow | None, **more: Any) -> Number | None:

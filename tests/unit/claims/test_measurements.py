@@ -264,3 +264,12 @@ def test_of_two_evaluations_the_one_that_has_the_claims_other_numbers_counts_bef
     for first, second in ((few, networks(0.9)), (networks(0.9), few)):
         gain, accuracy = of_two_evaluations(first, second, block).parts
         assert (gain.quantity.value, accuracy.quantity.value) == (0.1, 0.5)
+
+
+def test_of_two_attacks_that_are_equally_many_none_is_chosen_in_silence():
+    rows = [row(value, threat=f"transfer from mlp.{victim} linf eps=0.1") for victim, value in enumerate((0.9, 0.1))]
+
+    verdict = one(rows, asks(at_least=0.5))
+
+    assert verdict.word == "not run"
+    assert "one number of clean_accuracy of cnn on test and seed 0: there are" in verdict.notes[0]

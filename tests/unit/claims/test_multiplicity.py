@@ -197,3 +197,17 @@ def test_a_claim_that_any_of_three_seeds_can_fail_is_a_third_as_sure_to_fail():
         rows = [*each, mean(**ONE_OF_MANY | OPEN, metric="open")]
         verdict = verdicts(rows, S9_1=block, **opened)["S9-1"]
         assert (verdict.word, verdict.holm) == ("fails", stands)
+
+
+@pytest.mark.parametrize(("p", "word"), [(0.02, "fails"), (0.03, "inconclusive")])
+def test_a_claim_does_not_fail_by_one_number_of_two_that_chance_alone_may_let_miss(p, word):
+    tests = [{"name": name, "metric": name, **AT_LEAST} for name in ("m0", "m1")]
+    rows = [
+        mean(**ONE_OF_MANY | one, metric=f"m{place}") for place, one in enumerate((number(p, met=False), number(0.5)))
+    ]
+
+    verdict = verdicts(rows, S9_1={"tests": tests})["S9-1"]
+
+    notes = () if word == "fails" else ("of 2 numbers, chance alone may let one miss its bound",)  # 2 * .03 > .05
+    assert (verdict.word, verdict.parts[0].word, verdict.parts[0].notes) == (word, word, notes)
+    assert verdicts(rows[:1], S9_1={"tests": tests[:1]})["S9-1"].word == "fails"  # a number by itself

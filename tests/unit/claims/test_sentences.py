@@ -1,6 +1,7 @@
 """What a claim found, and why a verdict is open, in words."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hand_made_claims import ASKED, ROLES, asks, networks, role, row, verdicts
@@ -79,3 +80,7 @@ def test_a_sentence_may_ask_for_each_thing_in_an_order_that_no_value_changes(val
 
 def test_of_several_things_of_which_none_decides_each_is_told():
     assert said_of_two("{0}", of_two(0.9, 0.7), {}) == "90.0 % [88.0, 92.0] (cnn) and 70.0 % [68.0, 72.0] (mlp)"
+
+
+def test_a_number_without_an_interval_is_not_said_to_have_one_around_the_bound():
+    assert open_reason([replace(row(0.9), low=None, high=None)], at_least=0.5) == "accuracy: it has no interval"

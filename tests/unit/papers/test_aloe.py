@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 PAPER = shipped()["A"]
 
 
-def test_the_head_of_the_report_shows_the_papers_attack_all_attacks_and_the_best_network_before():
+def test_the_head_of_the_report_shows_the_papers_attack_on_both_networks_all_attacks_and_the_best_network_before():
     (written,) = contrast_files.read(PAPER.facts)
     tests, who = written.criterion.tests, PAPER.cast(*written.of)
 
@@ -34,6 +34,7 @@ def test_the_head_of_the_report_shows_the_papers_attack_all_attacks_and_the_best
         ("auroc_alone_transfer_05", "cnn_aloe_0+best"),
         ("auroc_union", "cnn_aloe_0+best"),
         ("auroc_union", "before+best"),
+        ("auroc_alone_transfer_05", "cnn_original_0+best"),
     ]
 
 

@@ -11,7 +11,7 @@ PAPER = shipped()["T"]
 def test_a_claim_says_both_numbers_that_it_compares():
     text = said(PAPER.verdict("T3", {0: -0.15, 1: 0.25, 2: 0.4})).replace("\u202f", " ")
 
-    assert "translation with an oracle gets 25.0 %" in text and "adversarial training 40.0 %" in text
+    assert "translation with an oracle gets 25.0 %" in text and "adversarial training, attacked itself, 40.0 %" in text
     assert "-15.0 points" in text
 
 

@@ -55,6 +55,18 @@ def test_evasion_is_headed_by_the_strongest_attacker_of_each_kind_at_5_percent(n
     )
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_clean_inputs_of_evasion_are_those_that_were_attacked(numbers_of, order):
+    rows = numbers_of(evasion).rows
+    others = [
+        replace(one, value=0.8, examples="other") for one in rows if one.metric.startswith("flagged_rate_at_0.05")
+    ]
+
+    (table,) = headlines(Numbers([*rows, *others][::order]))
+
+    assert table.lines[0].numbers[0].value < 0.8
+
+
 def together(numbers, eps):
     """Return the rows of an evaluation with this eps, and that of the worst of both attacks, which is a little worse."""
     rows = [one for one in numbers.rows if one.metric.startswith(("evasion_rate_at_0.05", "flagged_rate_at_0.05"))]

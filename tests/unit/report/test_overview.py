@@ -23,6 +23,27 @@ def contrast(paper, unaware, aware, measured, names=("does not attack", "knows a
     return Contrast(paper, system or paper, "what is drawn", *(*parts, None)[:3], False)
 
 
+def between(part, low, high):
+    return SimpleNamespace(**vars(part) | {"quantity": part.quantity._replace(low=low, high=high)})
+
+
+@pytest.mark.parametrize(
+    ("tested", "attacked", "fate"),
+    [
+        ((0.05, 0.05), (0.0, 0.0), "gains nothing even as the paper tests it"),
+        ((0.05, 0.3), (0.0, 0.0), "the intervals leave it open"),  # it may gain .2
+        ((0.5, 0.9), (0.2, 0.29), "loses more than half of its gain"),  # of the .4 that it gains at least
+        ((0.5, 0.9), (0.2, 0.45), "the intervals leave it open"),  # half of .4, or less than half of .8
+        ((0.5, 0.9), (0.51, 0.6), "keeps half or more of its gain"),
+    ],
+)
+def test_what_the_interval_of_the_gain_leaves_open_is_not_told_as_certain(tested, attacked, fate):
+    one = contrast("Some", 0.1, 0.1, "robust_accuracy_mean", without=0.1)
+    one = one._replace(unaware=between(one.unaware, *tested), aware=between(one.aware, *attacked))
+
+    assert fate in takeaway([one])
+
+
 def test_the_headline_names_what_falls_and_what_holds():
     contrasts = [
         contrast("Worst", 0.79, 0.04, "robust_accuracy_mean", without=0.01),

@@ -81,7 +81,8 @@ def test_a_counter_claim_is_not_read_as_one_of_the_paper():
 def test_it_opens_with_the_sentences_of_the_answer_and_their_verdicts():
     head = made().split("## Claims")[0]
 
-    assert head.startswith("# Digits\n\nTested. Brackets are 95 % intervals.\n\n## In short\n\n- **Nine lives**\n")
+    lead = 'Tested. Brackets are 95 % intervals; with "to", the least and the greatest network.'
+    assert head.startswith(f"# Digits\n\n{lead}\n\n## In short\n\n- **Nine lives**\n")
     first, second = re.findall("  - (.*)", head)
     assert first == "What N2 found. **N2: holds; attacker who knows: broken**"
     assert second == "What N6 found. **N6: counter-claim holds**"

@@ -65,7 +65,7 @@ def test_the_brackets_of_a_mean_that_is_no_estimate_are_the_least_and_the_greate
 
     (mean,) = given.overall
     number = given.number(mean)
-    assert (number.text, number.interval) == ("60.0\u202f%", "[50.0, 70.0]")
+    assert (number.text, number.interval) == ("60.0\u202f%", "[50.0 to 70.0]")
 
 
 def test_equal_seeds_of_a_number_that_is_no_estimate_have_no_brackets():

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 NARROW = "\u202f"  # narrow no-break space, before a unit
+BELOW_ONE = {"": "0.999", "rank correlation": "0.999", "fraction": f"99.9{NARROW}%"}  # of what is nearly perfect
 RANGE = "range"  # the method of a mean of numbers that are no estimates
 MOST_DIGITS = 9  # more than usual, of a number near its bound; what is nearer is equal but for rounding
 BOUND = re.compile(r"(?<![\w.])[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?")  # a number in the words of a criterion
@@ -24,8 +25,8 @@ def written(value: float, unit: str, more: int = 0) -> str:
         more: digits more than usual.
     """
     text = _rounded(value, unit, more)
-    if value < 1 and text in ("1.000", f"100.0{NARROW}%"):
-        return f">{NARROW}0.999" if unit == "" else f">{NARROW}99.9{NARROW}%"
+    if value < 1 and text in ("1.000", f"100.0{NARROW}%") and unit in BELOW_ONE:
+        return f">{NARROW}{BELOW_ONE[unit]}"
     return text
 
 
@@ -69,14 +70,12 @@ def _rounded(value: float, unit: str, more: int = 0) -> str:
         return f"{_signed(100 * value, 1 + more)}{NARROW}points"
     if unit in ("difference", "difference of tau"):
         return _signed(value, 3 + more)
-    if unit == "pixels":
-        return f"{value:.{4 + more}f}"
     if unit == "passes":
         return f"{value:.{6 + more}g}"
     if unit == "passed" and value in (0, 1):
         return "yes" if value else "no"
-    digits = {"passed": 2, "images": 0, "inputs": 0, "classes": 0}.get(unit, 3)  # a mean over seeds lies between
-    return f"{value:.{digits + more}f}"
+    digits = {"pixels": 4, "passed": 2, "images": 0, "inputs": 0, "classes": 0}.get(unit, 3) + more  # means are between
+    return f"{value if round(value, digits) else 0:.{digits}f}"  # no -0.000
 
 
 def _signed(value: float, digits: int) -> str:
@@ -84,16 +83,19 @@ def _signed(value: float, digits: int) -> str:
     return f"{value:+.{digits}f}" if round(value, digits) else f"{0:.{digits}f}"
 
 
-def bracketed(low: float | None, high: float | None, unit: str, more: int = 0) -> str:
-    """Return the ends of an interval, "[51.5, 64.1]"; "?" for an open end, nothing if both are open."""
+def bracketed(low: float | None, high: float | None, unit: str, more: int = 0, method: str = "") -> str:
+    """Return the ends of an interval, "[51.5, 64.1]"; "?" for an open end, nothing if both are open.
+
+    The least and the greatest network are no interval: "[51.5 to 64.1]".
+    """
     if low is None and high is None:
         return ""
-    return f"[{_lower_end(low, unit, more)}, {_end(high, unit, more)}]"
+    return f"[{_lower_end(low, unit, more)}{' to ' if method == RANGE else ', '}{_end(high, unit, more)}]"
 
 
 def _lower_end(low: float | None, unit: str, more: int) -> str:
     lower = _end(low, unit, more)
-    if low is not None and low < 1:  # not above a value that is written as "> 0.999"
+    if low is not None and low < 1 and unit in BELOW_ONE:  # not above a value that is written as "> 0.999"
         return {"1.000": "0.999", "100.0": "99.9"}.get(lower, lower)
     return lower
 
@@ -112,7 +114,7 @@ def of_line(line: Mapping[str, str], column: str) -> str:
     value, unit = float(line[column]), line["unit"]
     low, high = (float(line[end]) if line[end] else None for end in ("low", "high"))
     more = more_digits([end for end in (value, low, high) if end is not None], _bounds_in_words(line), unit)
-    return plain(f"{written(value, unit, more)} {bracketed(low, high, unit, more)}".strip())
+    return plain(f"{written(value, unit, more)} {bracketed(low, high, unit, more, line.get('method', ''))}".strip())
 
 
 def _bounds_in_words(line: Mapping[str, str]) -> list[float]:

@@ -30,6 +30,10 @@ from touchstone.evaluations.statistics.wording import (
         (0.12345, "pixels", "0.1235"),
         (0.98765, "", "0.988"),
         (0.5, "rank correlation", "0.500"),
+        (0.9996, "rank correlation", ">\u202f0.999"),
+        (-0.0003, "rank correlation", "0.000"),
+        (-0.00003, "pixels", "0.0000"),
+        (0.9996, "ratio", "1.000"),
         (360.0, "images", "360"),
     ],
 )
@@ -57,6 +61,11 @@ def test_an_interval_names_its_unit_no_second_time_and_an_open_end_is_a_question
     assert bracketed(None, -0.1, "difference of fractions") == "[?, -10.0]"
     assert bracketed(None, None, "fraction") == ""
     assert bracketed(0.9999, 1.0, "") == "[0.999, 1.000]"  # around "> 0.999"
+    assert bracketed(-0.0001, 0.9999, "ratio") == "[0.000, 1.000]"
+
+
+def test_the_least_and_the_greatest_network_do_not_look_like_an_interval():
+    assert bracketed(0.4, 0.6, "fraction", method=RANGE) == "[40.0 to 60.0]"
 
 
 def test_plain_text_has_common_spaces_alone():
