@@ -119,7 +119,7 @@ def evaluate_defence(
             stack.enter_context(gate.guarded("backward", stand_in, door.caller))
         first = deployed.answer(door.images[:8])
         whole, threshold = _calibrated(deployed, first.kind, held_out, false_positive_rate, draws, batch_size)
-        slopes = has_gradient(deployed, door.images[:8])
+        slopes = has_gradient(deployed, door.images, batch_size)
         flat_scores = first.kind != NOTHING and not slopes[1]
         imitation = None
         if stand_in is None and (flat_scores or not slopes[0]):
@@ -131,7 +131,7 @@ def evaluate_defence(
             backward=None if source is None else _logits_of(source), batch_size=batch_size, seed=seed, progress=progress,
         )  # fmt: skip
         followed: list[Answering | None] = [None] if slopes[0] else []
-        if stand_in is not None and flat_scores and not has_gradient(stand_in, door.images[:8])[1]:
+        if stand_in is not None and flat_scores and not has_gradient(stand_in, door.images, batch_size)[1]:
             scores = imitated(whole, door.images, eps, seed, batch_size)
             followed.append(Joined(stand_in, scores))
         else:

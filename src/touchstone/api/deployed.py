@@ -169,17 +169,29 @@ class Whole:
         return torch.stack([~right & ~rejected for right, rejected in judged]).float().mean(0)
 
 
-def has_gradient(defence: Deployed, images: Tensor) -> tuple[bool, bool]:
-    """Return whether the logits, and the scores, of a defence have a gradient in the images that is not 0."""
-    points = images.detach().clone().requires_grad_()
-    with torch.enable_grad():
-        logits, scores, _ = defence.answer(points)
-        lead = logits.topk(2).values
-        return _moves((lead[:, 0] - lead[:, 1]).sum(), points), _moves(scores.sum(), points)
+def has_gradient(defence: Deployed, images: Tensor, batch_size: int) -> tuple[bool, bool]:
+    """Return whether the logits, and the scores, of a defence have a gradient that is finite and not 0 at any of the images.
+
+    It looks at `batch_size` images at a time, until one has both.
+    """
+    on_logits = on_scores = False
+    for part in images.split(int(batch_size)):  # type: ignore[no-untyped-call]
+        points = part.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            logits, scores, kind = defence.answer(points)
+            lead = logits.topk(2).values
+            on_logits = on_logits or _moves((lead[:, 0] - lead[:, 1]).sum(), points)
+            on_scores = on_scores or _moves(scores.sum(), points)
+        if on_logits and (on_scores or kind == NOTHING):
+            break
+    return on_logits, on_scores
 
 
 def _moves(total: Tensor, points: Tensor) -> bool:
     if not total.requires_grad:
         return False
     (slope,) = torch.autograd.grad(total, points, retain_graph=True, allow_unused=True)
-    return slope is not None and bool(slope.isfinite().all()) and bool((slope != 0).any())
+    if slope is None:
+        return False
+    slopes = slope.flatten(1)
+    return bool((slopes.isfinite().all(1) & (slopes != 0).any(1)).any())

@@ -26,6 +26,7 @@ from touchstone.messages import first_line
 from touchstone.numerics.precision import EPSILON, STEPS
 from touchstone.numerics.tensors import frozen
 
+JUDGED = 64  # images, or more, whose logits show what a model returns
 REPEATS = 20  # calls after which a model that has always returned the same logits is taken as steady
 SAME = 0.01  # of the lead of the largest logit: rounding changes less, dropout more
 FAULTS = (
@@ -224,7 +225,7 @@ def entered(
         model: images to logits (N, K).
         images: (N, C, H, W), floats in [0, 1].
         labels: (N,), int64; `UNLABELLED` if the call takes none.
-        batch_size: of the first batch that the model is tried on.
+        batch_size: images at a time; it changes nothing.
         full_precision: keep the caller's autocast from the model, whose layers are read.
 
     Raises:
@@ -242,7 +243,8 @@ def entered(
         logits = first_logits(guard, module, images[:1])
         if labelled:
             check_labels("labels", labels, "images", images, logits.shape[1])
-        logits = first_logits(guard, module, images[:batch_size])
+        parts = images[: max(batch_size, JUDGED)].split(int(batch_size))
+        logits = torch.cat([first_logits(guard, module, part) for part in parts])
         check_proper("the model", logits)
         if remark := doubtful(logits):
             warn(remark)

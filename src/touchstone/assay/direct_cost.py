@@ -36,7 +36,7 @@ def announce(models: list[Any], images: Tensor, labels: Tensor, settings: dict[s
         with torch.no_grad():
             classes, kind = deployed.answer(some[:1]).logits.shape[1], deployed.answer(some[:1]).kind
         alone = len(models) == 1  # two models are compared without the searches that a defence needs
-        on_classes, on_scores = has_gradient(deployed, some[:8])
+        on_classes, on_scores = has_gradient(deployed, images, settings["batch_size"])
         imitated = alone and (not on_classes or (kind != NOTHING and not on_scores))
         if imitated and settings.get("backward") is None:
             say(f"  - {WITHOUT_GRADIENT.format(what='rejections' if on_classes else 'logits')}")

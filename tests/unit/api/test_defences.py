@@ -10,7 +10,7 @@ from torch import nn
 
 from touchstone.api import gate, torch_state
 from touchstone.api.defences import ANSWERS, CLASSIFIER, evaluate_defence
-from touchstone.api.deployed import Deployed
+from touchstone.api.deployed import Deployed, has_gradient
 from touchstone.api.torch_state import State
 
 EPS = 0.1
@@ -309,3 +309,30 @@ def test_a_module_is_evaluated_in_eval_mode_and_comes_back_as_it_was():
 def test_what_is_no_defence_is_refused_in_words(defence, settings, words):
     with pytest.raises((TypeError, ValueError), match=words):
         left(defence, **settings)
+
+
+@pytest.mark.parametrize("place", [0, 79])
+def test_one_image_without_a_gradient_does_not_hide_that_of_the_others(place):
+    torch.manual_seed(0)
+    weights, images = torch.randn(64), torch.rand(80, 1, 8, 8)
+
+    def defence(images):  # the deviation of an image of one colour has no slope
+        pixels = images.flatten(1)
+        lead = (pixels - pixels.mean(1, keepdim=True)) @ weights / (pixels.var(1, keepdim=True).sqrt()[:, 0] + 1e-3)
+        return torch.stack([-lead, lead], 1)
+
+    images[place] = 0
+
+    assert has_gradient(Deployed(defence), images, 64) == (True, False)
+
+
+@pytest.mark.parametrize("flat", [0, 70, 79, 80])
+def test_a_gradient_is_found_at_whichever_image_has_one(flat):
+    images = torch.rand(80, 1, 4, 4)
+    images[:flat] = 1
+
+    def defence(images):
+        lead = images.flatten(1).mean(1).clamp(max=0.99)
+        return torch.stack([-lead, lead], 1), lead
+
+    assert has_gradient(Deployed(defence), images, 64) == (flat < 80, flat < 80)

@@ -821,3 +821,17 @@ def test_numpy_in_its_strictest_mode_changes_nothing():
     with np.errstate(all="raise"):
         touchstone.evaluate_scores(GOOD, GOOD + 2)
         evaluate(MODEL, IMAGES, LABELS)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 256])
+def test_one_row_that_happens_to_sum_to_1_is_no_row_of_probabilities_whatever_the_batch(batch_size):
+    def model(images):
+        lead = images.flatten(1).mean(1)
+        return torch.stack([lead, 1 - lead - 20 * (lead - 0.6)], 1)
+
+    images = torch.tensor([0.6, 0.1, 0.9]).view(3, 1, 1, 1)
+
+    result = touchstone.evaluate(
+        model, images, model(images).argmax(1), batch_size=batch_size, steps=2, restarts=1, queries=2
+    )
+    assert result.robust_accuracy.value == pytest.approx(2 / 3)
