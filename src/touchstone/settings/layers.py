@@ -13,7 +13,7 @@ from touchstone.settings import papers as paper_folders
 from touchstone.settings.files import ParamsError, read_yaml, study_file
 from touchstone.settings.groups import check_known, data_role, given, groups_of
 from touchstone.settings.limits import ENTRIES
-from touchstone.settings.papers import Experimental, Paper, compare_entries, read_papers
+from touchstone.settings.papers import Experimental, Paper, compare_additions, compare_entries, read_papers
 from touchstone.settings.problems import Problems
 from touchstone.settings.roles import Roles, mentioned, read_roles
 from touchstone.settings.sections import Section
@@ -99,6 +99,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     common = paper_folders.common(problems) if study.papers else None
     if common is not None:
         graded.insert(0, (common, max(study.papers.values(), key=GRADES.index)))
+    compare_additions(graded, problems)
     layers = [layer for one, word in graded for layer in _layers_of(one, word)]
     unlisted = _unlisted(read, problems) if common is not None else []
     layers[:0] = [layer for paper in unlisted for layer in _entries_of(paper, graded[0][1], read)]

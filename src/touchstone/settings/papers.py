@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -288,3 +288,19 @@ def compare_entries(paper: Paper, other: Experimental, called: str, problems: Pr
         if section != "claims" and isinstance(block, dict) and isinstance(others, dict):
             for name in block.keys() & others.keys() - {DEFAULTS}:
                 problems.add((section, name), f"{called} defines it, too; choose another name", paper.file)
+
+
+def compare_additions(graded: Sequence[tuple[Experimental, str]], problems: Problems) -> None:
+    """Record the entries that the grade of a paper adds and another paper of the study has or adds, too."""
+    papers = [(one, word) for one, word in graded if isinstance(one, Paper)]
+    owners = {
+        (section, name): one for one, _ in papers for section, block in one.sections.items() for name in block or ()
+    }
+    for one, word in papers:
+        for grade, changed in one.changes(word):
+            for section, block in changed.change.items():
+                for name, entry in blocks_of(block).items():
+                    owner = owners.setdefault((section, name), one)
+                    if isinstance(entry, dict) and "use" in entry and owner is not one:
+                        place = ("grades", grade, "change", section, name)
+                        problems.add(place, f"{owner.name} defines it, too; choose another name", one.file)

@@ -63,6 +63,18 @@ def test_a_paper_may_not_change_what_papers_share(files):
         files(one="attacks: {pgd: {use: pgd, steps: 3}}\n")
 
 
+@pytest.mark.parametrize(
+    "of_one", ["attacks: {bim: {use: bim}}\n", "grades: {full: {change: {attacks: {bim: {use: bim}}}}}\n"]
+)
+def test_the_grades_of_two_papers_may_not_add_the_same_name(files, of_one):
+    two = "grades: {full: {change: {attacks: {bim: {use: fgsm}}}}}\n"
+
+    with pytest.raises(
+        ParamsError, match=r"two/experiment\.yaml:1: grades\.full\.change\.attacks\.bim: one defines it, too"
+    ):
+        files(STUDY.replace("one: full", "one: full, two: full").lstrip(), one=of_one, two=two)
+
+
 def test_a_paper_that_a_study_does_not_list_lends_its_entries_and_asks_nothing(draft):
     two = "attacks: {bim: {use: bim}}\nevaluations: {third: {use: checks, examples: [faces], question: Q}}\n"
 
