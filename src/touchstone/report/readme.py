@@ -14,7 +14,7 @@ from touchstone.claims.contrasts import Contrast
 from touchstone.claims.criteria import CLAIM, COUNTER, NUMBER
 from touchstone.claims.words import DOES_NOT_APPLY, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
 from touchstone.messages import listed
-from touchstone.report import overview, packing
+from touchstone.report import overview, packing, variant_grid
 from touchstone.report.answers import KNOWN, OURS, Answer, Line, answers, outcome, weakened
 from touchstone.report.tables import Table
 
@@ -30,6 +30,7 @@ TERMS = (
     "AUROC says how well a score separates two sets of images: 1 is perfectly, .5 is chance. An attack changes no pixel by "
     "more than eps, a share of the range of pixels; FGSM does so in one step, PGD in many."
 )
+TURNED = re.compile(r"in a variant, ([^;]+?): turns, ([^;]+)")  # in the note on a claim
 MARKS = re.compile(r"([\\|*_<`])")  # what Markdown would not show as it stands
 
 
@@ -93,8 +94,20 @@ def index(readmes: Mapping[str, str]) -> str:
 
 
 def _answer(answer: Answer) -> str:
-    sentences = (f"  - {_plain(line['says'])}. **{line['claim']}: {outcome(line)}**" for line in answer.lines)
+    sentences = (
+        f"  - {_plain(line['says'])}. **{line['claim']}: {outcome(line)}** {_plain(_carries(line))}".rstrip()
+        for line in answer.lines
+    )
     return "\n".join([f"- **{_plain(answer.title)}**", *sentences])
+
+
+def _carries(line: Line) -> str:
+    """Return in how many variants of the experiment a claim holds, and with which it turns; "" if none was tried."""
+    if not line.get("variants"):
+        return ""
+    turns = [f"{changed} ({number})" for changed, number in TURNED.findall(line["note"])]
+    where = f" It turns with {listed(turns)}." if turns else ""
+    return f"In variants of the experiment, one change each: {line['variants']}.{where}"
 
 
 def _marks(contrasts: Iterable[Contrast]) -> str:
@@ -128,6 +141,9 @@ def _paper(facts: Mapping[str, Any], lines: Sequence[Line]) -> Iterator[str]:
     if judged:
         heads = ("claim", "what was found", "verdict", "attacker who knows")
         yield _rows(heads, [(line["claim"], _sentence(line), *_words(line)) for line in judged])
+    for line in judged:
+        if carried := _carries(line):
+            yield f"![{line['claim']}. {_plain(carried)}](figures/{variant_grid.NAME.format(line['claim'].lower())}.svg)"
     numbers = [line for line in lines if line["kind"] == NUMBER]
     if numbers:
         table = _rows(("", "what was measured"), [(line["claim"], _sentence(line)) for line in numbers])

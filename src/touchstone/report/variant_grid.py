@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from touchstone.claims.variants import DID_NOT_LEARN, OPPOSITE, TURNS, counts
 from touchstone.claims.verdicts import UP, Part, Verdict, number, required
@@ -15,7 +17,8 @@ from touchstone.report import drawing, marks, palette
 
 NAME = "variants_{}"  # of the picture of a claim
 SIDES = {HOLDS: palette.COLOURS["blue"], FAILS: palette.COLOURS["vermilion"]}  # what turned has the other colour
-ROW, REST = 0.36, 1.5  # inches of a row, and of all else
+ROW, REST = 0.44, 1.6  # inches of a row, and of all else
+LETTERS = 16  # of a line of what a variant changes
 CAPTION = (
     "The claim as it was judged (top) and in variants of the experiment, one change each: the same criterion, attack "
     "and test images. The dashed line is the bound. A variant is one network of each kind: its line is a 95 % interval "
@@ -39,18 +42,19 @@ def variant_grid(verdict: Verdict) -> Figure:
     shown = [part for _, _, part in rows if part is not None]
     if not shown:
         raise ValueError(f"no number of {verdict.claim.id} was measured")
-    figure, (axes,) = drawing.panels(1, height=REST + ROW * len(rows))
-    figure.set_figwidth(drawing.WIDTH)
+    labels = [f"{label}{_networks(part)}" if place == 0 else label for place, (label, _, part) in enumerate(rows)]
+    labels = [textwrap.fill(label, LETTERS) for label in labels]
+    figure, (axes,) = drawing.panels(1, columns=1, height=REST + ROW * len(rows))
     scale, unit = UNITS.get(shown[0].quantity.unit, (1, ""))
     colours = SIDES | {TURNS: SIDES.get(OPPOSITE.get(verdict.word, ""), drawing.FAINT)}
     for height, (_, word, part) in zip(range(len(rows) - 1, -1, -1), rows, strict=True):
         _row(axes, height, word, part, scale, colours.get(word, drawing.FAINT))
     _bound(axes, shown[0], scale)
     axes.axhline(len(rows) - 1.5, color=drawing.FAINT, linewidth=0.8)
-    labels = [f"{label}{_networks(part)}" if place == 0 else label for place, (label, _, part) in enumerate(rows)]
     axes.set_yticks(range(len(rows)), labels[::-1])
     axes.set(ylim=(-0.6, len(rows) - 0.4), xlabel=" ".join(filter(None, (shown[0].title, f"({unit})" if unit else ""))))
     axes.grid(visible=False, axis="y")
+    axes.xaxis.set_major_locator(MaxNLocator(3))
     axes.tick_params(axis="y", length=0)
     drawing.headline(figure, f"In variants of the experiment, one change each: {counts(verdict.variants)}")
     return drawing.described(figure, _words(verdict, itself))

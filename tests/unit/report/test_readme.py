@@ -158,3 +158,20 @@ def test_it_counts_verdicts_names_what_was_not_run_and_says_how_often_an_outcome
     assert "No figure of a paper stands behind N1, N2 and N3: we ask what the paper does not." in counted
     assert "Of those that hold, 1 have a bound fixed or changed after an earlier run" in counted
     assert "earlier run" not in made(lines=[line("N1")])
+
+
+def test_a_claim_that_was_tried_in_variants_says_in_how_many_it_holds_and_where_it_turns():
+    counts = "holds 5, turns 2, inconclusive 1 of 8"
+    note = (
+        "x; in a variant, 5 epochs, not 15: turns, -0.2 [-0.3, -0.1]; in a variant, an MLP: holds, 0.1; in a variant, a CNN:"
+        " turns, -1"
+    )
+    lines = [line("N1") | {"variants": counts, "note": note}, line("N2"), line("N6", "counter")]
+
+    text = made(lines=lines, papers={"nine": FACTS | {"opening": ["N1"]}})
+
+    turns = "It turns with 5 epochs, not 15 (-0.2 [-0.3, -0.1]) and a CNN (-1)."
+    carried = f"In variants of the experiment, one change each: {counts}. {turns}"
+    assert text.count(carried) == 2
+    assert f"![N1. {carried}](figures/variants_n1.svg)" in text
+    assert "variants_n2" not in text

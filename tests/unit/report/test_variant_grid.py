@@ -37,7 +37,7 @@ def test_every_row_has_its_change_and_its_word_the_claim_itself_first():
     (axes,) = (figure := drawn(verdict())).axes
 
     labels = [label.get_text() for label in axes.get_yticklabels()][::-1]
-    assert labels == ["as it was judged (3 seeds)", *(f"change {name}" for name in CHANGED)]
+    assert labels == ["as it was judged\n(3 seeds)", *(f"change {name}" for name in CHANGED)]
     assert texts(figure) == [
         "holds",
         "turns",
