@@ -96,7 +96,7 @@ def _planned(study: str, lock: Path | None, kept: Path) -> Outline:
             "read": read,
             "plugins": folders,
             "behind": behind,
-            "written": {str(file): file.stat().st_size for file in files},
+            "written": {str(file): digests.file_digest(file) for file in files},
             "outline": asdict(outline),
         }
         whole_files.write_whole(kept, json.dumps(content).encode(), lasting=False)
@@ -132,12 +132,15 @@ def _below(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _is_written(sizes: dict[str, int]) -> bool:
-    """Return whether the plans of all jobs are there and whole; mark those that were not used for a while."""
-    seen = {name: Path(name).stat() for name in sizes}
-    if {name: one.st_size for name, one in seen.items()} != sizes:
+def _is_written(wanted: dict[str, str]) -> bool:
+    """Return whether the plans of all jobs are there and whole; mark those that were not used for a while.
+
+    Args:
+        wanted: The digest of each file. A power cut can leave a file of the same size that holds something else.
+    """
+    if any(digests.file_digest(Path(name)) != digest for name, digest in wanted.items()):
         return False
-    for name, one in seen.items():
-        if time.time() - one.st_mtime > FRESH:
+    for name in wanted:
+        if time.time() - Path(name).stat().st_mtime > FRESH:
             os.utime(name)
     return True

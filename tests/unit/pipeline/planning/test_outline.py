@@ -11,6 +11,7 @@ import pytest
 
 import touchstone
 from touchstone import plugins
+from touchstone.digests import sha256
 from touchstone.pipeline.planning import outline, plan
 from touchstone.pipeline.planning.outline import outline_of
 from touchstone.pipeline.planning.parts import FOLDER
@@ -86,6 +87,12 @@ def edit_back_in_time(file):
     assert Path(file).stat().st_size == seen.st_size
 
 
+def blank(folder):
+    """Leave a file of NULs of the same size, as a power cut does."""
+    file = next(folder.glob("*.json"))
+    file.write_bytes(bytes(file.stat().st_size))
+
+
 CHANGES = {
     "the study": lambda: edit("workflow/studies/tiny.yaml"),
     "params.yaml": lambda: edit("params.yaml"),
@@ -97,6 +104,8 @@ CHANGES = {
     "a paper": lambda: edit("touchstone/papers/aloe/experiment.yaml"),
     "a plan of a job is deleted": lambda: next(FOLDER.glob("*.json")).unlink(),
     "a plan of a job is cut off": lambda: next(FOLDER.glob("*.json")).write_text("{"),
+    "a plan of a job is blank": lambda: blank(FOLDER),
+    "the code of a job is blank": lambda: blank(FOLDER / "code"),
     "the code of a job is deleted": lambda: next((FOLDER / "code").glob("*.json")).unlink(),
     "the outline is cut off": lambda: next((FOLDER / "outlines").glob("*.json")).write_text('{"read": ['),
     "the outline says something else": lambda: next((FOLDER / "outlines").glob("*.json")).write_text("[]"),
@@ -108,9 +117,11 @@ def test_what_changes_is_planned_anew(planned, change):
     planned()
     CHANGES[change]()
 
-    _, was_planned = planned()
+    found, was_planned = planned()
 
     assert was_planned
+    for digest in found.plans.values():
+        assert sha256((FOLDER / f"{digest}.json").read_bytes()) == f"sha256:{digest}"
 
 
 def test_a_gpu_is_planned_anew(planned, monkeypatch):
