@@ -134,6 +134,16 @@ def test_a_workflow_of_another_machine_or_one_that_has_ended_is_no_obstacle(tmp_
     assert not (tmp_path / "gone").exists()
 
 
+def test_a_long_folder_of_temporary_files_is_no_obstacle(tmp_path, monkeypatch):
+    """The path of a socket is short, so its folder lies in /tmp then."""
+    long = tmp_path / ("long" * 20)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+
+    with announcing() as (_, announced):
+        assert ends(client(announced, "list"))[0].endswith("code 0\n")
+
+
 def test_many_jobs_at_once_all_answer(shared):
     answers = []
 

@@ -33,6 +33,7 @@ VARIABLE = "TOUCHSTONE_WARM"  # the folder of the sockets and the process of the
 OFF = "off"
 FORK = "TOUCHSTONE_FORK"  # set in the fork of a job
 PACKAGES = ("numpy", "scipy.special", "safetensors.numpy", "torch", "torch.func", "torch.nn.attention", "torch._dynamo")
+LONGEST = 60  # bytes of the path of the folder of temporary files: a socket in it adds 41, and may have 107
 PATIENCE = 5.0  # seconds between SIGTERM and SIGKILL
 
 
@@ -40,9 +41,15 @@ def start() -> None:
     """Let the jobs of this workflow share processes, one for each Python."""
     if os.environ.get(VARIABLE) != OFF and hasattr(os, "pidfd_open"):
         # The first job that computes makes the folder. Its process removes it, unless that is killed.
-        folder = Path(tempfile.gettempdir(), f"touchstone-{secrets.token_hex(8)}")
+        folder = _short_folder() / f"touchstone-{secrets.token_hex(8)}"
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ[VARIABLE] = json.dumps([str(folder), os.getpid()])
+
+
+def _short_folder() -> Path:
+    """Return the folder of temporary files, or /tmp if that is too long for the path of a socket."""
+    folder = Path(tempfile.gettempdir())
+    return folder if len(os.fsencode(folder)) <= LONGEST else Path("/tmp")
 
 
 def is_fork() -> bool:
