@@ -202,3 +202,17 @@ def named_twice(written: dict[str, Any]) -> Iterator[Problem]:
                 of_words = isinstance(names, list) and all(isinstance(one, str) for one in names)
                 if twice := next((one for one in names if names.count(one) > 1), "") if of_words else "":
                     yield Problem((section, name, key), f"names {twice} twice; name it once")
+
+
+def read_twice(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Problem]:
+    """Yield the lists in which an entry reads another twice, now that roles are filled in: `[$outliers, blobs]`.
+
+    A result's key in the store does not tell that from reading it once. Evaluations and figures may do it, because their
+    settings list what they read.
+    """
+    for section, kind in kinds.items():
+        for name, entry in resolved[section].items() if section not in ("evaluations", "figures") else ():
+            for key, reference in kind.references.items():
+                names = _names(entry, key, reference)
+                if twice := next((one for one in names if names.count(one) > 1), ""):
+                    yield Problem((section, name, key), f"names {twice} twice; name it once")

@@ -24,7 +24,15 @@ from touchstone.settings.limits import budgets, chains, momenta, resamples, size
 from touchstone.settings.paper_questions import check_papers
 from touchstone.settings.problems import Problem, Problems
 from touchstone.settings.random_networks import omit_defaults, random_networks
-from touchstone.settings.references import expand_all, named_twice, unmeasured_words, unused, wrong_names, wrong_words
+from touchstone.settings.references import (
+    expand_all,
+    named_twice,
+    read_twice,
+    unmeasured_words,
+    unused,
+    wrong_names,
+    wrong_words,
+)
 from touchstone.settings.removals import without_unreached
 from touchstone.settings.requirements import (
     addresses,
@@ -152,6 +160,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         wrong_classes(resolved, draft.roles),
         architectures(resolved["classifiers"], resolved["translators"]),
         named_twice(written),
+        read_twice(resolved, kinds),
     )
     problems.extend(unused(resolved, kinds))
     claims = draft.blocks.get("claims") or {}

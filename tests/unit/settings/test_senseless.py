@@ -37,6 +37,10 @@ SENSELESS = {
         {"change": {"evaluations": {"robustness": {"attacks": ["pgd", "pgd"]}}}},
         "change.evaluations.robustness.attacks: names pgd twice",
     ),
+    "a set twice, once by its role": (
+        {"change": {"classifiers": {"cnn_aloe": {"outliers": ["$outliers", "blobs"]}}}},
+        "change.classifiers.cnn_aloe.outliers: names blobs twice; name it once",
+    ),
     "a translator as a classifier": (
         {"change": {"classifiers": {"cnn": {"model": {"use": "unet"}}}}},
         "cnn.model.use: models/unet.py returns images, and a classifier returns logits",
