@@ -22,8 +22,10 @@ from touchstone.provenance.sidecar_files import Record
 from touchstone.records import size_limits
 from touchstone.report import packing
 
-NUMBER = re.compile(r'<data\b[^>]*\bvalue="([^"]*)"[^>]*\bdata-row="(\d+)"[^>]*>([^<]*)<')
-WORD = re.compile(r'<tr id="claim-([^"]*)"[^>]*>(?:(?!</tr>).)*?<span class="verdict [^"]*">([^<]*)<', re.DOTALL)
+# A page may be anybody's. Each expression reads a letter a few times at most, however often one begins to match.
+DATA = re.compile(r"<data\b([^>]*+)(?:>([^<]*+)|\Z)")
+VALUE, LINE = re.compile(r'\bvalue="([^"]*)"'), re.compile(r'\bdata-row="(\d+)"')
+VERDICT = re.compile(r'<tr id="claim-(?P<claim>[^"]*)"|(?P<end></tr>)|<span class="verdict [^"]*">(?P<word>[^<]*+)')
 WIDTH = 60  # characters of text shown of a difference
 COUNT = re.compile(r'<span class="verdict [^"]*">([^<]*)</span> <strong>(\d+)</strong>')
 
@@ -136,7 +138,7 @@ def contradictions(report: Path) -> Iterator[str]:
 
     page, folder = packing.unpacked(report.read_text(encoding="utf-8")), report.parent
     rows = packing.rows_of((folder / packing.METRICS).read_bytes())
-    for value, line, text in NUMBER.findall(page):
+    for value, line, text in _numbers(page):
         row = rows[int(line) - 2] if 1 < int(line) <= len(rows) + 1 else {}
         if value != row.get("value"):
             yield f"shows {value}, which is not in line {line} of {packing.METRICS}"
@@ -145,7 +147,7 @@ def contradictions(report: Path) -> Iterator[str]:
     lines = report_tables.claims(report_tables.CLAIMS, (folder / report_tables.CLAIMS).read_bytes())
     claims = {row["claim"]: row["status"] for row in lines}
     against = {row["claim"]: AGAINST.get(row["status"]) for row in lines if row.get("kind") == COUNTER}
-    for claim, word in WORD.findall(page):
+    for claim, word in _verdicts(page):
         if word != (against.get(claim) or claims.get(claim)):
             yield f"says that {claim} is {word}; claims.csv says {claims.get(claim)}"
     papers = [row for row in lines if row.get("kind") == CLAIM]
@@ -158,6 +160,23 @@ def contradictions(report: Path) -> Iterator[str]:
             yield f"counts {count} claims that are {word}; claims.csv has {counts[word]}"
 
 
+def _numbers(page: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (value, line of the table, text shown) of each number on a page."""
+    for match in DATA.finditer(page):
+        value, line = VALUE.search(match[1]), LINE.search(match[1])
+        if value and line:
+            yield value[1], line[1], match[2] or ""
+
+
+def _verdicts(page: str) -> Iterator[tuple[str, str]]:
+    """Yield (claim, word shown) of each row of a page that gives a claim's verdict."""
+    claim = None
+    for match in VERDICT.finditer(page):
+        if match["word"] is not None and claim is not None:
+            yield claim, match["word"]
+        claim = match["claim"]
+
+
 def first_difference(page: str, before: bytes, after: bytes) -> str:
     """Describe where two versions of a page first differ; no bytes stand for no page."""
     if not before or not after:
@@ -168,7 +187,7 @@ def first_difference(page: str, before: bytes, after: bytes) -> str:
         return f"it cannot be read ({error})"
     for number, (first, second) in enumerate(zip_longest(*lines, fillvalue=""), 1):
         if first != second:
-            texts = [unescape(re.sub("<[^>]*>", "", line)) for line in (first, second)]
+            texts = [unescape(re.sub("<[^<>]*>", "", line)) for line in (first, second)]
             texts = texts if texts[0] != texts[1] else [first, second]
             equal = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False)))
             start = max(0, equal - WIDTH // 2)

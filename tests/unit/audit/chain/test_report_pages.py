@@ -1,6 +1,7 @@
 """What an audit says of the numbers on a page."""
 
 import gzip
+import time
 
 import pytest
 
@@ -63,6 +64,56 @@ def test_a_damaged_table_of_claims_is_named(table, words):
         report_tables.claims("claims.csv", table)
 
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        '<data value="" ',
+        '<data value="" data-row="1" ',
+        '<data value="1" data-row="',
+        '<tr id="claim-a">',
+        '<tr id="claim-',
+        '<span class="verdict ',
+        '<span class="verdict a">',
+        '<script type="text/plain" class="packed">',
+    ],
+)
+def test_a_page_of_tags_that_never_end_is_read_at_once(tags, tmp_path):
+    (tmp_path / "metrics.csv.gz").write_bytes(gzip.compress(b"value,unit\n0.9,fraction\n", mtime=0))
+    (tmp_path / "claims.csv").write_text("claim,status,attacker,measured,kind\n")
+    (tmp_path / "report.html").write_text(f"<html>{tags * 50_000}")
+
+    begin = time.process_time()
+    list(report_pages.contradictions(tmp_path / "report.html"))
+
+    assert time.process_time() - begin < 5
+
+
+def test_two_lines_of_tags_that_never_end_are_compared_at_once():
+    begin = time.process_time()
+    words = report_pages.first_difference("report.html", b"<" * 200_000, b"<" * 200_001)
+
+    assert words.startswith("line 1 says")
+    assert time.process_time() - begin < 5
+
+
+@pytest.mark.parametrize(
+    ("page", "problems"),
+    [
+        ('<td><data data-row="2" class="x" value="0.8">0.800</data>', ["shows 0.8, which is not in line 2 of metrics.csv.gz"]),
+        ('<data value="0.8"><data value="0.9" data-row="2">90.0\u202f%', []),
+        ('<tr id="claim-S1"><td></tr><tr><span class="verdict a">fails</span></tr>', []),
+        ('<tr id="claim-S1"><td>\n<b></b><span class="verdict a">fails</span>', ["says that S1 is fails; claims.csv says holds"]),
+        ('<tr id="claim-S1"><span class="verdict a">holds</span><span class="verdict b">fails</span></tr>', []),
+    ],
+)  # fmt: skip
+def test_numbers_and_verdicts_are_found_wherever_they_are_in_a_page(page, problems, tmp_path):
+    (tmp_path / "metrics.csv.gz").write_bytes(gzip.compress(b"value,unit\n0.9,fraction\n", mtime=0))
+    (tmp_path / "claims.csv").write_text("claim,status,attacker,measured,kind\nS1,holds,broken,0.9,paper\n")
+    (tmp_path / "report.html").write_text(page)
+
+    assert list(report_pages.contradictions(tmp_path / "report.html")) == problems
 
 
 @pytest.mark.parametrize(
