@@ -148,6 +148,29 @@ def test_a_manifest_is_refused(tmp_path):
     refused(lambda: main(["verify", str(path)]), "bomb.pack: cannot be read", "unpacks to more than the", "returned 1")
 
 
+@pytest.mark.parametrize("values", ["[],", '"a",', "{},"])
+def test_a_manifest_of_many_values_for_its_files_is_refused(values, tmp_path):
+    path = tmp_path / "bomb.pack"
+    many = values * (200 * 15_000 // len(values))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr(archive.MANIFEST, f'{{"format":"{archive.FORMAT}","about":[{many}0]}}')
+        for number in range(15_000):
+            made.writestr(str(number), b"")
+    assert path.stat().st_size < SMALL
+
+    words = "bomb.pack: the manifest of its 15,001 files is refused as a bomb", "at most 76,388 are read"
+    _, peak = in_little_memory(lambda: archive.read_manifest(path))
+    assert peak < ROOM / 10
+    refused(lambda: main(["verify", str(path)]), *words, "returned 1")
+
+
+def test_a_pack_of_thousands_of_files_with_long_names_is_read(tmp_path):
+    names = [f"results/{'a' * 100}/{'b' * 100}/{number:_<50}.csv" for number in range(5_000)]
+    written = archive.write(tmp_path / "own.pack", "study", {}, [(name, lambda: b"a\n") for name in names])
+
+    assert archive.read_manifest(tmp_path / "own.pack") == written
+
+
 def test_a_pack_that_needs_more_memory_than_there_is_is_refused(tmp_path, monkeypatch):
     path = packed(tmp_path / "large.pack", "clean.safetensors", bytes(60_000_000))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": 100_000_000}))

@@ -29,7 +29,8 @@ FORMAT = "touchstone evidence 3"
 MANIFEST = "evidence.json"
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip, so its bytes depend on no clock
 LEVEL = 1  # of deflate: three times as fast as its default, for 5 % more bytes
-MANIFEST_BYTES, ENTRY_BYTES = 2**16, 2**10  # of a manifest without its entries, and of each entry
+MANIFEST_BYTES, ENTRY_BYTES = 2**16, 2**8  # of a manifest without its entries, and of each entry without its name
+MANIFEST_VALUES, ENTRY_VALUES = 2**14, 4  # of the same, as `size_limits.problem_of_json` counts them; an entry has 3
 MOST_FILES = 200_000
 LONGEST_NAME = 255  # letters of a file's or a folder's name, on most disks
 MOST_EXPANSION = 500  # times the archive's size; black images with one digit shrink to 1/200
@@ -197,7 +198,11 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Evidence:
         raise EvidenceError(f"{path}: holds {len(infos):,} files; a pack has at most {MOST_FILES:,}")
     if links := [name for name, info in infos.items() if stat.S_ISLNK(info.external_attr >> 16)]:
         raise EvidenceError(f"{path}: {links[0]!a} is a link; a pack holds only files")
-    text = _bytes(archive, MANIFEST, MANIFEST_BYTES + ENTRY_BYTES * len(infos))
+    text = _bytes(archive, MANIFEST, MANIFEST_BYTES + sum(ENTRY_BYTES + len(name) for name in infos))
+    if problem := size_limits.problem_of_json(text, MANIFEST_VALUES + ENTRY_VALUES * len(infos)):
+        raise EvidenceError(
+            f"{path}: the manifest of its {len(infos):,} files is refused as a bomb: {problem}; ask its author for another"
+        )
     content = json.loads(text, object_pairs_hook=_without_twins)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         written = content.get("format") if isinstance(content, dict) else None

@@ -92,10 +92,10 @@ class _Lines(Iterator[str]):
         return line
 
 
-def problem_of_json(data: bytes) -> str:
-    """Return why a JSON text is not read: it would take gigabytes; "" if it is."""
+def problem_of_json(data: bytes, most: int = MOST_VALUES) -> str:
+    """Return why a JSON text is not read: it has more than so many values, each in much memory; "" if it is."""
     values = data.count(b",") + data.count(b"[") + data.count(b"{")
-    return f"it holds {values:,} values, at most {MOST_VALUES:,} are read" if values > MOST_VALUES else ""
+    return f"it holds {values:,} values, at most {most:,} are read" if values > most else ""
 
 
 def problem_of_table(data: bytes) -> str:
