@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from itertools import product
+from itertools import chain, product
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -24,6 +24,7 @@ SAME_CLASSES = {
     "train": ("validation", "calibration", "test", "attacked_test", "small_test", "margin_test", "score_test"),
     "pair_train": ("pair_validation", "pair"),
 }
+ARRAYS = (".npz", ".safetensors")  # suffixes of files of arrays, whose labels are numbers already
 SHIFTS = ("darker", "sharper")  # roles of images with this shift
 ELSEWHERE = "(in data.sets, if the set is none of yours)"
 
@@ -40,6 +41,7 @@ def wrong_sets(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Ite
     yield from _rows(resolved, is_own)
     yield from _few(resolved)
     yield from _classes(resolved)
+    yield from _orders(resolved)
     yield from _shapes(resolved, is_own)
 
 
@@ -167,6 +169,46 @@ def _classes(resolved: dict[str, Any]) -> Iterator[Problem]:
                 f" got {entry['seen']} and {entry['known']}"
             )
             yield Problem(("examples", name, "known"), reason)
+
+
+def _orders(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the sets of the user's own in which a class would have another number than in a set before."""
+    examples, train = resolved["examples"], trained_set(resolved)
+    first = way_to(train, examples)[:1] if train else []  # of its images, if that is made of another set
+    orders: dict[str, list[str]] = {}
+    for name in dict.fromkeys(chain(first, examples)):
+        entry = examples[name]
+        if entry["use"] != "data/own_images" or not entry["labelled"] or _of_arrays(entry, resolved["sources"]):
+            continue
+        place, order = ("examples", name, "classes"), entry["classes"] or []
+        if twice := next((one for one in order if order.count(one) > 1), ""):
+            yield Problem(place, f"names {twice} twice; name each class once, in the order of the model's classes")
+        elif other := next((other for other, theirs in orders.items() if _conflict(order, theirs)), ""):
+            lists = (f"{name} has {_order(order)}", f"{other} has {_order(orders[other])}")
+            reason = f"{' and '.join(lists)}, so one class would have two numbers"
+            yield Problem(
+                place,
+                f"{reason}; write the same classes for both. A set that shows none of them has labelled: false, and a"
+                " file of arrays among other files is named by inside",
+            )
+        orders[name] = order
+
+
+def _of_arrays(entry: dict[str, Any], sources: dict[str, Any]) -> bool:
+    """Return whether the settings say that a set of the user's own is read from a file of arrays."""
+    source = sources[entry["source"]]
+    names = (entry["inside"], source.get("location"), source.get("url"))
+    return any(str(name).lower().endswith(ARRAYS) for name in names)
+
+
+def _conflict(order: list[str], other: list[str]) -> bool:
+    """Return whether two sets may number a class differently, by the classes that they list; [] is that of names."""
+    return order != other and (not order or not other or bool(set(order) & set(other)))
+
+
+def _order(classes: list[str]) -> str:
+    """Return the order of a set's classes as messages show it."""
+    return f"classes: {shown(classes)}" if classes else "the order of their names"
 
 
 def _listed(labels: Collection[int]) -> str:

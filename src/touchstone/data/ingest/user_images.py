@@ -175,7 +175,7 @@ def own_images(
 
     Raises:
         DamagedFile: If files or classes are missing, or if the folders are parts of a data set and no classes.
-        ValueError: If a folder is not among `classes`.
+        ValueError: If a folder is not among `classes`, or if these name one twice.
     """
     found = Contents([folder]) if folder.is_file() else contents(folder)
     arrays = [path for path in found.files if path.suffix.lower() in ARRAYS]
@@ -264,6 +264,10 @@ def _joined(names: set[str], others: Iterable[set[str]]) -> set[str]:
 def _classes(folders: list[str], order: tuple[str, ...], folder: Path) -> tuple[str, ...]:
     """Return the names of the classes by number; "" for a number that no folder has."""
     if order:
+        if twice := next((name for name in order if order.count(name) > 1), ""):
+            raise ValueError(
+                f"classes: {twice} is there twice; name each class once, in the order of the model's classes"
+            )
         if unknown := sorted(set(folders) - set(order)):
             given = ", ".join(order)
             raise ValueError(

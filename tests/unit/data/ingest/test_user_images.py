@@ -33,6 +33,13 @@ def test_classes_are_numbered_by_name_and_numbers_are_themselves(tmp_path):
     assert dict(zip(found.names, found.labels.tolist(), strict=True)) == {"0/1.png": 0, "10/1.png": 10, "2/1.png": 2}
 
 
+def test_a_class_that_is_stated_twice_is_refused(tmp_path):
+    write(tmp_path, ["cat/a.png", "dog/a.png"])
+
+    with pytest.raises(ValueError, match="classes: cat is there twice; name each class once"):
+        own_images(tmp_path, ("cat", "dog", "cat"))
+
+
 def test_pictures_are_read_as_they_are_or_as_asked(tmp_path):
     write(tmp_path, ["a/1.png", "b/1.png"])
     held = own_images(tmp_path)
