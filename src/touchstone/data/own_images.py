@@ -12,6 +12,7 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.data.ingest import user_images as own
 from touchstone.data.ingest.example_notes import prepared
 from touchstone.data.ingest.splits import rows_of_part, stratified_order
+from touchstone.data.ingest.user_arrays import ARRAYS
 from touchstone.data.ingest.user_folder import files_in
 from touchstone.data.ingest.user_pictures import Shaping, is_picture
 from touchstone.messages import nearest
@@ -38,8 +39,9 @@ def own_images(
 ) -> ExampleSet:
     """Return the user's images in `folder`, (N, C, H, W).
 
-    example_ids are rows by name. Sets from different places of one source share no id. If two places have a class
-    folder of the same name, such as train/tulip and test/tulip, both number the classes of both.
+    example_ids are the numbers of the files by name, with those that are no pictures; a file of arrays has rows. An image
+    has one id, from whichever place of its source it is read. If two places have a class folder of the same name, such
+    as train/tulip and test/tulip, both number the classes of both.
 
     Args:
         folder: of the raw files: one folder of pictures per class, or one .npz or .safetensors file.
@@ -82,18 +84,25 @@ def own_images(
     notes |= {"changed": list(changed)} if changed else {}
     if size is not None:
         notes["interpolation"] = f"resized to {height} x {width} (bilinear, PIL, 8 bits)"
-    ids = kept if inside is None else _ids(folder, place, files, kept)
+    ids = _ids(folder, place, files, kept)
     stated = "as its source says"
     return prepared(images, files.labels[kept], ids, folder.name, licence=stated, origin=stated, **notes)
 
 
 def _ids(folder: Path, place: Path, files: own.OwnImages, rows: Array) -> Array:
-    """Return ids of rows of a place that no other place of the source has, (N,) int64."""
+    """Return ids of rows of a place that no other image of the source has, whichever place it is read from, (N,) int64.
+
+    A picture has the number of its file among all files of the source. Rows of a file of arrays come after those of all
+    pictures, unless it has all images of the source.
+    """
     order = {path: number for number, path in enumerate(files_in(folder))}
     if files.pictures:
         return np.array([order[files.pictures[row]] for row in rows], np.int64)
-    before = [number for path, number in order.items() if path == place or place in path.parents]
-    return rows + (1 + before[0]) * MOST_ROWS
+    arrays = [path for path in order if path.suffix.lower() in ARRAYS]
+    own_file = next(path for path in arrays if path == place or place in path.parents)
+    if arrays == [own_file] and not any(map(is_picture, order)):
+        return rows
+    return rows + (1 + order[own_file]) * MOST_ROWS
 
 
 def _class_folders(folder: Path, place: Path) -> list[set[str]]:

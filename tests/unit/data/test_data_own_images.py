@@ -47,6 +47,35 @@ def test_rows_of_a_file_inside_a_source_can_be_left_out_by_their_ids(tmp_path):
     assert own_images(tmp_path, inside="train.npz").example_ids.max() <= largest("rows")
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_picture_has_one_id_whichever_place_of_a_source_it_is_read_from(tmp_path, labelled):
+    write(tmp_path, ["cat/a/1.png", "cat/a/2.png", "dog/b/1.png", "dog/b/2.png"])
+    for name in ("LICENSE.txt", "cat/a/1.txt", "dog/notes"):
+        (tmp_path / name).write_text("no picture")
+
+    whole = own_images(tmp_path, labelled=labelled)
+    parts = [own_images(tmp_path, inside=part, labelled=labelled) for part in ("cat", "dog")]
+
+    assert whole.example_ids.tolist() == np.concatenate([part.example_ids for part in parts]).tolist()
+    assert np.array_equal(whole.images, np.concatenate([part.images for part in parts]))
+
+
+@pytest.mark.parametrize("others", [["LICENSE.txt"], ["LICENSE.txt", "more.npz"], ["a.png"]])
+def test_a_row_of_arrays_has_one_id_whichever_place_of_a_source_it_is_read_from(tmp_path, others):
+    for name in ("own/LICENSE", *others):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("no picture")
+    np.savez(tmp_path / "own/some.npz", images=np.zeros((3, 4, 4)), labels=np.arange(3))
+
+    folder, file = (own_images(tmp_path, inside=inside).example_ids for inside in ("own", "own/some.npz"))
+
+    assert folder.tolist() == file.tolist()
+    if others == ["LICENSE.txt"]:
+        assert folder.tolist() == own_images(tmp_path).example_ids.tolist() == [0, 1, 2]
+    else:
+        assert folder.min() > 1000  # pictures and rows of other files have the lower ids
+
+
 def test_a_part_of_images_without_labels_is_refused(tmp_path):
     write(tmp_path, ["1.png", "2.png"])
 
