@@ -67,8 +67,14 @@ def own_images(
     place = folder if inside is None else _inside(folder, inside)
     others = _class_folders(folder, place) if labelled and not classes and place.is_dir() else []
     files = own.own_images(place, classes or (), labelled=labelled, others=others)
+    if classes and files.arrays is not None:
+        raise ValueError(
+            f"classes: {place} has an array of class numbers and no class folders; renumber it, or omit classes"
+        )
     if part != "all":
         rows = rows_of_part(files.labels, SHARES, part, seed=split_seed, limit=limit)
+    elif limit is not None and limit > len(files):
+        raise ValueError(f"limit must be at most {len(files):,}, the images of {place}, got {limit:,}")
     else:
         rows = np.sort(stratified_order(files.labels, split_seed)[:limit])
     size = None if height is None or width is None else (height, width)

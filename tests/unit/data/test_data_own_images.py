@@ -76,6 +76,23 @@ def test_a_row_of_arrays_has_one_id_whichever_place_of_a_source_it_is_read_from(
         assert folder.min() > 1000  # pictures and rows of other files have the lower ids
 
 
+def test_more_images_than_there_are_are_refused(tmp_path):
+    np.savez(tmp_path / "some.npz", images=np.zeros((5, 4, 4)), labels=np.arange(5))
+
+    assert len(own_images(tmp_path, limit=5).images) == 5
+    with pytest.raises(ValueError, match=r"limit must be at most 5, the images of .*, got 100"):
+        own_images(tmp_path, limit=100)
+
+
+def test_classes_of_an_array_of_numbers_are_refused(tmp_path):
+    np.savez(tmp_path / "some.npz", images=np.zeros((2, 4, 4)), labels=np.arange(2))
+
+    with pytest.raises(
+        ValueError, match=r"classes: .* has an array of class numbers and no class folders; renumber it"
+    ):
+        own_images(tmp_path, classes=["dog", "cat"])
+
+
 def test_a_part_of_images_without_labels_is_refused(tmp_path):
     write(tmp_path, ["1.png", "2.png"])
 
