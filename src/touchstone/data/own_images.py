@@ -77,6 +77,8 @@ def own_images(
         raise ValueError(f"limit must be at most {len(files):,}, the images of {place}, got {limit:,}")
     else:
         rows = np.sort(stratified_order(files.labels, split_seed)[:limit])
+    if not len(rows):
+        raise ValueError(f"part: {empty(part, len(files), place)}")
     size = None if height is None or width is None else (height, width)
     try:
         images, faulty, good, changed = files.read(rows.tolist(), Shaping(size, colour))
@@ -93,6 +95,12 @@ def own_images(
     ids = _ids(folder, place, files, kept)
     stated = "as its source says"
     return prepared(images, files.labels[kept], ids, folder.name, licence=stated, origin=stated, **notes)
+
+
+def empty(part: str, count: int, place: Path) -> str:
+    """Return that a part of so many images of a place has none of them, and what to do."""
+    images = f"{count} image{'s' if count > 1 else ''}"
+    return f"the part {part} of the {images} of {place} is empty; add images, or write part: all"
 
 
 def _ids(folder: Path, place: Path, files: own.OwnImages, rows: Array) -> Array:

@@ -76,6 +76,16 @@ def test_a_row_of_arrays_has_one_id_whichever_place_of_a_source_it_is_read_from(
         assert folder.min() > 1000  # pictures and rows of other files have the lower ids
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_part_that_is_empty_is_refused_by_its_name(tmp_path, count):
+    write(tmp_path, [f"cat/{number}.png" for number in range(count)])
+
+    with pytest.raises(
+        ValueError, match=rf"part: the part calibration of the {count} images? of .* is empty; add images"
+    ):
+        own_images(tmp_path, part="calibration")
+
+
 def test_more_images_than_there_are_are_refused(tmp_path):
     np.savez(tmp_path / "some.npz", images=np.zeros((5, 4, 4)), labels=np.arange(5))
 

@@ -135,8 +135,8 @@ def _look(place: Path, entry: dict[str, Any]) -> Look:
     """Return how many images a set of pictures can take, and the shape of the first of them.
 
     Raises:
-        ValueError: The folder has no pictures, or none in folders of classes, or one of the first cannot be read, or they
-            differ in shape.
+        ValueError: The folder has no pictures, or none in folders of classes, or too few for the part, or one of the
+            first cannot be read, or they differ in shape.
     """
     # They import numpy and PIL, which other studies do without.
     from touchstone.data.ingest.splits import rows_of_part
@@ -144,7 +144,7 @@ def _look(place: Path, entry: dict[str, Any]) -> Look:
     from touchstone.data.ingest.user_folder import files_in
     from touchstone.data.ingest.user_images import own_images
     from touchstone.data.ingest.user_pictures import Shaping
-    from touchstone.data.own_images import SHARES
+    from touchstone.data.own_images import SHARES, empty
 
     if place.is_file() or any(file.suffix.lower() in ARRAYS for file in files_in(place)):
         return Look(None)
@@ -164,6 +164,8 @@ def _look(place: Path, entry: dict[str, Any]) -> Look:
         raise ValueError(f"{place}: {' and '.join(shown[:2])} (channels, height, width); {_needed(*first)}")
     whole = entry["part"] == "all"
     rows = len(found) if whole else len(rows_of_part(found.labels, SHARES, entry["part"], seed=entry["split_seed"]))
+    if not rows:
+        raise ValueError(empty(entry["part"], len(found), place))
     return Look(rows, next(iter(first), None))
 
 

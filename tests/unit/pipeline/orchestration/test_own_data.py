@@ -74,6 +74,15 @@ def test_pictures_without_classes_may_show_none():
     assert mistakes(inside="cat", labelled=False) == ""
 
 
+def test_a_part_of_too_few_pictures_is_empty():
+    Path("mine/cat/1.png").unlink()
+    Path("mine/cat/2.png").unlink()
+
+    reason = "the part calibration of the 2 images of mine is empty; add images, or write part: all"
+    assert mistakes(part="calibration") == f"mine.yaml:5: data.train.pictures.use: {reason}"
+    assert mistakes(part="test") == ""
+
+
 def test_files_that_were_copied_before_may_have_gone():
     Path("mine").rename("away")
     assert "there is nothing at mine" in mistakes()
