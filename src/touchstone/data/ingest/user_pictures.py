@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 
 from touchstone.data.ingest import picture_files
 from touchstone.data.ingest.raw_files import read_bytes
@@ -22,7 +24,10 @@ BY_CONTENT = (*picture_files.FORMATS, "AVIF", "GIF", "ICO", "JPEG2000", "QOI")  
 FORMATS = (*BY_CONTENT, "DIB", "PCX", "TGA")  # not PostScript, which PIL passes to another program
 UNDECODABLE = picture_files.UNDECODABLE
 MOST_PIXELS = 4096  # of a side that pictures are resized to
-PNG_DEPTH = 24  # the byte of a PNG that says how many bits a colour has
+# What says how many bits a colour has: a byte of a PNG, a tag of a TIFF, the sizes of a JPEG 2000, two bits of an AVIF.
+PNG_DEPTH, TIFF_DEPTH = 24, 258
+JPEG2000_DEPTH = re.compile(rb"\xff\x4f\xff\x51.{36}(..)", re.DOTALL)
+AVIF_DEPTH = re.compile(rb"av1C\x81.(.)", re.DOTALL)
 ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
 TURNED = "turned upright, as their EXIF orientation says"
 OPAQUE = "read without their transparency"
@@ -80,9 +85,10 @@ def read_picture(path: Path, shaping: Shaping) -> tuple[Array, list[str]]:
     with warnings.catch_warnings():  # PIL's warnings about odd TIFF files name no file
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        picture: Image.Image = Image.open(BytesIO(data), formats=FORMATS)
-        if picture.format == "PNG" and data[PNG_DEPTH] > 8:  # PIL would cut them to 8 bits
-            raise ValueError(f"its pixels are not of 8 bits ({data[PNG_DEPTH]} for each colour); convert it first")
+        opened = Image.open(BytesIO(data), formats=FORMATS)
+        if (bits := bits_of(opened, data)) > 8:  # PIL would cut most of them to 8 bits
+            raise ValueError(f"its pixels are not of 8 bits ({bits} for each colour); convert it first")
+        picture: Image.Image = opened
         turned = _orientation(picture) > 1  # before it is decoded, because PIL turns a TIFF then
         if picture.format != "MPO" and getattr(picture, "is_animated", False):  # the others of an MPO are previews
             changes.append(FIRST_FRAME)
@@ -117,6 +123,25 @@ def _opened(path: Path) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return Image.open(path, formats=BY_CONTENT)
+
+
+def bits_of(picture: ImageFile.ImageFile, data: bytes) -> int:
+    """Return how many bits a colour has in the bytes of a picture; 8 if they do not say it."""
+    if picture.format == "PNG":
+        return data[PNG_DEPTH]
+    if isinstance(picture, TiffImageFile):
+        return int(max(picture.tag_v2.get(TIFF_DEPTH, (1,))))
+    if picture.format == "PPM":
+        settings = picture.tile[
+            0
+        ].args  # of the decoder: the mode, and the highest level unless it is usual for the mode
+        return settings[1].bit_length() if isinstance(settings, tuple) and isinstance(settings[1], int) else 8
+    if picture.format == "JPEG2000" and (found := JPEG2000_DEPTH.search(data)):
+        sizes = data[found.end() : found.end() + 3 * int.from_bytes(found[1])]
+        return max((1 + (size & 127) for size in sizes[::3]), default=8)  # the first bit says whether there is a sign
+    if picture.format == "AVIF" and (found := AVIF_DEPTH.search(data)):
+        return 8 + 2 * (found[1][0] >> 6 & 1) + 2 * (found[1][0] >> 5 & 1)
+    return 8
 
 
 def _orientation(picture: Image.Image) -> int:

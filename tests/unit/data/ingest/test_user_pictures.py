@@ -2,13 +2,15 @@
 
 import struct
 import zlib
+from io import BytesIO
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from touchstone.data.ingest.user_images import own_images
-from touchstone.data.ingest.user_pictures import FIRST_FRAME, OPAQUE, TURNED, Shaping, read_picture, suffixes
+from touchstone.data.ingest.user_pictures import FIRST_FRAME, OPAQUE, TURNED, Shaping, bits_of, read_picture, suffixes
 from touchstone.records.damage import DamagedFile
 
 RAMP = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
@@ -72,18 +74,73 @@ def test_what_is_skipped_is_counted_by_reason(tmp_path):
     )
 
 
-def test_a_png_of_sixteen_bits_is_refused_and_not_cut(tmp_path):
+def deep_png():
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     header, rows = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0), b"\0" + 3 * struct.pack(">H", 0x12FF)
-    path = tmp_path / "deep.png"
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def deep_tiff(channels):
+    """One pixel of 16 bits for each colour, and the tags that describe it."""
+    size = 2 * channels
+    tags = {256: 1, 257: 1, 258: 8 + size, 259: 1, 262: 2, 273: 8, 277: channels, 278: 1, 279: size}
+    lines = [struct.pack("<HHII", tag, 3, channels if tag == 258 else 1, value) for tag, value in tags.items()]
+    pixel, bits = struct.pack(f"<{channels}H", *[0x12FF] * channels), struct.pack(f"<{channels}H", *[16] * channels)
+    return (
+        struct.pack("<2sHI", b"II", 42, 8 + 2 * size)
+        + pixel
+        + bits
+        + struct.pack("<H", len(tags))
+        + b"".join(lines)
+        + bytes(4)
     )
 
-    with pytest.raises(ValueError, match=r"its pixels are not of 8 bits \(16 for each colour\)"):
+
+def changed(kind, place, more, value):
+    """A picture of 8 bits, one byte of which says that it has more."""
+    stream = BytesIO()
+    Image.fromarray(RAMP).convert("RGB").save(stream, kind)
+    data = bytearray(stream.getvalue())
+    data[data.index(place) + more] |= value
+    return bytes(data)
+
+
+DEEP = {
+    "png": (deep_png, 16),
+    "tif": (lambda: deep_tiff(3), 16),
+    "tiff": (lambda: deep_tiff(4), 16),
+    "ppm": (lambda: b"P6 1 1 65535\n" + 3 * b"\x12\xff", 16),
+    "pnm": (lambda: b"P3 # a comment\n1 1 1023 1000 9 8\n", 10),
+    "pgm": (lambda: b"P5 1 1 300\n\x01\x10", 9),
+    "jp2": (lambda: changed("JPEG2000", b"\xff\x4f\xff\x51", 42, 15), 16),
+    "j2k": (lambda: changed("JPEG2000", b"\xff\x4f\xff\x51", 42, 0x80 | 11), 16),
+}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_a_picture_of_more_than_8_bits_is_refused_and_not_cut(tmp_path, kind):
+    made, bits = DEEP[kind]
+    path = tmp_path / f"deep.{kind}"
+    path.write_bytes(made())
+
+    with pytest.raises(ValueError, match=rf"its pixels are not of 8 bits \({bits} for each colour\); convert it first"):
         read_picture(path, Shaping())
+
+
+@pytest.mark.parametrize(("more", "bits"), [(0, 8), (0x40, 10), (0x60, 12)])
+def test_an_avif_says_how_many_bits_a_colour_has(more, bits):
+    data = changed("AVIF", b"av1C", 6, more)
+
+    assert bits_of(SimpleNamespace(format="AVIF"), data) == bits  # PIL writes none of more than 8
+
+
+@pytest.mark.parametrize("data", [b"P6 1 1 255\n\x01\x02\x03", b"P6 1 1 15\n\x01\x02\x03", b"P4 8 1\n\xff"])
+def test_a_picture_of_fewer_bits_is_read(tmp_path, data):
+    (tmp_path / "1.ppm").write_bytes(data)
+
+    assert read_picture(tmp_path / "1.ppm", Shaping())[0].dtype == np.uint8
 
 
 def test_a_folder_without_pictures_says_what_it_holds_instead(tmp_path):
