@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from touchstone.records.damage import DamagedFile
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass
@@ -29,7 +32,8 @@ def contents(folder: Path) -> Contents:
 
     Raises:
         DamagedFile: If a link leads out of the folder, to a folder, or nowhere. Otherwise a folder from someone else
-            could bring in any file of this machine. Also if a name is not UTF-8: no study can name that file.
+            could bring in any file of this machine. Also if a name is not UTF-8, because no study can name that file, or
+            has control characters, because two folders could then have one digest.
         OSError: If a folder cannot be read.
     """
     found, root = Contents(), folder.resolve()
@@ -39,7 +43,7 @@ def contents(folder: Path) -> Contents:
         names = [name for name in names if not name.startswith(".")]
         for name in (*folders, *names):
             path = Path(place) / name
-            _check_name(path)
+            check_name(Path(place), name)
             if path.is_symlink():
                 _check_link(path, root)
         for name in names:
@@ -61,13 +65,14 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _check_name(path: Path) -> None:
+def check_name(place: Path, name: str) -> None:
+    """Check the name of a file in a folder or an archive; DamagedFile if it has control characters or is not UTF-8."""
+    if CONTROL.search(name):
+        raise DamagedFile(f"{place}: contains a name with a control character, {name!r}; rename it")
     try:
-        path.name.encode()
+        name.encode()
     except UnicodeEncodeError:
-        raise DamagedFile(
-            f"{path.parent}: contains a name that is not UTF-8, {os.fsencode(path.name)!r}; rename it"
-        ) from None
+        raise DamagedFile(f"{place}: contains a name that is not UTF-8, {os.fsencode(name)!r}; rename it") from None
 
 
 def _check_link(path: Path, root: Path) -> None:

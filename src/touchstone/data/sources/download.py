@@ -8,12 +8,14 @@ from __future__ import annotations
 import shutil
 import tarfile
 import zipfile
+from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from touchstone.contracts import Digest
 from touchstone.data.ingest.downloads import Archive, WrongDigest, published, unpack
 from touchstone.data.ingest.user_arrays import ARRAYS
+from touchstone.data.ingest.user_folder import check_name
 
 
 def download(
@@ -55,13 +57,19 @@ def download(
         )
         raise WrongDigest(f"{error}\n{advice} if it differs; otherwise this is not the publisher's file.") from error
     if path.suffix.lower() not in ARRAYS and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
-        unpack(path, folder, _unless_hidden)
+        unpack(path, folder, partial(_unless_hidden, path))
     else:
         shutil.copyfile(path, folder / name)
 
 
-def _unless_hidden(member: str) -> str | None:
-    """Return the name of a file of an archive; None of a hidden one, and of those that macOS adds."""
+def _unless_hidden(archive: Path, member: str) -> str | None:
+    """Return the name of a file of an archive; None of a hidden one, and of those that macOS adds.
+
+    DamagedFile if it has control characters or is not UTF-8.
+    """
     parts = [part for part in PurePosixPath(member).parts if part != "."]
     hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
-    return None if hidden else "/".join(parts)
+    if hidden:
+        return None
+    check_name(archive, member)
+    return "/".join(parts)

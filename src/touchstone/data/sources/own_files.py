@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from touchstone.data.ingest.user_folder import files_in
+from touchstone.data.ingest.user_folder import check_name, files_in
 
 
 def own_files(folder: Path, *, location: str) -> None:
@@ -19,10 +19,11 @@ def own_files(folder: Path, *, location: str) -> None:
 
     Raises:
         FileNotFoundError: If there is nothing at `location`.
-        DamagedFile: If a link in the folder leads out of it.
+        DamagedFile: If a link in the folder leads out of it, or a name has control characters or is not UTF-8.
     """
     path = Path(location).expanduser()
     if path.is_file():
+        check_name(path.parent, path.name)
         shutil.copyfile(path, folder / path.name)
         return
     if not path.is_dir():

@@ -86,6 +86,17 @@ def test_an_archive_arrives_unpacked_without_hidden_files(served, flowers, name,
     assert (flowers / WRITTEN[0]).read_bytes() == MEMBERS[WRITTEN[0]]
 
 
+@pytest.mark.parametrize(("name", "writer"), [("flowers.zip", "zipped"), ("flowers.tar.gz", "tar")])
+def test_an_archive_with_a_control_character_in_a_name_is_refused(served, flowers, name, writer):
+    folder, address = served
+    (folder / name).write_bytes(WRITERS[writer]({"flowers/daisy/1\n.png": png(1)}))
+
+    with pytest.raises(
+        DamagedFile, match=rf"{name}: contains a name with a control character, 'flowers/daisy/1\\n\.png'"
+    ):
+        download(flowers, url=f"{address}/{name}", sha256=file_digest(folder / name), **TERMS)
+
+
 def test_arrays_arrive_as_they_are(served, flowers):
     folder, address = served
     stream = io.BytesIO()

@@ -42,6 +42,13 @@ def test_one_file_is_copied_under_its_name(place):
     assert copied(place, "mine/cat/1.png") == {"1.png": "mine/cat/1.png"}
 
 
+def test_one_file_with_a_control_character_in_its_name_is_refused(place):
+    (place / "1\n.png").touch()
+
+    with pytest.raises(DamagedFile, match="contains a name with a control character"):
+        copied(place, "1\n.png")
+
+
 def test_nothing_at_the_location_is_told(place):
     with pytest.raises(FileNotFoundError, match="own_files: location: no such file or folder"):
         own_files(place / "copy", location=str(place / "theirs"))
