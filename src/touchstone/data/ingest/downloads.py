@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import stat
 import tarfile
 import zipfile
 import zlib
@@ -183,6 +185,56 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
             for member in tape:
                 if member.isfile() and (stream := tape.extractfile(member)) is not None:
                     yield member.name, stream
+
+
+def add_links(archive: Path, folder: Path, name_of: Callable[[str], str | None]) -> None:
+    """Write the hard links of a tar as copies of their files, after `unpack`, which leaves out links of every kind.
+
+    Args:
+        archive: tar (compressed or not) or zip.
+        folder: where `unpack` wrote its files.
+        name_of: as for `unpack`.
+
+    Raises:
+        DamagedFile: If a link is symbolic, or leads to no file that was unpacked before it, or if copies are more or larger
+            than plausible.
+    """
+    size = archive.stat().st_size
+    left = max(SMALL, MOST_EXPANSION * size) - sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    for number, (member, target) in enumerate(_links(archive)):
+        name, origin = name_of(member), name_of(target) if target else None
+        if name is None:
+            continue
+        if not target:
+            raise DamagedFile(
+                f"{archive}: {member} is a symbolic link; unpack it yourself, with a copy in place of the link, and name the"
+                " folder as location of own_files"
+            )
+        inside = folder.resolve()
+        place, source = ((inside / one).resolve() if one else inside for one in (name, origin))
+        if not (place.is_relative_to(inside) and source.is_relative_to(inside) and source.is_file()):
+            raise DamagedFile(f"{archive}: {member} is a link to {target}, which is no file that it contains before it")
+        if place.exists():
+            raise DamagedFile(f"{archive}: contains two files called {name}")
+        left -= source.stat().st_size
+        if left < 0 or number > FEW + size // MEMBER_BYTES:
+            raise DamagedFile(f"{archive}: its links are too many for {size:,} bytes; refused as a bomb")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, place)
+
+
+def _links(archive: Path) -> Iterator[tuple[str, str]]:
+    """Yield (name, file that it leads to) of every hard link, and (name, "") of every symbolic link."""
+    if archive.suffix == ".zip" or zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            for entry in packed.infolist():
+                if stat.S_ISLNK(entry.external_attr >> 16):
+                    yield entry.filename, ""
+    else:
+        with tarfile.open(archive) as tape:
+            for member in tape:
+                if member.islnk() or member.issym():
+                    yield member.name, member.linkname if member.islnk() else ""
 
 
 def gunzipped(path: Path) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from touchstone.contracts import Digest
-from touchstone.data.ingest.downloads import Archive, WrongDigest, published, unpack
+from touchstone.data.ingest.downloads import Archive, WrongDigest, add_links, published, unpack
 from touchstone.data.ingest.user_arrays import ARRAYS
 from touchstone.data.ingest.user_folder import check_name
 
@@ -30,7 +30,7 @@ def download(
 ) -> None:
     """Write the files of an archive (zip, or tar however compressed) into `folder`, or a file of another kind as it is.
 
-    Hidden files are left out. Nothing is run.
+    Hidden files are left out. A hard link becomes a copy of its file, and a symbolic link is refused. Nothing is run.
 
     Args:
         folder: where to write; its name is that of the source.
@@ -57,7 +57,9 @@ def download(
         )
         raise WrongDigest(f"{error}\n{advice} if it differs; otherwise this is not the publisher's file.") from error
     if path.suffix.lower() not in ARRAYS and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
-        unpack(path, folder, partial(_unless_hidden, path))
+        name_of = partial(_unless_hidden, path)
+        unpack(path, folder, name_of)
+        add_links(path, folder, name_of)
     else:
         shutil.copyfile(path, folder / name)
 

@@ -4,14 +4,16 @@ import functools
 import http.server
 import io
 import runpy
+import tarfile
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from projects import study_text
-from touchstone.data.ingest import http_files
+from touchstone.data.ingest import downloads, http_files
 from touchstone.data.own_images import own_images
 from touchstone.data.sources.download import download
 from touchstone.digests import file_digest
@@ -94,6 +96,86 @@ def test_an_archive_with_a_control_character_in_a_name_is_refused(served, flower
     with pytest.raises(
         DamagedFile, match=rf"{name}: contains a name with a control character, 'flowers/daisy/1\\n\.png'"
     ):
+        download(flowers, url=f"{address}/{name}", sha256=file_digest(folder / name), **TERMS)
+
+
+def linked(path, links, kind=tarfile.LNKTYPE):
+    """Write a tar of one file, and links (name, target) after it."""
+    with tarfile.open(path, "w:gz") as packed:
+        entry = tarfile.TarInfo("./flowers/daisy/1.png")
+        entry.size = len(png(1))
+        packed.addfile(entry, io.BytesIO(png(1)))
+        for name, target in links:
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, target
+            packed.addfile(link)
+    return file_digest(path)
+
+
+def test_a_hard_link_in_a_tar_is_a_copy_of_its_file(served, flowers):
+    folder, address = served
+    links = [
+        ("flowers/rose/1.png", "./flowers/daisy/1.png"),
+        ("flowers/rose/2.png", "flowers/rose/1.png"),
+        ("flowers/.old/1.png", "flowers/rose/1.png"),
+    ]
+    digest = linked(folder / "flowers.tar.gz", links)
+
+    download(flowers, url=f"{address}/flowers.tar.gz", sha256=digest, **TERMS)
+
+    assert names(flowers) == ["flowers/daisy/1.png", "flowers/rose/1.png", "flowers/rose/2.png"]
+    assert {path.read_bytes() for path in flowers.rglob("*.png")} == {png(1)}
+    assert {path.stat().st_nlink for path in flowers.rglob("*.png")} == {1}
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "words"),
+    [
+        (
+            "flowers/2.png",
+            "/etc/hostname",
+            "flowers/2.png is a link to /etc/hostname, which is no file that it contains",
+        ),
+        ("flowers/2.png", "../secret.png", r"flowers/2.png is a link to \.\./secret.png, which is no file"),
+        ("flowers/2.png", "flowers/3.png", "flowers/2.png is a link to flowers/3.png, which is no file"),
+        ("flowers/2.png", "flowers/.png", "flowers/2.png is a link to flowers/.png, which is no file"),
+        ("../2.png", "flowers/daisy/1.png", r"\.\./2.png is a link to flowers/daisy/1.png, which is no file"),
+        ("flowers/daisy/1.png", "flowers/daisy/1.png", "contains two files called flowers/daisy/1.png"),
+    ],
+)
+def test_a_hard_link_that_leads_elsewhere_is_refused(served, flowers, name, target, words):
+    folder, address = served
+    (flowers.parent / "secret.png").write_bytes(png(9))
+    digest = linked(folder / "flowers.tar.gz", [(name, target)])
+
+    with pytest.raises(DamagedFile, match=rf"flowers\.tar\.gz: {words}"):
+        download(flowers, url=f"{address}/flowers.tar.gz", sha256=digest, **TERMS)
+    assert names(flowers.parent) == ["flowers/flowers/daisy/1.png", "secret.png"]
+
+
+def test_hard_links_that_fill_the_disk_are_refused(served, flowers, monkeypatch):
+    folder, address = served
+    monkeypatch.setattr(downloads, "SMALL", 10 * len(png(1)))
+    monkeypatch.setattr(downloads, "MOST_EXPANSION", 1)
+    digest = linked(folder / "flowers.tar.gz", [(f"flowers/{n}.png", "flowers/daisy/1.png") for n in range(99)])
+
+    with pytest.raises(DamagedFile, match=r"its links are too many for .* bytes; refused as a bomb"):
+        download(flowers, url=f"{address}/flowers.tar.gz", sha256=digest, **TERMS)
+
+
+@pytest.mark.parametrize("name", ["flowers.tar.gz", "flowers.zip"])
+def test_a_symbolic_link_in_an_archive_is_refused_by_name(served, flowers, name):
+    folder, address = served
+    if name.endswith("zip"):
+        entry = zipfile.ZipInfo("flowers/daisy/2.png")
+        entry.external_attr = 0o120777 << 16
+        with zipfile.ZipFile(folder / name, "w") as packed:
+            packed.writestr("flowers/daisy/1.png", png(1))
+            packed.writestr(entry, "1.png")
+    else:
+        linked(folder / name, [("flowers/daisy/2.png", "1.png")], tarfile.SYMTYPE)
+
+    with pytest.raises(DamagedFile, match=rf"{name}: flowers/daisy/2\.png is a symbolic link; unpack it yourself"):
         download(flowers, url=f"{address}/{name}", sha256=file_digest(folder / name), **TERMS)
 
 
