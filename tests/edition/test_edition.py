@@ -60,7 +60,7 @@ def test_every_claim_with_a_verdict_is_measured(name):
     lines = committed_reports.claims(name).values()
     judged = [line["claim"] for line in lines if line["claim"] in book.criteria and line["status"] != "not run"]
 
-    assert len(judged) > 30
+    assert len(judged) > (5 if name.endswith("multiverse") else 30)  # that judges one claim a paper
     asked = {claim: study["claims"][claim] for claim in judged if not isinstance(study["claims"][claim], str)}
     assert {claim for claim, roles in asked.items() if list(unmeasured(book.criteria[claim], roles, study))} == set()
 
