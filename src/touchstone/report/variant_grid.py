@@ -72,7 +72,7 @@ def _row(axes: Axes, height: int, word: str, part: Part | None, scale: float, co
         marks.shows(dot, part.quantity.row)
     axes.annotate(
         word, (1.0, height), (8, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points", va="center",
-        color=drawing.INK if colour == drawing.FAINT else colour, fontsize=9, annotation_clip=False,
+        color=drawing.INK if colour == drawing.FAINT else colour, fontsize=10, annotation_clip=False,
     )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def _bound(axes: Axes, part: Part, scale: float) -> None:
     axes.axvspan(*side, color=SIDES[HOLDS], alpha=0.07, linewidth=0)
     axes.annotate(
         required(part), (least, 1.0), (0, 2), xycoords=axes.get_xaxis_transform(), textcoords="offset points",
-        ha="center", va="bottom", fontsize=8, annotation_clip=False,
+        ha="center", va="bottom", fontsize=10, annotation_clip=False,
     )  # fmt: skip
 
 
