@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,11 @@ UNCHANGED = Augmentation()
 MOST_NUMBERS = 2**28  # of images that stay on the device; 1 GiB in float32, and all of CIFAR-10 is 0.6
 
 
+def batches_of(count: int, size: int) -> int:
+    """Return in how many batches `Batches.shuffled` yields rows."""
+    return max(math.ceil((count - 1) / size), 1) if size > 1 else count
+
+
 class Batches:
     """The rows of one ExampleSet as batches on the device, each with the random streams of its examples.
 
@@ -58,8 +64,13 @@ class Batches:
         self.seed, self.stream, self.device = seed, stream, device
 
     def shuffled(self, epoch: int, size: int) -> Iterator[Tensor]:
-        """Yield the rows of each batch of an epoch, in the epoch's random order."""
-        yield from torch.split(_permutation(self.seed, f"order.{epoch}", len(self.ids)).to(self.device), size)
+        """Yield the rows of each batch of an epoch, in the epoch's random order.
+
+        A last row that is alone joins the batch before it: batch norm has no variance of one image.
+        """
+        order = _permutation(self.seed, f"order.{epoch}", len(self.ids)).to(self.device)
+        sizes = [size] * (batches_of(len(order), size) - 1)
+        yield from torch.split(order, [*sizes, len(order) - sum(sizes)])
 
     def in_order(self, size: int) -> Iterator[Tensor]:
         """Yield the rows of each batch as they come."""

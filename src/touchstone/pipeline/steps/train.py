@@ -23,7 +23,7 @@ from touchstone.contracts import (
 )
 from touchstone.models.networks import checkpoints
 from touchstone.numerics import tensors
-from touchstone.pipeline.steps._training_batches import Augmentation, Batches, Outliers
+from touchstone.pipeline.steps._training_batches import Augmentation, Batches, Outliers, batches_of
 from touchstone.pipeline.steps._training_losses import Losses
 from touchstone.pipeline.steps._watched_accuracy import WatchedAccuracy
 from touchstone.records.nouns import Array, Checkpoint, ContractError, ExampleSet
@@ -119,7 +119,7 @@ def train(
     if resume is not None:
         first, best = _restore(resume, model, beside, optimiser, history)
 
-    steps = math.ceil(len(train) / batch_size)
+    steps = batches_of(len(train), batch_size)
     for epoch in range(first, epochs):
         losses = Losses(learning_rate)
         model.train()
@@ -279,6 +279,10 @@ def _restore(
         # A file gives scalars, here Adam's step, back with one dimension.
         slots.setdefault(int(index), {})[name] = torch.tensor(values).reshape(() if name == "step" else values.shape)
     optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
+    for weights, kept in optimiser.state.items():
+        for name, slot in kept.items():
+            if slot.shape == weights.shape:  # as in memory as the weights, beside which a fused step reads them
+                kept[name] = torch.empty_like(weights).copy_(slot)
     for name in history:
         history[name] = _part(state, "history")[name].tolist()
     shapes = {name: values.shape for name, values in checkpoints.weights_of(model).items()}

@@ -16,6 +16,7 @@ from touchstone.models.mlp import mlp
 from touchstone.models.networks import checkpoints
 from touchstone.models.small_cnn import small_cnn
 from touchstone.models.unet import unet
+from touchstone.numerics import precision
 from touchstone.pipeline.steps.train import train
 from touchstone.records.encoding import decode, encode
 from touchstone.records.nouns import ContractError, ExampleSet
@@ -618,3 +619,33 @@ def test_a_killed_run_goes_on_with_its_curves():
     again = run(attacks={"step": fgsm}, resume=kept[0])
 
     assert again.history["step_accuracy"].tolist() == whole.history["step_accuracy"].tolist()
+
+
+def test_a_run_that_was_resumed_with_channels_last_gives_equal_bytes():
+    architecture = precision.architecture(convolutional, {"memory_format": "channels_last"})
+    kept = []
+    with pytest.raises(Killed):
+        run(architecture=architecture, keep=kill_after(1, kept), optimizer="adam")
+
+    resumed = run(architecture=architecture, resume=unpack(kept[-1]), optimizer="adam")
+
+    assert encode(resumed) == encode(run(architecture=architecture, optimizer="adam"))
+
+
+def convolutional(input_shape, classes):
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 2, padding=1), nn.ReLU(), nn.Conv2d(4, 6, 2), nn.Flatten(), nn.Linear(24, classes)
+    )
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(17, [8, 9]), (16, [8, 8]), (18, [8, 8, 2]), (9, [9]), (1, [1])])
+def test_a_last_image_that_is_alone_joins_the_batch_before_it(count, sizes):
+    seen = []
+
+    def objective(model, images, labels, generator):
+        seen.append(len(images))
+        return clean(model, images, labels, generator)
+
+    run(objective, data=blobs(count), epochs=1)
+
+    assert [size for size in seen if size][: len(sizes)] == sizes
