@@ -177,6 +177,13 @@ def test_a_network_in_train_mode_is_refused(tmp_path, layer, expected):
         probe.probe(program, [0.0] * 3, [1.0] * 3, images, labels, numbering(3))
 
 
+def test_a_program_that_normalises_by_the_batch_is_refused(tmp_path):
+    network = cnn(3, 3, nn.BatchNorm2d(8, track_running_stats=False)).eval()
+
+    with pytest.raises(ValueError, match="batch norm without running statistics, so an image's answer depends on"):
+        exported(network, tmp_path).program((3, SIDE, SIDE))
+
+
 def test_a_quantised_network_is_refused(tmp_path):
     images, labels = pictures()
     network = quantised(trained(cnn(), images, labels))

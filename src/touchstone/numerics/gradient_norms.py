@@ -153,9 +153,12 @@ class _Tape:
         self.times_called: Counter[str] = Counter()
         self.calls: dict[str, _Call] = {}
         self.taken: dict[str, Tensor] = {}
+        self.beside: set[str] = set()  # layers that read other rows than images, such as one for each class
 
     def run(self, leaves: dict[str, Tensor], images: Tensor) -> Tensor:
         """Return the logits, with `leaves` as the parameters, and record the calls."""
+        if self.count > 1:
+            self._find_beside(leaves, images[:1])
         recorders = [
             # The first of the hooks, because another one may replace the output.
             module.register_forward_hook(partial(self._record, name), prepend=True)
@@ -167,9 +170,24 @@ class _Tape:
             for recorder in recorders:
                 recorder.remove()
 
+    def _find_beside(self, leaves: dict[str, Tensor], image: Tensor) -> None:
+        """Note the layers whose input has several rows although there is one image."""
+
+        def look(name: str, module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
+            if len(arguments) == 1 and len(arguments[0]) != 1:
+                self.beside.add(name)
+
+        looks = [module.register_forward_hook(partial(look, name)) for name, (module, _) in self.layers.items()]
+        try:
+            with torch.no_grad():
+                self.network(leaves, image)
+        finally:
+            for each in looks:
+                each.remove()
+
     def _record(self, name: str, module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
         self.times_called[name] += 1
-        if self._is_ambiguous(module, arguments):
+        if name in self.beside or self._is_ambiguous(module, arguments):
             return
         if len(arguments) == 1 and len(arguments[0]) == len(output) == self.count and output.requires_grad:
             inputs = arguments[0] if self.create_graph else arguments[0].detach()

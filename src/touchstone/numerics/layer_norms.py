@@ -23,9 +23,13 @@ ClosedForm = Callable[[Any, Tensor, Tensor], Norms]  # (module, inputs (N, ...),
 def closed_form(module: nn.Module) -> ClosedForm | None:
     """Return the closed form for `module`, or None if there is none.
 
-    It is looked up by the function that runs, not by type: a subclass with its own forward computes something else.
+    It is looked up by the functions that run, not by type: a subclass with its own forward computes something else, and so
+    does a convolution that standardises its weights in a `_conv_forward` of its own.
     """
-    return None if "forward" in vars(module) else _CLOSED_FORMS.get(type(module).forward)
+    kind = type(module)
+    if "forward" in vars(module) or getattr(kind, "_conv_forward", None) not in _CONVOLUTIONS:
+        return None
+    return _CLOSED_FORMS.get(kind.forward)
 
 
 def _linear(module: nn.Linear, inputs: Tensor, deltas: Tensor) -> Norms:
@@ -111,6 +115,7 @@ def _layer_norm(module: nn.LayerNorm, inputs: Tensor, deltas: Tensor) -> Norms:
     }
 
 
+_CONVOLUTIONS = (None, nn.Conv1d._conv_forward, nn.Conv2d._conv_forward)  # None: of all other layers
 _CLOSED_FORMS: dict[Callable[..., Any], ClosedForm] = {
     nn.Linear.forward: _linear,
     nn.Conv1d.forward: _convolution,

@@ -320,12 +320,12 @@ def test_norms_are_differentiable_in_the_images(name):
 def test_ordinary_layers_never_go_one_example_at_a_time(name, create_graph, monkeypatch):
     model, images = build(name)
     calls = []
-    model.register_forward_hook(lambda *_: calls.append(1))
+    model.register_forward_pre_hook(lambda _, arguments: calls.append(len(arguments[0])))
     monkeypatch.setattr("touchstone.numerics.gradient_norms._one_by_one", None)
 
     gradient_norms(model, images.requires_grad_(create_graph), loss, create_graph=create_graph)
 
-    assert len(calls) == 1
+    assert calls == [1, len(images)]  # one image first, which shows what layers read
 
 
 @pytest.mark.parametrize("numbers", [1 << 25, 1], ids=["all at once", "one by one"])
@@ -627,3 +627,36 @@ def test_a_program_from_a_file_is_refused_with_what_to_do(kind):
 def test_what_is_no_network_is_refused_with_its_type():
     with pytest.raises(TypeError, match=r"expected a torch.nn.Module with layers, got function"):
         gradient_norms(lambda images: images.flatten(1), torch.rand(2, 1, 2, 2), loss)
+
+
+class WithPrototypes(nn.Module):
+    """Logits against one row per class, which is read from a table and not from the images."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.body, self.head = nn.Linear(9, 4), nn.Linear(6, 4)
+        self.register_buffer("table", torch.randn(classes, 6))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.body(images.flatten(1)) @ self.head(self.table).T
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("count", [1, 4, 5, 6])
+def test_a_layer_with_as_many_rows_as_images_that_reads_no_image_is_no_layer_of_them(count, create_graph):
+    model, images = WithPrototypes(5), torch.rand(count, 1, 3, 3)
+
+    norms = gradient_norms(model, images, loss, create_graph=create_graph)
+
+    torch.testing.assert_close(norms.detach(), reference(model, images), rtol=1e-4, atol=1e-8)
+
+
+class Standardised(nn.Conv2d):
+    def _conv_forward(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return super()._conv_forward(images, weight / weight.detach().std(), bias)
+
+
+def test_a_convolution_that_changes_its_weights_when_it_runs_has_its_own_norms():
+    model, images = nn.Sequential(Standardised(1, 2, 3), nn.Flatten(), nn.Linear(18, 3)), torch.rand(4, 1, 5, 5)
+
+    torch.testing.assert_close(gradient_norms(model, images, loss), reference(model, images), rtol=1e-4, atol=1e-8)

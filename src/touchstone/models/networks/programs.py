@@ -28,6 +28,10 @@ EXPORT_LINE = (
     " dynamic_shapes=({0: torch.export.Dim('images', min=1)},)), 'model.pt2')"
 )
 CHANGES = "changes its own state when it runs, as in training. Call model.eval() before it is saved or exported"
+TIES = (
+    "has batch norm without running statistics, so an image's answer depends on the others. Build it with"
+    " track_running_stats=True, and call model.eval() before it is exported"
+)
 RISK = "can run any code of whoever made it, with your rights"
 # What torch and Python raise for arguments that do not fit; RuntimeError also if memory is exhausted.
 FAULTS = (
@@ -156,8 +160,10 @@ def _check_signature(program: Any) -> None:
 
 
 def _check_state(network: fx.GraphModule) -> None:
-    """Raise DamagedFile if an operator writes into a weight."""
+    """Raise DamagedFile if an operator writes into a weight, or normalises by the batch."""
     for node in network.graph.nodes:
+        if "batch_norm" in operator_of(node) and _settings(node, network).get("training"):
+            raise DamagedFile(TIES)
         written = node.args[0] if node.args and operator_of(node).partition(".")[0].endswith("_") else None
         if isinstance(written, fx.Node) and written.op == "get_attr":
             raise DamagedFile(CHANGES)
@@ -167,10 +173,15 @@ def _draws(node: fx.Node, program: fx.GraphModule) -> bool:
     """Return whether a node draws random numbers. Dropout draws none outside training, or for no share of the values."""
     if torch.Tag.nondeterministic_seeded not in getattr(node.target, "tags", ()):
         return False
-    given = node.normalized_arguments(program, normalize_to_only_use_kwargs=True)
-    settings = dict(given.kwargs) if given else {}
+    settings = _settings(node, program)
     chance = settings.get("p", settings.get("dropout_p", 1))
     return settings.get("train", settings.get("training", True)) is not False and chance != 0
+
+
+def _settings(node: fx.Node, program: fx.GraphModule) -> dict[str, Any]:
+    """Return the arguments of an operator by name; none of what is no operator of torch."""
+    given = node.normalized_arguments(program, normalize_to_only_use_kwargs=True)
+    return dict(given.kwargs) if given else {}
 
 
 def _move(program: fx.GraphModule, device: torch.device) -> None:
