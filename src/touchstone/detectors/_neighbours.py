@@ -11,8 +11,9 @@ PAIRS = 2**22  # distances at a time: larger blocks leave gaps in memory that la
 def nearest_distances(features: Tensor, references: Tensor, k: int) -> Tensor:
     """Return the Euclidean distances to the k nearest references.
 
-    The neighbours are chosen without a graph. Their distances are then computed from the differences, so they are
-    exact for features that nearly coincide, and differentiable in `features`.
+    The neighbours are chosen without a graph, in float64: in float32 the distances of rows that are close together for
+    their length are mostly rounding. Their distances are then computed from the differences, so they are exact for
+    features that nearly coincide, and differentiable in `features`.
 
     Args:
         features: (N, D).
@@ -29,9 +30,10 @@ def nearest_distances(features: Tensor, references: Tensor, k: int) -> Tensor:
         raise ValueError(f"k must be at most the {len(references)} reference rows fitted, got {k}")
     references = references.to(features)
     with torch.no_grad():
-        parts = features.split(max(1, PAIRS // len(references)))  # type: ignore[no-untyped-call]
-        nearest = torch.cat([torch.cdist(part, references).topk(k, dim=1, largest=False).indices for part in parts])
-    distances: Tensor = torch.linalg.vector_norm(features[:, None] - references[nearest], dim=2)
+        exact = references.double()
+        parts = features.double().split(max(1, PAIRS // len(references)))  # type: ignore[no-untyped-call]
+        nearest = torch.cat([torch.cdist(part, exact).topk(k, dim=1, largest=False).indices for part in parts])
+    distances: Tensor = torch.linalg.vector_norm(features[:, None] - references[nearest], dim=2).sort(dim=1).values
     return distances
 
 

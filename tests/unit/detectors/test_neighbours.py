@@ -49,3 +49,15 @@ def test_many_references_are_compared_in_blocks_to_the_same_distances(monkeypatc
 
     assert sizes == [32 * 300, 32 * 300, 6 * 300]
     torch.testing.assert_close(blocks, whole)
+
+
+def test_the_nearest_of_rows_that_are_close_together_for_their_length_are_found_whatever_the_batch():
+    generator = torch.Generator().manual_seed(0)
+    references, features = (1 + 0.003 * torch.randn(rows, 128, generator=generator) for rows in (1000, 8))
+
+    distances = nearest_distances(features, references, 20)
+
+    assert torch.equal(distances, distances.sort(dim=1).values)
+    assert torch.equal(distances, torch.cat([nearest_distances(row[None], references, 20) for row in features]))
+    expected = torch.cdist(features.double(), references.double()).sort(dim=1).values[:, :20]
+    torch.testing.assert_close(distances.double(), expected, rtol=1e-4, atol=0)
