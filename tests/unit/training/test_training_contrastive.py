@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from touchstone.numerics.tensors import RandomStreams
-from touchstone.training.contrastive import companions, contrastive, nt_xent
+from touchstone.training.contrastive import _view, companions, contrastive, nt_xent
 
 torch.set_num_threads(1)
 
@@ -127,3 +127,25 @@ def test_training_on_it_brings_views_of_one_image_together():
 
     assert loss(model, head=head).item() < first - 0.2
     assert model[3].weight.grad is None  # the last layer, which detectors do not read
+
+
+@pytest.mark.parametrize("shape", [(33, 33), (33, 65)])
+def test_a_view_is_turned_and_not_sheared_whatever_the_sides(shape):
+    """A line through the middle, across or down, is turned by the same angle."""
+
+    class Turned:
+        def uniform(self, size, dtype):
+            return torch.tensor([[1.0, 0.5, 0.5, 0.5, 0.5]], dtype=dtype)  # the largest turn, and nothing else
+
+    angles = []
+    for down in (False, True):
+        line = torch.zeros(1, 1, *shape)
+        (line[..., shape[1] // 2] if down else line[:, :, shape[0] // 2]).fill_(1)
+        values = _view(line, Turned(), 15.0, 0.0, 0.0, 0.0)[0, 0].double()
+        grid = torch.meshgrid(*(torch.arange(side) - (side - 1) / 2 for side in shape), indexing="ij")
+        rows, columns = (part.double() for part in grid)
+        near = values * (rows.square() + columns.square() < 14**2)
+        along, across = (rows, columns) if down else (columns, rows)
+        angles.append(math.degrees(math.atan((near * along * across).sum() / (near * along.square()).sum())))
+
+    assert [abs(angle) for angle in angles] == pytest.approx([15, 15], abs=0.7)
