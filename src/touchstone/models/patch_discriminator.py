@@ -25,6 +25,12 @@ def patch_discriminator(
     References:
         Isola et al. 2017, section 3.2.2.
     """
+    height, side = input_shape[1:]
+    if min(height, side) < 3 * 2**layers:
+        raise ValueError(
+            f"a discriminator of {layers} layers needs images of at least {3 * 2**layers} pixels a side, got"
+            f" {height} x {side}: set layers to a lower number"
+        )
     width = filters
     channels = input_shape[0] * (2 if paired else 1)
     network: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]

@@ -81,3 +81,13 @@ def test_a_discriminator_has_the_published_number_of_weights():
     )
 
     assert count(patch_discriminator((3, 256, 256), layers=3)) == convolutions
+
+
+@pytest.mark.parametrize(("layers", "least"), [(1, 6), (2, 12), (3, 24)])
+def test_a_discriminator_is_refused_for_images_that_it_cannot_train_on(layers, least):
+    patch_discriminator((1, least, least), filters=2, layers=layers, paired=False).train()(
+        torch.rand(1, 1, least, least)
+    )
+
+    with pytest.raises(ValueError, match=f"needs images of at least {least} pixels a side, got 30 x {least - 1}"):
+        patch_discriminator((1, 30, least - 1), filters=2, layers=layers)
