@@ -222,7 +222,7 @@ def _row(
     sides = {side.cells[0].examples: side for one in aurocs for side in one.sides}
     sizes = [len(side.scores) for side in sides.values()]
     cells = [cell for one in aurocs for side in one.sides for cell in side.cells]
-    rate = None if unit else 1 - sizes[0] / sum(sizes)
+    rate = 1 - sizes[0] / sum(sizes)
     return row(
         metric, interval, cell=cells[0], entry=entry, examples=place, threat_model=threat, n=sum(sizes), files=cells,
         unit=unit, base_rate=rate,

@@ -95,10 +95,10 @@ def rate_row(
 
 
 def _possible(low: End, high: End, unit: str) -> tuple[End, End]:
-    """Return the ends of an interval; no share is below 0 or above 1, though a t interval may be."""
-    if unit != "fraction" or low is None or high is None:
+    """Return the ends of an interval; no share is below 0 or above 1 and no distance below 0, though a t interval may be."""
+    if unit not in ("fraction", "pixels") or low is None or high is None:
         return low, high
-    return max(low, 0.0), min(high, 1.0)
+    return max(low, 0.0), min(high, 1.0) if unit == "fraction" else high
 
 
 def _finite(end: float | None) -> float | None:
@@ -291,13 +291,14 @@ def _spread(one: MetricRow) -> Spread:
 def _fewest(one: MetricRow, images: int) -> int:
     """Return how many images bound what a number can show if its variance is 0.
 
-    They are those that count, if only some of the drawn images do. If n counts known and anomalous images together, the
-    second population is what n exceeds the images by. In one population with a base rate, the rarer kind counts.
+    They are those that count, if only some of the drawn images do. With a base rate, the rarer kind counts. If n counts
+    known and anomalous images together and their shares are not known, the second population is what n exceeds the images
+    by.
     """
-    if one.n > images:
-        return min(images, one.n - images)
     rarer = 1.0 if one.base_rate is None else min(one.base_rate, 1 - one.base_rate)
-    return max(round(min(images, one.n) * rarer), 1)
+    if one.n <= images:
+        return max(round(one.n * rarer), 1)
+    return max(min(images, one.n - images if one.base_rate is None else round(one.n * rarer)), 1)
 
 
 def measured(metric: str) -> str:

@@ -19,6 +19,7 @@ from touchstone.evaluations.statistics.rows import (
     rows_of,
     with_means,
 )  # fmt: skip
+from touchstone.evaluations.statistics.seed_intervals import SIGNED
 from touchstone.records.metric_tables import Metrics
 from touchstone.records.nouns import Cell
 
@@ -226,3 +227,30 @@ def test_of_images_of_which_few_count_a_row_and_a_mean_show_no_more_than_these(s
     for one in with_means(rows):
         assert one.low < 0.75
         assert ends_of(one, 0.95) == pytest.approx((one.low, one.high))
+
+
+def test_no_interval_of_a_distance_reaches_below_0():
+    interval = intervals.mean(np.r_[np.zeros(60), 4.0], resamples=200, seed=0)
+
+    rows = with_means(
+        [row("m", interval, cell=replace(CLEAN, seed=seed), n=61, files=[], unit="pixels") for seed in (0, 1)]
+    )
+
+    assert interval.low < 0
+    assert [(one.low, one.high > interval.value) for one in rows] == [(0, True)] * 3
+
+
+@pytest.mark.parametrize("others", [124, 125, 126, 130, 400])
+def test_of_two_kinds_of_images_the_rarer_one_bounds_what_a_mean_can_show(others):
+    """The 625 that are resampled stand for the images of several networks, of which each has 500 known ones."""
+    interval = intervals.from_samples(0.3, np.full(200, 0.3), (625, 625), SIGNED)
+    share = others / (500 + others)
+    rows = [
+        row("m", interval, cell=replace(CLEAN, seed=seed), n=500 + others, files=[], unit="difference", base_rate=share)
+        for seed in range(5)
+    ]
+    few = intervals.from_samples(0.3, np.full(200, 0.3), (625, 625), SIGNED, counted=others)
+
+    mean = with_means(rows)[-1]
+
+    assert mean.high - mean.low == pytest.approx(few.high - few.low, rel=0.02)
