@@ -36,7 +36,7 @@ def worst_of(
 
     Returns:
         (N, C, H, W) in [0, 1]: the result of the first attack that fools the model, otherwise the one with the highest
-        margin loss, in both cases as it is or rounded, whichever is less wrong.
+        margin loss, in both cases as it is or rounded, whichever is less wrong; of equal ones, the more wrong as it is.
 
     References:
         The worst case per image, not the mean over attacks: docs/papers/shared.md, "Checks of an attack", item 7.
@@ -44,14 +44,18 @@ def worst_of(
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
         worst = images.clone()
-        highest = torch.full_like(images.flatten(1)[:, 0], -torch.inf)
+        highest, unrounded = (torch.full_like(images.flatten(1)[:, 0], -torch.inf) for _ in range(2))
         for attack in attacks:
             rows = torch.nonzero(highest <= 0)[:, 0]
             if len(rows) == 0:
                 break
             attacked = attack(model, images[rows], labels[rows], generator.take(rows))
             rounded = to_grid_towards(attacked, images[rows])
-            loss = torch.minimum(margin_loss(model(attacked), labels[rows]), margin_loss(model(rounded), labels[rows]))
-            better = loss > highest[rows]
-            worst[rows[better]], highest[rows[better]] = attacked[better], loss[better].to(highest.dtype)
+            raw = margin_loss(model(attacked), labels[rows]).to(highest.dtype)
+            loss = torch.minimum(raw, margin_loss(model(rounded), labels[rows]).to(highest.dtype))
+            # Below an eps of 1/255 every rounded point is the image, and only the points themselves differ.
+            better = (loss > highest[rows]) | ((loss == highest[rows]) & (raw > unrounded[rows]))
+            worst[rows[better]], highest[rows[better]], unrounded[rows[better]] = (
+                attacked[better], loss[better], raw[better]
+            )  # fmt: skip
     return worst

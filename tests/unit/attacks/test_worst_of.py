@@ -5,6 +5,7 @@ import torch
 from touchstone.attacks.adversary.losses import margin_loss
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
+from touchstone.attacks.random_sign import random_sign
 from touchstone.attacks.uniform_noise import uniform_noise
 from touchstone.attacks.worst_of import worst_of
 from touchstone.numerics.tensors import RandomStreams, to_grid_towards
@@ -69,3 +70,15 @@ def test_a_success_that_the_rounding_to_eight_bits_undoes_does_not_end_the_searc
     found = worst_of(model, images, labels, draws, attacks=[partial(brighter, steps=0.5), partial(brighter, steps=2.0)])
 
     torch.testing.assert_close(found, images + 2 / 255)
+
+
+def test_below_one_level_a_weak_attack_before_a_strong_one_hides_nothing(victim):
+    """Every rounded point is the clean image there."""
+    weak, strong = partial(random_sign, eps=0.9 / 255), partial(pgd, eps=0.9 / 255, loss="margin")
+
+    single = strong(victim.model, victim.images, victim.labels, victim.draws())
+    found = worst_of(victim.model, victim.images, victim.labels, victim.draws(), attacks=[weak, strong])
+
+    with torch.no_grad():
+        margins = [margin_loss(victim.model(images), victim.labels) for images in (single, found)]
+    assert ((margins[1] >= margins[0] - 1e-6) | (margins[1] > 0)).all()
