@@ -51,7 +51,7 @@ def apgd(
 
     Returns:
         (N, C, H, W) in [0, 1]: per image, the point with the highest margin loss of all visited, or with a single target the
-        one where it is most probable; the image itself only if none is higher.
+        one where `loss` has come closest to it; the image itself only if none is higher.
 
     Raises:
         ValueError: the DLR loss has too few classes; it needs three, or four with a target.

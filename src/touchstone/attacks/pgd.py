@@ -52,11 +52,18 @@ def pgd(
 
     Returns:
         (N, C, H, W) in [0, 1]: per image, the point with the highest margin loss of all visited, or with a single target the
-        one where it is most probable; the image itself only if none is higher.
+        one where `loss` has come closest to it; the image itself only if none is higher.
+
+    Raises:
+        ValueError: several restarts without a random start, which would all be the same run.
 
     References:
         Madry et al. 2018, section 2.1. Best iterate and defaults: docs/papers/shared.md, "Attack settings".
     """
+    if restarts > 1 and not random_start:
+        raise ValueError(
+            "without random_start all restarts are the same run: set restarts to 1, or random_start to true"
+        )
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
         logits = model(images)

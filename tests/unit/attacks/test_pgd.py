@@ -207,3 +207,8 @@ def test_the_least_likely_class_is_never_the_label():
 
     assert least_likely(logits, torch.tensor([0])) == 2
     assert least_likely(logits, torch.tensor([1])) == 0
+
+
+def test_restarts_that_would_all_be_the_same_run_are_refused(victim):
+    with pytest.raises(ValueError, match="set restarts to 1, or random_start to true"):
+        run(victim, random_start=False, restarts=2)

@@ -11,6 +11,7 @@ from touchstone.attacks.adversary.defences import Guarded, in_scale
 from touchstone.attacks.adversary.evasion import best_of
 from touchstone.attacks.adversary.losses import cross_entropy
 from touchstone.attacks.adversary.perturbations import Ball, resolve_step_size
+from touchstone.attacks.adversary.planted import PlantedDefence
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen
 
@@ -47,11 +48,16 @@ def mimicry(
         is ranked.
 
     Raises:
-        ValueError: `defence.typical` has none of the values that the detector reads.
+        ValueError: `defence.typical` has none of the values that the detector reads, or the defence solves a planted
+            problem, whose classes have no typical values.
 
     References:
         docs/papers/shared.md, "Adaptive attacks".
     """
+    if isinstance(defence, PlantedDefence) and defence.readout is not None:
+        raise ValueError(
+            "mimicry imitates images of another class, and a planted problem has none: plant another attack"
+        )
     names = [name for name in defence.data if name in defence.typical]
     if not names:
         raise ValueError(

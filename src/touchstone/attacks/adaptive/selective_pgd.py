@@ -11,6 +11,8 @@ from touchstone.attacks.adversary.lowest_scores import selective
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, per_row
 
+TINY = 1e-10  # the greatest entry of a gradient whose squares are not summed as they are
+
 
 def selective_pgd(
     defence: Guarded,
@@ -77,5 +79,9 @@ def selective_pgd(
 def _without(gradient: Tensor, other: Tensor) -> Tensor:
     """Return `gradient` minus its projection on `other`, row by row."""
     rows, along = gradient.flatten(1), other.flatten(1)
-    share = (rows * along).sum(1) / along.square().sum(1).clamp_min(1e-24)
+    largest = along.abs().amax(1)
+    tiny = (largest < TINY) & (largest > 0)  # their squares are rounded to 0
+    scale = torch.where(tiny, 1 / largest, torch.ones_like(largest))
+    along = along * scale[:, None]
+    share = scale * (rows * along).sum(1) / along.square().sum(1).clamp_min(1e-24)
     return gradient - per_row(share, gradient) * other

@@ -148,10 +148,16 @@ class Straight(nn.Module):
 
 
 def with_softplus(model: nn.Module, beta: float = SOFTPLUS_BETA) -> nn.Module | None:
-    """Return a frozen copy of a network with softplus in place of each ReLU module; None if it has no such module."""
+    """Return a frozen copy of a network with softplus in place of each ReLU module.
+
+    None if it has no such module, or holds what cannot be copied, such as a tensor that it computed.
+    """
     if not any(isinstance(module, nn.ReLU) for module in model.modules()):
         return None
-    smooth = copy.deepcopy(model).requires_grad_(False)
+    try:
+        smooth = copy.deepcopy(model).requires_grad_(False)
+    except (RuntimeError, TypeError):
+        return None
     for parent in list(smooth.modules()):
         for name, child in list(parent._modules.items()):  # named_children omits the second place of a shared ReLU
             if isinstance(child, nn.ReLU):
@@ -163,11 +169,12 @@ def smoothed(defence: Guarded, beta: float) -> Guarded:
     """Replace every ReLU module by softplus, so that scores have gradients.
 
     Raises:
-        ValueError: the network has no ReLU module. A ReLU that is called as a function cannot be replaced.
+        ValueError: the network has no ReLU module, or cannot be copied. A ReLU that is called as a function cannot be
+            replaced.
     """
     model = with_softplus(defence.model, beta)
     if model is None:
-        raise ValueError("the network has no ReLU module, so there is none to smooth: omit softplus_beta")
+        raise ValueError("the network has no ReLU module, or cannot be copied, so none is smoothed: omit softplus_beta")
     return replace(defence, model=model)
 
 

@@ -29,7 +29,7 @@ def predicted(model: Model, images: Tensor) -> Tensor:
 
 def largest(images: Tensor, norm: Norm) -> float:
     """Return the norm that no change inside [0, 1] exceeds."""
-    return 1.0 if norm == "linf" else math.sqrt(images[0].numel())
+    return 1.0 if norm == "linf" else math.sqrt(images.shape[1:].numel())
 
 
 def crossed(model: Model, points: Tensor, predictions: Tensor) -> Tensor:

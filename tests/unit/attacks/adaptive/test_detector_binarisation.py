@@ -9,6 +9,7 @@ import torch
 from touchstone.attacks.adaptive.detector_binarisation import detector_binarisation
 from touchstone.attacks.adaptive.high_confidence import high_confidence
 from touchstone.attacks.adaptive.joint_pgd import joint_pgd
+from touchstone.attacks.adaptive.mimicry import mimicry
 from touchstone.attacks.adaptive.selective_pgd import selective_pgd
 from touchstone.attacks.adversary.defences import Guarded
 from touchstone.attacks.pgd import pgd
@@ -124,3 +125,10 @@ def test_the_batch_changes_nothing(victim):
         )
 
     assert torch.equal(run(rows), run(torch.arange(6))[rows])
+
+
+def test_an_attack_that_imitates_a_class_is_refused_because_a_planted_problem_has_none(victim):
+    defence = replace(relative(victim), data=("images",), typical={"images": (torch.zeros(3, 100), torch.ones(100))})
+
+    with pytest.raises(ValueError, match="a planted problem has none: plant another attack"):
+        changed(defence, victim, partial(mimicry, eps=0.1, steps=2), False)

@@ -2,9 +2,11 @@ import sys
 from dataclasses import fields, replace
 from functools import partial
 
+import pytest
 import torch
 from torch import nn
 
+from touchstone.attacks.adaptive import selective_pgd
 from touchstone.attacks.adaptive.evasion_suite import _both, evasion_suite
 from touchstone.attacks.adversary.defences import Guarded
 from touchstone.attacks.adversary.evasion import margin_and_excess
@@ -94,3 +96,14 @@ def test_a_planted_problem_that_the_first_members_leave_is_attacked_towards_its_
     points = evasion_suite(planted, image, torch.zeros(1, dtype=torch.int64), draws, steps=1, restarts=1, queries=0)
 
     assert int(planted.read(points)[0].argmax(1)) == 0
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-6, 1e-13, 1e-20, 1e-30, 0.0])
+def test_a_gradient_is_made_orthogonal_to_the_other_one_however_small_that_is(size):
+    generator = torch.Generator().manual_seed(0)
+    gradient, other = (torch.randn(5, 1, 3, 3, generator=generator) for _ in range(2))
+
+    left = selective_pgd._without(gradient, size * other)
+
+    along = (left * other).flatten(1).sum(1).abs() / (left.flatten(1).norm(dim=1) * other.flatten(1).norm(dim=1))
+    assert (along < 1e-6).all() or (size == 0 and torch.equal(left, gradient))

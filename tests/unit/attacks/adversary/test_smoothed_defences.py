@@ -93,3 +93,11 @@ def test_joint_pgd_moves_an_unflagged_image_whose_score_has_an_infinite_gradient
     found = joint_pgd(defence, images, labels, draws(1), eps=0.1, steps=5)
 
     assert found.isfinite().all() and model(found).argmax(1).tolist() == [1]
+
+
+def test_a_network_that_cannot_be_copied_is_not_smoothed():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2), nn.ReLU())
+    network.computed = 2 * network[1].weight  # torch copies no tensor that was computed
+
+    with pytest.raises(ValueError, match="or cannot be copied, so none is smoothed"):
+        smoothed(with_dead_relu(network), 1.0)

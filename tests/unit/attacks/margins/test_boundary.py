@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from touchstone.attacks.margins._boundary import crossed, cut_back, verified
+from touchstone.attacks.margins._boundary import crossed, cut_back, largest, verified
 
 
 def model(images):
@@ -43,3 +43,8 @@ def test_a_verified_distance_is_that_of_the_point_inside_the_unit_range():
     distance, found = verified(model, pixels(0.5, 0.5), FIRST, pixels(0.4, -0.9), "linf")
 
     assert found.all() and distance.item() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("norm", "longest"), [("linf", 1.0), ("l2", 4.0)])
+def test_the_longest_change_is_known_of_no_images_too(norm, longest):
+    assert largest(torch.zeros(0, 1, 4, 4), norm) == largest(torch.zeros(2, 1, 4, 4), norm) == longest
