@@ -21,7 +21,7 @@ FOLDERS = (
 # The names that parameters before the star may have. Every other parameter of a component is a setting.
 DATA_NAMES = frozenset(
     (
-        *("model", "classifier", "static_networks", "defence", "pipeline", "images", "labels", "targets"),
+        *("model", "classifier", "static_networks", "defence", "pipeline", "images", "labels"),
         *("logits", "features", "gradient_norms", "companions"),
         *("state", "examples", "train", "validation", "outliers", "folder", "generator", "outlier_generator"),
         *("in_distribution", "input_shape", "classes", "seed", "outputs", "scores", "margins", "detectors"),

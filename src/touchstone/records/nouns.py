@@ -126,6 +126,8 @@ class Outputs:
         _require(self.logits.ndim == 2, f"logits have shape {self.logits.shape}, expected (N, K)")
         count = len(self.logits)
         _finite(self.logits, "logits")
+        if self.unquantised_logits is not None:
+            _finite(self.unquantised_logits, "unquantised logits")
         _check_ids(self.example_ids, count, "outputs")
         _require(self.labels.shape == (count,), f"labels have shape {self.labels.shape}")
         for name, values in [*self.features.items(), *self.gradient_norms.items()]:

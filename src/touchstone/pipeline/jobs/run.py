@@ -89,5 +89,5 @@ def _do(job: Job) -> None:
             less = "one image at a time does not fit" if batch else "give the entry a smaller batch_size"
             raise JobError(f"{job.task.output}: memory ran out ({ran_out}); {less}")
         job.settings = job.settings | {"batch_size": batch // 2}
-        change = f"memory ran out at {batch} images at a time; continuing with {batch // 2} (study.batch_size)"
+        change = f"memory ran out at {batch} images at a time; continuing with {batch // 2} (compute.batch_size)"
         print(f"touchstone: {job.task.output}: {change}", file=sys.stderr)
