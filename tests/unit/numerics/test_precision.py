@@ -169,7 +169,7 @@ def test_where_memory_runs_out_batches_are_halved_and_the_user_is_told(folder, m
     assert measured(monkeypatch, error, most=64) == [256, 128, 64]
 
     told = capsys.readouterr().err
-    assert f"{MEASURED}: memory ran out at 128 images at a time; continuing with 64 (study.batch_size)" in told
+    assert f"{MEASURED}: memory ran out at 128 images at a time; continuing with 64 (compute.batch_size)" in told
     assert sidecar_files.read_sidecar(Path(MEASURED))["settings"]["batch_size"] == 256
 
 
@@ -178,6 +178,13 @@ def test_where_one_image_is_too_much_the_job_fails_in_words(folder, monkeypatch)
         JobError, match=r"margins\.safetensors: memory ran out \(CUDA out of memory\); one image at a time"
     ):
         measured(monkeypatch, NO_MEMORY[0], most=0, batch_size=3)
+
+    assert not Path(MEASURED).exists()
+
+
+def test_a_network_that_draws_is_not_tried_with_fewer_images_which_would_draw_others(folder, monkeypatch):
+    with pytest.raises(JobError, match=r"so fewer images at a time would draw others: set compute\.batch_size below 8"):
+        measured(monkeypatch, NO_MEMORY[0], most=4, batch_size=8, draws=20, seed=0)
 
     assert not Path(MEASURED).exists()
 

@@ -69,10 +69,10 @@ def carry_out(job: Job) -> None:
 def _do(job: Job) -> None:
     """Run one task; if memory runs out, retry with half the batch size.
 
-    The batch size changes no result, except in training.
+    The batch size changes no result, except in training, and of networks that draw random numbers.
 
     Raises:
-        JobError: Memory ran out with one image at a time, or in training, where the batch size changes the result.
+        JobError: Memory ran out with one image at a time, or where the batch size changes the result.
     """
     while True:
         try:
@@ -89,5 +89,10 @@ def _do(job: Job) -> None:
             less = "one image at a time does not fit" if batch else "give the entry a smaller batch_size"
             raise JobError(f"{job.task.output}: memory ran out ({ran_out}); {less}")
         job.settings = job.settings | {"batch_size": batch // 2}
+        if "draws" in job.settings:
+            raise JobError(
+                f"{job.task.output}: memory ran out ({ran_out}); the network draws random numbers, so fewer images at a time"
+                f" would draw others: set compute.batch_size below {batch}"
+            )
         change = f"memory ran out at {batch} images at a time; continuing with {batch // 2} (compute.batch_size)"
         print(f"touchstone: {job.task.output}: {change}", file=sys.stderr)
