@@ -32,8 +32,7 @@ while waiting:
         job = waiting.pop(name)
         for task in job["tasks"]:
             roles = {role: [files] if isinstance(files, str) else files for role, files in task["inputs"].items()}
-            read = {role: {file: keys[file] for file in files} for role, files in roles.items()}
-            keys[task["output"]] = key_of(task["step"], task["code"], task["settings"], read)
+            keys[task["output"]] = key_of(task["step"], task["code"], task["settings"], roles, keys.get)
         digest = digests.sha256(digests.canonical({name: value for name, value in job.items() if name != "inputs"}).encode())
         jobs[name] = {"plan": digest, "inputs": job["inputs"], "uses": digests.canonical(job["tasks"])}
 print(json.dumps({"keys": {name_of(path): [key, plan.tasks[path].step] for path, key in keys.items()}, "jobs": jobs}))

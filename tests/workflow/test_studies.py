@@ -82,7 +82,7 @@ def test_a_source_without_a_digest_is_taken_as_it_comes_and_told(fetched):
     assert "sha256 is null for sklearn_digits" in done.stdout + done.stderr
     assert sidecar["settings"]["sha256"] is None
     assert sidecar["artefact"] == folder_digest(project.root / "data/raw/sklearn_digits") == PINNED
-    assert f'to pin these files, write sha256: "{PINNED}" into sources.sklearn_digits' in log
+    assert f'to pin these files, write sha256: "{PINNED}" into data.sources.sklearn_digits' in log
 
 
 def test_without_network_the_job_says_which_files_to_put_where(fetched):

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from touchstone import parsed_files, plugins
 from touchstone.digests import canonical, file_digest, sha256
-from touchstone.provenance import definition_text, definitions, whole_files
+from touchstone.provenance import definition_text, definitions, plugin_data, whole_files
+from touchstone.provenance.reach import OWN_FILE, Program, Reached
 from touchstone.provenance.reach import Node as Node
-from touchstone.provenance.reach import Program, Reached
 from touchstone.provenance.reach import Unfollowed as Unfollowed
 
 PACKAGE = plugins.PACKAGE
@@ -32,6 +32,7 @@ BEFORE_A_JOB: tuple[Node, ...] = (
 OPTIONAL = ("fit", "companions", "METRICS")  # what may belong to a component besides what its file is named for
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 MISSING = "not installed"
+State = tuple[int, int, int]  # of a file: when its bytes were written, their number, when anything was changed
 REACHED = Path(".touchstone/reached.json")  # what was reached, and from which files
 
 
@@ -169,7 +170,7 @@ class _Files:
     def __init__(self) -> None:
         self.program = Program(self._read, self._data_files)
         self._reached: dict[tuple[Node, ...], Reached] = {}
-        self._seen: dict[Path, tuple[int, int]] = {}
+        self._seen: dict[Path, State] = {}
         self._added = _plugin_files()
         self._news = False
         self._load()
@@ -181,8 +182,8 @@ class _Files:
             self._news = True
         return self._reached[roots]
 
-    def _all_files(self) -> dict[Path, tuple[int, int]]:
-        """Return the time and size of every file of the package and of plug-in folders."""
+    def _all_files(self) -> dict[Path, State]:
+        """Return the times and size of every file of the package and of plug-in folders."""
         files = [path for path in PACKAGE.rglob("*") if path.suffix != ".pyc" and path.is_file()]
         return {path: _state(path) for path in files} | _plugin_files()
 
@@ -249,9 +250,16 @@ class _Files:
         return definitions.Module.from_json(values)
 
     def _data_files(self, module: str, text: str) -> dict[str, str]:
-        """Return {path: digest} of the data files that a string names: beside the module, or below the package."""
+        """Return {path: digest} of the data files that a string names: beside the module, or below the package.
+
+        For OWN_FILE these are all files of the module's folder of plug-ins; none for a module of the package.
+        """
         path = _located(module)
         assert path is not None
+        if text == OWN_FILE:
+            beside = plugin_data.beside(path)
+            self._seen |= {place: _state(place) for place in beside}  # that of a folder changes with the names in it
+            return {name: file_digest(place) for place, name in beside.items() if place.is_file()}
         found = {}
         for folder in (path.parent, PACKAGE):
             place = folder / text
@@ -263,7 +271,7 @@ class _Files:
         return found
 
 
-def _written(files: dict[Path, tuple[int, int]]) -> list[list[object]]:
+def _written(files: dict[Path, State]) -> list[list[object]]:
     """Return the state of files, and Python's version, as JSON holds it."""
     return [[str(path), *seen] for path, seen in sorted(files.items())] + [[sys.version]]
 
@@ -277,12 +285,12 @@ def _current_files() -> _Files:
     return _read[0]
 
 
-def _state(path: Path) -> tuple[int, int]:
+def _state(path: Path) -> State:
     seen = path.stat()
-    return seen.st_mtime_ns, seen.st_size
+    return seen.st_mtime_ns, seen.st_size, seen.st_ctime_ns  # after an edit, `touch -d` changes the first back
 
 
-def _plugin_files() -> dict[Path, tuple[int, int]]:
+def _plugin_files() -> dict[Path, State]:
     return {path: _state(path) for folder in plugins.places()[1:] for path in plugins.python_files(folder)}
 
 

@@ -15,6 +15,7 @@ from touchstone.provenance.definition_text import Part
 from touchstone.provenance.definitions import CALLS, EFFECTS, Module
 
 OURS = "touchstone"
+OWN_FILE = "__file__"  # code of a plug-in that knows where it lies can read any file of its folder of plug-ins
 # These definitions find code by a name in the settings. What they find are roots of the job's code.
 FIND_BY_NAME = frozenset(
     {
@@ -81,7 +82,7 @@ class Program:
 
     Args:
         read: returns the parts of a module of ours by its name, or None if there is no such file.
-        data_files: returns {path: digest} of the data files that a string in a module may name.
+        data_files: returns {path: digest} of the data files that a string in a module may name, or OWN_FILE.
     """
 
     def __init__(
@@ -127,7 +128,8 @@ class Program:
             sorted(self.digest(node) for node in ran if node[1] == CALLS),
             [self.digest(node) for node in ran if node[1] == EFFECTS],
         ]
-        files = {path: digest for node in visited for path, digest in self._files(node).items()}
+        found = [files for node in visited for files in (self._named_files(node), self._folder_files(node))]
+        files = {path: digest for each in found for path, digest in each.items()}
         return Reached(
             sha256(canonical(written).encode()),
             {".".join([*node[0].split(".")[1:], node[1]]): self._text(node) for node in sorted(visited)},
@@ -189,11 +191,14 @@ class Program:
                     f"{file}: {node[1]}: {name} hides what runs from the digest of the code; {HIDING[name]}"
                 )
 
-    def _files(self, node: Node) -> dict[str, str]:
+    def _named_files(self, node: Node) -> dict[str, str]:
         found = dict[str, str]()
         for text in self._part(node).strings:
             found |= self.data_files(node[0], text)
         return found
+
+    def _folder_files(self, node: Node) -> dict[str, str]:
+        return self.data_files(node[0], OWN_FILE) if any(OWN_FILE in names for names in self._part(node).names) else {}
 
     def uses(self, node: Node) -> _Uses:
         """Return what a definition uses."""
@@ -203,7 +208,8 @@ class Program:
             for base, *attributes in part.names:
                 uses.words.append(" ")
                 self._resolve(node[0], part, base, attributes, uses)
-            uses.words += [f" {digest}" for digest in self._files(node).values()]
+            uses.words += [f" {digest}" for digest in self._named_files(node).values()]
+            uses.words += [f" {path} {digest}" for path, digest in self._folder_files(node).items()]
             self._uses[node] = uses
         return self._uses[node]
 

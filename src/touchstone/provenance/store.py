@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,21 +34,28 @@ class Result:
     record: Record
 
 
-def key_of(step: str, code: str, settings: Mapping[str, Any], inputs: Mapping[str, Mapping[str, str]]) -> str:
+def key_of(
+    step: str,
+    code: str,
+    settings: Mapping[str, Any],
+    roles: Mapping[str, Iterable[str]],
+    digest_of: Callable[[str], str],
+) -> str:
     """Return the key of a task.
 
-    Inputs count by their bytes, not by their paths. Only a folder of raw files also counts by its name, which becomes the
-    source of its images.
+    Inputs count by their bytes and their order, not by their paths; to read a set twice is another task. Only a folder of
+    raw files also counts by its name, which becomes the source of its images.
 
     Args:
         step: The step.
         code: The digest of the task's code.
         settings: The task's settings.
-        inputs: {role: {path: digest of its bytes}}.
+        roles: The paths of the inputs in each role.
+        digest_of: Returns the digest of an input's bytes, by its path.
     """
     read = {
-        role: [[digest, Path(file).name] if role == "folder" else digest for file, digest in files.items()]
-        for role, files in inputs.items()
+        role: [[digest_of(file), Path(file).name] if role == "folder" else digest_of(file) for file in files]
+        for role, files in roles.items()
     }
     text = digests.canonical({"step": step, "code": code, "settings": settings, "inputs": read})
     return digests.sha256(text.encode()).removeprefix("sha256:")[:KEY_LENGTH]
@@ -87,8 +94,8 @@ class Store:
             record = _read_record(path)
             if record is None or (record.get("left_out") and record.get("name") != name):
                 continue
-            if _is_whole(path, record):
-                return Result(path if path == own else _put(path, own), record)
+            if _is_whole(path, record) and (place := path if path == own else _put(path, own, record)):
+                return Result(place, record)
         return None
 
     def keep(self, rule: str, key: str, data: bytes, facts: Record) -> Result:
@@ -135,14 +142,26 @@ def _folders_in(folder: Path) -> list[Path]:
         return []
 
 
-def _put(path: Path, own: Path) -> Path:
-    """Put a result and its record into another folder of the store; return where the result can be read."""
+def _put(path: Path, own: Path, record: Record) -> Path | None:
+    """Put a result and its record into another folder of the store.
+
+    Returns:
+        Where the result can be read; None if a copy shows that it has not the bytes that its record names.
+    """
     try:
-        whole_files.link(path, own)
+        if not whole_files.link(path, own) and digests.file_digest(own) != record["artefact"]:
+            mark_changed(path)
+            return None
         whole_files.link(record_path(path), record_path(own))
     except OSError:  # a full disk, or a store that others own
         return path
     return own
+
+
+def mark_changed(path: Path) -> None:
+    """Make a result newer than its record, so that its bytes are compared when it is looked for again."""
+    with suppress(OSError):  # the store of another user
+        os.utime(path)
 
 
 def _read_record(path: Path) -> Record | None:

@@ -69,8 +69,11 @@ def replaced(path: Path, *, lasting: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> bool:
     """Make `target` a link to a file; where there can be no link, as on another file system, a copy of it.
+
+    Returns:
+        Whether it is a link.
 
     Raises:
         OSError: The file could not be written. The error names it.
@@ -83,6 +86,8 @@ def link(source: Path, target: Path) -> None:
     except OSError:  # another file system, or a file of another user
         with replaced(target, lasting=False) as temporary:
             shutil.copyfile(source, temporary)
+        return False
+    return True
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 
 from touchstone.commands import job
 from touchstone.pipeline.planning.parts import STEPS
-from touchstone.provenance import code, definitions
+from touchstone.provenance import code, definitions, plugin_data
 
 ROOT = Path(__file__).parents[3]
 LOCK = "annotated-types==0.1\nnumpy==2.0 \\\n    --hash=sha256:00\ntorch==9.9 \\\n    --hash=sha256:01\n"
@@ -211,6 +211,112 @@ def test_an_edited_file_of_a_plugin_is_other_code_also_after_what_was_reached_wa
         assert in_the_next_command().digest != first.digest
     finally:
         plugins.use([])
+
+
+READING = {  # how a detector names a file, and where that lies
+    'Path(__file__).parent.parent / "shared" / "lut.csv"': "shared/lut.csv",
+    '(Path(__file__).parent / "../shared/lut.csv")': "shared/lut.csv",
+    'Path(__file__).with_suffix(".csv")': "detectors/own.csv",
+    'Path(__file__).parents[1] / "script.py"': "script.py",
+    'Path(__file__).with_name("LUT")': "detectors/LUT",
+    'Path(__file__).with_name("lut v2.csv")': "detectors/lut v2.csv",
+}
+ANY = next(iter(READING))
+
+
+@pytest.fixture
+def plugged(tmp_path, monkeypatch):
+    """A folder of plug-ins with a detector and data, and a function that returns its code as the next command sees it."""
+    from touchstone import plugins
+
+    monkeypatch.setattr(code, "REACHED", tmp_path / "reached.json")
+    monkeypatch.setattr(code.parsed_files, "_trusted", True)
+    folder = tmp_path / "mine"
+    for name in READING.values():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("1")
+
+    def write(reading):
+        (folder / "detectors/own.py").write_text(
+            f"from pathlib import Path\n\n\ndef own(logits):\n    return logits, {reading}\n"
+        )
+        plugins.use([folder])
+
+    def in_the_next_command():
+        code.save()
+        monkeypatch.setattr(code, "_read", [])
+        return code.code_of("score", {"component": {"use": "detectors/own"}}).digest
+
+    yield folder, write, in_the_next_command
+
+    plugins.use([])
+
+
+@pytest.mark.parametrize(("reading", "file"), READING.items())
+def test_every_file_counts_in_a_folder_of_plug_ins_whose_code_knows_where_it_lies(plugged, reading, file):
+    folder, write, in_the_next_command = plugged
+    write(reading)
+    first = in_the_next_command()
+    assert in_the_next_command() == first
+
+    (folder / file).write_text("2")
+
+    changed = in_the_next_command()
+    assert changed != first
+    (folder / file).rename(folder / "shared/other")
+    assert in_the_next_command() not in (first, changed)
+
+
+def test_a_file_that_is_added_beside_a_plug_in_counts_unless_nobody_sees_it(plugged):
+    folder, write, in_the_next_command = plugged
+    write(ANY)
+    first = in_the_next_command()
+
+    (folder / "detectors/__pycache__").mkdir()
+    (folder / "detectors/__pycache__/own.cpython-314.pyc").write_bytes(b"1")
+    (folder / ".own.swp").write_text("1")
+    assert in_the_next_command() == first
+
+    (folder / "shared/more.csv").write_text("1")
+    assert in_the_next_command() != first
+
+
+def test_a_plug_in_that_does_not_ask_where_it_lies_counts_without_other_files(plugged):
+    folder, write, in_the_next_command = plugged
+    write("1")
+    first = in_the_next_command()
+
+    (folder / "shared/lut.csv").write_text("2")
+
+    assert in_the_next_command() == first
+
+
+def test_a_folder_of_plug_ins_that_holds_more_than_these_is_refused_if_its_code_asks_where_it_lies(
+    plugged, monkeypatch
+):
+    folder, write, in_the_next_command = plugged
+    write(ANY)
+    monkeypatch.setattr(plugin_data, "MOST_FILES", 3)
+    with pytest.raises(
+        ValueError, match=r"own\.py: names __file__, .* holds more than 3 files and folders; put the plug-ins"
+    ):
+        in_the_next_command()
+
+    monkeypatch.chdir(folder / "shared")
+    with pytest.raises(ValueError, match=r"own\.py: names __file__, .* holds the project; put the plug-ins"):
+        in_the_next_command()
+
+
+def test_an_edit_whose_time_was_set_back_is_noticed(plugged):
+    folder, write, in_the_next_command = plugged
+    write("1")
+    first, file = in_the_next_command(), folder / "detectors/own.py"
+    assert in_the_next_command() == first
+    seen = file.stat()
+    file.write_text(file.read_text().replace("1", "2"))
+    os.utime(file, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+
+    assert in_the_next_command() != first
 
 
 PLUS_ONE = "def rows(logits):\n    return logits + 1\n"

@@ -19,19 +19,31 @@ def found(tmp_path, study="digits", name="networks/cnn.0"):
     return Store(study, tmp_path).find("train", KEY, name)
 
 
-def test_a_key_is_of_step_code_settings_and_the_bytes_of_inputs():
-    usual = key_of("train", "sha256:1", {"epochs": 1}, {"train": {"a": "sha256:2"}})
+def key(step="train", code="sha256:1", epochs=1, role="train", **digests):
+    digests = digests or {"a": "sha256:2"}
+    return key_of(step, code, {"epochs": epochs}, {role: digests}, digests.get)
 
-    assert usual == key_of("train", "sha256:1", {"epochs": 1}, {"train": {"a": "sha256:2"}})
+
+def test_a_key_is_of_step_code_settings_and_the_bytes_of_inputs():
+    usual = key()
+
+    assert usual == "51ebd20254d95ac0c5456a47dc0360ba", "no finished study is computed again"
     others = [
-        key_of("attack", "sha256:1", {"epochs": 1}, {"train": {"a": "sha256:2"}}),
-        key_of("train", "sha256:3", {"epochs": 1}, {"train": {"a": "sha256:2"}}),
-        key_of("train", "sha256:1", {"epochs": 2}, {"train": {"a": "sha256:2"}}),
-        key_of("train", "sha256:1", {"epochs": 1}, {"train": {"a": "sha256:4"}}),
-        key_of("train", "sha256:1", {"epochs": 1}, {"validation": {"a": "sha256:2"}}),
+        key(step="attack"),
+        key(code="sha256:3"),
+        key(epochs=2),
+        key(a="sha256:4"),
+        key(role="validation"),
     ]
     assert len({usual, *others}) == 6
-    assert usual == key_of("train", "sha256:1", {"epochs": 1}, {"train": {"b": "sha256:2"}}), "a path is not in it"
+    assert usual == key(b="sha256:2"), "a path is not in it"
+
+
+def test_to_read_a_set_twice_is_another_task():
+    digests = {"a": "sha256:2", "b": "sha256:3"}
+    lists = [["a"], ["a", "a"], ["a", "b"], ["a", "b", "a"], ["b", "a"]]
+
+    assert len({key_of("train", "sha256:1", {}, {"outliers": files}, digests.get) for files in lists}) == len(lists)
 
 
 def test_what_was_kept_is_found_with_its_record(tmp_path):

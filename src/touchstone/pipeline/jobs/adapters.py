@@ -41,7 +41,7 @@ def run_fetch(job: Job) -> None:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     if expected is None and "sha256" not in job.settings["component"]:
-        advice = f'to pin these files, write sha256: "{digest}" into sources.{target.name}'
+        advice = f'to pin these files, write sha256: "{digest}" into data.sources.{target.name}'
         print(f"touchstone: {target} was fetched without a sha256; {advice}", file=sys.stderr)
     sidecar_files.write_sidecar(target, digest, job.facts)
 

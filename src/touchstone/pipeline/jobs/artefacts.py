@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchstone.digests import folder_digest, sha256
+from touchstone.digests import file_digest, folder_digest, sha256
 from touchstone.pipeline.jobs.job_plan import JobError, JobPlan
 from touchstone.pipeline.planning.parts import Task
 from touchstone.provenance import job_folders, sidecar_files, whole_files
-from touchstone.provenance.store import Result, Store, key_of
+from touchstone.provenance.store import Result, Store, key_of, mark_changed
 from touchstone.records.damage import DamagedFile
 
 METRICS = "Metrics"  # the kind of file that evaluations write
@@ -111,8 +109,7 @@ class Artefacts:
 
     def key(self, task: Task) -> str:
         """Return the key of a task in the store."""
-        read = {role: {file: self.link(file)["artefact"] for file in files} for role, files in task.roles.items()}
-        return key_of(task.step, task.code, task.settings, read)
+        return key_of(task.step, task.code, task.settings, task.roles, lambda file: self.link(file)["artefact"])
 
     def find(self, task: Task) -> bool:
         """Take a task's artefact from the store; return whether the store has it."""
@@ -153,13 +150,17 @@ class Artefacts:
         """Put every artefact of this job into its folder under its name, and then the job's sidecar.
 
         An artefact is a link to the store, or a copy where there can be no link.
+
+        Raises:
+            JobError: A copy has not the bytes that its record names, so the store's file is damaged.
         """
         records = {}
         for file, made in self.made.items():
             split = job_folders.split(file)
             assert split is not None
             name = split[1]
-            whole_files.link(made.path, folder / name)
+            if not whole_files.link(made.path, folder / name):
+                _check(file, made.path, made.record["artefact"], file_digest(folder / name))
             records[name] = made.record
         sidecar_files.write_job_sidecar(folder, records)
 
@@ -167,8 +168,7 @@ class Artefacts:
 def _check(file: str, path: Path, expected: str, actual: str) -> None:
     """Raise JobError if an artefact has another digest than its record names."""
     if actual != expected:
-        with suppress(OSError):  # the store compares what is newer than its record, so it will not offer this again
-            os.utime(path)
+        mark_changed(path)  # so the store will not offer this again
         reason = f"its bytes do not match its record, which names {expected}; the bytes have {actual}"
         raise JobError(f"{path}: {reason}. {_advice(file)}")
 

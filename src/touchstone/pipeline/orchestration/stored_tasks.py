@@ -26,8 +26,7 @@ def stored_tasks(plan: Plan, kept: store.Store) -> dict[str, Path]:
             except ValueError:  # it was not fetched yet
                 continue
         elif task.is_cached and digests.keys() >= set(task.input_files):
-            read = {role: {file: digests[file] for file in files} for role, files in task.roles.items()}
-            key = store.key_of(task.step, codes[path].digest, task.settings, read)
+            key = store.key_of(task.step, codes[path].digest, task.settings, task.roles, digests.__getitem__)
             result = store.look_up(kept, job_folders.job_of(path)[0], key, job_folders.name_of(path))
             if result is not None:
                 places[path], digests[path] = result.path, result.record["artefact"]

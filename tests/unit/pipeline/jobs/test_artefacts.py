@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,30 @@ def test_a_jobs_folder_holds_copies_where_there_can_be_no_link(monkeypatch, code
     assert not Path(MADE).samefile(in_the_store())
     assert Path(MADE).read_bytes() == in_the_store().read_bytes()
     assert sorted(file.name for file in FOLDER.rglob("*") if file.is_file()) == ["a.safetensors", "sidecar.json"]
+    assert run_tasks(SECOND) == 1
+
+
+@pytest.mark.parametrize("study", ["made", "another"])
+def test_a_rotten_result_is_noticed_where_it_is_copied_and_what_the_message_says_mends_it(monkeypatch, study):
+    """Of this study, or of another one whose results it takes."""
+
+    def refuse(*_):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(whole_files.os, "link", refuse)
+    run_tasks(FIRST)
+    seen, data = in_the_store().stat(), bytearray(in_the_store().read_bytes())
+    data[-1] ^= 1
+    in_the_store().write_bytes(data)
+    os.utime(in_the_store(), ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    shutil.rmtree(FOLDER)
+    if study == "made":
+        with pytest.raises(JobError, match="its bytes do not match its record.*" + ADVICE):
+            run_tasks(FIRST)
+    else:
+        Path("data/made").rename("data/another")
+
+    assert run_tasks(FIRST) == 1
     assert run_tasks(SECOND) == 1
 
 
