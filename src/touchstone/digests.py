@@ -32,7 +32,14 @@ def folder_digest(folder: Path) -> str:
 
     Files in subfolders are included, with slashes in their names. Times, modes, empty folders and Snakemake's mark are
     not.
+
+    Raises:
+        ValueError: A name contains a new line, so that another folder could have the same lines.
     """
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != SNAKEMAKE_MARK)
-    lines = [f"{file_digest(path).removeprefix('sha256:')}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != SNAKEMAKE_MARK]
+    names = [path.relative_to(folder).as_posix() for path in files]
+    if split := next((name for name in names if "\n" in name), ""):
+        raise ValueError(f"{folder}: contains a name with a new line, {split!r}; rename it")
+    digests = (file_digest(path).removeprefix("sha256:") for path in files)
+    lines = [f"{digest}  {name}\n" for digest, name in zip(digests, names, strict=True)]
     return sha256("".join(sorted(lines)).encode())

@@ -61,3 +61,12 @@ def test_folder_digest_does_not_see_the_mark_that_snakemake_leaves(folder):
     (folder / ".snakemake_timestamp").touch()
 
     assert folder_digest(folder) == before
+
+
+@pytest.mark.parametrize("name", ["c\n.txt", "c\nd/e.txt"])
+def test_a_name_of_two_lines_is_refused_because_two_folders_could_have_one_digest(folder, name):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).touch()
+
+    with pytest.raises(ValueError, match=r"raw: contains a name with a new line, 'c\\n.*'; rename it"):
+        folder_digest(folder)
