@@ -29,7 +29,7 @@ NOTES = {"mean_intensity", "sparsity", "licence", "origin"}
 SMALL = {
     "count": 12,
     "size": 16,
-    "limit": 20,
+    "limit": 12,
     "negative": 1,
     "positive": 3,
     "rows": [101],
