@@ -151,7 +151,7 @@ def _variants(study: str) -> dict[str, str]:
     if not (ROOT / "reports" / study).is_dir():
         return {}
     found = {line["claim"]: line["variants"] for line in read_lines(study)[1] if line["variants"]}
-    return {claim: f"; in [variants](reports/{study}/README.md) it {counts}" for claim, counts in found.items()}
+    return {claim: f" In [variants](reports/{study}/README.md): {counts}." for claim, counts in found.items()}
 
 
 def _facts() -> dict[str, dict[str, Any]]:
