@@ -107,9 +107,8 @@ def _view(images: Tensor, generator: RandomStreams, turn: float, move: float, re
     angle = draws[:, 0] * turn * torch.pi / 180
     size = 1 + draws[:, 1] * resize
     cosine, sine = angle.cos() / size, angle.sin() / size
-    height, width = images.shape[2:]  # the grid counts each side from -1 to 1
-    across, down = -sine * height / width, sine * width / height
-    rows = [cosine, across, 2 * move * draws[:, 2], down, cosine, 2 * move * draws[:, 3]]
+    sides = images.shape[2] / images.shape[3]  # the grid counts each side from -1 to 1
+    rows = [cosine, -sine * sides, 2 * move * draws[:, 2], sine / sides, cosine, 2 * move * draws[:, 3]]
     grid = functional.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), list(images.shape), align_corners=False)
     moved = functional.grid_sample(images, grid, align_corners=False)
     return (moved * per_row(1 - dim * draws[:, 4].abs(), images)).clamp(0, 1)
