@@ -294,7 +294,10 @@ def compare_additions(graded: Sequence[tuple[Experimental, str]], problems: Prob
     """Record the entries that the grade of a paper adds and another paper of the study has or adds, too."""
     papers = [(one, word) for one, word in graded if isinstance(one, Paper)]
     owners = {
-        (section, name): one for one, _ in papers for section, block in one.sections.items() for name in block or ()
+        (section, name): one
+        for one, _ in papers
+        for section, block in one.sections.items()
+        for name in blocks_of(block)
     }
     for one, word in papers:
         for grade, changed in one.changes(word):

@@ -75,6 +75,12 @@ def test_the_grades_of_two_papers_may_not_add_the_same_name(files, of_one):
         files(STUDY.replace("one: full", "one: full, two: full").lstrip(), one=of_one, two=two)
 
 
+def test_a_section_of_a_paper_that_holds_no_entries_is_named_and_no_traceback(files):
+    for written in ("3", "bim"):
+        with pytest.raises(ParamsError, match=r"one/experiment\.yaml:1: attacks: "):
+            files(one=f"attacks: {written}\n")
+
+
 def test_a_paper_that_a_study_does_not_list_lends_its_entries_and_asks_nothing(draft):
     two = "attacks: {bim: {use: bim}}\nevaluations: {third: {use: checks, examples: [faces], question: Q}}\n"
 
