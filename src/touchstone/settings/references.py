@@ -207,8 +207,8 @@ def named_twice(written: dict[str, Any]) -> Iterator[Problem]:
 def read_twice(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Problem]:
     """Yield the lists in which an entry reads another twice, now that roles are filled in: `[$outliers, blobs]`.
 
-    A result's key in the store does not tell that from reading it once. Evaluations and figures may do it, because their
-    settings list what they read.
+    That is hardly meant, and would weigh the entry twice. Evaluations and figures may do it: some of ours read one
+    entry in two roles.
     """
     for section, kind in kinds.items():
         for name, entry in resolved[section].items() if section not in ("evaluations", "figures") else ():

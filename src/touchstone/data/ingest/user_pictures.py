@@ -132,10 +132,9 @@ def bits_of(picture: ImageFile.ImageFile, data: bytes) -> int:
     if isinstance(picture, TiffImageFile):
         return int(max(picture.tag_v2.get(TIFF_DEPTH, (1,))))
     if picture.format == "PPM":
-        settings = picture.tile[
-            0
-        ].args  # of the decoder: the mode, and the highest level unless it is usual for the mode
-        return settings[1].bit_length() if isinstance(settings, tuple) and isinstance(settings[1], int) else 8
+        (tile,) = picture.tile
+        # The decoder's settings are the mode, and the highest level unless it is usual for the mode.
+        return tile.args[1].bit_length() if isinstance(tile.args, tuple) and isinstance(tile.args[1], int) else 8
     if picture.format == "JPEG2000" and (found := JPEG2000_DEPTH.search(data)):
         sizes = data[found.end() : found.end() + 3 * int.from_bytes(found[1])]
         return max((1 + (size & 127) for size in sizes[::3]), default=8)  # the first bit says whether there is a sign
