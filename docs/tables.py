@@ -47,8 +47,8 @@ IDEA = re.compile(
 )
 SENTENCE = re.compile(r"\. (?=[A-Z])")
 UNBROKEN = {
-    "upper bound only": "All attacks that were tried together leave it this gain. Attacks cannot prove a gain: a stronger"
-    " one may lower either method",
+    "upper bound only": "It keeps this gain under all our attacks, the worst for each image. Attacks cannot prove a"
+    " gain: a stronger one may lower either method",
     "not attacked": "Nobody who knows the method attacked it",
 }
 ATTACKED = (BROKEN, UPPER_BOUND, SURVIVES)  # what an attacker who knows may have made of a claim
@@ -119,12 +119,12 @@ def five_ideas(study: str) -> str:
     """Return what each paper promises, and what a report in git says of it, and of an attacker who knows it."""
     ideas = IDEA.finditer((ROOT / "docs" / "papers" / "index.md").read_text())
     facts = _facts()
-    found = {answer.lines[0]["paper"]: answer.lines for answer in _answers(study)}
+    found = {answer.lines[0]["paper"]: answer for answer in _answers(study)}
     rows = ["| idea | it promises | what we found | an attacker who knows it |\n| --- | --- | --- | --- |\n"]
     for idea in ideas:
-        lines = found.get(facts[idea["page"].removesuffix(".md")]["name"], [])
-        own = [line for line in lines if line["kind"] != COUNTER]
-        counter = [line for line in lines if line["kind"] == COUNTER]
+        answer = found.get(facts[idea["page"].removesuffix(".md")]["name"], Answer("", []))
+        own = [line for line in answer.lines if line["kind"] != COUNTER]
+        counter = [line for line in answer.lines if line["kind"] == COUNTER]
         unbroken = (
             f"{UNBROKEN.get(own[0]['attacker'], 'Not asked')}. **{_linked(study, own[0])}: {own[0]['attacker']}**"
         )
@@ -132,7 +132,7 @@ def five_ideas(study: str) -> str:
         cells = (
             f"[{idea['name']}](docs/papers/{idea['page']}), {idea['link']}",
             idea["sentence"],
-            " ".join(_short(study, line | {"attacker": DOES_NOT_APPLY}) for line in own),
+            f"**{answer.worth}.**<br>" + " ".join(_short(study, line | {"attacker": DOES_NOT_APPLY}) for line in own),
             " ".join(_short(study, line, broken) for line in counter) or unbroken,
         )
         rows.append(f"| {' | '.join(' '.join(cell.split()).replace('|', '&#124;') for cell in cells)} |\n")

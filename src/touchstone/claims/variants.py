@@ -199,13 +199,13 @@ def _shortfalls(
 
 
 def counts(variants: Sequence[Variant]) -> str:
-    """Return how many variants have each word: "holds 5, turns 2, inconclusive 1 of 8 (1 did not learn)"; "" of none."""
+    """Return how many variants have each word: "holds 5, turns 2, inconclusive 1 of 8 (1 more not run)"; "" of none."""
     if not variants:
         return ""
     words = Counter(variant.word for variant in variants)
     judged = sum(words[word] for word in COUNTED)
     text = ", ".join(f"{word} {words[word]}" for word in COUNTED if words[word])
-    left = ", ".join(f"{words[word]} {word}" for word in (DID_NOT_LEARN, NOT_RUN) if words[word])
+    left = ", ".join(f"{words[word]}{' more' * (judged > 0)} {word}" for word in (DID_NOT_LEARN, NOT_RUN) if words[word])
     return (f"{text} of {judged}" if judged else "none was judged") + (f" ({left})" if left else "")
 
 

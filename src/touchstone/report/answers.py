@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from touchstone.claims.criteria import COUNTER, NUMBER
-from touchstone.claims.words import NOT_RUN, in_words
+from touchstone.claims.words import BROKEN, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN, SURVIVES, UPPER_BOUND, in_words
+from touchstone.messages import listed
 
 Line = Mapping[str, str]  # of claims.csv
 FALLS, FAILED = "does not stand", "failed"  # in the columns holm and checks
-OURS = "we ask what the paper does not"
+OURS = "our own questions, for which no figure of the papers was read"
 KNOWN = "a bound fixed or changed after an earlier run had shown an outcome; networks trained later judge them"
+FOUND = {HOLDS: "hold{} here", FAILS: "fail{} here", INCONCLUSIVE: "stay{} open"}  # of promises
 NOT_UNDER_HOLM, FAILED_CHECK = "not under Holm", "⚠ failed check"
 
 
@@ -25,6 +28,13 @@ class Answer(NamedTuple):
 
     title: str
     lines: list[Line]
+
+    @property
+    def worth(self) -> str:
+        """What their verdicts say together."""
+        return worth(
+            Verdict(line["kind"], line["status"], line["attacker"], bool(line.get("published"))) for line in self.lines
+        )
 
 
 def answers(papers: Mapping[str, Mapping[str, Any]], lines: Iterable[Line]) -> list[Answer]:
@@ -45,6 +55,57 @@ def answers(papers: Mapping[str, Mapping[str, Any]], lines: Iterable[Line]) -> l
         if opening := opening_claims(facts, {claim: line["kind"] for claim, line in own.items()}):
             found.append(Answer(facts.get("title", name), [own[claim] for claim in opening]))
     return found
+
+
+class Verdict(NamedTuple):
+    """What became of a claim.
+
+    Attributes:
+        kind: of the claim.
+        status: whether it holds.
+        attacker: what an attacker who knows makes of it.
+        published: whether a paper promises it; else it is ours.
+    """
+
+    kind: str
+    status: str
+    attacker: str
+    published: bool
+
+
+def worth(verdicts: Iterable[Verdict]) -> str:
+    """Return in one sentence what an idea is worth here: whether its promises hold, and under a stronger attacker.
+
+    Args:
+        verdicts: of the claims that open a report. Those that no paper promises are left out if there are others.
+    """
+    given = list(verdicts)
+    own = [one for one in given if one.kind not in (COUNTER, NUMBER)]
+    promises = [one for one in own if one.published] or own
+    counts = Counter(one.status for one in promises if one.status in FOUND)
+    if not counts:
+        return ""
+    found = [
+        f"{counts[status]} {words.format('s' * (counts[status] == 1))}"
+        for status, words in FOUND.items()
+        if counts[status]
+    ]
+    words = (
+        f"Of {counts.total()} promises {listed(found)}"
+        if counts.total() > 1
+        else f"The promise{found[0].removeprefix('1')}"
+    )
+    against = {one.status for one in given if one.kind == COUNTER}
+    attackers = {one.attacker for one in promises}
+    if all(one.status == FAILS for one in promises):
+        return words
+    if BROKEN in attackers or HOLDS in against:
+        return f"{words}; a stronger attacker than the paper's breaks it"
+    if INCONCLUSIVE in against:
+        return f"{words}; whether a stronger attacker than the paper's breaks it stays open"
+    if UPPER_BOUND in attackers:
+        return f"{words}, under all our attacks; a stronger one may break it"
+    return f"{words}, also under attackers who know it" if attackers == {SURVIVES} else words
 
 
 def opening_claims(facts: Mapping[str, Any], kinds: Mapping[str, str]) -> list[str]:

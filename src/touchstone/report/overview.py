@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from typing import Any
@@ -17,11 +18,13 @@ from touchstone.report import drawing, marks, palette
 
 NAME = "overview"
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
-TESTED, STRONGEST, WITHOUT = "as the paper tests it, or nearly", "the strongest attacker tried", "without the method"
+TESTED, STRONGEST = "the paper's attack, or one that ignores the method", "the strongest attacker tried"
+WITHOUT = "without the method"
 LINE = 12  # points from one line of words to the next
 CHANCE = "chance"
 WIDTH = 4.4  # inches: a phone shows it without scrolling, with text of 11 pixels
-ROW, PANEL, REST = 1.22, 0.75, 1.15  # inches of one system, of a panel's axis, and of title and legend
+ROW, PANEL, REST = 1.4, 0.75, 1.15  # inches of one system, of a panel's axis, and of title and legend
+LONGER = LINE / 72 / ROW  # of a row, for a fourth line of words
 TEXT, LETTERS = 10, 52  # points of the text, and letters of a line
 ARROW = {"arrowstyle": "-|>", "color": drawing.FAINT, "shrinkA": 5, "shrinkB": 5}
 LEAST = 0.001  # what is nearer to 0 or to 1 is shown as a bound
@@ -113,7 +116,7 @@ def overview(contrasts: list[Contrast]) -> Figure:
     """
     groups = [[each for each in contrasts if _is_auroc(each.unaware.quantity) is auroc] for auroc in (False, True)]
     groups = [group for group in groups if group]
-    heights = [PANEL + (ROW + 1.5 * LINE / 72 * any(each.also for each in group)) * len(group) for group in groups]
+    heights = [PANEL + ROW * _heights(group)[-1] for group in groups]
     figure = Figure(figsize=(WIDTH, REST + sum(heights)))
     panels = figure.subplots(len(groups), squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for axes, group in zip(panels, groups, strict=True):
@@ -130,13 +133,14 @@ def overview(contrasts: list[Contrast]) -> Figure:
 
 def _panel(axes: Axes, group: list[Contrast]) -> None:
     """Draw the systems of one measure, the first at the top."""
-    for height, contrast in enumerate(reversed(group)):
+    heights = _heights(group)
+    for height, contrast in zip(heights, reversed(group), strict=True):
         _row(axes, height, contrast)
         label = f"{contrast.system}: {contrast.shows}"
         axes.text(LEFT, height + 0.165, textwrap.fill(label, LETTERS), fontsize=TEXT, va="bottom", linespacing=1.1)
-    axes.set(xlim=(-0.03, 1.03), ylim=(-0.65, len(group) - 0.55), yticks=[], xticks=[0, 0.25, 0.5, 0.75, 1])
+    axes.set(xlim=(-0.03, 1.03), ylim=(0.35, heights[-1] + 0.45), yticks=[], xticks=[0, 0.25, 0.5, 0.75, 1])
     if _is_auroc(group[0].unaware.quantity):
-        for height in range(len(group)):
+        for height in heights:
             axes.plot([0.5] * 2, [height - 0.2, height + 0.2], ":", color=drawing.FAINT, linewidth=2.2)
         labels = ["0", ".25", f".5 {CHANCE}", ".75", "1"]
         axes.set_xlabel("AUROC", fontsize=TEXT)
@@ -148,7 +152,12 @@ def _panel(axes: Axes, group: list[Contrast]) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def _row(axes: Axes, height: int, contrast: Contrast) -> None:
+def _heights(group: list[Contrast]) -> list[float]:
+    """Return how high the middle of each row is, the last row first; a fourth line of words takes space below it."""
+    return list(itertools.accumulate(1 + LONGER * bool(each.also) for each in reversed(group)))
+
+
+def _row(axes: Axes, height: float, contrast: Contrast) -> None:
     before, after = (part.quantity.value for part in (contrast.unaware, contrast.aware))
     axes.annotate("", (after, height - APART), (before, height + APART), arrowprops=ARROW)
     for part, words, colour, shift in (
@@ -170,7 +179,7 @@ def _row(axes: Axes, height: int, contrast: Contrast) -> None:
     _attackers(axes, height, contrast)
 
 
-def _attackers(axes: Axes, height: int, contrast: Contrast) -> None:
+def _attackers(axes: Axes, height: float, contrast: Contrast) -> None:
     """Write below the dots, each after a mark of its colour, the values and what they are under."""
     place = 0
     for part, colour, mark in (

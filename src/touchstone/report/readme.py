@@ -98,7 +98,7 @@ def _answer(answer: Answer) -> str:
         f"  - {_plain(line['says'])}. **{line['claim']}: {outcome(line)}** {_plain(_carries(line))}".rstrip()
         for line in answer.lines
     )
-    return "\n".join([f"- **{_plain(answer.title)}**", *sentences])
+    return "\n".join([f"- **{_plain(answer.title)}. {answer.worth}.**", *sentences])
 
 
 def _carries(line: Line) -> str:
@@ -164,7 +164,7 @@ def _counts(lines: Sequence[Line]) -> str:
     absent = f" ({', '.join(line['claim'] for line in by_word[NOT_RUN])})" if by_word[NOT_RUN] else ""
     known = sum(line["known"] == "yes" for line in by_word[HOLDS])
     when = f" Of those that hold, {known} have {KNOWN}." if known else ""
-    asked = f" No figure of a paper stands behind {listed(ours)}: {OURS}." if ours else ""
+    asked = f" {listed(ours)}: {OURS}." if ours else ""
     return f"Of {len(own)} claims: {counts}{absent}.{asked}{when}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from touchstone.claims.criteria import SHARED
-from touchstone.report.answers import opening_claims
+from touchstone.report.answers import Verdict, opening_claims, worth
 from touchstone.report.chapters import Chapter
 from touchstone.report.claim_table import ClaimLine
 from touchstone.report.pictures import Picture
@@ -42,6 +42,11 @@ class System:
     hero: Picture | None
     chapters: list[Chapter]
     folded: bool = False
+
+    @property
+    def worth(self) -> str:
+        """What the verdicts of its opening say together."""
+        return worth(Verdict(line.kind, line.word, line.attacker, bool(line.published)) for line in self.opening)
 
     @property
     def anchors(self) -> str:

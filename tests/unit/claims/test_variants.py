@@ -172,8 +172,8 @@ def words(**numbers):
     ("numbers", "text"),
     [
         ({"holds": 5, "turns": 2, "inconclusive": 1}, "holds 5, turns 2, inconclusive 1 of 8"),
-        ({"holds": 4, "turns": 2, "did_not_learn": 1}, "holds 4, turns 2 of 6 (1 did not learn)"),
-        ({"turns": 1, "did_not_learn": 1, "not_run": 2}, "turns 1 of 1 (1 did not learn, 2 not run)"),
+        ({"holds": 4, "turns": 2, "did_not_learn": 1}, "holds 4, turns 2 of 6 (1 more did not learn)"),
+        ({"turns": 1, "did_not_learn": 1, "not_run": 2}, "turns 1 of 1 (1 more did not learn, 2 more not run)"),
         ({"did_not_learn": 3}, "none was judged (3 did not learn)"),
         ({}, ""),
     ],

@@ -140,7 +140,8 @@ def test_a_study_opens_with_the_answer_of_each_paper(project, capsys):
 
     answers, claims = capsys.readouterr().out.split("\n\n")
     assert answers.splitlines() == [
-        "Nine lives",
+        "Nine lives. The promise holds here; a stronger attacker than the paper's breaks",
+        "it.",
         "  What N1 found is 90 %. [N1: holds; attacker who knows: broken]",
         "  What N2 found is 90 %. [N2: counter-claim holds]",
     ]
@@ -171,7 +172,7 @@ def test_a_run_ends_with_the_answers(project, capsys, monkeypatch):
     assert main(["run", "digits"]) == 0
 
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "Nine lives" and said[-1] == "More: touchstone show digits"
+    assert said[0].startswith("Nine lives. The promise holds here") and said[-1] == "More: touchstone show digits"
 
 
 def test_a_run_that_failed_prints_no_answers_of_an_earlier_one(project, capsys, monkeypatch):

@@ -3,7 +3,7 @@
 import pytest
 
 from touchstone.commands._verdicts import verdict_text
-from touchstone.report.answers import outcome
+from touchstone.report.answers import Verdict, outcome, worth
 
 LINE = {"kind": "claim", "status": "holds", "attacker": "broken", "holm": "stands", "checks": ""}
 
@@ -31,3 +31,41 @@ def test_a_table_of_an_earlier_version_says_nothing_of_checks():
 
 def test_the_terminal_has_the_same_marks():
     assert verdict_text(LINE | {"holm": "does not stand"}) == "**holds** (not under Holm); attacker who knows: broken"
+
+
+HOLDS, OPEN, FAILS = (Verdict("claim", status, "does not apply", True) for status in ("holds", "inconclusive", "fails"))
+OURS = Verdict("claim", "inconclusive", "does not apply", False)
+NUMBER = Verdict("number", "", "", False)
+
+
+def against(status):
+    return Verdict("counter", status, "", False)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        ([HOLDS], "The promise holds here"),
+        ([FAILS], "The promise fails here"),
+        ([OPEN], "The promise stays open"),
+        ([HOLDS, OPEN, HOLDS], "Of 3 promises 2 hold here and 1 stays open"),
+        ([HOLDS, OURS, NUMBER], "The promise holds here"),
+        ([OURS], "The promise stays open"),
+        ([HOLDS, against("holds")], "The promise holds here; a stronger attacker than the paper's breaks it"),
+        ([HOLDS._replace(attacker="broken")], "The promise holds here; a stronger attacker than the paper's breaks it"),
+        (
+            [HOLDS, against("inconclusive")],
+            "The promise holds here; whether a stronger attacker than the paper's breaks it stays open",
+        ),
+        ([HOLDS, against("fails")], "The promise holds here"),
+        (
+            [HOLDS._replace(attacker="upper bound only")],
+            "The promise holds here, under all our attacks; a stronger one may break it",
+        ),
+        ([HOLDS._replace(attacker="survives")], "The promise holds here, also under attackers who know it"),
+        ([FAILS, against("holds")], "The promise fails here"),
+        ([NUMBER, against("holds")], ""),
+    ],
+)
+def test_an_idea_is_worth_what_its_promises_and_the_attackers_leave(verdicts, words):
+    assert worth(verdicts) == words

@@ -82,7 +82,7 @@ def test_it_opens_with_the_sentences_of_the_answer_and_their_verdicts():
     head = made().split("## Claims")[0]
 
     lead = 'Tested. Brackets are 95 % intervals; with "to", the least and the greatest network.'
-    assert head.startswith(f"# Digits\n\n{lead}\n\n## In short\n\n- **Nine lives**\n")
+    assert head.startswith(f"# Digits\n\n{lead}\n\n## In short\n\n- **Nine lives. The promise holds here; a")
     first, second = re.findall("  - (.*)", head)
     assert first == "What N2 found. **N2: holds; attacker who knows: broken**"
     assert second == "What N6 found. **N6: counter-claim holds**"
@@ -155,7 +155,7 @@ def test_it_counts_verdicts_names_what_was_not_run_and_says_how_often_an_outcome
     counted = made(lines=lines).split("## Claims")[1]
 
     assert "Of 3 claims: holds 2, not run 1 (N3)." in counted
-    assert "No figure of a paper stands behind N1, N2 and N3: we ask what the paper does not." in counted
+    assert "N1, N2 and N3: our own questions, for which no figure of the papers was read." in counted
     assert "Of those that hold, 1 have a bound fixed or changed after an earlier run" in counted
     assert "earlier run" not in made(lines=[line("N1")])
 

@@ -46,7 +46,7 @@ def test_every_row_has_its_change_and_its_word_the_claim_itself_first():
         "did not learn",
         "> 50\u202f%",
     ]
-    found = "holds 1, turns 1, inconclusive 1 of 3 (1 did not learn)"
+    found = "holds 1, turns 1, inconclusive 1 of 3 (1 more did not learn)"
     assert drawing.takeaway(figure) == f"In variants of the experiment, one change each: {found}"
 
 
@@ -84,7 +84,7 @@ def test_nothing_measured_is_no_picture():
 def test_claims_csv_counts_the_words_and_notes_every_variant():
     found = verdict()
     (line,) = csv.DictReader(claims_csv(book(S9_1=CLAIM), [found]).decode().splitlines())
-    assert line["variants"] == "holds 1, turns 1, inconclusive 1 of 3 (1 did not learn)"
+    assert line["variants"] == "holds 1, turns 1, inconclusive 1 of 3 (1 more did not learn)"
     assert "in a variant, change long: turns, 20.0 % [" in line["note"]
     assert "clean accuracy 10.0 %, against 90.0 % of its kind" in line["note"]
 
@@ -92,6 +92,6 @@ def test_claims_csv_counts_the_words_and_notes_every_variant():
 def test_the_page_says_how_far_the_verdict_carries_and_why_each_variant_is_tried():
     found = verdict()
     ((line,), _) = page_lines(book(S9_1=CLAIM), [found], claim_rows([found], 2), Doubts(()))
-    assert line.carries == "holds 1, turns 1, inconclusive 1 of 3 (1 did not learn)"
+    assert line.carries == "holds 1, turns 1, inconclusive 1 of 3 (1 more did not learn)"
     assert line.turned.startswith("The verdict turns with change long (20.0\u202f%")
     assert line.variants[0][:3] == ("change long", "why", "turns")

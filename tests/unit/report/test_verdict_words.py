@@ -112,7 +112,7 @@ def test_the_scorecard_names_claims_that_no_figure_of_a_paper_stands_behind():
         judged(line("A1", published=("58 %",), numbers=(claim_number(),)), line("A2", numbers=(claim_number(),)))
     )
 
-    assert "No figure of a paper stands behind A2: we ask what the paper does not." in html
+    assert "A2: our own questions, for which no figure of the papers was read." in html
 
 
 def test_if_no_claim_holds_the_scorecard_has_no_such_line():

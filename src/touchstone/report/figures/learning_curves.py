@@ -73,7 +73,7 @@ def _last(cells: list[Cell], curve: str) -> float | None:
 
 
 def _takeaway(groups: dict[str, list[Cell]], curves: list[str]) -> str:
-    """Return which network resists the attack of its training most beyond PGD; without attacks, who ends where."""
+    """Return which two networks resist the attack of their training most beyond PGD; without attacks, who ends where."""
     ends = {name: {curve: _last(cells, curve) for curve in curves} for name, cells in groups.items()}
     both = {
         name: (own, pgd)
@@ -81,10 +81,10 @@ def _takeaway(groups: dict[str, list[Cell]], curves: list[str]) -> str:
         if (own := values.get(ATTACKED)) is not None and (pgd := values.get(PGD)) is not None
     }
     if both:
-        name = max(both, key=lambda name: both[name][0] - both[name][1])
-        own, pgd = both[name]
-        kept = f"{own:.0%} under the attack of its training, on {pgd:.0%} under PGD"
-        return f"After the last epoch {called(name)} is right on {kept}"
+        order = sorted(both, key=lambda name: both[name][1] - both[name][0])
+        first, *second = [(called(name), *both[name]) for name in order[:2]]
+        words = "After the last epoch {} is right on {:.0%} under the attack of its training, on {:.0%} under PGD"
+        return words.format(*first) + "".join("; {}, on {:.0%} and {:.0%}".format(*one) for one in second)
     curve = curves[0] if curves[0] in ACCURACIES else curves[-1]
     last = {name: value for name, values in ends.items() if (value := values[curve]) is not None}
     order = sorted(last, key=lambda name: -last[name])

@@ -25,7 +25,9 @@ Point = tuple[float, float]
 Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 
-def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1, norm: str = "linf") -> Figure:
+def tau_against_robustness(
+    metrics: list[MetricRow], *, eps: PositiveFloat = 0.1, norm: str = "linf", bound: float | None = None
+) -> Figure:
     """Return one point per classifier: Kendall's tau of input and logit margin against robust accuracy at `eps`.
 
     The most robust one has a colour of its own.
@@ -36,6 +38,7 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
         metrics: rows of a margins evaluation.
         eps: of the robust accuracy, in pixels.
         norm: of the margins.
+        bound: of tau that a claim about the most robust network asks for, drawn as a line; None draws none.
 
     Raises:
         ValueError: no classifier has both.
@@ -64,6 +67,8 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
     floor = min(bottom for _, (_, bottom, _, _) in bars) - 0.04
     axes.set(xlim=(-0.03, 1.03), ylim=(floor, 1.02))
     axes.xaxis.set_major_formatter(PercentFormatter(1))
+    if bound is not None:
+        axes.axhline(bound, color=MOST, linestyle=":", linewidth=1)
     drawing.headline(figure, _takeaway(whole))
     figure.draw_without_rendering()  # places the axes
     places = _label_places(
@@ -89,7 +94,7 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
 
 
 def _takeaway(whole: dict[str, dict[str, MetricRow]]) -> str:
-    """Return where the logit margin ranks best, and how it ranks in the most robust network."""
+    """Return how the logit margin ranks in the most robust network, and where it ranks best."""
     robust, ranked = (max(whole, key=lambda entry: whole[entry][name].value) for name in ("robust", "tau"))
 
     tau, accuracy = ({entry: rows[name].value for entry, rows in whole.items()} for name in ("tau", "robust"))
@@ -99,8 +104,8 @@ def _takeaway(whole: dict[str, dict[str, MetricRow]]) -> str:
             f" (robust accuracy {accuracy[robust]:.0%}): tau {tau[robust]:.2f}"
         )
     return (
-        f"The logit margin ranks best in {called(ranked)}: tau {tau[ranked]:.2f} (robust accuracy {accuracy[ranked]:.0%});"
-        f" the most robust, {called(robust)} ({accuracy[robust]:.0%}), has {tau[robust]:.2f}"
+        f"In the most robust network, {called(robust)} ({accuracy[robust]:.0%} robust), the logit margin ranks with a tau of"
+        f" {tau[robust]:.2f}; it ranks best in {called(ranked)} ({accuracy[ranked]:.0%}): {tau[ranked]:.2f}"
     )
 
 

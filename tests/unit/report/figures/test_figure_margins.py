@@ -75,7 +75,8 @@ def test_the_title_has_the_best_ranked_and_the_most_robust_network():
     figure = tau_against_robustness(rows)
 
     assert drawing.takeaway(figure) == (
-        "The logit margin ranks best in plain: tau 0.90 (robust accuracy 2%); the most robust, robust (74%), has 0.59"
+        "In the most robust network, robust (74% robust), the logit margin ranks with a tau of 0.59; it ranks best in plain"
+        " (2%): 0.90"
     )
     assert figure.axes[0].get_ylim()[0] == pytest.approx(0.55)
     assert all(text.arrow_patch for text in figure.axes[0].texts)
