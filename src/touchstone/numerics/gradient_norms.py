@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from inspect import signature
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 from torch.func import functional_call
 from torch.fx import GraphModule
+from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from touchstone.numerics.layer_norms import ClosedForm, closed_form
+from touchstone.numerics.layer_calls import LayerCalls
+from touchstone.numerics.layer_norms import CLOSED_FORMS
 from touchstone.numerics.tensors import frozen
 
 Loss = Callable[[Tensor], Tensor]  # logits (N, K) -> (N,), each value from its own row alone
+_Names = tuple[tuple[str, str], ...]  # ("weight", its leaf's name), ("bias", ...): what tells a layer from others
+_signature = cache(signature)
 _NUMBERS = 2**25  # in the gradients of each example that are held at one time
 
 
@@ -32,9 +38,10 @@ def gradient_norms(model: nn.Module, images: Tensor, loss: Loss, *, create_graph
     """Return each example's squared gradient norm per parameter tensor, (N, P).
 
     Linear layers, 1-d and 2-d convolutions, and batch, group, layer and instance norm together cost about as much as a
-    plain forward and backward pass. Every other parameter is exact too: that of another kind of layer, of a layer called
-    twice, and a shared or bare tensor. `vmap` takes its gradients, in about two plain passes, and holds those of many
-    examples in memory. It takes one pass per example if `vmap` cannot follow the network, or with `create_graph`.
+    plain forward and backward pass; linear layers also within self-attention, and if called several times. Every other
+    parameter is exact too: that of another kind of layer, of another layer called twice, and a shared or bare tensor.
+    `vmap` takes its gradients, in about two plain passes, and holds those of many examples in memory. It takes one pass
+    per example if `vmap` cannot follow the network, or with `create_graph`.
 
     Args:
         model: run in eval mode; its modes, flags and gradients are restored.
@@ -114,7 +121,7 @@ class _Substituted:
         self.model = model
         names = {id(parameter): name for name, parameter in model.named_parameters()}
         self.places = {
-            _full(layer, kind): names[id(parameter)]
+            f"{layer}.{kind}".removeprefix("."): names[id(parameter)]
             for layer, module in model.named_modules()
             for kind, parameter in module.named_parameters(recurse=False, remove_duplicate=False)
         }
@@ -130,7 +137,10 @@ class _Substituted:
 class _Call:
     """One call of a layer, as recorded in the forward pass."""
 
+    names: _Names
+    function: Callable[..., Any]
     inputs: Tensor
+    settings: dict[str, Any]  # all other arguments
     version: int
     edge: GradientEdge
     first: bool  # no layer before it needs a gradient
@@ -145,73 +155,89 @@ class _Tape:
 
     def __init__(self, network: _Substituted, count: int, create_graph: bool) -> None:
         self.network, self.count, self.create_graph = network, count, create_graph
-        self.layers: dict[str, tuple[nn.Module, ClosedForm]] = {}
-        for name, module in network.model.named_modules():
-            form = closed_form(module)
-            if form is not None and any(True for _ in module.parameters(recurse=False)):
-                self.layers[name] = module, form
-        self.times_called: Counter[str] = Counter()
-        self.calls: dict[str, _Call] = {}
+        self.calls: dict[int, _Call] = {}
+        self.parameters: dict[_Names, dict[str, str]] = {}  # those with a closed form, from "weight" and "bias"
+        self.times: Counter[_Names] = Counter()
+        self.reached: defaultdict[_Names, list[tuple[Tensor, Tensor]]] = defaultdict(list)  # inputs and deltas
         self.taken: dict[str, Tensor] = {}
-        self.beside: set[str] = set()  # layers that read other rows than images, such as one for each class
+        self.beside: set[_Names] = set()  # layers that read other rows than images, such as one for each class
 
     def run(self, leaves: dict[str, Tensor], images: Tensor) -> Tensor:
         """Return the logits, with `leaves` as the parameters, and record the calls."""
+        names = {id(leaf): name for name, leaf in leaves.items()}
         if self.count > 1:
-            self._find_beside(leaves, images[:1])
-        recorders = [
-            # The first of the hooks, because another one may replace the output.
-            module.register_forward_hook(partial(self._record, name), prepend=True)
-            for name, (module, _) in self.layers.items()
-        ]
-        try:
+            with torch.no_grad(), LayerCalls(partial(self._heard, self._look, names)):
+                self.network(leaves, images[:1])
+        with LayerCalls(partial(self._heard, self._record, names)):
             return self.network(leaves, images)
-        finally:
-            for recorder in recorders:
-                recorder.remove()
 
-    def _find_beside(self, leaves: dict[str, Tensor], image: Tensor) -> None:
-        """Note the layers whose input has several rows although there is one image."""
-
-        def look(name: str, module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
-            if len(arguments) == 1 and len(arguments[0]) != 1:
-                self.beside.add(name)
-
-        looks = [module.register_forward_hook(partial(look, name)) for name, (module, _) in self.layers.items()]
-        try:
-            with torch.no_grad():
-                self.network(leaves, image)
-        finally:
-            for each in looks:
-                each.remove()
-
-    def _record(self, name: str, module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
-        self.times_called[name] += 1
-        if name in self.beside or self._is_ambiguous(module, arguments):
+    def _heard(
+        self,
+        use: Callable[[_Names, Callable[..., Any], dict[str, Any], Tensor], None],
+        leaves: dict[int, str],  # from `id`
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        settings: dict[str, Any],
+        output: Tensor,
+    ) -> None:
+        """Use a call of a layer that has a closed form, and a leaf as its weight or bias."""
+        form = CLOSED_FORMS.get(function)
+        if form is None or not arguments:
             return
-        if len(arguments) == 1 and len(arguments[0]) == len(output) == self.count and output.requires_grad:
-            inputs = arguments[0] if self.create_graph else arguments[0].detach()
-            first = not arguments[0].requires_grad
-            self.calls[name] = _Call(inputs, inputs._version, get_gradient_edge(output), first)
-            output.register_hook(partial(self._take, name))  # type: ignore[no-untyped-call]
+        known = _signature(form).bind(output, *arguments, **settings).arguments
+        found = ((kind, leaves.get(id(known.get(kind)))) for kind in ("weight", "bias"))
+        names = tuple((kind, name) for kind, name in found if name is not None)
+        if names and not known.get("training"):  # batch norm that ties the examples of a batch together
+            use(names, function, {name: value for name, value in known.items() if name != "deltas"}, output)
 
-    def _is_ambiguous(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> bool:
-        """Return whether another dimension than the first may hold the examples, as in a sequence (T, N, D) with T = N."""
-        free = isinstance(module, nn.Linear | nn.LayerNorm) and len(arguments) == 1 and self.count > 1
-        return free and self.count in arguments[0].shape[1:-1]
+    def _look(self, names: _Names, function: Callable[..., Any], known: dict[str, Any], output: Tensor) -> None:
+        """Note a layer whose input has several rows although there is one image."""
+        if len(known["inputs"]) != 1:
+            self.beside.add(names)
 
-    def _take(self, name: str, deltas: Tensor) -> None:
-        call, (module, form) = self.calls.pop(name, None), self.layers[name]
+    def _record(self, names: _Names, function: Callable[..., Any], known: dict[str, Any], output: Tensor) -> None:
+        inputs: Tensor = known.pop("inputs")
+        if names in self.beside or not len(inputs) == len(output) == self.count or not output.requires_grad:
+            return
+        # Another dimension than the first may hold the examples, as in a sequence (T, N, D) with T = N.
+        free = function in (functional.linear, functional.layer_norm)
+        if free and self.count > 1 and self.count in inputs.shape[1:-1]:
+            return
+        first, inputs = not inputs.requires_grad, inputs if self.create_graph else inputs.detach()
+        number = self.times.total()
+        edge = get_gradient_edge(output)
+        self.calls[number] = _Call(names, function, inputs, known, inputs._version, edge, first)
+        self.times[names] += 1
+        output.register_hook(partial(self._take, number))  # type: ignore[no-untyped-call]
+
+    def _take(self, number: int, deltas: Tensor) -> None:
+        call = self.calls.pop(number, None)
         # An input that was overwritten since is left to _one_by_one, where autograd checks whether that matters.
-        if call is not None and call.inputs._version == call.version:
-            self.taken |= {_full(name, kind): norms for kind, norms in form(module, call.inputs, deltas).items()}
+        if call is None or call.inputs._version != call.version:
+            return
+        reached = self.reached[call.names]
+        reached.append((call.inputs, deltas))
+        if len(reached) == self.times[call.names]:
+            inputs, deltas = reached[0] if len(reached) == 1 else _joined(reached)
+            norms = CLOSED_FORMS[call.function](deltas, inputs, **call.settings)
+            self.taken |= {name: norms[kind] for kind, name in self.parameters[call.names].items()}
+            reached.clear()
 
     def closed(self, uses: Counter[str]) -> set[str]:
-        """Return the parameters with a closed form; forget the calls of layers that were called twice."""
-        single = {name for name, times in self.times_called.items() if times == 1 and name in self.calls}
-        self.calls = {name: call for name, call in self.calls.items() if name in single}
-        return {full for name in single for kind, _ in self.layers[name][0].named_parameters(recurse=False)
-                if uses[full := _full(name, kind)] == 1}  # fmt: skip
+        """Return the parameters with a closed form; forget the calls of all other layers.
+
+        They are those that only calls with the same parameters use: one call, or several of a linear layer.
+        """
+        once = {
+            call.names
+            for call in self.calls.values()
+            if call.function is not functional.linear or "weight" not in dict(call.names)
+        }
+        for names, times in self.times.items():
+            if times == 1 or names not in once:
+                self.parameters[names] = {kind: name for kind, name in names if uses[name] == times}
+        self.calls = {number: call for number, call in self.calls.items() if self.parameters.get(call.names)}
+        return {name for found in self.parameters.values() for name in found.values()}
 
     def norms(
         self, total: Tensor, leaves: dict[str, Tensor], uses: Counter[str], closed: set[str]
@@ -229,10 +255,16 @@ class _Tape:
     def clear(self) -> None:
         """Release the graph, whose hooks hold this tape, so that later passes do nothing."""
         self.calls, self.taken = {}, {}
+        self.reached.clear()
 
 
-def _full(layer: str, kind: str) -> str:
-    return f"{layer}.{kind}".removeprefix(".")
+def _joined(calls: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Return the calls of a linear layer as one call, over the positions of all, (N, T, D)."""
+    inputs, deltas = (
+        torch.cat([values.reshape(len(values), -1, values.shape[-1]) for values in parts], dim=1)
+        for parts in zip(*calls, strict=True)
+    )
+    return inputs, deltas
 
 
 def _uses(total: Tensor, leaves: dict[str, Tensor]) -> Counter[str]:

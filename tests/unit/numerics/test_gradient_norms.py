@@ -245,6 +245,50 @@ def _patched() -> nn.Module:
     return model
 
 
+class CrossAttention(nn.Module):
+    """Attention of one sequence to another, whose weights never run as layers of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attend, self.head = nn.MultiheadAttention(4, 2, batch_first=True), nn.Linear(4, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        positions = images.flatten(2).mT
+        return self.head(self.attend(positions[:, :5], positions, positions)[0].mean(1))
+
+
+class SelfAttention(nn.Module):
+    """Self-attention with its weights, a mask, and linear layers called several times."""
+
+    def __init__(self, batch_first: bool, **settings: object) -> None:
+        super().__init__()
+        self.first = batch_first
+        self.attend = nn.MultiheadAttention(4, 2, batch_first=batch_first, **settings)
+        self.shared, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        positions = images.flatten(2).mT if self.first else images.flatten(2).permute(2, 0, 1)
+        mask = torch.ones(42, 42, dtype=torch.bool, device=images.device).triu(1)
+        for _ in range(2):
+            attended, weights = self.attend(positions, positions, positions, attn_mask=mask)
+            positions = positions + attended
+        pooled = positions.mean(1 if self.first else 0) + weights.sum((1, 2))[:, None]
+        return self.head(self.shared(self.shared(pooled).tanh()))
+
+
+class SharedBias(nn.Module):
+    """Two products of other widths that share a bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide, self.narrow = nn.Parameter(torch.rand(3, 168)), nn.Parameter(torch.rand(3, 42))
+        self.bias = nn.Parameter(torch.rand(3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        wide = functional.linear(images.flatten(1), 2 * self.wide, self.bias).tanh()
+        return wide * functional.linear(images[:, 0].flatten(1), 2 * self.narrow, self.bias)
+
+
 STRUCTURES = {
     "residual": Residual,
     "called twice": CalledTwice,
@@ -254,6 +298,12 @@ STRUCTURES = {
     "used only outside its layer": OnlyOutsideItsLayer,
     "bare parameters": BareParameters,
     "attention": Attention,
+    "self-attention": lambda: SelfAttention(batch_first=True),
+    "self-attention, time first": lambda: SelfAttention(batch_first=False),
+    "self-attention with biases of keys": lambda: SelfAttention(True, add_bias_kv=True, add_zero_attn=True),
+    "self-attention without biases": lambda: SelfAttention(batch_first=True, bias=False),
+    "cross-attention": CrossAttention,
+    "shared bias": SharedBias,
     "time first": TimeFirst,
     "forward of its own": lambda: nn.Sequential(nn.Flatten(), ForwardOfItsOwn(168, 3)),
     "forward of the instance": _patched,
@@ -316,12 +366,18 @@ def test_norms_are_differentiable_in_the_images(name):
 
 
 @pytest.mark.parametrize("create_graph", [False, True])
-@pytest.mark.parametrize("name", [*LAYERS, "residual", "output replaced by a hook", "bare linear"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(*LAYERS, "residual", "output replaced by a hook", "bare linear"),
+        *("attention", "self-attention", "self-attention, time first", "self-attention without biases"),
+    ],
+)
 def test_ordinary_layers_never_go_one_example_at_a_time(name, create_graph, monkeypatch):
     model, images = build(name)
     calls = []
     model.register_forward_pre_hook(lambda _, arguments: calls.append(len(arguments[0])))
-    monkeypatch.setattr("touchstone.numerics.gradient_norms._one_by_one", None)
+    monkeypatch.setattr("touchstone.numerics.gradient_norms._own_gradients", None)
 
     gradient_norms(model, images.requires_grad_(create_graph), loss, create_graph=create_graph)
 
