@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
-from inspect import signature
+from inspect import Signature, signature
 from typing import Any
 
 import torch
@@ -20,12 +20,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from touchstone.numerics.layer_calls import LayerCalls
-from touchstone.numerics.layer_norms import CLOSED_FORMS
+from touchstone.numerics.layer_norms import CLOSED_FORMS, ClosedForm
 from touchstone.numerics.tensors import frozen
 
 Loss = Callable[[Tensor], Tensor]  # logits (N, K) -> (N,), each value from its own row alone
 _Names = tuple[tuple[str, str], ...]  # ("weight", its leaf's name), ("bias", ...): what tells a layer from others
-_signature = cache(signature)
 _NUMBERS = 2**25  # in the gradients of each example that are held at one time
 
 
@@ -187,7 +186,7 @@ class _Tape:
         known = _signature(form).bind(output, *arguments, **settings).arguments
         found = ((kind, leaves.get(id(known.get(kind)))) for kind in ("weight", "bias"))
         names = tuple((kind, name) for kind, name in found if name is not None)
-        if names and not known.get("training"):  # batch norm that ties the examples of a batch together
+        if names and not known.get("training"):  # batch norm in training mode ties the examples together
             use(names, function, {name: value for name, value in known.items() if name != "deltas"}, output)
 
     def _look(self, names: _Names, function: Callable[..., Any], known: dict[str, Any], output: Tensor) -> None:
@@ -256,6 +255,11 @@ class _Tape:
         """Release the graph, whose hooks hold this tape, so that later passes do nothing."""
         self.calls, self.taken = {}, {}
         self.reached.clear()
+
+
+@cache
+def _signature(form: ClosedForm) -> Signature:
+    return signature(form)
 
 
 def _joined(calls: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
