@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from touchstone.claims import contrast_files
 from touchstone.data.class_split import class_split
+from touchstone.evaluations._attack_checks import check_rows
+from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.evaluations.union_detection import union_detection
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.records.nouns import Cell, ExampleSet, Outputs, Scores
@@ -251,3 +253,51 @@ def test_the_caption_names_the_scores_that_the_report_in_git_chose():
     assert "On Fashion-MNIST it is ODIN for ALOE and AOE, the Mahalanobis distance for the rest" in " ".join(
         caption.split()
     )
+
+
+# --- the doubt sign -------------------------------------------------------------------------------------------------
+
+
+def doubts(*failed, passed=()):
+    """Doubts of a study whose checks say that attacks on the scores of first networks failed, or passed."""
+    cell = Cell(None, "scores/it", entry="it", seed=0, examples="mean_of_sets", attack="steps", settings={"use": "it"})
+    rows = []
+    for entry, attack in (*failed, *passed):
+        value, about = 0.3 if (entry, attack) in failed else 0.0, {"entry": entry, "examples": f"mean_of_sets/{attack}"}
+        noun = Scores(np.zeros(4), np.arange(4), np.zeros(4, dtype=np.int64))
+        rows += check_rows("worse_than_oblivious", value, replace(cell, noun=noun), [cell], **about)
+    return Doubts(rows)
+
+
+def judged_by_odin():
+    """The rows of scores of which ODIN is the best on the choice."""
+    cells = [
+        replace(cell, noun=replace(cell.noun, scores=cell.noun.scores + 3))
+        if (cell.detector, cell.examples) == ("odin", "choice_far")
+        else cell
+        for cell in crossed()
+    ]
+    return union_detection(cells, outputs(), **GIVEN)
+
+
+def test_a_failed_check_of_an_attack_on_a_score_marks_every_union_number_of_this_score():
+    found = judged_by_odin()
+    marked = doubts(("good_0+odin", "steps"), passed=[("good_0+msp", "steps"), ("plain_0+odin", "steps")])
+
+    shown = {(one.entry, one.metric.removesuffix("_mean")) for one in found if marked.about(one)}
+
+    (one, *_) = (one for one in found if (one.entry, one.metric) == ("good_0+odin", "auroc_union"))
+    assert "ignores the defence" in marked.about(one)
+    assert {one for one in shown if "_alone_" not in one[1]} == {
+        ("good_0+odin", "auroc_union"),
+        ("good_0+best", "auroc_union"),
+        ("good_0+best", "auroc_union_difference"),
+    }
+    assert ("good_0+best", "auroc_alone_steps") in shown and ("good_0+best", "auroc_alone_soft") not in shown
+
+
+def test_a_union_of_which_a_checked_attack_on_its_score_passed_is_not_doubted():
+    found = judged_by_odin()
+    marked = doubts(("good_0+odin", "steps"), ("good_0+msp", "queries"), passed=[("good_0+odin", "queries")])
+
+    assert not {one.metric for one in found if marked.about(one) and one.entry == "good_0+odin"}

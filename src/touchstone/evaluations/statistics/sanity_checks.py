@@ -6,6 +6,7 @@ docs/papers/shared.md, "Checks of an attack".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ ROBUST = (
     "robust_accuracy", "attacked_accuracy", "success_rate", "error_minus", "evasion_rate", "accuracy", "wrong_rate",
     "auroc_", "unclipped_error", "unclipped_confidence", "worst_error", "share_wrong",
 )  # fmt: skip
-MINUS, OUTPUTS = "_minus_", "outputs"
+MINUS, OUTPUTS, SCORES = "_minus_", "outputs", "scores"
 PASSED = "_passed"  # after a check's name: the row that says 1 or 0
 
 
@@ -92,6 +93,7 @@ class Doubts:
         self._failed: dict[tuple[str, Threat], list[str]] = {}
         values: dict[tuple[str, str, str, int | None], MetricRow] = {}
         self._attacks: dict[tuple[str, str], Threat] = {}  # (classifier, attacked set) -> how
+        self._checked: dict[tuple[str, str], list[str]] = {}  # (kind of entry, attack) -> what failed, of all checked
         for row in rows:
             self._attacks.setdefault((row.entry, row.examples), _attack(row))
             check = row.metric.removesuffix(PASSED)
@@ -100,20 +102,26 @@ class Doubts:
             place = (check, row.entry, row.examples, row.seed)
             if not row.metric.endswith(PASSED):
                 values[place] = row
-            elif row.value == 0:
+                continue
+            checked = self._checked.setdefault((_kind(row.entry), row.examples.rpartition("/")[2]), [])
+            if row.value == 0:
                 failures = self._failed.setdefault((row.entry, _attack(row)), [])
                 words = _in_words(CHECKS[check], values.get(place))
                 failures += [words] if words not in failures else []
+                checked.append(words)
                 self.evaluation = row.evaluation
 
     def about(self, row: MetricRow) -> str:
         """Return the failed checks of the attack behind a robust number; "" if there are none, or for other numbers.
 
         A union of attacks is at least as strong as each of them, so it is doubted only if every one failed a check. A
-        difference is doubted if the attack on either side failed one.
+        difference is doubted if the attack on either side failed one. Of a union of attacks on several scores those on
+        the score itself count, as far as they were checked: not all of them are.
         """
         if not row.metric.startswith(ROBUST):
             return ""
+        if scores := self._on_scores(row):
+            return "; ".join(dict.fromkeys(words for each in scores if all(each) for one in each for words in one))
         parts = (self._attacks.get((row.entry, f"{row.dataset}/{name}")) for name in row.threat.worst_of)
         attacks = list(parts) or [_attack(row)]
         failures = [self._failed.get((row.entry, attack), []) if attack else [] for attack in attacks]
@@ -122,6 +130,17 @@ class Doubts:
         if MINUS in row.metric and not row.threat.worst_of:
             failures += [self._failed.get((entry, attack), []) for entry, attack in self._behind(row)]
         return "; ".join(dict.fromkeys(words for each in failures for words in each))
+
+    def _on_scores(self, row: MetricRow) -> list[list[list[str]]]:
+        """Return, for each score behind a union, what each checked attack on it failed; nothing for other numbers."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for file in row.files if row.threat.worst_of else ():
+            kind, reader, *about = file.split("/")
+            if kind == SCORES and len(about) == 4 and about[2].partition("+")[2].partition("@")[0] == about[0]:
+                score = _kind(f"{reader.rpartition('.')[0]}+{about[0]}")
+                if (failures := self._checked.get((score, about[3]))) is not None:
+                    found.setdefault(score, {})[about[3]] = failures
+        return [list(attacks.values()) for attacks in found.values()]
 
     def _behind(self, row: MetricRow) -> Iterator[tuple[str, Threat]]:
         """Yield the classifiers whose outputs on attacked images are behind a number, each with the attack on it."""
@@ -144,6 +163,11 @@ def _in_words(check: Check, row: MetricRow | None) -> str:
     if row is None:
         return f"{check.words} more than asked ({check.asked})"
     return f"{check.in_words(row.value)} (asked {check.asked}, n = {row.n})"
+
+
+def _kind(entry: str) -> str:
+    """Return an entry without the numbers that tell networks and detectors of one kind apart, see `union_detection`."""
+    return re.sub(r"_\d+(?=\+|$)", "", entry)
 
 
 def _attack(row: MetricRow) -> Threat:
