@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -37,7 +39,7 @@ def score_square(
 
     Returns:
         (N, C, H, W) in [0, 1]: per image, the point whose score is farthest on the wrong side; the image itself if none
-        is farther.
+        is farther, or its score is infinite on that side.
 
     References:
         Andriushchenko et al. 2020, with the score in place of the margin; docs/papers/shared.md, "Checks of an attack".
@@ -45,10 +47,14 @@ def score_square(
     sign = torch.where(in_distribution, 1.0, -1.0).to(images.dtype)
     first = torch.zeros(len(images), dtype=torch.int64, device=images.device)
 
-    def ahead(points: Tensor) -> Tensor:
+    def ahead(points: Tensor, sign: Tensor) -> Tensor:
         values = sign * defence.read(points)[1]
         return torch.stack([torch.zeros_like(values), values], dim=1)  # the wrongness as a margin over the first logit
 
     with frozen(defence.model), torch.no_grad():
-        start = margin_loss(ahead(images), first)
-        return search_with_squares(ahead, first, Ball(images, eps), generator, images, start, queries=queries)[0]
+        start = margin_loss(ahead(images, sign), first)
+        searched = sign[
+            start < torch.inf
+        ]  # the search leaves out images whose score is as far on the wrong side as can be
+        model = partial(ahead, sign=searched)
+        return search_with_squares(model, first, Ball(images, eps), generator, images, start, queries=queries)[0]

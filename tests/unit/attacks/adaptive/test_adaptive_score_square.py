@@ -49,3 +49,15 @@ def test_an_image_costs_the_queries_that_are_named_and_one_for_itself():
         score_square(defence, IMAGES, SIDES, draws(), queries=50)
 
     assert (effort.forward, effort.gradient) == (51 * 10, 0)
+
+
+def test_an_image_whose_score_is_infinite_on_the_wrong_side_stays_and_the_others_move_as_without_it():
+    def infinite(images):
+        clean = (images[:, None] == IMAGES).flatten(2).all(2)
+        beyond = clean[:, 0].float() - clean[:, 1].float()  # image 0 as high as can be, image 1 as low
+        return torch.where(beyond == 0, brightness(images), beyond * torch.inf)
+
+    attacked = score_square(guarded(infinite), IMAGES, SIDES, draws(), eps=0.1, queries=50)
+
+    assert torch.equal(attacked[:2], IMAGES[:2])
+    assert torch.equal(attacked[2:], score_square(guarded(brightness), IMAGES, SIDES, draws(), eps=0.1, queries=50)[2:])
