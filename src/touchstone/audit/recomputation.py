@@ -19,7 +19,7 @@ from touchstone.evaluations.statistics.thresholds import threshold_at
 from touchstone.numerics import precision
 from touchstone.pipeline.jobs.artefacts import METRICS, OF_COMPUTER, Artefacts, Record
 from touchstone.pipeline.jobs.detector_tasks import scored_rows, scorer
-from touchstone.pipeline.jobs.job import Job
+from touchstone.pipeline.jobs.job import Job, bound
 from touchstone.pipeline.jobs.job_plan import JobError, JobPlan
 from touchstone.pipeline.jobs.run import carry_out
 from touchstone.pipeline.planning.parts import Task
@@ -98,11 +98,20 @@ class _Task(Job):
 
     def _network(self, file: str, block: dict[str, Any]) -> Any:
         if self.nudged:
-            return self.artefacts.nudge(super()._network(file, block))
+            return self.artefacts.nudge(self._opened(file, block))
         if self.task.step == "train":  # which may change it
-            return super()._network(file, block)
+            return self._opened(file, block)
         # Device and memory order are the same in all tasks of a study.
-        return self.artefacts.networks.get((file, canonical(block)), lambda: super(_Task, self)._network(file, block))
+        return self.artefacts.networks.get((file, canonical(block)), lambda: self._opened(file, block))
+
+    def _opened(self, file: str, block: dict[str, Any]) -> Any:
+        from touchstone.audit import network_sizes
+
+        try:
+            network_sizes.check(bound(block), self.artefacts.noun(file, "Checkpoint"))
+        except ValueError as error:
+            raise JobError(f"{file}: {error}") from error
+        return super()._network(file, block)
 
     def write(self, noun: Any) -> None:
         """Keep the task's result."""
