@@ -65,7 +65,7 @@ def own_images(
     if part != "all" and not labelled:
         raise ValueError(f"part: {part} is stratified by class, and labelled: false gives none; leave one of them out")
     place = folder if inside is None else _inside(folder, inside)
-    others = _class_folders(folder, place) if labelled and not classes and place.is_dir() else []
+    others = class_folders(folder, place) if labelled and not classes and place.is_dir() else []
     files = own.own_images(place, classes or (), labelled=labelled, others=others)
     if classes and files.arrays is not None:
         raise ValueError(
@@ -119,7 +119,7 @@ def _ids(folder: Path, place: Path, files: own.OwnImages, rows: Array) -> Array:
     return rows + (1 + order[own_file]) * MOST_ROWS
 
 
-def _class_folders(folder: Path, place: Path) -> list[set[str]]:
+def class_folders(folder: Path, place: Path) -> list[set[str]]:
     """Return the names of the folders in each other folder of the source that has pictures below them."""
     below: defaultdict[Path, set[str]] = defaultdict(set)
     for path in filter(is_picture, files_in(folder)):

@@ -25,10 +25,12 @@ class Look(NamedTuple):
     Attributes:
         rows: how many images it has; None if an array file has them.
         shape: of its first images; None if nobody looked.
+        classes: the class folders by number, if their names decide it; "" for a number that no folder has.
     """
 
     rows: int | None
     shape: Shape | None = None
+    classes: tuple[str, ...] = ()
 
 
 def check(study: Study) -> dict[str, int]:
@@ -45,12 +47,12 @@ def check(study: Study) -> dict[str, int]:
     looks: dict[str, Look] = {}
     mistakes = [
         *_missing(study["sources"]), *_named_twice(study["sources"]), *_unfit(study, looks),
-        *_too_many(study, looks), *_unlike(study, looks),
+        *_too_many(study, looks), *_unlike(study, looks), *_renumbered(study, looks),
     ]  # fmt: skip
     if mistakes:
         raise ParamsError("\n".join(f"{_written(study, name, key)}: {reason}" for name, key, reason in mistakes))
     limits = {name: study["examples"][name]["limit"] for name in looks}
-    return {name: min(rows, limits[name] or rows) for name, (rows, _) in looks.items() if rows is not None}
+    return {name: min(rows, limits[name] or rows) for name, (rows, _, _) in looks.items() if rows is not None}
 
 
 def _missing(sources: dict[str, Any]) -> Iterator[Mistake]:
@@ -96,7 +98,7 @@ def _unfit(study: Study, looks: dict[str, Look]) -> Iterator[Mistake]:
                 yield name, "inside", reason + nearest(entry["inside"], names)
                 continue
             try:
-                looks[name] = _look(place, entry)
+                looks[name] = _look(folder, place, entry)
             except ValueError as error:
                 no_classes = entry["labelled"] and ": no classes: " in str(error)
                 remedy = ", or write labelled: false if they show none" if no_classes else ""
@@ -119,10 +121,30 @@ def _unlike(study: Study, looks: dict[str, Look]) -> Iterator[Mistake]:
     """Yield the sets whose images have another shape than those that networks train on, where no setting says so."""
     if train := trained_set(study.settings):
         wanted = known(train, study["examples"], study["sources"]).shape or looks.get(train, Look(None)).shape
-        for name, (_, shape) in looks.items():
+        for name, (_, shape, _) in looks.items():
             if shape and wanted and shape != wanted:
                 key, remedy = own_remedy(shape, wanted)
                 yield name, key, f"{other_shape(shape, wanted, train)}; {remedy}"
+
+
+def _renumbered(study: Study, looks: dict[str, Look]) -> Iterator[Mistake]:
+    """Yield the sets in which the names of the folders give a class another number than in a set of another source."""
+    before: dict[str, Look] = {}
+    for name, look in looks.items():
+        for other, theirs in before.items():
+            if study["examples"][name]["source"] == study["examples"][other]["source"]:
+                continue
+            pairs = [pair for pair in zip(look.classes, theirs.classes, strict=False) if all(pair)]
+            unlike = next((number for number, (one, two) in enumerate(pairs) if one != two), None)
+            if unlike is not None and {*look.classes} & {*theirs.classes} - {""}:
+                own, their = pairs[unlike]
+                reason = (
+                    f"class {unlike} is {own} in {name} and {their} in {other}, by the order of their folders' names"
+                )
+                remedy = "write the same classes for both, or labelled: false for one that shows none of the other's"
+                yield name, "classes", f"{reason}; {remedy}"
+                break
+        before[name] = look
 
 
 def _folder(source: dict[str, Any], name: str) -> Path | None:
@@ -131,7 +153,7 @@ def _folder(source: dict[str, Any], name: str) -> Path | None:
     return next((place for place in (location, Path(RAW, name)) if place.is_dir()), None)
 
 
-def _look(place: Path, entry: dict[str, Any]) -> Look:
+def _look(folder: Path, place: Path, entry: dict[str, Any]) -> Look:
     """Return how many images a set of pictures can take, and the shape of the first of them.
 
     Raises:
@@ -144,11 +166,13 @@ def _look(place: Path, entry: dict[str, Any]) -> Look:
     from touchstone.data.ingest.user_folder import files_in
     from touchstone.data.ingest.user_images import own_images
     from touchstone.data.ingest.user_pictures import Shaping
-    from touchstone.data.own_images import SHARES, empty
+    from touchstone.data.own_images import SHARES, class_folders, empty
 
     if place.is_file() or any(file.suffix.lower() in ARRAYS for file in files_in(place)):
         return Look(None)
-    found = own_images(place, entry["classes"] or (), labelled=entry["labelled"])
+    by_name = entry["labelled"] and not entry["classes"]
+    others = class_folders(folder, place) if by_name else []
+    found = own_images(place, entry["classes"] or (), labelled=entry["labelled"], others=others)
     sides = (entry["height"], entry["width"])
     shaping = Shaping(sides if all(sides) else None, entry["colour"])
     first: dict[Shape, str] = {}
@@ -166,7 +190,7 @@ def _look(place: Path, entry: dict[str, Any]) -> Look:
     rows = len(found) if whole else len(rows_of_part(found.labels, SHARES, entry["part"], seed=entry["split_seed"]))
     if not rows:
         raise ValueError(empty(entry["part"], len(found), place))
-    return Look(rows, next(iter(first), None))
+    return Look(rows, next(iter(first), None), found.classes if by_name else ())
 
 
 def _needed(one: Shape, other: Shape, *more: Shape) -> str:

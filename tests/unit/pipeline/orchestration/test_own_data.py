@@ -153,3 +153,44 @@ def test_pictures_of_several_shapes_need_one(kind, size, needed):
     assert "cat/1.png is 1 x 4 x 4 and dog/2.png is " in (told := mistakes())
     assert needed in told
     assert mistakes(height=4, width=4, colour="gray") == ""
+
+
+@pytest.mark.parametrize(
+    ("folders", "settings", "reason"),
+    [
+        ("cat dog", {}, ""),
+        ("bird cat dog", {}, "class 0 is bird in others and cat in pictures, by the order of their folders' names"),
+        ("cat zebra", {}, "class 1 is zebra in others and dog in pictures, by the order of their folders' names"),
+        ("bird cat dog", {"labelled": False}, ""),
+        ("cat dog zebra", {}, ""),
+        ("dress shirt", {}, ""),
+        ("bird cat dog", {"classes": ["cat", "dog", "bird"]}, ""),
+    ],
+)
+def test_the_names_of_the_folders_give_a_class_one_number_in_all_sources(folders, settings, reason):
+    for name in folders.split():
+        path = Path("theirs", name, "1.png")
+        path.parent.mkdir(parents=True)
+        Image.new("L", (4, 4)).save(path)
+    sources = {name: {"use": "sources/own_files", "location": name} for name in ("mine", "theirs")}
+    examples = {"pictures": READ, "others": READ | {"source": "theirs"} | settings}
+    study = Study("mine", {"sources": sources, "examples": examples, "classifiers": {}}, files=("mine.yaml",))
+
+    if not reason:
+        assert own_data.check(study)
+        return
+    with pytest.raises(ParamsError, match=f"others.classes: {reason}; write the same classes for both"):
+        own_data.check(study)
+
+
+def test_numbers_as_names_of_folders_are_the_classes_in_every_source():
+    for source, names in (("digits", "0 1 2"), ("more", "1 2 5")):
+        for name in names.split():
+            path = Path(source, name, "1.png")
+            path.parent.mkdir(parents=True)
+            Image.new("L", (4, 4)).save(path)
+    sources = {name: {"use": "sources/own_files", "location": name} for name in ("digits", "more")}
+    examples = {name: READ | {"source": name} for name in sources}
+    study = Study("mine", {"sources": sources, "examples": examples, "classifiers": {}}, files=("mine.yaml",))
+
+    assert own_data.check(study) == {"digits": 3, "more": 3}
