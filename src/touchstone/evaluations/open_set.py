@@ -40,7 +40,8 @@ def open_set(
     networks, and the interval of a mean over splits is that of a mean over networks and images.
 
     Args:
-        scores: of each network and detector on one clean set, labelled with every class.
+        scores: of each network and detector on one clean set, labelled with every class: the greatest label says how
+            many classes were split.
         networks: classifiers, one per split.
         learned: for each network, the detector that was fitted for its split.
         splits: for each network, the number of its split.
@@ -53,8 +54,8 @@ def open_set(
         mean_of_splits+OTHER and mean_of_splits+learned; their seeds are the numbers of the splits.
 
     Raises:
-        ValueError: the lists differ in length, scores are missing, they are of several sets, or a network whose split
-            is one of several has more than one seed.
+        ValueError: the lists differ in length, scores are missing, they are of several sets or lack a class, or a
+            network whose split is one of several has more than one seed.
 
     References:
         Lee and AlRegib, "Open-set recognition with gradient-based representations"; docs/papers/gradient_detection.md.
@@ -94,7 +95,12 @@ def _rows(
     """Yield each row of one network, and what the detector is called in a mean over splits; "" if there is none."""
     first = cells[own]
     labels = first.noun.labels[np.argsort(first.noun.example_ids)]
-    unknown = class_order(split, int(labels.max()) + 1)[known:]
+    classes = int(labels.max()) + 1
+    if missing := sorted(set(range(classes)) - set(labels.tolist())):
+        raise ValueError(
+            f"{first.examples} has no image of class {missing[0]}, so its classes are not those of the split"
+        )
+    unknown = class_order(split, classes)[known:]
     anomalous = np.isin(labels, unknown)
 
     def auroc(detector: str, rows: Array) -> Interval:

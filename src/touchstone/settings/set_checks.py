@@ -24,6 +24,7 @@ SAME_CLASSES = {
     "train": ("validation", "calibration", "test", "attacked_test", "small_test", "margin_test", "score_test"),
     "pair_train": ("pair_validation", "pair"),
 }
+OPEN_SET, CLASS_SPLIT = "evaluations/open_set", "data/class_split"
 ARRAYS = (".npz", ".safetensors")  # suffixes of files of arrays, whose labels are numbers already
 SHIFTS = ("darker", "sharper")  # roles of images with this shift
 ELSEWHERE = "(in data.sets, if the set is none of yours)"
@@ -41,6 +42,7 @@ def wrong_sets(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Ite
     yield from _rows(resolved, is_own)
     yield from _few(resolved)
     yield from _classes(resolved)
+    yield from _splits(resolved)
     yield from _orders(resolved)
     yield from _shapes(resolved, is_own)
 
@@ -169,6 +171,25 @@ def _classes(resolved: dict[str, Any]) -> Iterator[Problem]:
                 f" got {entry['seen']} and {entry['known']}"
             )
             yield Problem(("examples", name, "known"), reason)
+
+
+def _splits(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the questions about unknown classes whose images have other classes than those that networks' were split of."""
+    examples, sources = resolved["examples"], resolved["sources"]
+    for name, question in resolved["evaluations"].items():
+        if question["use"] != OPEN_SET:
+            continue
+        trained = (resolved["classifiers"][net]["train"] for net in question["networks"])
+        ways = [examples[one] for train in filter(None, trained) for one in way_to(train, examples)]
+        split = dict.fromkeys(entry["of"] for entry in ways if entry["use"] == CLASS_SPLIT)
+        for shown_set, origin in product(question["examples"], split):
+            has, had = (known(one, examples, sources).labels for one in (shown_set, origin))
+            if has and had and (unlike := sorted(has ^ had)):
+                lacking, other = (shown_set, origin) if unlike[0] in had else (origin, shown_set)
+                reason = (
+                    f"{other} has class {unlike[0]}, which {lacking} lacks, so their classes would be split otherwise"
+                )
+                yield Problem(("evaluations", name, "examples"), f"{reason}; let both have the same classes")
 
 
 def _orders(resolved: dict[str, Any]) -> Iterator[Problem]:

@@ -134,3 +134,10 @@ def test_a_nominal_interval_of_the_mean_holds_the_truth_over_new_splits_and_imag
 
 def _normal_auroc(shift):
     return stats.norm.cdf(shift / np.sqrt(2))
+
+
+def test_a_set_without_one_of_the_classes_is_refused_before_unknown_ones_are_taken_for_known():
+    labels = np.where(LABELS == 3, 4, LABELS)
+
+    with pytest.raises(ValueError, match="digits has no image of class 3"):
+        open_set([scores("net", "own", np.zeros(40), labels)], networks=["net"], learned=["own"], splits=[0])

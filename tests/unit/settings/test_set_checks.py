@@ -1,5 +1,7 @@
 """The line of the study that leaves too little is told before that of a paper, which takes what it always does."""
 
+import pytest
+
 from touchstone.settings import limits, set_checks
 
 
@@ -44,3 +46,27 @@ def test_too_many_files_are_told_at_the_studys_own_seeds():
 
     for own in (set(), {seeds, ("evaluations", "accuracy")}):
         assert [place for place, _ in limits.sizes(resolved, own.__contains__)] == [("evaluations", "accuracy")]
+
+
+@pytest.mark.parametrize(
+    ("shown", "reason"),
+    [
+        ("test", ""),
+        (
+            "nine",
+            "test has class 9, which nine lacks, so their classes would be split otherwise; let both have the same",
+        ),
+    ],
+)
+def test_images_of_unknown_classes_have_the_classes_that_were_split(shown, reason):
+    test = {"use": "data/digits", "source": "digits", "of": None, "part": "test", "limit": None, "size": 8}
+    known = {"use": "data/class_split", "of": "test", "split": 0, "part": "known", "known": 6, "seen": 4}
+    nine = {"use": "data/held_out_classes", "of": "test", "classes": [9], "keep": False}
+    resolved = {
+        "examples": {"test": test, "known": known, "nine": nine},
+        "sources": {"digits": {"use": "sources/sklearn_digits"}},
+        "classifiers": {"net": {"train": "known"}},
+        "evaluations": {"open": {"use": "evaluations/open_set", "networks": ["net"], "examples": [shown]}},
+    }
+
+    assert [problem.message.startswith(reason) for problem in set_checks._splits(resolved)] == [True] * bool(reason)
