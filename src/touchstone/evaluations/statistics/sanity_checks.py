@@ -135,11 +135,13 @@ class Doubts:
         """Return, for each score behind a union, what each checked attack on it failed; nothing for other numbers."""
         found: dict[str, dict[str, list[str]]] = {}
         for file in row.files if row.threat.worst_of else ():
-            kind, reader, *about = file.split("/")
-            if kind == SCORES and len(about) == 4 and about[2].partition("+")[2].partition("@")[0] == about[0]:
-                score = _kind(f"{reader.rpartition('.')[0]}+{about[0]}")
-                if (failures := self._checked.get((score, about[3]))) is not None:
-                    found.setdefault(score, {})[about[3]] = failures
+            kind, *about = file.split("/")
+            if kind == SCORES and len(about) == 5:
+                reader, detector, _, victim, attack = about
+                score = _kind(f"{reader.rpartition('.')[0]}+{detector}")
+                own = victim.partition("+")[2].partition("@")[0] == detector
+                if own and (failures := self._checked.get((score, attack))) is not None:
+                    found.setdefault(score, {})[attack] = failures
         return [list(attacks.values()) for attacks in found.values()]
 
     def _behind(self, row: MetricRow) -> Iterator[tuple[str, Threat]]:
