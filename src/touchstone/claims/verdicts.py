@@ -152,9 +152,13 @@ def is_range(condition: Condition, quantity: Quantity) -> bool:
 
 def range_note(parts: Sequence[Part]) -> str:
     """Return in words which of a claim's numbers have no interval; "" if all have one."""
-    names = [part.title for part in parts if is_range(part.condition, part.quantity)]
-    subject = "the brackets" if len(parts) == 1 else f"the brackets of {', '.join(dict.fromkeys(names))}"
-    return f"{subject} are the least and the greatest seed, not an interval" if names else ""
+    ranges = [part for part in parts if is_range(part.condition, part.quantity)]
+    names = dict.fromkeys(part.title for part in ranges)
+    subject = "the brackets" if len(parts) == 1 else f"the brackets of {', '.join(names)}"
+    # Only differences that were resampled state their images.
+    alone = any(part.quantity.row.images is not None for part in ranges)
+    why = ": one side is a single network, whose variance is unknown" if alone else ""
+    return f"{subject} are the least and the greatest seed, not an interval{why}" if names else ""
 
 
 def is_difference(quantity: Quantity) -> bool:

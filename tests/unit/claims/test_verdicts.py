@@ -74,6 +74,13 @@ def test_the_range_of_the_seeds_is_no_interval_and_decides_nothing(comparison, v
     assert verdict.parts[0].notes == verdict.notes
 
 
+def test_a_difference_to_a_single_network_says_why_it_has_no_interval():
+    verdict = one(networks(0.9, method="range", images=200), AT_LEAST)
+
+    assert verdict.word == "inconclusive"
+    assert verdict.notes[0].endswith("not an interval: one side is a single network, whose variance is unknown")
+
+
 def test_the_range_of_the_seeds_is_enough_where_every_seed_has_to_be_equal():
     assert one(networks(0.9, method="range"), asks(equals=0.9)).word == "holds"
 

@@ -173,3 +173,20 @@ def test_other_inputs_are_refused():
 
     with pytest.raises(ValueError, match="holds 8 inputs, expected the same 2"):
         paired_errors(cells, against=["fgsm"])
+
+
+def read_by(wrong, entry, seed):
+    one = cell(wrong, entry, seed)
+    return replace(one, file=f"outputs/{entry}.{seed}/digits")
+
+
+@pytest.mark.parametrize(("seeds", "method"), [((0, 1, 2), "difference"), ((0,), "range"), ((7,), "range")])
+def test_a_difference_to_a_single_network_has_no_interval_because_its_variance_is_unknown(seeds, method):
+    """That of the difference's mean would lack it: simulated, 78 % of such intervals held the truth."""
+    cells = [read_by(range(seed + 3), "cnn", seed) for seed in range(3)] + [read_by([0], "mlp", seed) for seed in seeds]
+
+    (mean,) = (row for row in paired_errors(cells, against=["mlp"]) if row.is_mean)
+
+    assert (mean.metric, mean.method, mean.value) == ("error_minus_mlp_mean", method, pytest.approx(3 / 8))
+    if method == "range":
+        assert (mean.low, mean.high, mean.seed_variance) == (pytest.approx(2 / 8), pytest.approx(4 / 8), None)

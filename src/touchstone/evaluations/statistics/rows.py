@@ -23,6 +23,7 @@ from touchstone.records.nouns import Cell
 
 Array = NDArray[Any]
 MEAN = "mean_of_sets"  # in place of the name of a set
+READ = ("outputs/", "scores/", "margins/")  # kinds of files that a network made; its name comes next
 RANGE = "range"  # the method of a mean of numbers that are no estimates: its ends are the least and the greatest
 End = TypeVar("End", float, float | None)
 Item = TypeVar("Item")
@@ -200,7 +201,8 @@ def with_means(rows: list[MetricRow]) -> list[MetricRow]:
     """Return the rows, then one row "<metric>_mean" for each number that was measured with more than one seed.
 
     Its interval is that of the mean over networks and images (seed_intervals.py); its n is the smallest n. Numbers without
-    resamples are no estimates: the ends of their mean are the least and the greatest value, and its method is RANGE.
+    resamples are no estimates: the ends of their mean are the least and the greatest value, and its method is RANGE. So
+    are they if one network is behind all of several differences: nothing shows how others in its place would vary.
     """
     groups: dict[tuple[str, str, Threat, str], list[MetricRow]] = {}
     for one in rows:
@@ -233,8 +235,10 @@ def _mean(entry: str, examples: str, threat_model: Threat, metric: str, group: l
 def _with_interval(mean: MetricRow, group: list[MetricRow]) -> MetricRow:
     values = np.array([one.value for one in group])
     parts = [one.resampled for one in group if one.resampled is not None]
-    if len(parts) < len(group) or len(mean.seeds) < len(group):
-        return replace(mean, low=float(values.min()), high=float(values.max()), method=RANGE)
+    lacking = len(parts) < len(group) or len(mean.seeds) < len(group)
+    if lacking or one_sided(group):
+        images = None if lacking else mean.images
+        return replace(mean, low=float(values.min()), high=float(values.max()), method=RANGE, images=images)
     drawn_from, method = parts[0].drawn_from, parts[0].method
     aligned = all(part.drawn_from == drawn_from for part in parts)
     images = min(part.images for part in parts)
@@ -251,6 +255,14 @@ def _with_interval(mean: MetricRow, group: list[MetricRow]) -> MetricRow:
         image_variance=spread.image_variance,
         residual_variance=spread.residual_variance,
     )
+
+
+def one_sided(group: Sequence[MetricRow]) -> bool:
+    """Return whether differences of several networks have the same other network on one side."""
+    if not group[0].unit.startswith("difference"):
+        return False
+    readers = [{file.split("/")[1] for file in one.files if file.startswith(READ)} for one in group]
+    return bool(set.intersection(*readers))
 
 
 def ends_of(one: MetricRow, confidence: float) -> tuple[float, float] | None:
