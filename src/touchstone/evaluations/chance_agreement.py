@@ -39,6 +39,9 @@ def chance_agreement(
     Chance is the mean of c(y) over the images that both get wrong. So classes that look alike, which every classifier takes
     for each other, raise chance and not the agreement beyond it.
 
+    The shares are those of the same images, so part of their agreement counts as chance: of a class with n such images the
+    agreement beyond chance is too near 0 by the factor 1 - 1/n, which is 1 % with 100 images.
+
     Args:
         outputs: of each classifier seed on sets that attacked other classifiers (transfer), and of the attacked
             classifiers on the same sets.

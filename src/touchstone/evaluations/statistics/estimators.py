@@ -101,7 +101,12 @@ def _fpr95_ood(counts: Counts) -> Array:
 
 
 def _detection_error(counts: Counts) -> Array:
-    """Return the least mean of both error rates over all thresholds, in [0, 0.5]."""
+    """Return the least mean of both error rates over all thresholds, in [0, 0.5].
+
+    That is the definition of the papers, whose threshold is the best on the scores themselves. So it lies below the error
+    at the best threshold of all images: with 200 scores a side by .03 at an AUROC of .5 and by .01 at .92; with 1,000 by
+    less than half of it.
+    """
     caught = counts.ood_from / counts.ood_total[:, None]
     flagged = counts.id_from / counts.id_total[:, None]
     return np.asarray((1 - (caught - flagged).max(axis=1)) / 2)
