@@ -29,6 +29,7 @@ from touchstone.numerics.tensors import frozen
 JUDGED = 64  # images, or more, whose logits show what a model returns
 REPEATS = 20  # calls after which a model that has always returned the same logits is taken as steady
 SAME = 0.01  # of the lead of the largest logit: rounding changes less, dropout more
+UNDERFLOW = 104  # exp(-x) is 0 in float32 beyond it
 FAULTS = (
     *(ArithmeticError, AssertionError, AttributeError, ImportError, IndexError, KeyError, RuntimeError, TypeError),
     ValueError,
@@ -108,6 +109,18 @@ def doubtful(logits: Tensor) -> str:
     if bool((logits >= 0).all()) and bool((logits <= 1).all()):
         return "all outputs are in [0, 1]: if the model ends with a sigmoid, remove it"
     return ""
+
+
+def saturated(logits: Tensor) -> str:
+    """Return a remark on logits (N, K) of which one leads so far that the cross-entropy has no gradient; "" for others."""
+    top = logits.topk(2).values
+    share = float((top[:, 0] - top[:, 1] > UNDERFLOW).float().mean())
+    if not share:
+        return ""
+    return (
+        f"one logit leads by more than {UNDERFLOW} on {share:.0%} of the images: in float32 the cross-entropy has no"
+        " gradient there, so fgsm and pgd stand still. The suite follows margins, and pgd does with loss: margin"
+    )
 
 
 def check_followed(model: nn.Module, images: Tensor) -> None:

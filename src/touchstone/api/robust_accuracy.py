@@ -115,6 +115,8 @@ def evaluate(
     with gate.entered(model, pixels, classes, batch_size=batch_size) as door, ExitStack() as stack:
         stand_in = None if backward is None else stack.enter_context(gate.stand_in(door, backward))
         gate.check_followed(door.model if stand_in is None else stand_in, door.images)
+        if further and (remark := gate.saturated(door.logits)):
+            gate.warn(remark)
         unsteady: tuple[str, ...] = ()
         if draws == 1:
             unsteady = gate.check_steady(door.model, door.images)

@@ -213,8 +213,7 @@ def _sees(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> 
 def _unbounded(logits: Tensor, findings: Findings) -> None:
     """Raise ValueError for probabilities: their gradients vanish if the model is sure, which makes attacks fail."""
     gate.check_no_probabilities("the model", logits)
-    if remark := gate.doubtful(logits):
-        findings.notes.append(remark)
+    findings.notes += filter(None, (gate.doubtful(logits), gate.saturated(logits)))
     if bool((logits.logsumexp(1).abs() < 1e-4).all()):
         findings.notes.append(
             "its outputs are log-probabilities; attacks work all the same, but max_logit and energy say little"

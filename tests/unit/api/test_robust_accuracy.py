@@ -182,3 +182,14 @@ def test_logits_may_have_another_dtype_than_the_images(world, dtype):
 
     assert found.attacked.dtype == images.dtype
     assert found.robust_accuracy.value <= found.clean_accuracy.value - 0.3
+
+
+@pytest.mark.parametrize(("scale", "attacks", "told"), [(1e5, ["pgd"], True), (1e5, [], False), (1, ["pgd"], False)])
+def test_attacks_that_follow_a_cross_entropy_without_a_gradient_are_warned_about(world, recwarn, scale, attacks, told):
+    model, (images, labels), _ = world
+
+    found = evaluate(lambda x: scale * model(x), images[:20], labels[:20], eps=0.2, queries=20, attacks=attacks)
+
+    words = [str(one.message) for one in recwarn if "leads by more than 104 on 100% of the images" in str(one.message)]
+    assert len(words) == told
+    assert found.robust_accuracy.value < found.clean_accuracy.value  # of the suite, which follows margins

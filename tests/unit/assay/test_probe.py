@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from touchstone.assay.class_order import Numbering, right_order
-from touchstone.assay.probe import check_right, probe
+from touchstone.assay.probe import Findings, _unbounded, check_right, probe
 
 torch.set_num_threads(1)
 NAMES = tuple("abcdefghij")
@@ -203,3 +203,10 @@ def test_an_order_that_the_user_stated_stands_if_it_makes_the_model_right_on_mos
     else:
         with pytest.raises(ValueError, match="right on 60% of 100 of your images, but on 100% in another order"):
             check_right(model, images, labels, numbering)
+
+
+def test_logits_whose_cross_entropy_has_no_gradient_are_noted():
+    for lead, count in ((100.0, 0), (110.0, 1)):
+        findings = Findings()
+        _unbounded(torch.tensor([[lead, -1.0, -2.0], [0.0, lead, -3.0]]), findings)
+        assert sum("fgsm and pgd stand still" in note for note in findings.notes) == count
