@@ -26,6 +26,7 @@ UNDECODABLE = picture_files.UNDECODABLE
 MOST_PIXELS = 4096  # of a side that pictures are resized to
 # What says how many bits a colour has: a byte of a PNG, a tag of a TIFF, the sizes of a JPEG 2000, two bits of an AVIF.
 PNG_DEPTH, TIFF_DEPTH = 24, 258
+PNG_IN_ICON = re.compile(rb"\x89PNG\r\n\x1a\n.{16}(.)", re.DOTALL)
 JPEG2000_DEPTH = re.compile(rb"\xff\x4f\xff\x51.{36}(..)", re.DOTALL)
 AVIF_DEPTH = re.compile(rb"av1C\x81.(.)", re.DOTALL)
 ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
@@ -129,6 +130,8 @@ def bits_of(picture: ImageFile.ImageFile, data: bytes) -> int:
     """Return how many bits a colour has in the bytes of a picture; 8 if they do not say it."""
     if picture.format == "PNG":
         return data[PNG_DEPTH]
+    if picture.format == "ICO":  # its largest picture is read, which may be a PNG
+        return max((found[1][0] for found in PNG_IN_ICON.finditer(data)), default=8)
     if isinstance(picture, TiffImageFile):
         return int(max(picture.tag_v2.get(TIFF_DEPTH, (1,))))
     if picture.format == "PPM":

@@ -109,6 +109,7 @@ def changed(kind, place, more, value):
 
 DEEP = {
     "png": (deep_png, 16),
+    "ico": (lambda: struct.pack("<HHHBBBBHHII", 0, 1, 1, 1, 1, 0, 0, 1, 32, len(deep_png()), 22) + deep_png(), 16),
     "tif": (lambda: deep_tiff(3), 16),
     "tiff": (lambda: deep_tiff(4), 16),
     "ppm": (lambda: b"P6 1 1 65535\n" + 3 * b"\x12\xff", 16),
