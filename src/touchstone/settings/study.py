@@ -22,6 +22,7 @@ from touchstone.settings.layers import Files, read_files
 from touchstone.settings.leaks import known_as_unknown, leaks
 from touchstone.settings.limits import budgets, chains, momenta, resamples, sizes
 from touchstone.settings.paper_questions import check_papers
+from touchstone.settings.plugin_paths import refuse_paths
 from touchstone.settings.problems import Problem, Problems
 from touchstone.settings.random_networks import omit_defaults, random_networks
 from touchstone.settings.references import (
@@ -192,12 +193,12 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
 
 
 def _check_code(resolved: dict[str, Any]) -> None:
-    """Refuse a component of a plug-in folder that hides what it runs from the digest of its code."""
+    """Refuse a component of a plug-in folder that hides what it runs, or reads, from the digest of its code."""
     if len(plugins.places()) == 1:
         return
     try:
-        code.code_from(tuple(code.components(resolved)))
-    except code.Unfollowed as error:
+        refuse_paths(code.code_from(tuple(code.components(resolved))).definitions)
+    except ValueError as error:
         raise ParamsError(f"plugins: {error}") from None
 
 
