@@ -23,6 +23,7 @@ from touchstone.pipeline.jobs.progress import progress_folder
 from touchstone.pipeline.orchestration import display, locks, own_data, recovery, shipped_studies
 from touchstone.pipeline.orchestration.events import EventFile
 from touchstone.pipeline.planning import apart
+from touchstone.pipeline.planning.outline import kept_outline
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.settings.files import DEFAULT_STUDY
 from touchstone.settings.study import load
@@ -71,7 +72,8 @@ def run(study: str, cores: str) -> int:
             device = plan.study["study"]["device"]
             for remark in filter(None, (devices.warning(device), *plan.study.remarks)):
                 say(f"touchstone: {remark}", stream=sys.stderr)
-            rate = LOW_RATE if len(plan.jobs) > MANY_JOBS else []
+            known = kept_outline(study) or plan  # planning would take as long as all that precedes it
+            rate = LOW_RATE if len(known.jobs) > MANY_JOBS else []
             code = _run([*base_command(study, cores), *rate], logs, claim, device)
             if code > 128:
                 recovery.clear(plan, logs)  # a job that ignored SIGTERM was killed and may leave half-written files

@@ -54,14 +54,22 @@ def outline_of(study: str, lock: Path | None = None) -> Outline:
     Raises:
         ParamsError: Lists every mistake in the settings.
     """
-    about = [study, str(lock), sys.version, sys.prefix]
-    kept = FOLDER / "outlines" / f"{digests.sha256(json.dumps(about).encode()).removeprefix('sha256:')}.json"
+    return kept_outline(study, lock) or _planned(study, lock, _place(study, lock))
+
+
+def kept_outline(study: str, lock: Path | None = None) -> Outline | None:
+    """Return the outline that an earlier command kept; None if there is none, or what it was made from has changed."""
     with suppress(OSError, ValueError, KeyError, TypeError):  # none, or a damaged one
-        content = json.loads(kept.read_text(encoding="utf-8"))
+        content = json.loads(_place(study, lock).read_text(encoding="utf-8"))
         if content["behind"] == _states(content["read"], lock) and _is_written(content["written"]):
             plugins.use(content["plugins"])  # jobs find them by the environment that this sets
             return Outline(**content["outline"])
-    return _planned(study, lock, kept)
+    return None
+
+
+def _place(study: str, lock: Path | None) -> Path:
+    about = [study, str(lock), sys.version, sys.prefix]
+    return FOLDER / "outlines" / f"{digests.sha256(json.dumps(about).encode()).removeprefix('sha256:')}.json"
 
 
 def _planned(study: str, lock: Path | None, kept: Path) -> Outline:
