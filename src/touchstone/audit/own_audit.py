@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -37,6 +38,20 @@ def _counted(findings: list[Finding], wrong: int) -> str:
     return counted(wrong, "finding") + (f"; besides, {listed(others)}" if others else "")
 
 
+def _audited_with_data(
+    plan: Plan, expected_root: ExpectedRoot | None, quiet: bool, render: bool, recompute: int | None, seed: int
+) -> list[Finding]:
+    """Return what an audit finds where the study's data is; the arguments are those of `run_audit`."""
+    from touchstone.audit import report_again  # it imports scipy
+
+    rebuilds = render and Path(plan.layout.page).exists()
+    with report_again.begun(plan) if rebuilds else nullcontext() as rebuilt:
+        findings = audit.audit(plan, expected_root=expected_root, quiet=quiet)
+        from touchstone.audit import own_study  # it imports torch
+
+        return findings + own_study.check(plan, findings, render, recompute, seed, rebuilt=rebuilt)
+
+
 def run_audit(
     what: str,
     as_json: bool = False,
@@ -67,14 +82,13 @@ def run_audit(
     else:
         study = load(what)
         plan = Plan(study)
-        findings = audit.audit(plan, expected_root=expected_root, quiet=as_json)
         if not chain.absent(Path(), plan.folder):
-            from touchstone.audit import own_study  # it imports torch
-
             seed = random.randrange(1_000_000) if seed is None else seed
-            findings += own_study.check(plan, findings, render, recompute, seed)
-        elif recompute:
-            findings.append(Finding(plan.folder, "is not here, so nothing was computed again", unchecked=True))
+            findings = _audited_with_data(plan, expected_root, as_json, render, recompute, seed)
+        else:
+            findings = audit.audit(plan, expected_root=expected_root, quiet=as_json)
+            if recompute:
+                findings.append(Finding(plan.folder, "is not here, so nothing was computed again", unchecked=True))
         stated = "" if any(not finding.note for finding in findings) else _stated(study.name, expected_root)
     wrong = [finding for finding in findings if not (finding.unchecked or finding.note)]
     unchecked = any(finding.unchecked for finding in findings)

@@ -6,7 +6,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +15,9 @@ from threadpoolctl import threadpool_limits
 
 from touchstone.audit.artefact_comparison import compare_artefact
 from touchstone.audit.chain.findings import Finding
-from touchstone.audit.chain.report_pages import first_difference
 from touchstone.audit.problems import UNREADABLE, counted
-from touchstone.audit.recomputation import Recomputation
-from touchstone.audit.selection import Selection
+from touchstone.audit.recomputation import of_own_study
+from touchstone.audit.report_again import rebuild
 from touchstone.digests import sha256
 from touchstone.messages import first_line
 from touchstone.pipeline.jobs import environment, run_records
@@ -50,7 +49,13 @@ class Sample:
 
 
 def check(
-    plan: Plan, findings_so_far: list[Finding], render: bool, count: int | None, seed: int, root: Path = Path()
+    plan: Plan,
+    findings_so_far: list[Finding],
+    render: bool,
+    count: int | None,
+    seed: int,
+    root: Path = Path(),
+    rebuilt: Callable[[], list[Finding]] | None = None,
 ) -> list[Finding]:
     """Build the report again, compute random artefacts again, and return what differs.
 
@@ -63,6 +68,7 @@ def check(
         count: How many other artefacts to compute again; None for as many as take a few seconds.
         seed: The random seed that selects them.
         root: The project's folder.
+        rebuilt: Waits for a report that is built again already, as `report_again.begun` yields it.
     """
     wrong = {finding.file for finding in findings_so_far}
     page = plan.layout.page
@@ -72,17 +78,17 @@ def check(
     drawn = draw(whole, seconds, count, seed)
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="touchstone-audit-") as scratch:
-        again = OwnStudy(plan, root.resolve(), Path(scratch))
         if render and page not in wrong and (root / page).exists():
             print("Rebuilding the report", file=sys.stderr)
-            findings += again.rebuild(page)
+            findings += rebuilt() if rebuilt else rebuild(plan, root.resolve(), Path(scratch))
         else:
             reason = "it is missing, or named above" if render else "--no-render"
             findings.append(Finding(page, f"was not rebuilt ({reason}), so it was not fully checked", unchecked=True))
         if drawn:
             expected = sum(seconds[file] for file in drawn)
             print(f"Computing {counted(len(drawn), 'artefact')} again, for about {expected:.0f} s", file=sys.stderr)
-            started, sample = time.monotonic(), again.recompute(drawn)
+            started, again = time.monotonic(), OwnStudy(plan, root.resolve(), Path(scratch))
+            sample = again.recompute(drawn)
             findings += sample.findings
             near = f", {sample.close:,} within what another processor changes" * bool(sample.close)
             print(
@@ -146,8 +152,7 @@ class OwnStudy:
 
     def __init__(self, plan: Plan, root: Path, scratch: Path) -> None:
         self.plan, self.root, self.scratch = plan, root, scratch
-        raw = {Path(file).name: root / file for file in plan.layout.raw_folders}
-        self.reader = Recomputation(Selection(plan), root, None, raw, scratch=scratch)
+        self.reader = of_own_study(plan, root, scratch)
 
     def recompute(self, files: list[str]) -> Sample:
         """Compute artefacts again and compare them with those in the project."""
@@ -192,27 +197,3 @@ class OwnStudy:
         noun = self.reader.run(self.reader.job(task))
         data = metric_tables.encode(noun) if isinstance(noun, metric_tables.Metrics) else encoding.encode(noun)
         return None if data == (self.root / task.output).read_bytes() else sha256(data)
-
-    def rebuild(self, page: str) -> Iterator[Finding]:
-        """Build the report again, and yield the pages that differ.
-
-        In another environment a difference proves nothing, so the finding is marked as unchecked.
-        """
-        task = self.plan.tasks[page]
-        try:
-            elsewhere = ", ".join(self.reader.elsewhere(task))
-            with chdir(self.scratch), threadpool_limits(1):
-                self.reader.run(self.reader.job(task))
-        except UNREADABLE as error:
-            yield Finding(page, f"could not be recomputed: {first_line(error)}", unchecked=True)
-            return
-        where = f" in another environment ({elsewhere})" if elsewhere else ""
-        records = (sidecar_files.read_sidecar(folder / page) for folder in (self.root, self.scratch))
-        for name in sorted({name for record in records for name in record.get("pages", ())}):
-            place = Path(page).parent / name
-            first, second = (
-                path.read_bytes() if path.is_file() else b"" for path in (self.root / place, self.scratch / place)
-            )
-            if first != second:
-                problem = f"is not what the chain gives{where}: {first_difference(name, first, second)}"
-                yield Finding(place.as_posix(), problem, unchecked=bool(elsewhere))

@@ -18,12 +18,11 @@ from touchstone.digests import canonical
 from touchstone.evaluations.statistics.thresholds import threshold_at
 from touchstone.numerics import precision
 from touchstone.pipeline.jobs.artefacts import METRICS, OF_COMPUTER, Artefacts, Record
-from touchstone.pipeline.jobs.detector_tasks import scored_rows, scorer
 from touchstone.pipeline.jobs.job import Job, bound
 from touchstone.pipeline.jobs.job_plan import JobError, JobPlan
 from touchstone.pipeline.jobs.run import carry_out
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.steps.fit import spread_of
+from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import code, sidecar_files
 from touchstone.provenance.store import Store
 from touchstone.records import encoding, metric_tables, nouns
@@ -235,6 +234,8 @@ class Recomputation(Artefacts):
         job = self.job(task, sample, nudged=nudged)
         job.examples = examples
         if task.step == "score":
+            from touchstone.pipeline.jobs.detector_tasks import scored_rows, scorer  # it imports torch
+
             return scorer(job)(*scored_rows(job), job.noun("detector", "Detector"))
         return self.run(job)
 
@@ -246,6 +247,8 @@ class Recomputation(Artefacts):
 
     def scores(self, task: Task, detector: Detector, sample: Array | None = None) -> Scores:
         """Return the scores of a task by a detector: of a set, or of the calibration images if the task fits one."""
+        from touchstone.pipeline.jobs.detector_tasks import scored_rows, scorer
+
         job = self.job(task, sample)
         scores: Scores = scorer(job)(*scored_rows(job), detector)
         return scores
@@ -256,6 +259,8 @@ class Recomputation(Artefacts):
         Thresholds and spread are those of its calibration images. Settings, supervision and false-positive rates follow from
         the task.
         """
+        from touchstone.pipeline.steps.fit import spread_of
+
         if file not in self._calibrations:
             task, detector = self.selection.tasks[file], self.noun(file, "Detector")
             block = task.settings["component"]
@@ -296,6 +301,18 @@ class Recomputation(Artefacts):
         facts = [name for name in OF_COMPUTER if record.get(name) != here.get(name)]
         other_code = record.get("code") != code.code_of(task.step, task.settings).digest
         return [*facts, "code"] if other_code else facts
+
+
+def of_own_study(plan: Plan, root: Path, scratch: Path) -> Recomputation:
+    """Return what computes files of a finished study in its project again.
+
+    Args:
+        plan: The plan of the study.
+        root: The project's folder, where all inputs lie.
+        scratch: An empty folder, in which everything is computed.
+    """
+    raw = {Path(file).name: root / file for file in plan.layout.raw_folders}
+    return Recomputation(Selection(plan), root, None, raw, scratch=scratch)
 
 
 def _fits(task: Task) -> bool:
