@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from touchstone.audit.metric_comparison import PROBED
 from touchstone.audit.problems import BUDGET, PLAN, RECOMPUTATION, Result, counted
 from touchstone.audit.recomputation import BY_ROW, KINDS, MARGINS, Recomputation
 from touchstone.audit.study_evidence import NETWORKS
+from touchstone.digests import canonical
 from touchstone.numerics import cpu_paths, precision
 from touchstone.pipeline.jobs.adapters import attacked_model
 from touchstone.pipeline.planning.parts import Task
@@ -145,7 +147,15 @@ def _check_notes(reader: Recomputation, stated: Any, clean: Any, task: Task, cou
         return
     job = reader.job(task)
     _, defence = attacked_model(job)
-    budget_checks.check_flat_shares(stated, clean, defence, job.settings["batch_size"], job.settings["device"])
+    flat = partial(
+        budget_checks.flat_rows, defence=defence, batch_size=job.settings["batch_size"], device=job.settings["device"]
+    )
+    others = {name: value for name, value in task.settings.items() if name not in ("component", "seed")}
+    same = canonical([task.inputs, others])  # of all attacks on one detector from one clean set
+    if same not in reader.flat_rows:
+        reader.flat_rows[same] = flat(clean.images)
+    budget_checks.check_flat_share("no_score_gradient_clean", stated, reader.flat_rows[same])
+    budget_checks.check_flat_share("no_score_gradient", stated, flat(stated.unquantised))
     counts.files["noted"] += 1
 
 

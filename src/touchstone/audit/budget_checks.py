@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from touchstone.attacks.adversary.budgets import check_budgets, farthest
 from touchstone.attacks.adversary.defences import Guarded
@@ -55,28 +56,39 @@ def compare(attacked: ExampleSet, clean: ExampleSet, settings: dict[str, Any]) -
     return bool(budgets)
 
 
-def check_flat_shares(attacked: ExampleSet, clean: ExampleSet, defence: Guarded, batch_size: int, device: str) -> None:
-    """Check the shares of images at which a detector's score has no gradient: claims are judged by them.
+def check_flat_share(name: str, attacked: ExampleSet, flat: Tensor) -> None:
+    """Check a share of images at which a detector's score has no gradient: claims are judged by them.
 
     Args:
+        name: Of the share, in the notes.
         attacked: What the attack returned, with its notes.
-        clean: What it was given.
+        flat: Which images have no score gradient, (N,) bool.
+
+    Raises:
+        ValueError: The share is missing, or is not the one that the detector gives.
+    """
+    share, stated = float(flat.float().mean()), attacked.notes.get(name)
+    allowed = max(FLAT, 1 / max(len(flat), 1)) + 1e-6  # notes are rounded
+    if not isinstance(stated, float | int) or not abs(stated - share) <= allowed:
+        raise ValueError(f"its note {name} is {stated}, the detector gives {share:.6g}")
+
+
+def flat_rows(images: Array | None, defence: Guarded, batch_size: int, device: str) -> Tensor:
+    """Return which images have no score gradient at all, (N,) bool.
+
+    Args:
+        images: The images.
         defence: The network behind the detector.
         batch_size: Images at a time.
         device: Where the network runs.
 
     Raises:
-        ValueError: A share is missing, or is not the one that the detector gives.
+        ValueError: There are no images.
     """
-    for name, images in (("no_score_gradient_clean", clean.images), ("no_score_gradient", attacked.unquantised)):
-        if images is None:
-            raise ValueError("its float images are missing")
-        points = torch.from_numpy(images).to(device)
-        flat = torch.cat([flat_scores(defence, batch) for (batch,) in tensors.batches(batch_size, points)])
-        share, stated = float(flat.float().mean()), attacked.notes.get(name)
-        allowed = max(FLAT, 1 / max(len(flat), 1)) + 1e-6  # notes are rounded
-        if not isinstance(stated, float | int) or not abs(stated - share) <= allowed:
-            raise ValueError(f"its note {name} is {stated}, the detector gives {share:.6g}")
+    if images is None:
+        raise ValueError("its float images are missing")
+    points = torch.from_numpy(images).to(device)
+    return torch.cat([flat_scores(defence, batch) for (batch,) in tensors.batches(batch_size, points)])
 
 
 def check_rows(what: str, stated: Array, expected: Array) -> None:

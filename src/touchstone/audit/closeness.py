@@ -103,7 +103,7 @@ def nearer(stated: Any, first: Any, second: Any) -> Any:
 def identical(stated: Any, computed: Any) -> bool:
     """Return whether two values are equal to the last bit; notes are not compared.
 
-    `budget_checks.check_flat_shares` computes those that claims are judged by.
+    `budget_checks.check_flat_share` compares those that claims are judged by.
     """
     if type(stated) is not type(computed):
         return False

@@ -148,6 +148,7 @@ class Recomputation(Artefacts):
         self.selection, self.folder, self.device, self.raw = selection, folder, device, raw
         self.nouns, self.networks = _Recent(MOST_KEPT), _Recent(MOST_NETWORKS)
         self.refits: dict[str, Detector] = {}  # detectors that come out otherwise if they are fitted here
+        self.flat_rows: dict[str, Any] = {}  # the images without a score gradient, of clean sets
         self._calibrations: dict[str, Detector] = {}
 
     def noun(self, file: str, kind: str) -> Any:
