@@ -33,8 +33,8 @@ def ascend_with_step_halving(
         ball: the points that each row may reach.
         start: (N, C, H, W), the first point of each row.
         steps: number of gradient steps.
-        success: at the first point for which it holds, a row is finished: it has the loss +inf, takes no more passes
-            after the next checkpoint, and that point is returned. None never stops.
+        success: at the first point for which it holds, a row is finished: it has the loss +inf, takes no more passes, and
+            that point is returned. None never stops.
 
     Returns:
         The point with the highest `goal.value` of all visited, (N, C, H, W), and that value (N,), +inf for a finished row.
@@ -43,8 +43,13 @@ def ascend_with_step_halving(
         Croce & Hein 2020, section 3 and algorithm 1.
     """
 
-    def observe(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        logits, loss, gradient = logits_loss_and_gradient(model, goal, points)
+    def observe(points: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        if step < steps:
+            logits, loss, gradient = logits_loss_and_gradient(model, goal, points)
+        else:  # nothing follows the gradient at the last point
+            with torch.no_grad():
+                logits, gradient = model(points), torch.zeros_like(points)
+            loss = goal(logits)
         value = goal.value(logits, loss)
         if success is not None:
             over = success(goal, ball, points, logits)
@@ -52,7 +57,7 @@ def ascend_with_step_halving(
         return loss, value, gradient
 
     rows = torch.arange(len(start), device=start.device)
-    loss, value, gradient = observe(start)
+    loss, value, gradient = observe(start, 0)
     returned, returned_value = start.clone(), torch.full_like(value, torch.inf)
     points, previous = start, start
     best, best_loss, best_gradient = start, loss, gradient
@@ -62,13 +67,21 @@ def ascend_with_step_halving(
     rises = torch.zeros_like(loss)
     checkpoints = _checkpoints(steps)
     for step in range(1, steps + 1):
-        if success is not None and bool(torch.isposinf(best_loss).all()):
-            break
+        if success is not None and len(over := torch.nonzero(torch.isposinf(best_loss))[:, 0]):
+            returned[rows[over]] = kept[over]
+            left = torch.nonzero(~torch.isposinf(best_loss))[:, 0]  # an index by a mask would wait for a GPU
+            rows, goal, ball = rows[left], goal.take(left), ball.take(left)
+            points, previous, gradient, loss, rises = (x[left] for x in (points, previous, gradient, loss, rises))
+            best, best_loss, best_gradient = best[left], best_loss[left], best_gradient[left]
+            kept, kept_value = kept[left], kept_value[left]
+            size, best_at_last, halved = size[left], best_at_last[left], halved[left]
+            if len(rows) == 0:
+                break
         momentum = 0.25 if step > 1 else 0.0
         ahead = ball.step(points, gradient, per_row(size, points))
         moved = ball.project(points + (1 - momentum) * (ahead - points) + momentum * (points - previous))
         points, previous, loss_before = moved, points, loss
-        loss, value, gradient = observe(points)
+        loss, value, gradient = observe(points, step)
         rises = rises + (loss > loss_before)
         better = per_row(loss > best_loss, points)
         best_gradient = torch.where(better, gradient, best_gradient)
@@ -83,14 +96,6 @@ def ascend_with_step_halving(
             points, gradient = torch.where(back, best, points), torch.where(back, best_gradient, gradient)
             loss = torch.where(halved, best_loss, loss)
             last, best_at_last, rises = step, best_loss, torch.zeros_like(rises)
-            if success is not None and len(over := torch.nonzero(torch.isposinf(best_loss))[:, 0]):
-                returned[rows[over]] = kept[over]
-                left = torch.nonzero(~torch.isposinf(best_loss))[:, 0]  # an index by a mask would wait for a GPU
-                rows, goal, ball = rows[left], goal.take(left), ball.take(left)
-                points, previous, gradient, loss, rises = (x[left] for x in (points, previous, gradient, loss, rises))
-                best, best_loss, best_gradient = best[left], best_loss[left], best_gradient[left]
-                kept, kept_value = kept[left], kept_value[left]
-                size, best_at_last, halved = size[left], best_at_last[left], halved[left]
     returned[rows], returned_value[rows] = kept, kept_value
     return returned, returned_value
 
