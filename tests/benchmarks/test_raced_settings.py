@@ -76,5 +76,5 @@ def test_a_quick_assay_runs_a_weaker_suite_and_says_so(raced):
 
     assert run["restarts"] < raced["restarts"] and run["queries"] < raced["queries"]
     (words,) = methods.EFFORTS["quick"].weaker()
-    assert "3 restarts instead of 20, 100 queries instead of 1,500" in words
+    assert "3 restarts instead of 15, 100 queries instead of 1,500" in words
     assert methods.EFFORTS["usual"].weaker() == methods.EFFORTS["full"].weaker() == ()

@@ -46,7 +46,7 @@ def evaluate_defence(
     false_positive_rate: float = 0.05,
     eps: float = 8 / 255,
     steps: int = 20,
-    restarts: int = 20,
+    restarts: int = 15,
     queries: int = 1500,
     draws: int = 1,
     backward: Callable[[Tensor], Any] | None = None,

@@ -40,7 +40,7 @@ def evaluate(
     *,
     eps: float = 8 / 255,
     steps: int = 20,
-    restarts: int = 20,
+    restarts: int = 15,
     queries: int = 1500,
     attacks: Sequence[Attack | str] = (),
     draws: int = 1,
@@ -65,7 +65,7 @@ def evaluate(
         eps: radius of the attacks, as a share of the pixel range; above 0 and below 0.5.
         steps: of Auto-PGD on the cross-entropy.
         restarts: of Auto-PGD on margins; images far from the boundary get three.
-        queries: of Square, for images that resist the rest; those near the boundary get a third.
+        queries: of Square, for images that resist the rest; a tenth of them where gradients come closer.
         attacks: further attacks. A name, such as "spsa", is one that `touchstone list attacks` prints, within `eps`
             and otherwise with its defaults. A function is called as attack(model, images, labels, generator). It has to
             stay within `eps`, and returns images as a tensor or an array.

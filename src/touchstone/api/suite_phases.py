@@ -1,7 +1,6 @@
 """The attack suite in two phases, so that a check can compare gradients with queries.
 
-The first phase is `attack_suite` without queries, the second is here. Splitting `attack_suite` itself would change the
-digest of its code. Then finished studies would be recomputed, and the race against AutoAttack would be of other code.
+The first phase is `attack_suite` without queries, the second is here.
 """
 
 from __future__ import annotations
@@ -12,9 +11,7 @@ from torch import Tensor
 from touchstone.attacks.adversary.goals import Goal
 from touchstone.attacks.adversary.losses import margin_loss
 from touchstone.attacks.adversary.perturbations import Ball
-from touchstone.attacks.adversary.square_search import search_with_squares
-from touchstone.attacks.adversary.success import misclassified_on_grid
-from touchstone.attacks.attack_suite import _NEAR, _QUERIES_NEAR
+from touchstone.attacks.attack_suite import _Search
 from touchstone.contracts import Model
 from touchstone.numerics.tensors import RandomStreams, frozen
 
@@ -41,20 +38,15 @@ def search_on(
         generator: the random streams, where the first phase left them.
         followed: (N, C, H, W), the result of the first phase.
         eps: radius in pixel units.
-        queries: of Square, for images that gradients have not come near to; the others get the suite's share of them.
+        queries: of Square.
 
     Returns:
         (N, C, H, W) in [0, 1], as `attack_suite` returns them.
     """
     with frozen(model), torch.no_grad():
-        ball, best, logits = Ball(images, eps, "linf"), followed.clone(), model(followed)
-        success, loss = misclassified_on_grid(model), margin_loss(logits, labels)
-        clean = margin_loss(model(images), labels)
-        near = loss >= _NEAR * clean  # as in the suite, which has since attacked only images that were near
-        finished = success(Goal(labels), ball, followed, logits)
-        for among, tries in ((~near, queries), (near, round(_QUERIES_NEAR * queries))):
-            rows = torch.nonzero(among & ~finished)[:, 0]
-            if tries and len(rows):
-                part = (labels[rows], ball.take(rows), generator.take(rows), best[rows], loss[rows])
-                best[rows], _ = search_with_squares(model, *part, queries=tries, success=success)
-    return best
+        ball, logits = Ball(images, eps, "linf"), model(followed)
+        search = _Search(model, labels, ball, generator, model(images))
+        finished = search.success(Goal(labels), ball, followed, logits)
+        search.best, search.loss = followed, torch.where(finished, torch.inf, margin_loss(logits, labels))
+        search.query(queries)
+    return search.best

@@ -58,11 +58,10 @@ def _resisting(model: Deployed, images: Tensor, labels: Tensor, eps: float) -> f
 
 
 def _passes(settings: dict[str, Any], evaded: bool) -> float:
-    """Return the passes for an image that resists, near the boundary or far from it: of attacks, checks and evasion."""
+    """Return the passes for an image that resists, near the boundary: of attacks, checks and evasion."""
     restarts, steps, queries = settings["restarts"], settings["steps"], settings["queries"]
     first = steps + 19 * min(restarts, 3) + 75 + 2 * steps
-    near = 19 * max(restarts - 3, 0) + 150 + queries / 9
-    suite = first + max(near, queries / 3)
+    suite = first + 19 * max(restarts - 3, 0) + 150 + queries / 30
     return float(suite + (queries / 3 + 4 * min(restarts, 5) * steps if evaded else 0))
 
 

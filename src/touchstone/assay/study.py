@@ -113,8 +113,8 @@ def _passes(facts: Facts, effort: Effort, rows: int, guards: int) -> float:
     checks = 4 * effort.steps + effort.steps // 2 + effort.queries / 3 + 30
     suite = effort.whole_suite
     per_image = (
-        # attack_suite: 21 steps, at most `restarts` of 19, three of 26 and at most three of 51, then Square on what is left
-        252 + 19 * suite["restarts"] + suite["queries"] / 3 + effort.steps + checks
+        # attack_suite: 21 steps, at most `restarts` of 19, three of 26 and at most three of 51, then a tenth of Square
+        252 + 19 * suite["restarts"] + suite["queries"] / 30 + effort.steps + checks
         # evasion_suite: two starts, and two weights with two losses each
         + guards * 6 * effort.adaptive_steps * (1 if facts.model.no_gradient_norms else 3)
         + (0 if facts.model.random else 6 * effort.margin_steps)

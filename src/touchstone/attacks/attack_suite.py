@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -25,8 +26,8 @@ from touchstone.numerics.tensors import RandomStreams, frozen
 
 _DIVERSE_STEPS = 3  # towards a random direction of the logits; Tashiro et al. take two to ten
 _FIRST_RESTARTS = 3  # of every image; after them, gradients have come near or not
-_NEAR = 1 / 3  # of its lead that an image may keep and still be near the boundary
-_QUERIES_NEAR = 1 / 3  # of the queries for images that gradients have come near to
+_NEAR = 1 / 6  # of its lead that an image may keep and still be near the boundary
+_FIRST_QUERIES = 1 / 10  # of all queries; the rest only where these come closer than gradients have
 _TARGETS = 3  # classes that targeted runs aim for
 _STEPS_FROM_IMAGE, _STEPS_FROM_BEST = 25, 50  # towards each of them
 
@@ -39,7 +40,7 @@ def attack_suite(
     *,
     eps: UnitInterval = 0.1,
     steps: PositiveInt = 20,
-    restarts: PositiveInt = 20,
+    restarts: PositiveInt = 15,
     restart_steps: PositiveInt = 15,
     queries: NonNegativeInt = 1500,
     norm: Literal["linf", "l2"] = "linf",
@@ -50,10 +51,11 @@ def attack_suite(
     turn, from points that differ in their logits: steps along a random direction of the logits lead there from a uniform
     point. After three restarts Auto-PGD aims from the image itself for its three likeliest wrong classes: some networks,
     such as vision transformers, have examples that no untargeted run comes near to. Now an image is near the boundary if
-    it keeps at most a third of its lead. Near images get all `restarts`, then targeted runs from their best point. Last,
-    Square searches without gradients: with all its queries if gradients have not come near, else with a third of them.
-    Square is made for L-inf, so with L2 all images count as near and it does not run. An image is finished once it is
-    misclassified and stays so on the 1/255 grid. What it gets depends on no other image.
+    it keeps at most a sixth of its lead. Near images get all `restarts`, then targeted runs from their best point. Last,
+    Square searches without gradients. A tenth of its queries is a probe: if they come closer than gradients have, or
+    nothing has raised the loss, gradients may be masked, and the image gets all queries. Square is made for L-inf, so with
+    L2 all images count as near and it does not run. An image is finished once it is misclassified and stays so on the
+    1/255 grid. What it gets depends on no other image.
 
     Args:
         model: images in [0, 1] to logits (N, K).
@@ -72,13 +74,12 @@ def attack_suite(
         highest margin loss.
 
     References:
-        Croce & Hein 2020 (AutoAttack), which takes five times the passes, see benchmarks/attack_strength.py; Tashiro et
+        Croce & Hein 2020 (AutoAttack), with over eight times the passes, see benchmarks/attack_strength.py; Tashiro et
         al. 2020 (output diversified initialisation); Liu et al. 2022 (A3), who give up images that are hard to attack.
     """
     with frozen(model), torch.no_grad():
         classes = check_inputs(model, images, labels)
-        search = _Search(model, labels, Ball(images, eps, norm), generator, margin_loss(model(images), labels))
-        clean = search.loss
+        search = _Search(model, labels, Ball(images, eps, norm), generator, model(images))
         losses = (margin_loss, dlr_loss) if classes > 2 else (margin_loss,)
         targeted, targets = (dlr_loss if classes > 3 else margin_loss), range(min(_TARGETS, classes - 1))
 
@@ -88,14 +89,13 @@ def attack_suite(
             search.run(search.open(every), losses[restart % len(losses)], restart_steps, diverse=classes)
         for rank in targets:
             search.run_towards(search.open(every), rank, targeted, images, _STEPS_FROM_IMAGE)
-        near = search.loss >= _NEAR * clean if norm == "linf" else every
+        near = search.loss >= _NEAR * search.clean if norm == "linf" else every
         for restart in range(_FIRST_RESTARTS, restarts):
             search.run(search.open(near), losses[restart % len(losses)], restart_steps, diverse=classes)
         for rank in targets:
             search.run_towards(search.open(near), rank, targeted, search.best, _STEPS_FROM_BEST)
         if norm == "linf":
-            search.squares(search.open(~near), queries)
-            search.squares(search.open(near), round(_QUERIES_NEAR * queries))
+            search.query(queries)
     return search.best
 
 
@@ -105,11 +105,13 @@ class _Search:
     Attributes:
         best: (N, C, H, W), the point with the highest margin loss.
         loss: (N,), its margin loss; +inf if the image is finished.
+        logits, clean: (N, K) and (N,), the logits of the image itself and their margin loss.
     """
 
-    def __init__(self, model: Model, labels: Tensor, ball: Ball, generator: RandomStreams, loss: Tensor) -> None:
+    def __init__(self, model: Model, labels: Tensor, ball: Ball, generator: RandomStreams, logits: Tensor) -> None:
         self.model, self.labels, self.ball, self.generator = model, labels, ball, generator
-        self.best, self.loss, self.success = ball.images, loss, misclassified_on_grid(model)
+        self.logits, self.clean, self.success = logits, margin_loss(logits, labels), misclassified_on_grid(model)
+        self.best, self.loss = ball.images, self.clean
 
     def open(self, among: Tensor) -> Tensor:
         """Return the images that are not finished, among those of a mask (N,)."""
@@ -126,12 +128,18 @@ class _Search:
     def run_towards(self, rows: Tensor, rank: int, loss: LossOfLogits, starts: Tensor, steps: int) -> None:
         """Aim for the wrong class of some rank at the starts of some images, from there."""
         if len(rows):
-            wrong = self.model(starts[rows]).scatter(1, self.labels[rows][:, None], -torch.inf)
+            logits = self.logits[rows] if starts is self.ball.images else self.model(starts[rows])
+            wrong = logits.scatter(1, self.labels[rows][:, None], -torch.inf)
             target = wrong.argsort(1, descending=True)[:, rank]
             self._ascend(rows, Goal(self.labels[rows], loss, target, kept_by=margin_loss), starts[rows], steps)
 
-    def squares(self, rows: Tensor, queries: int) -> None:
-        """Search some images with squares."""
+    def query(self, queries: int) -> None:
+        """Search with squares: with all queries only where gradients have raised nothing, or the first queries more."""
+        before, every = self.loss, torch.ones_like(self.labels, dtype=torch.bool)
+        self._squares(self.open(every), math.ceil(_FIRST_QUERIES * queries))
+        self._squares(self.open((self.loss > before) | (before <= self.clean)), queries)
+
+    def _squares(self, rows: Tensor, queries: int) -> None:
         if queries == 0 or len(rows) == 0:
             return
         part = (self.labels[rows], self.ball.take(rows), self.generator.take(rows), self.best[rows], self.loss[rows])

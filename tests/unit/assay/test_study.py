@@ -89,7 +89,7 @@ def test_the_work_is_that_of_every_attack_on_every_image():
 
     made, _ = written()
 
-    per_image = (252 + 3 * 19) + 100 / 3 + 20 + (4 * 20 + 10 + 100 / 3 + 30) + guards * 6 * 10 * 3 + 6 * 15
+    per_image = (252 + 3 * 19) + 100 / 30 + 20 + (4 * 20 + 10 + 100 / 3 + 30) + guards * 6 * 10 * 3 + 6 * 15
     assert (quick.steps, quick.queries, quick.adaptive_steps, quick.margin_steps) == (20, 100, 10, 15)
     assert made.passes == pytest.approx(rows * per_image + 60 * 20)
 
