@@ -7,14 +7,16 @@ Seven networks, trained on 600 of scikit-learn's digits at 14x14 pixels (15x15 f
 label smoothing (small CNNs), and a PreAct ResNet-18 of width 4 trained with PGD. The attacks get `--images` of the 1,197
 others. AutoAttack is `pyautoattack`, the authors' code as a package, in its standard version. Attacked images are clipped
 to the budget and classified again. A pass is one image through the network, forward or backward. Ours may leave .2 points
-more than theirs, with a fifth of their passes. Passes do not depend on what else the machine does. `--keep` names a folder
+more than theirs, with an eighth of their passes. Passes do not depend on what else the machine does. `--keep` names a folder
 for networks and results, so that the race can be run in slices: AutoAttack has run once for each network, ours runs again
 if its code has changed. `--add` keeps the other lines of the earlier table, if both suites are the same. Writes
-attack_strength.json and .md into benchmarks/results/.
+attack_strength.json, .md and .svg into benchmarks/results/. The figure is accuracy against passes: after each attack of a
+suite, and for PGD of 10, 20, 50 and 100 steps.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import tempfile
@@ -23,17 +25,19 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from pyautoattack.autoattack import AutoAttack
 from torch import Tensor, nn
 
 import racing
 from racing import Goal, Results, Rows
-from touchstone.attacks.adversary.effort import counted
+from touchstone.attacks.adversary.effort import Effort, counted
 from touchstone.attacks.adversary.perturbations import Ball
-from touchstone.attacks.attack_suite import attack_suite
+from touchstone.attacks.attack_suite import _Search, attack_suite
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
 from touchstone.data.blobs import blobs
@@ -43,11 +47,12 @@ from touchstone.digests import sha256
 from touchstone.models.networks import checkpoints
 from touchstone.models.preact_resnet18 import preact_resnet18
 from touchstone.models.small_cnn import small_cnn
-from touchstone.numerics.tensors import RandomStreams, batches, frozen
+from touchstone.numerics.tensors import RandomStreams, frozen
 from touchstone.pipeline.steps.train import train
 from touchstone.provenance import code
 from touchstone.records.encoding import decode, encode
 from touchstone.records.nouns import Checkpoint, ExampleSet
+from touchstone.report import drawing, palette
 from touchstone.training.adversarial import adversarial
 from touchstone.training.clean import clean
 from touchstone.training.label_smoothing import label_smoothing
@@ -57,9 +62,10 @@ from touchstone.training.trades import trades
 EPS = {"linf": (0.05, 0.1, 0.15), "l2": (0.25, 0.5, 0.75)}
 THEIR_NORMS = {"linf": "Linf", "l2": "L2"}
 SIDES = {"linf": 14, "l2": 15}  # of the digits; their L2 Square refuses sides such as 14
-BATCH, TRAINED_ON = 250, 600
-OURS, THEIRS = "touchstone attack_suite", "AutoAttack"
-WORSE, SHARE = 0.002, 0.2  # that ours may leave more than theirs; of their passes
+BATCH, TRAINED_ON = 250, 600  # theirs attacks 250 at a time
+OURS, THEIRS, PGD = "touchstone attack_suite", "AutoAttack", "PGD"
+PGD_STEPS = (10, 20, 50, 100)
+WORSE, SHARE = 0.002, 0.125  # that ours may leave more than theirs; of their passes
 
 
 class Kind(NamedTuple):
@@ -86,27 +92,79 @@ NETWORKS = {
 }
 
 
-def ours(model: nn.Module, rows: Rows, eps: float, norm: str) -> Tensor:
-    """Return the images of our suite."""
-    return torch.cat(
-        [
-            attack_suite(model, images, labels, RandomStreams(0, "attack", ids), eps=eps, norm=norm)  # type: ignore[arg-type]
-            for images, labels, ids in batches(BATCH, *rows)
-        ]
-    )
+class Curve:
+    """How many images an attack has left, after how many passes.
+
+    Attributes:
+        points: (passes, images left), in the order of the passes.
+    """
+
+    def __init__(self, effort: Effort | None = None) -> None:
+        self.effort, self.points = effort or Effort(), list[list[float]]()
+
+    @property
+    def passes(self) -> int:
+        """All passes so far."""
+        return self.effort.forward + self.effort.gradient
+
+    def mark(self, left: int) -> None:
+        """Add a point: as many images are left now."""
+        self.points.append([self.passes, left])
+
+    def per_image(self, count: int) -> list[list[float]]:
+        """Return (passes per image, accuracy) where the accuracy changes, and at the end."""
+        points = [[passes / count, left / count] for passes, left in self.points]
+        changes = [point for before, point in itertools.pairwise(points[:-1]) if point[1] != before[1]]
+        return [points[0], *changes, points[-1]]
 
 
-def theirs(model: nn.Module, rows: Rows, eps: float, norm: str) -> Tensor:
-    """Return the images of the standard AutoAttack."""
+def ours(model: nn.Module, rows: Rows, eps: float, norm: str, curve: Curve | None = None) -> Tensor:
+    """Return the images of our suite; the curve gets a point after each of its attacks."""
+    marked, keep = curve or Curve(), _Search._keep
+
+    def keeping(search: _Search, *found: Tensor) -> None:
+        keep(search, *found)
+        marked.mark(int((search.loss <= 0).sum()))  # not those that are wrong only off the 8-bit grid
+
+    draws = RandomStreams(0, "attack", rows.ids)
+    with mock.patch.object(_Search, "_keep", keeping):
+        return attack_suite(model, rows.images, rows.labels, draws, eps=eps, norm=norm)  # type: ignore[arg-type]
+
+
+def theirs(model: nn.Module, rows: Rows, eps: float, norm: str, curve: Curve | None = None) -> Tensor:
+    """Return the images of the standard AutoAttack; the curve gets a point before each of its attacks."""
     logging.getLogger("auto-attack").setLevel(logging.CRITICAL)
     attack = AutoAttack(model, norm=THEIR_NORMS[norm], eps=eps, version="standard", seed=0)
     attack.verbose = False
+    marked, begun = curve or Curve(), set()
+
+    def beginning(perturb: Callable[..., Tensor], images: Tensor, labels: Tensor) -> Tensor:
+        if perturb not in begun:  # an attack runs batch by batch on all images that are left
+            begun.add(perturb)
+            marked.mark(0)
+        marked.points[-1][1] += len(images)
+        return perturb(images, labels)
+
+    for part in (attack.apgd, attack.apgd_targeted, attack.fab, attack.square):
+        part.perturb = partial(beginning, part.perturb)
     with frozen(model):
         images: Tensor = attack.run_standard_evaluation(rows.images, rows.labels, batch_size=BATCH)[0]
     return images
 
 
+def plain_pgd(model: nn.Module, rows: Rows, eps: float, norm: str, curve: Curve) -> Tensor:
+    """Return the images of the longest PGD; the curve gets a point for each number of steps."""
+    for steps in PGD_STEPS:
+        before, part = curve.passes, (rows.images, rows.labels, RandomStreams(0, "attack", rows.ids))
+        images = pgd(model, *part, eps=eps, norm=norm, steps=steps, stop_on_success=True)  # type: ignore[arg-type]
+        curve.points.append([curve.passes - before, len(left_right(model, rows, images, eps, norm))])
+    return images
+
+
 SUITES: dict[str, Callable[..., Tensor]] = {OURS: ours, THEIRS: theirs}
+
+
+PICTURE = "![Accuracy left against passes](attack_strength.svg)"
 
 
 class Network(NamedTuple):
@@ -123,18 +181,20 @@ def our_code() -> str:
 
 
 def attacked(suite: str, network: Network, rows: Rows, norm: str, eps: float, keep: Path | None) -> Results:
-    """Return the rows that a suite leaves, and its passes per image; from the folder `keep` if they are there."""
-    code = our_code() if suite == OURS else racing.version("pyautoattack")
+    """Return the rows that an attack leaves, its passes per image, and its curve; from the folder `keep` if kept there."""
+    code = racing.version("pyautoattack") if suite == THEIRS else our_code()
     key = [network.digest, code, len(rows.ids)]
-    file = keep and keep / f"{network.name}_{norm}_{eps:g}_{'ours' if suite == OURS else 'theirs'}.json"
+    name = {OURS: "ours", THEIRS: "theirs", PGD: "pgd"}[suite]
+    file = keep and keep / f"{network.name}_{norm}_{eps:g}_{name}.json"
     if file and file.is_file() and (kept := json.loads(file.read_text()))["key"] == key:
         return kept["cell"]  # type: ignore[no-any-return]
     with counted(network.model) as effort:
-        images = SUITES[suite](network.model, rows, eps, norm)
-    cell = {
-        "left": left_right(network.model, rows, images, eps, norm),
-        "passes": (effort.forward + effort.gradient) / len(rows.ids),
-    }
+        curve = Curve(effort)
+        images = {**SUITES, PGD: plain_pgd}[suite](network.model, rows, eps, norm, curve)
+    passes, left = curve.passes, left_right(network.model, rows, images, eps, norm)
+    if suite != PGD:
+        curve.points.append([passes, len(left)])
+    cell = {"left": left, "passes": passes / len(rows.ids), "curve": curve.per_image(len(rows.ids))}
     if file:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps({"key": key, "cell": cell}))
@@ -149,11 +209,12 @@ def left_right(model: nn.Module, rows: Rows, images: Tensor, eps: float, norm: s
 
 
 def race(network: Network, rows: Rows, norm: str, eps: float, keep: Path | None) -> Results:
-    """Return robust accuracy and passes of both suites on one network."""
+    """Return robust accuracy and passes of both suites on one network, and the curves."""
     line: Results = {"network": network.name, "norm": norm, "eps": eps}
     for suite in SUITES:
         cell = attacked(suite, network, rows, norm, eps, keep)
-        line[suite] = {"robust_accuracy": len(cell["left"]) / len(rows.ids), "passes": cell["passes"]}
+        line[suite] = {"robust_accuracy": len(cell["left"]) / len(rows.ids)} | {k: cell[k] for k in ("passes", "curve")}
+    line[PGD] = {"curve": attacked(PGD, network, rows, norm, eps, keep)["curve"]}
     line["more_left"] = line[OURS]["robust_accuracy"] - line[THEIRS]["robust_accuracy"]
     line["share_of_passes"] = line[OURS]["passes"] / line[THEIRS]["passes"]
     return line
@@ -274,11 +335,43 @@ def _budget(line: Results) -> tuple[str, str, float]:
     return line["network"], line["norm"], line["eps"]
 
 
+def picture(results: Results) -> Figure:
+    """Return the accuracy that each attack leaves against its passes, as the mean over the lines of each norm."""
+    norms = list(dict.fromkeys(line["norm"] for line in results["lines"]))
+    passes = np.geomspace(1, 1e4, 200)
+    with drawing.style(), palette.methods((OURS, THEIRS, PGD)):
+        figure, panels = drawing.panels(len(norms), columns=2, height=2.9, sharey=True)
+        for axes, norm in zip(panels, norms, strict=True):
+            lines = [line for line in results["lines"] if line["norm"] == norm]
+            for suite in (OURS, THEIRS, PGD):
+                every = [
+                    _accuracy(line[suite]["curve"], results["clean_accuracy"][_place(line)], passes) for line in lines
+                ]
+                look = palette.line(suite, (OURS, THEIRS, PGD)) | {"marker": ""}
+                mean, end = np.mean(every, axis=0), np.mean([line[suite]["curve"][-1][0] for line in lines])
+                axes.plot(passes, mean, label=suite, drawstyle="steps-post", **look)
+                axes.plot(end, mean[-1], "o", color=look["color"])
+            axes.set(xscale="log", xlabel="passes per image", title=f"{norm}, races: {len(lines)}")
+        panels[0].set_ylabel("accuracy left")
+        panels[0].legend()
+        drawing.headline(figure, "Mean accuracy left after as many passes; dots: all passes")
+    return figure
+
+
+def _accuracy(curve: list[list[float]], clean: float, passes: np.ndarray[Any, Any]) -> list[float]:
+    """Return what a curve has come down to after each of some passes; at first the clean accuracy."""
+    return [min([clean, *(left for taken, left in curve if taken <= most)]) for most in passes]
+
+
+def _place(line: Results) -> str:
+    return f"{line['network']} {line['norm']}"
+
+
 def page(results: Results) -> str:
     """Return the race as Markdown."""
     rows = [
         (
-            f"{line['network']} ({results['clean_accuracy'][line['network'] + ' ' + line['norm']]:.1%})",
+            f"{line['network']} ({results['clean_accuracy'][_place(line)]:.1%})",
             f"{line['norm']} {line['eps']:g}",
             *(f"{line[suite]['robust_accuracy']:.1%}" for suite in SUITES),
             f"{100 * line['more_left']:+.1f}",
@@ -295,7 +388,7 @@ def page(results: Results) -> str:
         "network (clean accuracy)", "budget", "left: ours", "left: AutoAttack", "points more", "passes: ours",
         "passes: AutoAttack", "ratio",
     )  # fmt: skip
-    return racing.page("Robust accuracy: ours and AutoAttack's", what, results, racing.table(columns, rows))
+    return racing.page("Robust accuracy: ours and AutoAttack's", what, results, racing.table(columns, rows), PICTURE)
 
 
 def main() -> None:
@@ -315,6 +408,7 @@ def main() -> None:
     results = measured(options.images, options.networks, options.norms, keep=keep, eps=options.eps)
     results = joined(earlier, results) if earlier else results
     racing.write(options.out, "attack_strength", results, page(results))
+    (options.out / "attack_strength.svg").write_bytes(drawing.svg(picture(results), "attack_strength"))
 
 
 if __name__ == "__main__":

@@ -189,6 +189,12 @@ def test_the_attack_suites_run_small(tmp_path, monkeypatch):
 
     assert [line["network"] for line in found["lines"]] == ["plain", "plain", "aloe", "aloe"]
     assert "passes: AutoAttack" in written(attack_strength, found, tmp_path)
+    for line in found["lines"]:
+        for suite in attack_strength.SUITES:
+            passes, left = zip(*line[suite]["curve"], strict=True)
+            assert list(passes) == sorted(passes) and list(left) == sorted(left, reverse=True)
+            assert (passes[-1], left[-1]) == (line[suite]["passes"], line[suite]["robust_accuracy"])
+    assert len(attack_strength.picture(found).axes) == 2
     assert all(line["share_of_passes"] < 1 for line in found["lines"] if line["AutoAttack"]["robust_accuracy"])
 
 
