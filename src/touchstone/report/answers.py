@@ -85,26 +85,24 @@ def worth(verdicts: Iterable[Verdict]) -> str:
     counts = Counter(one.status for one in promises if one.status in FOUND)
     if not counts:
         return ""
-    found = [
-        f"{counts[status]} {words.format('s' * (counts[status] == 1))}"
-        for status, words in FOUND.items()
-        if counts[status]
-    ]
-    words = (
-        f"Of {counts.total()} promises {listed(found)}"
-        if counts.total() > 1
-        else f"The promise{found[0].removeprefix('1')}"
-    )
+    found = [(counts[status], text) for status, text in FOUND.items() if counts[status]]
+    said = listed([f"{count} {text.format('s' * (count == 1))}" for count, text in found])
+    if len(found) > 1:
+        words = f"Of {counts.total()} promises {said}"
+    elif counts.total() > 1:
+        words = f"{'Both' if counts.total() == 2 else f'All {counts.total()}'} promises {found[0][1].format('')}"
+    else:
+        words = f"The promise {said.removeprefix('1 ')}"
     against = {one.status for one in given if one.kind == COUNTER}
     attackers = {one.attacker for one in promises}
     if all(one.status == FAILS for one in promises):
         return words
     if BROKEN in attackers or HOLDS in against:
-        return f"{words}; a stronger attacker than the paper's breaks it"
+        return f"{words}; a stronger attacker than the paper's breaks the method"
     if INCONCLUSIVE in against:
-        return f"{words}; whether a stronger attacker than the paper's breaks it stays open"
-    if UPPER_BOUND in attackers:
-        return f"{words}, under all our attacks; a stronger one may break it"
+        return f"{words}; whether a stronger attacker than the paper's breaks the method stays open"
+    if UPPER_BOUND in attackers and counts[HOLDS]:
+        return f"{words}, under all our attacks; a stronger one may break the method"
     return f"{words}, also under attackers who know it" if attackers == {SURVIVES} else words
 
 

@@ -141,7 +141,7 @@ def test_a_study_opens_with_the_answer_of_each_paper(project, capsys):
     answers, claims = capsys.readouterr().out.split("\n\n")
     assert answers.splitlines() == [
         "Nine lives. The promise holds here; a stronger attacker than the paper's breaks",
-        "it.",
+        "the method.",
         "  What N1 found is 90 %. [N1: holds; attacker who knows: broken]",
         "  What N2 found is 90 %. [N2: counter-claim holds]",
     ]
