@@ -23,7 +23,7 @@ WITHOUT = "without the method"
 LINE = 12  # points from one line of words to the next
 CHANCE = "chance"
 WIDTH = 4.4  # inches: a phone shows it without scrolling, with text of 11 pixels
-ROW, PANEL, REST = 1.4, 0.75, 1.15  # inches of one system, of a panel's axis, and of title and legend
+ROW, PANEL, REST = 1.4, 0.75, 1.3  # inches of one system, of a panel's axis, and of title and legend
 LONGER = LINE / 72 / ROW  # of a row, for a fourth line of words
 TEXT, LETTERS = 10, 52  # points of the text, and letters of a line
 ARROW = {"arrowstyle": "-|>", "color": drawing.FAINT, "shrinkA": 5, "shrinkB": 5}
@@ -127,7 +127,7 @@ def overview(contrasts: list[Contrast]) -> Figure:
         axes.plot([], [], marker=mark, color=colour, linestyle="none", markersize=8, label=words)
     if any(contrast.upper_bound for contrast in contrasts):
         axes.plot([], [], marker="o", color=AWARE, markerfacecolor="none", linestyle="none", label="upper bound only")
-    figure.legend(loc="outside lower center", ncols=2, fontsize=TEXT, handletextpad=0.2, columnspacing=1.2)
+    figure.legend(loc="outside lower center", fontsize=TEXT, handletextpad=0.2)
     return drawing.described(figure, _words(contrasts))
 
 
