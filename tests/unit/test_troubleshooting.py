@@ -81,7 +81,9 @@ def test_the_page_shows_ten_errors_and_messages_that_it_cannot_provoke_are_in_th
         assert words in PAGE and words in (ROOT / "src/touchstone" / file).read_text(), words
 
 
-def test_the_readme_shows_the_message_of_a_mistyped_setting(project, monkeypatch, capsys):
+def test_the_readmes_change_with_a_mistake_is_reported_with_its_line_and_the_nearest_setting(
+    project, monkeypatch, capsys
+):
     monkeypatch.chdir(project)
     text = (ROOT / "workflow/studies/digits.yaml").read_text()
     study = project / "workflow/studies/digits.yaml"
@@ -89,4 +91,6 @@ def test_the_readme_shows_the_message_of_a_mistyped_setting(project, monkeypatch
 
     assert main(["check", "digits"]) == 1
     study.write_text(text)
-    assert capsys.readouterr().err in (ROOT / "README.md").read_text()
+    said, line = capsys.readouterr().err, text[: text.index("\nchange:\n")].count("\n") + 3
+    assert said.startswith(f"touchstone: workflow/studies/digits.yaml:{line}: change.attacks.pgd_10.step_sise: ")
+    assert said.endswith("Did you mean step_size?\n")
