@@ -15,6 +15,7 @@ FALLS, FAILED = "does not stand", "failed"  # in the columns holm and checks
 OURS = "our own questions, for which no figure of the papers was read"
 KNOWN = "a bound fixed or changed after an earlier run had shown an outcome; networks trained later judge them"
 FOUND = {HOLDS: "hold{} here", FAILS: "fail{} here", INCONCLUSIVE: "stay{} open"}  # of promises
+NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 NOT_UNDER_HOLM, FAILED_CHECK = "not under Holm", "⚠ failed check"
 
 
@@ -86,13 +87,13 @@ def worth(verdicts: Iterable[Verdict]) -> str:
     if not counts:
         return ""
     found = [(counts[status], text) for status, text in FOUND.items() if counts[status]]
-    said = listed([f"{count} {text.format('s' * (count == 1))}" for count, text in found])
     if len(found) > 1:
-        words = f"Of {counts.total()} promises {said}"
-    elif counts.total() > 1:
-        words = f"{'Both' if counts.total() == 2 else f'All {counts.total()}'} promises {found[0][1].format('')}"
+        said = [f"{NUMBERS.get(count, count)} {text.format('s' * (count == 1))}" for count, text in found]
+        words = f"Of {NUMBERS.get(counts.total(), counts.total())} promises {listed(said)}"
     else:
-        words = f"The promise {said.removeprefix('1 ')}"
+        ((count, text),) = found
+        whose = {1: "The promise", 2: "Both promises"}.get(count, "All promises")
+        words = f"{whose} {text.format('s' * (count == 1))}"
     against = {one.status for one in given if one.kind == COUNTER}
     attackers = {one.attacker for one in promises}
     if all(one.status == FAILS for one in promises):
@@ -100,7 +101,7 @@ def worth(verdicts: Iterable[Verdict]) -> str:
     if BROKEN in attackers or HOLDS in against:
         return f"{words}; a stronger attacker than the paper's breaks the method"
     if INCONCLUSIVE in against:
-        return f"{words}; whether a stronger attacker than the paper's breaks the method stays open"
+        return f"{words}; whether a stronger attacker than the paper's breaks the method is undecided"
     if UPPER_BOUND in attackers and counts[HOLDS]:
         return f"{words}, under all our attacks; a stronger one may break the method"
     return f"{words}, also under attackers who know it" if attackers == {SURVIVES} else words
