@@ -26,7 +26,7 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import sidecar_files
 from touchstone.records import encoding, metric_tables
 
-SAMPLE = 5.0  # seconds of computing for the artefacts that are drawn by default
+SAMPLE = 3.0  # seconds of computing for the artefacts that are drawn by default
 # Seconds of a task of each step, in `digits` on one core. They share out what a job took among its tasks.
 USUAL = {"prepare": 0.2, "translate": 0.2, "infer": 0.1, "score": 0.1, "fit": 0.5, "evaluate": 2, "measure": 5, "attack": 5,
          "convert": 5, "train": 60}  # fmt: skip
@@ -78,12 +78,6 @@ def check(
     drawn = draw(whole, seconds, count, seed)
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="touchstone-audit-") as scratch:
-        if render and page not in wrong and (root / page).exists():
-            print("Rebuilding the report", file=sys.stderr)
-            findings += rebuilt() if rebuilt else rebuild(plan, root.resolve(), Path(scratch))
-        else:
-            reason = "it is missing, or named above" if render else "--no-render"
-            findings.append(Finding(page, f"was not rebuilt ({reason}), so it was not fully checked", unchecked=True))
         if drawn:
             expected = sum(seconds[file] for file in drawn)
             print(f"Computing {counted(len(drawn), 'artefact')} again, for about {expected:.0f} s", file=sys.stderr)
@@ -96,6 +90,12 @@ def check(
                 f" {sample.exact:,} are equal to the last bit{near}; --seed {seed} selects the same",
                 file=sys.stderr,
             )
+        if render and page not in wrong and (root / page).exists():
+            print("Rebuilding the report", file=sys.stderr)
+            findings += rebuilt() if rebuilt else rebuild(plan, root.resolve(), Path(scratch))
+        else:
+            reason = "it is missing, or named above" if render else "--no-render"
+            findings.append(Finding(page, f"was not rebuilt ({reason}), so it was not fully checked", unchecked=True))
     if len(drawn) < (asked := min(count or 0, len(possible))):
         problem = f"{len(drawn):,} of {asked:,} artefacts were computed again; the others are missing, or named above"
         findings.append(Finding(plan.folder, problem, unchecked=True))
