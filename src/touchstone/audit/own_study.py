@@ -26,7 +26,7 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import sidecar_files
 from touchstone.records import encoding, metric_tables
 
-SAMPLE = 3.0  # seconds of computing for the artefacts that are drawn by default
+SAMPLE = 2.0  # seconds of computing for the artefacts that are drawn by default
 # Seconds of a task of each step, in `digits` on one core. They share out what a job took among its tasks.
 USUAL = {"prepare": 0.2, "translate": 0.2, "infer": 0.1, "score": 0.1, "fit": 0.5, "evaluate": 2, "measure": 5, "attack": 5,
          "convert": 5, "train": 60}  # fmt: skip
@@ -77,13 +77,14 @@ def check(
     seconds = expected_seconds(plan, root / "logs" / plan.study.name)
     drawn = draw(whole, seconds, count, seed)
     findings: list[Finding] = []
+    differ: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="touchstone-audit-") as scratch:
         if drawn:
             expected = sum(seconds[file] for file in drawn)
             print(f"Computing {counted(len(drawn), 'artefact')} again, for about {expected:.0f} s", file=sys.stderr)
             started, again = time.monotonic(), OwnStudy(plan, root.resolve(), Path(scratch))
             sample = again.recompute(drawn)
-            findings += sample.findings
+            differ = sample.findings
             near = f", {sample.close:,} within what another processor changes" * bool(sample.close)
             print(
                 f"{len(drawn):,} of {len(whole):,} artefacts were computed again, in {time.monotonic() - started:.0f} s;"
@@ -96,6 +97,7 @@ def check(
         else:
             reason = "it is missing, or named above" if render else "--no-render"
             findings.append(Finding(page, f"was not rebuilt ({reason}), so it was not fully checked", unchecked=True))
+    findings += differ
     if len(drawn) < (asked := min(count or 0, len(possible))):
         problem = f"{len(drawn):,} of {asked:,} artefacts were computed again; the others are missing, or named above"
         findings.append(Finding(plan.folder, problem, unchecked=True))

@@ -279,7 +279,8 @@ class Recomputation(Artefacts):
             import torch
 
             settings = settings | {"device": self.device, "threads": torch.get_num_threads()}
-        precision.set_up(settings)
+        if task.runs_torch:
+            precision.set_up(settings)
         job = _Task(replace(task, settings=settings), self, self.scratch)
         job.sample, job.nudged = sample, nudged
         return job
