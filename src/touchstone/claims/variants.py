@@ -205,7 +205,9 @@ def counts(variants: Sequence[Variant]) -> str:
     words = Counter(variant.word for variant in variants)
     judged = sum(words[word] for word in COUNTED)
     text = ", ".join(f"{word} {words[word]}" for word in COUNTED if words[word])
-    left = ", ".join(f"{words[word]}{' more' * (judged > 0)} {word}" for word in (DID_NOT_LEARN, NOT_RUN) if words[word])
+    left = ", ".join(
+        f"{words[word]}{' more' * (judged > 0)} {word}" for word in (DID_NOT_LEARN, NOT_RUN) if words[word]
+    )
     return (f"{text} of {judged}" if judged else "none was judged") + (f" ({left})" if left else "")
 
 

@@ -89,7 +89,8 @@ RAN, LOOKS = 4 + 3 * (3 + 6) + 3 * 25, 7 + 2
 
 
 def test_gradients_that_come_near_the_boundary_are_followed_up_and_a_few_queries_probe_them():
-    more = 2 * (3 + 6) + 3 * 50  # two restarts, and towards three classes from the best point, at which each looks first
+    # Two restarts, and towards three classes from the best point, at which each looks first.
+    more = 2 * (3 + 6) + 3 * 50
 
     assert cost_of(Lead(), GRAY, eps=0.2) == (RAN, LOOKS + 3)
     assert cost_of(Lead(), GRAY, eps=0.45) == (RAN + more, LOOKS + 8 + 3)

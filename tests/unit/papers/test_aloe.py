@@ -249,9 +249,7 @@ def test_the_caption_names_the_scores_that_the_report_in_git_chose():
     }
     assert found.pop("cnn_aloe") == found.pop("cnn_aoe") == {"odin"}
     assert set.union(*found.values()) == {"layered"}
-    assert "on Fashion-MNIST ODIN for ALOE and AOE, the Mahalanobis distance for the rest" in " ".join(
-        caption.split()
-    )
+    assert "on Fashion-MNIST ODIN for ALOE and AOE, the Mahalanobis distance for the rest" in " ".join(caption.split())
 
 
 # --- the doubt sign -------------------------------------------------------------------------------------------------

@@ -54,7 +54,10 @@ def against(status):
         ([HOLDS, OURS, NUMBER], "The promise holds here"),
         ([OURS], "The promise stays open"),
         ([HOLDS, against("holds")], "The promise holds here; a stronger attacker than the paper's breaks the method"),
-        ([HOLDS._replace(attacker="broken")], "The promise holds here; a stronger attacker than the paper's breaks the method"),
+        (
+            [HOLDS._replace(attacker="broken")],
+            "The promise holds here; a stronger attacker than the paper's breaks the method",
+        ),
         (
             [HOLDS, against("inconclusive")],
             "The promise holds here; whether a stronger attacker than the paper's breaks the method is undecided",
