@@ -16,8 +16,7 @@ from threadpoolctl import threadpool_limits
 from touchstone.audit.artefact_comparison import compare_artefact
 from touchstone.audit.chain.findings import Finding
 from touchstone.audit.problems import UNREADABLE, counted
-from touchstone.audit.recomputation import of_own_study
-from touchstone.audit.report_again import rebuild
+from touchstone.audit.report_again import of_own_study, rebuild
 from touchstone.digests import sha256
 from touchstone.messages import first_line
 from touchstone.pipeline.jobs import environment, run_records

@@ -22,7 +22,6 @@ from touchstone.pipeline.jobs.job import Job, bound
 from touchstone.pipeline.jobs.job_plan import JobError, JobPlan
 from touchstone.pipeline.jobs.run import carry_out
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import code, sidecar_files
 from touchstone.provenance.store import Store
 from touchstone.records import encoding, metric_tables, nouns
@@ -303,18 +302,6 @@ class Recomputation(Artefacts):
         facts = [name for name in OF_COMPUTER if record.get(name) != here.get(name)]
         other_code = record.get("code") != code.code_of(task.step, task.settings).digest
         return [*facts, "code"] if other_code else facts
-
-
-def of_own_study(plan: Plan, root: Path, scratch: Path) -> Recomputation:
-    """Return what computes files of a finished study in its project again.
-
-    Args:
-        plan: The plan of the study.
-        root: The project's folder, where all inputs lie.
-        scratch: An empty folder, in which everything is computed.
-    """
-    raw = {Path(file).name: root / file for file in plan.layout.raw_folders}
-    return Recomputation(Selection(plan), root, None, raw, scratch=scratch)
 
 
 def _fits(task: Task) -> bool:

@@ -15,11 +15,24 @@ from threadpoolctl import threadpool_limits
 from touchstone.audit.chain.findings import Finding
 from touchstone.audit.chain.report_pages import first_difference
 from touchstone.audit.problems import UNREADABLE
-from touchstone.audit.recomputation import of_own_study
+from touchstone.audit.recomputation import Recomputation
+from touchstone.audit.selection import Selection
 from touchstone.messages import first_line
 from touchstone.pipeline.jobs.results import run_report
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import sidecar_files
+
+
+def of_own_study(plan: Plan, root: Path, scratch: Path) -> Recomputation:
+    """Return what computes files of a finished study in its project again.
+
+    Args:
+        plan: The plan of the study.
+        root: The project's folder, where all inputs lie.
+        scratch: An empty folder, in which everything is computed.
+    """
+    raw = {Path(file).name: root / file for file in plan.layout.raw_folders}
+    return Recomputation(Selection(plan), root, None, raw, scratch=scratch)
 
 
 @contextmanager
