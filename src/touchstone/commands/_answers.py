@@ -49,7 +49,7 @@ def _answers(study: str, paper: str | None) -> Iterator[str]:
     papers = papers_of(study)
     lines = [line for line in read_lines(study)[1] if paper in (None, line["paper"])]
     for answer in answers(papers, lines):
-        yield from textwrap.wrap(f"{answer.title}. {answer.worth}.", WIDTH)
+        yield from textwrap.wrap(answer.heading, WIDTH)
         for line in answer.lines:
             text = f"{line['says']}. [{line['claim']}: {outcome(line)}]"
             yield from textwrap.wrap(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)

@@ -32,10 +32,15 @@ class Answer(NamedTuple):
 
     @property
     def worth(self) -> str:
-        """What their verdicts say together."""
+        """What their verdicts say together; "" if they say nothing of a promise."""
         return worth(
             Verdict(line["kind"], line["status"], line["attacker"], bool(line.get("published"))) for line in self.lines
         )
+
+    @property
+    def heading(self) -> str:
+        """The title, and what the idea is worth."""
+        return f"{self.title}. {self.worth}." if self.worth else self.title
 
 
 def answers(papers: Mapping[str, Mapping[str, Any]], lines: Iterable[Line]) -> list[Answer]:

@@ -98,7 +98,7 @@ def _answer(answer: Answer) -> str:
         f"  - {_plain(line['says'])}. **{line['claim']}: {outcome(line)}** {_plain(_carries(line))}".rstrip()
         for line in answer.lines
     )
-    return "\n".join([f"- **{_plain(answer.title)}. {answer.worth}.**", *sentences])
+    return "\n".join([f"- **{_plain(answer.heading)}**", *sentences])
 
 
 def _carries(line: Line) -> str:

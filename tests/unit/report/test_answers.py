@@ -3,7 +3,7 @@
 import pytest
 
 from touchstone.commands._verdicts import verdict_text
-from touchstone.report.answers import Verdict, outcome, worth
+from touchstone.report.answers import Answer, Verdict, outcome, worth
 
 LINE = {"kind": "claim", "status": "holds", "attacker": "broken", "holm": "stands", "checks": ""}
 
@@ -75,3 +75,10 @@ def against(status):
 )
 def test_an_idea_is_worth_what_its_promises_and_the_attackers_leave(verdicts, words):
     assert worth(verdicts) == words
+
+
+def test_a_heading_has_no_sentence_if_no_promise_has_a_verdict():
+    assert Answer("Nine lives", [LINE]).heading == (
+        "Nine lives. The promise holds here; a stronger attacker than the paper's breaks the method."
+    )
+    assert Answer("Nine lives", [LINE | {"kind": "counter"}]).heading == "Nine lives"
