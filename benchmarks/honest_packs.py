@@ -1,8 +1,9 @@
 """Whether `verify` accuses honest packs: ten networks' packs, each checked on the code paths of another processor.
 
-    python benchmarks/honest_packs.py [--packs 10]
+    python benchmarks/honest_packs.py [--packs 10] [--pack digits.pack]
 
 Each pack is the study `tiny` with seeds of its own, made in an empty folder on the code paths that the pipeline pins.
+With --pack, that of a larger study made so is checked on all of the code paths: its networks are surer of themselves.
 `verify` reads it in a process that takes other ones: those of an older or a newer processor, or of more threads. As a
 function `verify` does not pin them, so they count. A pack may leave something unchecked; none may be accused.
 
@@ -72,7 +73,9 @@ def page(results: Results) -> str:
         (line["processor"], line["pack"], f"{line['equal']} of {line['recomputed']}", len(line["findings"]))
         for line in results["packs"]
     ]
-    what = "Honest packs of `tiny`, each of other seeds, checked by `verify` on other code paths than made them."
+    what = (
+        "Honest packs of `tiny`, each of other seeds, and of studies, by `verify` on other code paths than made them."
+    )
     columns = ("code paths", "pack", "files equal to the bit", "findings")
     return racing.page("Honest packs", what, results, racing.table(columns, rows))
 
@@ -81,6 +84,7 @@ def main() -> None:
     """Make the packs, check them, and write the table."""
     parser = racing.parser(__doc__, rounds=1)
     parser.add_argument("--packs", type=int, default=10)
+    parser.add_argument("--pack", type=Path)
     options = parser.parse_args()
     results: Results = {"command": racing.command(), "machine": racing.machine(), "packs": []}
     for number in range(1, options.packs + 1):
@@ -88,8 +92,12 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             line = verified(made(number, Path(folder)), number, variables)
         results["packs"].append({"processor": processor, "pack": number, **line})
+    if options.pack is not None:
+        for number, (processor, variables) in enumerate(PATHS.items()):
+            line = verified(options.pack.resolve(), number, variables)
+            results["packs"].append({"processor": processor, "pack": options.pack.stem, **line})
     accused = sum(bool(line["findings"]) for line in results["packs"])
-    results["goals"] = [Goal(f"of {options.packs} honest packs, those accused", accused, 0).as_json()]
+    results["goals"] = [Goal(f"of {len(results['packs'])} honest packs, those accused", accused, 0).as_json()]
     racing.write(options.out, "honest_packs", results, page(results))
 
 

@@ -41,6 +41,7 @@ class Counts:
         exact: Recomputed artefacts that are equal to the last bit.
         close: Recomputed artefacts that are equal within their tolerance.
         ties: Predictions that rounding decides.
+        unordered: Files in which rounding decides the order of more rows than a forger needs.
         loose: Detectors and probes that are close only by the bound for those of another processor.
         unfitted: Detectors and probes that were not drawn to be trained here.
         sampled: Recomputed artefacts of which only a sample of the rows was computed.
@@ -54,6 +55,7 @@ class Counts:
     exact: int = 0
     close: int = 0
     ties: int = 0
+    unordered: int = 0
     loose: int = 0
     unfitted: int = 0
     sampled: int = 0
@@ -66,6 +68,7 @@ class Counts:
         self.exact += closeness_.exact
         self.close += not closeness_.exact
         self.ties += closeness_.ties
+        self.unordered += not closeness_.ordered
         self.loose += closeness_.loose
 
 
@@ -195,6 +198,11 @@ def _say_what_is_unchecked(counts: Counts, result: Result) -> None:
         result.unchecked.append(
             f"the other rows of {counted(counts.sampled, 'file')}: only a sample of each was computed, with --share"
         )
+    if counts.unordered:
+        result.unchecked.append(
+            f"the order of the scores in {counted(counts.unordered, 'file')}: many lie within a few steps of float32 of each"
+            " other, and another processor rounds them otherwise"
+        )
     if counts.unfitted:
         result.unchecked.append(f"the training of {counts.unfitted:,} detectors and probes that --share did not draw")
 
@@ -210,7 +218,8 @@ def _say_what_was_proved(counts: Counts, result: Result) -> None:
         trained = f"{counts.loose:,} of the detectors and probes"
         result.trusted.append(
             f"that {trained} were trained on another processor or by other code, as their records say: only so may they"
-            f" differ from those trained here, scores by {closeness.FITTED:g} of their spread and rows by {PROBED:g}"
+            f" differ from those trained here, scores by {closeness.FITTED:g} of their spread"
+            f" ({closeness.TRAINED:g} if trained on anomalies) and rows by {PROBED:g}"
         )
     tied = f"; {counts.ties:,} of them are so close to a tie that rounding decides" if counts.ties else ""
     steps = {

@@ -53,20 +53,23 @@ def compare_with_recomputation(
     Raises:
         ValueError: Says what differs.
     """
-    detectors = None
+    detectors, ordered = None, True
     if task.step == "score":
         file = str(task.inputs["detector"])
         detectors = reader.noun(file, "Detector"), reader.calibration(file)
         if file in reader.refits:
             refitted = reader.scores(task, reader.refits[file], rows)
-            closeness.compare_fits("scores", stated.scores, refitted.scores, detectors[1].spread)
+            ordered = closeness.compare_fits("scores", stated.scores, refitted.scores, detectors[1])
     computed = reader.compute(task, rows)
     for _ in range(trials if task.step in BY_ROW else 0):
         try:
-            return closeness.compare(stated, computed, detectors)
+            close = closeness.compare(stated, computed, detectors)
+            break
         except ValueError:
             computed = closeness.nearer(stated, computed, reader.compute(task, rows, nudged=True))
-    return closeness.compare(stated, computed, detectors)
+    else:
+        close = closeness.compare(stated, computed, detectors)
+    return close._replace(ordered=close.ordered and ordered)
 
 
 def compare_with_training(reader: Recomputation, stated: Any, task: Task) -> closeness.Closeness:
@@ -100,9 +103,9 @@ def compare_with_training(reader: Recomputation, stated: Any, task: Task) -> clo
     if not reader.elsewhere(task):
         raise ValueError("fitted again on a processor like that of its record, it is another detector")
     first, second = (reader.scores(task, detector).scores for detector in (stated, computed))
-    closeness.compare_fits("calibration scores", first, second, reader.calibration(task.output).spread)
+    ordered = closeness.compare_fits("calibration scores", first, second, reader.calibration(task.output))
     reader.refits[task.output] = computed
-    return closeness.Closeness(exact=False, loose=True)
+    return closeness.Closeness(exact=False, ordered=ordered, loose=True)
 
 
 def check_left_out(reader: Recomputation, task: Task) -> None:

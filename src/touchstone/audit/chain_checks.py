@@ -9,6 +9,7 @@ from typing import Any
 
 from touchstone import digests
 from touchstone.audit.chain import report_pages
+from touchstone.audit.chain.other_code import Codes
 from touchstone.audit.chain.other_code import names as names_of_other_code
 from touchstone.audit.chain.study_records import prepared_sets
 from touchstone.audit.problems import CHAIN, PLAN, ROOT, SPLITS, Result, counted
@@ -246,12 +247,13 @@ def _too_many(overlap: leakage.Overlap, prepared: leakage.Prepared) -> bool:
 def other_code(selection: Selection, records: Records, result: Result) -> Iterator[str]:
     """Yield a sentence for each step whose code differs from the installed one, although its result is taken on trust."""
     by_step: dict[str, set[str]] = {}
+    here: Codes = {}
     for file, record in records.items():
         task = selection.tasks[file]
         if task.step in ("evaluate", "report", "infer", "score", "fit", "translate"):
             continue
         with result.reading(PLAN, file, "the code that its record names cannot be read"):
-            if changed := names_of_other_code(record):
+            if changed := names_of_other_code(record, here):
                 by_step.setdefault(task.step, set()).update(changed)
     for step, names in sorted(by_step.items()):
         yield f"the step {step} ran other code than is installed here: {', '.join(sorted(names))}"

@@ -13,15 +13,17 @@ import numpy as np
 
 from touchstone.audit.budget_checks import check_rows
 from touchstone.audit.metric_comparison import compare_metrics
+from touchstone.audit.row_closeness import DECIDED, STEPS, check_decisions, check_order, compare_arrays
 from touchstone.numerics.precision import EPSILON
 from touchstone.records.metric_tables import Metrics
 from touchstone.records.nouns import Array, Detector, ExampleSet, LeftOut, Margins, Outputs, Scores
 
-STEPS = 256  # of float32 at the largest value of a row: what the layers of a network add up to
+CANCELLED = 0.5  # steps of float32 at a row's largest gradient for any label, before squaring
 SCORED = 2e-4  # of the calibration spread, or of a larger score: some detectors read the layers of a network
 SEARCHED = 1e-3  # of a margin: a search takes many steps, and each starts from what the last one left
 FITTED = 1e-3  # of the calibration spread, or of a larger score: scores of a detector that was fitted elsewhere
-DECIDED, FEWEST = 0.01, 2  # rows that rounding may put on the other side of a value: a share, and a number in any case
+TRAINED = 0.05  # the same of a detector that was trained on anomalies: many steps, each from what the last one left
+TRAININGS_DECIDE = 0.1  # of the rows: how many scores of such a detector may change sides of a value
 
 
 class Closeness(NamedTuple):
@@ -30,11 +32,13 @@ class Closeness(NamedTuple):
     Attributes:
         exact: Whether they are equal to the last bit.
         ties: How many predictions are within the tolerance of a tie, so that rounding may have chosen either class.
+        ordered: Whether the order of the scores was checked; not that of many within a few steps of float32.
         loose: Whether it is close only by the bound for what was trained on another processor, as its record says.
     """
 
     exact: bool
     ties: int = 0
+    ordered: bool = True
     loose: bool = False
 
 
@@ -55,7 +59,7 @@ def compare(stated: Any, computed: Any, detectors: tuple[Detector, Detector] | N
         return Closeness(exact=True)
     if isinstance(computed, LeftOut):
         raise ValueError(f"it cannot be computed: {computed.reason}")
-    ties = 0
+    ties, ordered = 0, True
     match stated:
         case Metrics():
             compare_metrics(stated, computed)
@@ -63,19 +67,20 @@ def compare(stated: Any, computed: Any, detectors: tuple[Detector, Detector] | N
             ties = _compare_outputs(stated, computed)
         case Scores():
             _compare_identity(stated, computed)
-            _compare_scores("scores", stated.scores, computed.scores, detectors[1].spread if detectors else 0.0, SCORED)
+            spread = detectors[1].spread if detectors else 0.0
+            ordered = _compare_scores("scores", stated.scores, computed.scores, spread, SCORED, DECIDED)
         case Detector():
             compare_calibration(stated, computed)
         case ExampleSet():
             _compare_identity(stated, computed)
             if stated.source != computed.source:
                 raise ValueError(f"its source is {stated.source!r}, recomputed {computed.source!r}")
-            _compare_arrays("images", stated.images, computed.images)
+            compare_arrays("images", stated.images, computed.images)
         case Margins():
-            _compare_margins(stated, computed)
+            ordered = _compare_margins(stated, computed)
         case _:
             raise ValueError(f"{type(stated).__name__} are compared by their bytes only, and these differ")
-    return Closeness(exact=False, ties=ties)
+    return Closeness(exact=False, ties=ties, ordered=ordered)
 
 
 def nearer(stated: Any, first: Any, second: Any) -> Any:
@@ -117,67 +122,12 @@ def identical(stated: Any, computed: Any) -> bool:
     return bool(stated == computed)
 
 
-# --- rows -------------------------------------------------------------------------------------------------------------
+# --- nouns ------------------------------------------------------------------------------------------------------------
 
 
 def _compare_identity(stated: Any, computed: Any) -> None:
     check_rows("example_ids", stated.example_ids, computed.example_ids)
     check_rows("labels", stated.labels, computed.labels)
-
-
-def _compare_arrays(what: str, stated: Array, computed: Array | None, share: float = STEPS * EPSILON) -> None:
-    """Check that no value moved by more than a share of the largest value of its own row.
-
-    A row whose values almost cancel rounds as the row in the middle does, because it was computed from as large numbers.
-
-    Args:
-        what: The name of the array.
-        stated: One entry, of any shape, per row. A stated NaN is never close.
-        computed: Likewise.
-        share: By default, some steps of float32.
-
-    Raises:
-        ValueError: Names the first row that differs, and how many do.
-    """
-    if computed is None or stated.shape != computed.shape:
-        raise ValueError(f"its {what} have the shape {stated.shape}, recomputed {getattr(computed, 'shape', None)}")
-    if not stated.size or np.array_equal(stated, computed):
-        return
-    first, second = (values.reshape(len(values), -1).astype(np.float64) for values in (stated, computed))
-    own = np.abs(second).max(axis=1)
-    size = np.maximum(own, np.median(own))
-    moved = np.abs(first - second).max(axis=1)
-    differs = ~(moved <= share * size)
-    if differs.any():
-        row = int(differs.argmax())
-        by = moved[row] / max(size[row], np.finfo(np.float64).tiny)
-        raise ValueError(
-            f"its {what} are not what is computed here: {differs.sum()} of {len(moved)} rows differ, row {row} by"
-            f" {by:.2g} of its largest value"
-        )
-
-
-def _check_order(what: str, stated: Array, computed: Array) -> None:
-    """Check that no share of rows above a value, whatever the value is, moved by more than rounding can move it.
-
-    Many rows may be within rounding of each other or of a threshold. A forger could shift them all, and so change a flagged
-    share or an AUROC, although each single row stays close.
-
-    Raises:
-        ValueError: Says how many rows are on the other side of some value.
-    """
-    first, second = np.sort(stated), np.sort(computed)
-    values = np.concatenate([first, second])
-    below = [np.searchsorted(rows, values, side="right") for rows in (first, second)]
-    _check_decisions(f"its {what} lie on the other side of one value", int(abs(below[0] - below[1]).max()), len(first))
-
-
-def _check_decisions(words: str, moved: int, rows: int) -> None:
-    if moved > (most := max(FEWEST, int(DECIDED * rows))):
-        raise ValueError(f"{words} in {moved} of {rows} rows; rounding decides {most} at most")
-
-
-# --- nouns ------------------------------------------------------------------------------------------------------------
 
 
 def _compare_outputs(stated: Outputs, computed: Outputs) -> int:
@@ -193,17 +143,31 @@ def _compare_outputs(stated: Outputs, computed: Outputs) -> int:
         if first.keys() != second.keys():
             raise ValueError(f"its {group} are {sorted(first)}, recomputed {sorted(second)}")
         arrays |= {f"{group}.{name}": (first[name], second[name]) for name in first}
+    besides = _rounded_away(computed.gradient_norms)
     try:
         for name, pair in arrays.items():
-            _compare_arrays(name, *pair)
+            compare_arrays(name, *pair, besides=besides.get(name, 0.0))
     except ValueError as error:
         if flipped:
             raise ValueError(f"{flipped} of its predictions are other classes than recomputed; {error}") from None
         raise
-    _check_decisions("its predictions are other classes than recomputed", flipped, len(stated.logits))
+    check_decisions("its predictions are other classes than recomputed", flipped, len(stated.logits))
     top = np.sort(computed.logits, axis=1)[:, -2:]
     allowed = 2 * STEPS * EPSILON * np.abs(computed.logits).max(axis=1)
     return int((top[:, -1] - top[:, 0] <= allowed).sum()) if computed.logits.shape[1] > 1 else 0
+
+
+def _rounded_away(norms: dict[str, Array]) -> dict[str, Array]:
+    """Return by how much squared gradient norms may move because a label's gradient almost cancels, by their arrays' names.
+
+    The gradient for the predicted label is one of p - 1, and of a sure network the p is within a few steps of 1. The
+    gradient for a label that no input carries says how large it was before.
+    """
+    if not norms:
+        return {}
+    roots = {name: np.sqrt(values.astype(np.float64)) for name, values in norms.items()}
+    lost = CANCELLED * EPSILON * np.max([values.max(axis=1, keepdims=True) for values in roots.values()], axis=0)
+    return {f"gradient_norms.{name}": (values + lost) ** 2 - values**2 for name, values in roots.items()}
 
 
 def _check_flags(stated: Scores, computed: Scores, detector: Detector, calibrated: Detector) -> None:
@@ -218,10 +182,10 @@ def _check_flags(stated: Scores, computed: Scores, detector: Detector, calibrate
     if turned:
         most = max(turned)
         words = f"its images are flagged otherwise at a false-positive rate of {turned[most]}"
-        _check_decisions(words, most, len(stated.scores))
+        check_decisions(words, most, len(stated.scores))
 
 
-def _compare_margins(stated: Margins, computed: Margins) -> None:
+def _compare_margins(stated: Margins, computed: Margins) -> bool:
     _compare_identity(stated, computed)
     for what in ("norm", "method"):
         if getattr(stated, what) != getattr(computed, what):
@@ -229,8 +193,8 @@ def _compare_margins(stated: Margins, computed: Margins) -> None:
     check_rows("predictions", stated.predictions, computed.predictions)
     check_rows("rows with a margin", stated.found, computed.found)
     first, second = stated.margins[stated.found], computed.margins[computed.found]
-    _compare_arrays("margins", first, second, SEARCHED)
-    _check_order("margins", first, second)
+    compare_arrays("margins", first, second, SEARCHED)
+    return check_order("margins", first, second)
 
 
 def compare_calibration(stated: Detector, computed: Detector) -> None:
@@ -262,7 +226,7 @@ def compare_calibration(stated: Detector, computed: Detector) -> None:
         raise ValueError(f"its spread is {stated.spread:.6g}; the calibration images give {computed.spread:.6g}")
 
 
-def compare_fits(what: str, stated: Array, fitted: Array, spread: float) -> None:
+def compare_fits(what: str, stated: Array, fitted: Array, calibrated: Detector) -> bool:
     """Check the scores that two fits of a detector give the same images.
 
     Rounding decides the sign and the order of directions in which data does not vary, so the tensors of a fit elsewhere may
@@ -272,16 +236,21 @@ def compare_fits(what: str, stated: Array, fitted: Array, spread: float) -> None
         what: Their name.
         stated: By the stated tensors.
         fitted: By the tensors that are fitted here.
-        spread: Of the calibration scores.
+        calibrated: The detector, with the spread of its calibration scores.
+
+    Returns:
+        Whether their order was checked, as `Closeness.ordered`.
 
     Raises:
         ValueError: Says what differs.
     """
-    _compare_scores(f"{what}, by the detector that is fitted here,", stated, fitted, spread, FITTED)
+    words = f"{what}, by the detector that is fitted here,"
+    bounds = (TRAINED, TRAININGS_DECIDE) if calibrated.supervised else (FITTED, DECIDED)
+    return _compare_scores(words, stated, fitted, calibrated.spread, *bounds)
 
 
-def _compare_scores(what: str, stated: Array, computed: Array, spread: float, share: float) -> None:
-    """Check that no score moved by more than a share of the calibration spread, or of a larger score."""
+def _compare_scores(what: str, stated: Array, computed: Array, spread: float, share: float, decided: float) -> bool:
+    """Check that no score moved by more than a share of the calibration spread, or of a larger score, nor their order."""
     moved = np.abs(stated - computed) / np.maximum(np.abs(computed), spread)
     if (differs := ~(moved <= share)).any():
         row = int(differs.argmax())
@@ -289,4 +258,4 @@ def _compare_scores(what: str, stated: Array, computed: Array, spread: float, sh
             f"its {what} are not what is computed here: {differs.sum()} of {len(moved)} rows differ, row {row} by"
             f" {abs(stated[row] - computed[row]) / spread:.2g} of the spread of the calibration scores"
         )
-    _check_order(what, stated, computed)
+    return check_order(what, stated, computed, decided)

@@ -49,6 +49,27 @@ def test_a_row_is_held_to_its_own_scale_and_one_that_almost_cancels_to_that_of_t
                     closeness.compare(forged, stated)
 
 
+def test_a_gradient_that_a_sure_network_rounds_away_may_be_another_but_only_by_that_rounding():
+    """The gradient for the predicted label is one of p - 1. Here p is a few steps of float32 below 1, in each row."""
+    step, size = 2.0**-24, 1e3  # of p; of a gradient whose label no input carries
+    sure = np.arange(20, 40, dtype=np.float64)  # in steps
+    here, elsewhere, forged = ((steps * step * size)[:, None] ** 2 for steps in (sure, sure + 2, sure * 3))
+    others = np.full(
+        (20, 1), (10 * size) ** 2
+    )  # 10 classes: for a label of all of them, the gradient is ten times as large
+    computed, honest, false = (
+        Outputs(
+            np.tile(LOGITS[:1], (20, 1)), np.zeros(20, np.int64), np.arange(20),
+            gradient_norms={"predicted": values, "softmax_all": others},
+        )
+        for values in (here, elsewhere, forged)
+    )  # fmt: skip
+
+    assert not closeness.compare(honest, computed).exact
+    with pytest.raises(ValueError, match=r"its gradient_norms.predicted are not what is computed here: 20 of 20 rows"):
+        closeness.compare(false, computed)
+
+
 def scores(values):
     return Scores(values, np.arange(len(values)), np.zeros(len(values), np.int64))
 
@@ -65,6 +86,17 @@ def test_rows_that_are_all_close_but_shifted_past_each_other_are_named():
         ValueError, match=r"on the other side of one value in \d+ of 100 rows; rounding decides 2 at most"
     ):
         closeness.compare(scores(shifted), scores(honest))
+
+
+def test_scores_that_float32_hardly_tells_apart_are_not_called_forged_and_their_order_not_proved():
+    """The softmax of a sure network is 1 but for a few steps, and another processor rounds all rows alike."""
+    saturated = -1 + 2.0**-24 * np.arange(100) / 50
+    shifted, moved = saturated + 2.0**-23, saturated + 32 * 2.0**-23
+
+    assert closeness.compare(scores(saturated), scores(saturated + 1e-12)).ordered
+    assert not closeness.compare(scores(shifted), scores(saturated)).ordered
+    with pytest.raises(ValueError, match="on the other side of one value in 100 of 100 rows; rounding decides 2"):
+        closeness.compare(scores(moved), scores(saturated))
 
 
 @pytest.mark.parametrize("scale", [0, 1e-30, 1e-14, 1, 1e14])

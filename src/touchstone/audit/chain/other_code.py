@@ -14,14 +14,21 @@ BUILT = "built by other code: "
 SHOWN = 5  # names of changed code in one sentence
 
 
-def names(record: Record) -> list[str]:
+Codes = dict[tuple[code.Node, ...], code.Code]  # by the definitions that a task starts from
+
+
+def names(record: Record, here: Codes) -> list[str]:
     """Return the definitions and packages by which an artefact was built and that are others here.
 
     Args:
         record: Of the artefact, of the right form.
+        here: The code here, as far as it was read. What this record needs is added.
     """
-    here = code.code_of(record["step"], record["settings"])
-    return [] if here.digest == record["code"] else here.differences(record["definitions"], record["packages"])
+    roots = code.roots(record["step"], record["settings"])
+    if roots not in here:
+        here[roots] = code.code_from(roots)
+    found = here[roots]
+    return [] if found.digest == record["code"] else found.differences(record["definitions"], record["packages"])
 
 
 def notes(records: Iterable[tuple[str, Record]], root: Path) -> Iterator[Finding]:
@@ -31,15 +38,12 @@ def notes(records: Iterable[tuple[str, Record]], root: Path) -> Iterator[Finding
         records: Pairs of an artefact and its record. Malformed records are skipped, because other checks report them.
         root: The project's folder. Its history may contain that code.
     """
-    here: dict[tuple[code.Node, ...], str] = {}
+    here: Codes = {}
     for file, record in records:
         if sidecar_files.malformed(record):
             continue
         try:
-            roots = code.roots(record["step"], record["settings"])
-            if roots not in here:
-                here[roots] = code.code_from(roots).digest
-            changed = [] if here[roots] == record["code"] else names(record)
+            changed = names(record, here)
         except RecursionError:
             problem = "cannot be compared with the code here: its settings are nested too deeply"
             yield Finding(file, problem, unchecked=True)

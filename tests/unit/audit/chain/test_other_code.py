@@ -103,7 +103,7 @@ def test_a_record_cannot_name_code_outside_the_package(package, use):
     (package.parent / "hosts.py").write_text("not python at all(")
     record = record_of() | {"settings": {"component": {"use": use}}}
 
-    assert "attacks.pgd.pgd" in other_code.names(record)
+    assert "attacks.pgd.pgd" in other_code.names(record, {})
 
 
 @pytest.mark.parametrize("forged", [{"a\0.f": "0"}, {"\x1b[2J.f": "0"}, {"a.f": ["no", "text"]}])
