@@ -193,7 +193,7 @@ def test_the_lines_that_settle_a_claim_give_it_the_networks_and_images_that_the_
 
     assert study["classifiers"]["cnn"]["seeds"] == [3, 4, 5, 6, 7, 8]
     assert study["classifiers"]["cnn_pgd"]["seeds"] == [3, 4, 5]
-    assert study["examples"]["digits_attacked"]["count"] == 309
+    assert study["examples"]["digits_attacked"]["count"] == 151
 
 
 def test_every_page_is_reached_from_the_index():

@@ -22,7 +22,6 @@ class Contrast(NamedTuple):
     """What a system withstands; a greater number is better for the defender.
 
     Attributes:
-        paper: its short name.
         system: what is attacked, such as the training of one kind of network; the paper's name if it has only one.
         shows: what the numbers are.
         unaware: as the paper tests it; its name says what the attacker does, if there is one.
@@ -32,7 +31,6 @@ class Contrast(NamedTuple):
         also: a number that the marks need beside them, such as false alarms; None if nothing is named.
     """
 
-    paper: str
     system: str
     shows: str
     unaware: Part
@@ -50,14 +48,13 @@ def contrasts(papers: Mapping[str, Mapping[str, Any]], study: StudyClaims, rows:
         study: what it says of the claims.
         rows: of the whole study.
     """
-    written = [(facts["name"], one) for facts in papers.values() for one in contrast_files.read(facts)]
-    named = {str(place): one for place, (_, one) in enumerate(written)}
+    written = [one for facts in papers.values() for one in contrast_files.read(facts)]
+    named = {str(place): one for place, one in enumerate(written)}
     book = Book({}, {name: replace(one.criterion, id=name) for name, one in named.items()})
     claims = {name: chosen for name, one in named.items() if (chosen := _chosen(one, study)) is not None}
     verdicts = judge(book, study._replace(claims=claims), rows)
     return [
         Contrast(
-            paper,
             one.name,
             _shows(one, found["aware"]),
             found["unaware"],
@@ -66,7 +63,7 @@ def contrasts(papers: Mapping[str, Mapping[str, Any]], study: StudyClaims, rows:
             found["aware"].stuck is not None,
             found.get("also"),
         )
-        for (paper, one), verdict in zip(written, verdicts, strict=True)
+        for one, verdict in zip(written, verdicts, strict=True)
         if (found := _first(one, verdict.parts)).keys() >= {"unaware", "aware"}
     ]
 

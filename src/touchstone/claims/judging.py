@@ -33,6 +33,7 @@ from touchstone.claims.words import (
     NOT_RUN,
     UPPER_BOUND,
 )
+from touchstone.messages import listed
 from touchstone.records.metric_tables import MetricRow
 
 
@@ -197,7 +198,8 @@ def _attacked(verdict: Verdict, study: StudyClaims, breaks: Mapping[str, Break],
         word = BROKEN
     elif not attacks:
         word = NOT_ATTACKED
-        notes.append(f"no adaptive attack on it: {', '.join(criterion.broken_by)} not run")
+        others = [name for name in criterion.broken_by if name != criterion.id]
+        notes.append(f"no adaptive attack on it: {f'{listed(others)} not run' if others else 'none was run'}")
     else:
         word = UPPER_BOUND
     attacked = replace(verdict, attacker=word, notes=(*verdict.notes, *notes))

@@ -51,6 +51,11 @@ class Part:
         return self.condition.bound
 
     @property
+    def bounds(self) -> tuple[float, ...]:
+        """The ends of its bound: none, one, or the two of a range."""
+        return () if self.bound is None else self.bound if isinstance(self.bound, tuple) else (self.bound,)
+
+    @property
     def title(self) -> str:
         """What the number is, with the entries that play the roles in its name."""
         return self.condition.name.format(**self.quantity.words)
@@ -219,12 +224,11 @@ def sentence(part: Part) -> str:
 
 def required(part: Part) -> str:
     """Return the bound of a number in words, "≥ 85 %", or "broken if < 20 %" for a number that breaks its claim."""
-    if part.bound is None:
+    if not part.bounds:
         return ""
-    ends = part.bound if isinstance(part.bound, tuple) else (part.bound,)
-    text = ", ".join(limit(end, part.quantity.unit) for end in ends)
+    text = ", ".join(limit(end, part.quantity.unit) for end in part.bounds)
     sign = f"broken if {SIGNS[part.condition.comparison]}" if part.breaks else SIGNS[part.condition.comparison]
-    return f"{sign} {f'[{text}]' if len(ends) > 1 else text}"
+    return f"{sign} {f'[{text}]' if len(part.bounds) > 1 else text}"
 
 
 def number(part: Part) -> str:

@@ -14,11 +14,16 @@ ATTACKERS = (BROKEN, UPPER_BOUND, NOT_ATTACKED, SURVIVES, DOES_NOT_APPLY)
 MISSING = "missing: "  # how the first note begins if the study asks a claim but lacks the rows for it
 
 
-def in_words(word: str, attacker: str) -> str:
-    """Return both words of a verdict: "holds; attacker who knows: broken".
+def shown_attacker(word: str, attacker: str) -> str:
+    """Return what an attacker who knows makes of a claim; "" if that says nothing.
 
     Of a claim that fails without him, an attacker who found no more is not mentioned.
     """
-    says_nothing = attacker in (NO_VERDICT, DOES_NOT_APPLY) or (word, attacker) == (FAILS, UPPER_BOUND)
-    second = "" if says_nothing else f"attacker who knows: {attacker}"
-    return "; ".join(filter(None, (word, second)))
+    says_nothing = attacker == DOES_NOT_APPLY or (word, attacker) == (FAILS, UPPER_BOUND)
+    return "" if says_nothing else attacker
+
+
+def in_words(word: str, attacker: str) -> str:
+    """Return both words of a verdict: "holds; attacker who knows: broken"."""
+    shown = shown_attacker(word, attacker)
+    return "; ".join(filter(None, (word, f"attacker who knows: {shown}" if shown else "")))

@@ -75,9 +75,14 @@ class Settling:
     why_not: str = ""
 
     @property
-    def size(self) -> tuple[bool, int, int]:
+    def size(self) -> tuple[float, int, int]:
         """A sort key: what is decided last comes last."""
-        return bool(self.why_not), self.seeds_needed or 0, self.images_needed or 0
+        return bool(self.why_not) - 0.5 * self.is_enough, self.seeds_needed or 0, self.images_needed or 0
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether nothing would decide the number because its size is large enough already."""
+        return self.why_not.startswith(power.ENOUGH)
 
 
 def settlings(plan: Plan, *, priced: bool = True) -> list[Settling]:
@@ -116,9 +121,13 @@ def read_rows(study: str) -> list[MetricRow]:
 def _open_numbers(verdicts: Iterable[Verdict]) -> Iterator[tuple[Verdict, Part]]:
     """Yield the inconclusive numbers of inconclusive criteria, and those that leave open whether a claim is broken."""
     for verdict in verdicts:
-        for part in verdict.parts:
+        asked: list[tuple[MetricRow, object]] = []
+        for part in sorted(verdict.parts, key=lambda part: part.breaks):  # a break may ask what the criterion asks
             if part.word == INCONCLUSIVE and (part.breaks or verdict.word == INCONCLUSIVE):
-                yield verdict, part
+                question = part.quantity.row, part.bound
+                if question not in asked:
+                    yield verdict, part
+                asked.append(question)
 
 
 class _Designs:

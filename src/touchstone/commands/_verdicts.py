@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from touchstone.audit.chain import report_tables
 from touchstone.claims.criteria import COUNTER, NUMBER, ORIGINS
-from touchstone.claims.words import DOES_NOT_APPLY, MISSING, NO_VERDICT, NOT_RUN, in_words
+from touchstone.claims.words import MISSING, NO_VERDICT, NOT_RUN, shown_attacker
 from touchstone.messages import nearest, printable, say
 
 Lines = list[dict[str, str]]  # of claims.csv
@@ -98,7 +99,7 @@ def _cells(line: dict[str, str]) -> tuple[str, ...]:
     from touchstone.evaluations.statistics.wording import of_line
 
     name = line["claim"] + OURS * (line["kind"] == COUNTER)
-    attacker = "" if line["attacker"] == DOES_NOT_APPLY else line["attacker"]
+    attacker = shown_attacker(line["status"], line["attacker"])
     marks = _marks(line)
     return name, line["status"] + f" ({marks})" * bool(marks), attacker, of_line(line, "measured")
 
@@ -149,8 +150,7 @@ def _parts(line: dict[str, str]) -> Iterator[str]:
 
 def verdict_text(line: dict[str, str]) -> str:
     """Return a line's words in Markdown: "**holds** (not under Holm); attacker who knows: broken"."""
-    from touchstone.report.answers import weakened
+    from touchstone.report.answers import outcome
 
-    words = in_words(line["status"], line["attacker"])
-    first = f"**{line['status']}**{weakened(line)}"
-    return f"{first}{words.removeprefix(line['status'])}" if line["status"] else words
+    words = outcome(line)
+    return re.sub(rf"^((?:{COUNTER} )?{re.escape(line['status'])})", r"**\1**", words) if line["status"] else words

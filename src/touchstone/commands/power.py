@@ -99,7 +99,7 @@ def _answer(each: Settling) -> str:
     """Return the size that decides a number, or why none does, with how far the truth is taken to be from the bound."""
     truth = f"if the truth is {each.distance:g} from its bound: " if each.distance else ""
     if each.why_not:
-        return f"{truth}no size decides it; {each.why_not}"
+        return f"{truth}{'' if each.is_enough else 'no size decides it; '}{each.why_not}"
     minutes = "" if each.minutes is None else f", {each.minutes:.1f} minutes"
     seeds, images = _from_to(each.seeds, each.seeds_needed), _from_to(each.images, each.images_needed)
     return f"{truth}{seeds} seeds, {images} images{minutes}"
@@ -116,11 +116,13 @@ def _notes(by_claim: Claims) -> str:
     from touchstone.evaluations.statistics.seed_intervals import CONFIDENCE
 
     decided = sum(not any(each.why_not for each in numbers) for numbers in by_claim.values())
+    only_breaks = sum(all(each.breaks for each in numbers) for numbers in by_claim.values())
+    broken = f" Whether an attacker breaks {only_breaks} more is open, too." if only_breaks else ""
     unknown = any(not each.why_not and each.minutes is None for numbers in by_claim.values() for each in numbers)
     return (
-        f"Inconclusive claims: {len(by_claim)}. More seeds or images would decide {decided} of them. A size decides a claim"
-        f" with a chance of {100 * POWER:g} %, by a {100 * CONFIDENCE:g} % interval, if the truth is as far from its"
-        f" bound as its line says. Minutes are those of the jobs behind the number. Give this size to a study of networks"
-        f" that no run has judged (docs/verdicts.md)."
+        f"Inconclusive claims: {len(by_claim) - only_breaks}.{broken} More seeds or images would decide {decided} of these"
+        f" lines. A size decides a claim with a chance of {100 * POWER:g} %, by a {100 * CONFIDENCE:g} % interval, if the"
+        f" truth is as far from its bound as its line says. Minutes are those of the jobs behind the number. Give this size"
+        f" to a study of networks that no run has judged (docs/verdicts.md)."
         f"{' A size without minutes has the fewest seeds: no run records here time all its jobs.' if unknown else ''}"
     )

@@ -45,6 +45,7 @@ class _Record:
     number: str
     measured: float | None
     unit: str
+    limits: str
     low: float | None
     high: float | None
     method: str
@@ -137,6 +138,7 @@ def _record(book: Book, verdict: Verdict, doubts: Doubts) -> _Record:
         number=deciding.name if deciding else "",
         measured=quantity.value if quantity else None,
         unit=quantity.unit if quantity else "",
+        limits=" ".join(map(repr, deciding.bounds)) if deciding else "",
         low=_end(quantity.low) if quantity else None,
         high=_end(quantity.high) if quantity else None,
         method=deciding.method if deciding else "",

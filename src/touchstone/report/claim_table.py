@@ -18,7 +18,7 @@ from touchstone.claims.measurements import EQUAL
 from touchstone.claims.sentences import NOT_MEASURED, said, shown_at
 from touchstone.claims.variants import Variant, counts, turned
 from touchstone.claims.verdicts import DOWN, UP, Part, Verdict, is_difference, number, required
-from touchstone.claims.words import FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
+from touchstone.claims.words import FAILS, HOLDS, INCONCLUSIVE, NOT_RUN, shown_attacker
 from touchstone.evaluations.statistics.sanity_checks import Doubts
 from touchstone.evaluations.statistics.seed_intervals import CONFIDENCE
 from touchstone.evaluations.statistics.wording import RANGE, bracketed, written
@@ -112,6 +112,11 @@ class ClaimLine(NamedTuple):
     def failed_check(self) -> str:
         """That an attack behind a number with a bound failed a check, or ""."""
         return FAILED_CHECK if any(one.number.doubt for one in self.numbers if one.required) else ""
+
+    @property
+    def shown_attacker(self) -> str:
+        """What an attacker who knows makes of it, where that says something."""
+        return shown_attacker(self.word, self.attacker)
 
     @property
     def shown_word(self) -> str:

@@ -45,7 +45,9 @@ def _evasion(numbers: Numbers) -> Table | None:
         attacked = [worst.get((entry, kind)) for kind in kinds]
         cells = [numbers.maybe(row, label=attack_of(row) if row else "") for row in attacked]
         lines.append(Line((entry,), (numbers.maybe(clean.get(entry)), *cells)))
-    caption = f"Greatest share of inputs misclassified and not flagged, at the threshold set for {float(rate):.0%} FPR"
+    caption = (
+        f"Greatest share of inputs misclassified and not flagged, at the threshold set for {100 * float(rate):g}% FPR"
+    )
     return Table(caption, ("classifier + detector",), ("clean inputs flagged", *kinds), tuple(lines))
 
 

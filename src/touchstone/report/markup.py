@@ -56,6 +56,11 @@ def linked(text: str, claims: Iterable[str]) -> Markup:
     return Markup(re.sub(rf"\b({ids})\b", r'<a href="#claim-\1">\1</a>', str(escape(text))))
 
 
+def is_web_address(address: str | None) -> bool:
+    """Return whether a browser would open an address as a page, so that it is no code."""
+    return bool(address and WEB_ADDRESS.fullmatch(address))
+
+
 def web_link(address: str, text: str = "") -> Markup:
     """Return a text that leads to an address on the web; the text alone for any other address, which may be code.
 
@@ -64,7 +69,7 @@ def web_link(address: str, text: str = "") -> Markup:
         text: to be shown; the address itself if it is empty.
     """
     text = text or address
-    return Markup('<a href="{}">{}</a>').format(address, text) if WEB_ADDRESS.fullmatch(address) else escape(text)
+    return Markup('<a href="{}">{}</a>').format(address, text) if is_web_address(address) else escape(text)
 
 
 def packed(part: str) -> Markup:

@@ -72,7 +72,7 @@ def _quantity(row: MetricRow) -> tuple[str, ...]:
 def compact(rows: list[MetricRow], files: list[str]) -> dict[str, Any]:
     """Return the rows as the page's script reads them: by column, each text and each list once.
 
-    Values have five digits, ends of intervals three: metrics.csv.gz has all of them, and is named beside each number.
+    Numbers have five digits: metrics.csv.gz has all of them, and is named beside each number.
 
     Args:
         rows: in the order of their lines.
@@ -86,8 +86,8 @@ def compact(rows: list[MetricRow], files: list[str]) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "line": [row.line - before for row, before in zip(rows, [0, *(row.line for row in rows)], strict=False)],
         "value": [rounded(row.value, 5) for row in rows],
-        "low": [rounded(row.low, 3) for row in rows],
-        "high": [rounded(row.high, 3) for row in rows],
+        "low": [rounded(row.low, 5) for row in rows],
+        "high": [rounded(row.high, 5) for row in rows],
     }
     for name in CODED:
         columns[name] = _coded([_cell(row, name, places) for row in rows])

@@ -58,12 +58,8 @@ def takeaway(contrasts: list[Contrast]) -> str:
 
 
 def _named(contrasts: list[Contrast], fate: str) -> list[str]:
-    """Return the papers all of whose systems share a fate, and else those of their systems that do."""
-    fates: dict[str, set[str]] = {}
-    for each in contrasts:
-        fates.setdefault(each.paper, set()).add(_fate(each))
-    named = (each.paper if fates[each.paper] == {fate} else each.system for each in contrasts if _fate(each) == fate)
-    return list(dict.fromkeys(named))
+    """Return the systems of a fate. A paper's name would speak for what is not drawn, too."""
+    return list(dict.fromkeys(each.system for each in contrasts if _fate(each) == fate))
 
 
 def _fate(contrast: Contrast) -> str:

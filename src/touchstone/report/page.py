@@ -85,6 +85,7 @@ def page(content: Content, provenance: Mapping[str, Source], components: Mapping
     files = with_origins([*content.tables, *named, *(file for each in pictures for file in each.sources)], provenance)
     data = compact(rows, files) | remarks(numbers, claims, maker)
     about = settings.get("study", {})
+    measured = sum(row.evaluation != packing.OF_CLAIMS for row in content.rows)
     names = who_is_who(settings, components)
     chapters = systems(content.papers, content.chapters, content.pictures, claims)
     steps = methods.stages(files, provenance)
@@ -95,7 +96,7 @@ def page(content: Content, provenance: Mapping[str, Source], components: Mapping
             vars(content),
             version=__version__,
             title=about.get("title") or study,
-            studied=methods.studied(settings, len(content.papers), len(content.rows)),
+            studied=methods.studied(settings, len(content.papers), measured),
             facts=methods.facts(settings),
             seeds=methods.seeds(settings),
             workflow=workflow_picture(steps, {step.step: _files(step.files) for step in steps}),
@@ -156,7 +157,7 @@ def _tally(claims: list[ClaimLine], others: list[ClaimLine]) -> Tally:
     papers = {
         paper: (
             Counter(line.word for line in (*judged, *unjudged) if line.paper == paper),
-            Counter(line.attacker for line in judged if line.paper == paper),
+            Counter(line.shown_attacker for line in judged if line.paper == paper),
         )
         for paper in dict.fromkeys(line.paper for line in (*judged, *unjudged))
     }
@@ -165,7 +166,7 @@ def _tally(claims: list[ClaimLine], others: list[ClaimLine]) -> Tally:
     return Tally(
         papers,
         words,
-        Counter(line.attacker for line in judged),
+        Counter(line.shown_attacker for line in judged),
         unjudged,
         together=sum(line.holm is not False for line in holding),
         known=sum(line.known for line in holding),

@@ -12,10 +12,11 @@ from typing import Any
 
 from touchstone.claims.contrasts import Contrast
 from touchstone.claims.criteria import CLAIM, COUNTER, NUMBER
-from touchstone.claims.words import DOES_NOT_APPLY, FAILS, HOLDS, INCONCLUSIVE, NOT_RUN
+from touchstone.claims.words import FAILS, HOLDS, INCONCLUSIVE, NOT_RUN, shown_attacker
 from touchstone.messages import listed
 from touchstone.report import overview, packing, variant_grid
 from touchstone.report.answers import KNOWN, OURS, Answer, Line, answers, outcome, weakened
+from touchstone.report.markup import is_web_address
 from touchstone.report.tables import Table
 
 NAME = "README.md"
@@ -31,7 +32,7 @@ TERMS = (
     "more than eps, a share of the range of pixels; FGSM does so in one step, PGD in many."
 )
 TURNED = re.compile(r"in a variant, ([^;]+?): turns, ([^;]+)")  # in the note on a claim
-MARKS = re.compile(r"([\\|*_<`])")  # what Markdown would not show as it stands
+MARKS = re.compile(r"([\\|*_<`]|&(?=#?\w+;)|(?<=\])\()")  # what Markdown would not show as it stands
 
 
 def readme(
@@ -133,7 +134,7 @@ def _paper(facts: Mapping[str, Any], lines: Sequence[Line]) -> Iterator[str]:
         return
     yield f"### {_plain(facts.get('title', facts['name']))}"
     works = [
-        f"[{_plain(work['cite'])}]({work['url']})" if work.get("url") else _plain(work.get("cite", ""))
+        f"[{_plain(work['cite'])}]({work['url']})" if is_web_address(work.get("url")) else _plain(work.get("cite", ""))
         for work in (facts, *facts.get("other_works", ()))
     ]
     yield " ".join(filter(None, (_plain(facts.get("idea", "")), *works)))
@@ -143,7 +144,7 @@ def _paper(facts: Mapping[str, Any], lines: Sequence[Line]) -> Iterator[str]:
         yield _rows(heads, [(line["claim"], _sentence(line), *_words(line)) for line in judged])
     for line in judged:
         if carried := _carries(line):
-            yield f"![{line['claim']}. {_plain(carried)}](figures/{variant_grid.NAME.format(line['claim'].lower())}.svg)"
+            yield f"![{line['claim']}. {_plain(carried)}](figures/{variant_grid.name_of(line['claim'])}.svg)"
     numbers = [line for line in lines if line["kind"] == NUMBER]
     if numbers:
         table = _rows(("", "what was measured"), [(line["claim"], _sentence(line)) for line in numbers])
@@ -175,7 +176,7 @@ def _sentence(line: Line) -> str:
 def _words(line: Line) -> tuple[str, str]:
     if line["kind"] == COUNTER:
         return outcome(line), ""
-    return line["status"] + weakened(line), "" if line["attacker"] == DOES_NOT_APPLY else line["attacker"]
+    return line["status"] + weakened(line), shown_attacker(line["status"], line["attacker"])
 
 
 def _behind(study: str, lines: Sequence[Line]) -> str:

@@ -15,7 +15,6 @@ from touchstone.claims.verdicts import UP, Part, Verdict, number, required
 from touchstone.claims.words import FAILS, HOLDS, NOT_RUN
 from touchstone.report import drawing, marks, palette
 
-NAME = "variants_{}"  # of the picture of a claim
 SIDES = {HOLDS: palette.COLOURS["blue"], FAILS: palette.COLOURS["vermilion"]}  # what turned has the other colour
 ROW, REST = 0.44, 1.6  # inches of a row, and of all else
 LETTERS = 16  # of a line of what a variant changes
@@ -25,6 +24,11 @@ CAPTION = (
     "with the variance of its images, and of seeds that of the claim itself. What did not learn does not count."
 )
 UNITS: dict[str, tuple[float, str]] = {"fraction": (100, "%"), "difference of fractions": (100, "points")}
+
+
+def name_of(claim: str) -> str:
+    """Return the name of the picture of a claim."""
+    return f"variants_{claim.lower().replace('-', '_')}"
 
 
 def variant_grid(verdict: Verdict) -> Figure:

@@ -52,7 +52,7 @@ def test_a_claim_is_a_line_with_its_size_below_it_and_the_end_says_what_the_dist
         and " 120 -> " in second
         and second.endswith(" minutes")
     )
-    assert "Inconclusive claims: 1. More seeds or images would decide 1 of them." in notes[-1]
+    assert "Inconclusive claims: 1. More seeds or images would decide 1 of these lines." in notes[-1]
     assert " by a 95 % interval" in notes[-1] and "without minutes" not in notes[-1]
 
 
@@ -93,6 +93,21 @@ def test_the_markdown_table_is_the_same_whatever_was_recorded_here(project, caps
         r"| Smine-2 | under \*it\*, broken if ≥ 30 % |"
         " no size decides it; no distance: the paper's folder fixes none for this number |"
     )
+
+
+def test_a_break_is_counted_apart_and_one_that_asks_what_the_criterion_asks_only_once(project, capsys):
+    twice = criterion()
+    twice["breaks"] = {**twice["tests"][0], "name": "the same"}
+    only_broken = criterion(metric="success_rate", between=[0.1, 0.9])
+    only_broken["breaks"] = {**criterion()["tests"][0], "name": "another"}
+    claims = {"Smine-1": (twice, "cnn_pgd"), "Smine-2": (only_broken, "cnn_pgd")}
+    project(claims, [lambda plan: [mean(plan=plan), mean(plan=plan, metric="success_rate")]])
+
+    assert main(["power", "own"]) == 0
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert "(and 1 more)" not in said
+    assert "Inconclusive claims: 1. Whether an attacker breaks 1 more is open, too." in said
 
 
 def test_the_observed_value_changes_nothing(project, capsys):

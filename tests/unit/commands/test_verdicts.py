@@ -268,7 +268,7 @@ def test_a_damaged_table_of_claims_is_named_with_what_restores_it(project, capsy
 
     assert main(command) == 1
     assert (
-        "claims.csv: is damaged: not every row has all columns: line 3 has 24, expected 25; run the study again"
+        "claims.csv: is damaged: not every row has all columns: line 3 has 25, expected 26; run the study again"
         in capsys.readouterr().err
     )
 

@@ -107,13 +107,16 @@ def contrast():
     row = vars(synthetic_study)["metric_row"]("robust_accuracy", 0.5, 0.5, 0.5)
     parts = [SimpleNamespace(name=name, bound=0.0, quantity=Quantity(value, value, value, row)) for name, value in
              (("one step", 0.9), ("a suite: worst", 0.1), ("no training: one step", 0.05))]  # fmt: skip
-    return Contrast("Nine", "Nine on a CNN", "accuracy", *parts, False)
+    return Contrast("Nine on a CNN", "accuracy", *parts, False)
 
 
 def test_the_picture_has_its_finding_as_words_and_its_numbers_as_a_table():
     text = made(contrasts=[contrast()])
 
-    assert "![Under the strongest attack tried, Nine loses more than half of its gain.](figures/overview.svg)" in text
+    assert (
+        "![Under the strongest attack tried, Nine on a CNN loses more than half of its gain.](figures/overview.svg)"
+        in text
+    )
     assert "| Nine on a CNN: accuracy | 90 % (one step) | 10 % (a suite) | 5 % (no training) |" in text
     assert "figures/" not in made()
 
@@ -175,3 +178,12 @@ def test_a_claim_that_was_tried_in_variants_says_in_how_many_it_holds_and_where_
     assert text.count(carried) == 2
     assert f"![N1. {carried}](figures/variants_n1.svg)" in text
     assert "variants_n2" not in text
+
+
+def test_no_text_of_a_study_becomes_a_link_and_no_address_that_is_code_is_one():
+    facts = FACTS | {"url": "javascript:alert(1)", "cite": "Nine [x](http://evil.example) &lt;b&gt;"}
+
+    text = made(papers={"nine": facts})
+
+    assert "](javascript" not in text and "](http://evil" not in text
+    assert r"Nine [x]\(http://evil.example) \&lt;b\&gt;" in text

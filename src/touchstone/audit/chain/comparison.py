@@ -226,7 +226,8 @@ def _change(about: str, before: dict[str, str], after: dict[str, str]) -> tuple[
     columns = {name: pair for name, pair in different.items() if not _close(*pair)}
     verdict = ""
     if "value" in columns:
-        ends = [tuple(float(row[end] or row["value"]) for end in ("low", "high")) for row in (before, after)]
+        unknown = {"low": -math.inf, "high": math.inf}  # no interval, or an open end
+        ends = [tuple(float(row[end] or unknown[end]) for end in unknown) for row in (before, after)]
         verdict = APART if ends[0][1] < ends[1][0] or ends[1][1] < ends[0][0] else MOVED
     return Change(about, columns, verdict), not different
 

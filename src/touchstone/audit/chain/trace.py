@@ -20,6 +20,7 @@ from touchstone.pipeline.jobs import environment
 from touchstone.provenance import artefact_paths, chain, sidecar_files, whole_files
 from touchstone.provenance.job_folders import RESULTS
 from touchstone.report import packing
+from touchstone.report.answers import outcome
 from touchstone.settings.files import DEFAULT_STUDY
 from touchstone.settings.study import load
 
@@ -189,7 +190,8 @@ def _behind(number: str, folder: Path) -> tuple[list[str], str, list[Path]]:
         raise ValueError(f"{table}: no claim {number}.{nearest(number, claims)}")
     row = claims[number]
     name = f"{row['number']} " if row["number"] else ""
-    description = f"{number}, {row['status']}: {name}{of_line(row, 'measured') or 'no number'}"
+    word = f", {outcome(row)}" if row["status"] else ""
+    description = f"{number}{word}: {name}{of_line(row, 'measured') or 'no number'}"
     own = (one for one in rows if (one["evaluation"], one["entry"]) == (packing.OF_CLAIMS, number))
     files = list(dict.fromkeys(file for one in own for file in one["files"].split()))
     if not files:

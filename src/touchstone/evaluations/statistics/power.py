@@ -18,6 +18,7 @@ from touchstone.evaluations.statistics.seed_intervals import CONFIDENCE, LARGEST
 
 Array = NDArray[Any]
 POWER = 0.80
+ENOUGH = "enough already"  # how an answer begins if no larger size is needed
 FEWEST_SEEDS, MOST_SEEDS = 3, 60
 UP, DOWN, BETWEEN, EQUAL = ("at_least", "above"), ("at_most", "below"), "between", "equals"
 UNLIMITED = 10**6  # seeds: so many that only the images limit what can be seen
@@ -92,8 +93,8 @@ def smallest(spread: Spread, question: Question, images: int, cost: Cost | None 
         )
     if (already := chance(spread, question)) >= POWER:
         return (
-            f"enough already: {spread.seeds} seeds and {spread.images:,} images decide it with chance {already:.0%} if the"
-            f" truth is {question.distance:g} from its bound; it is probably nearer, and that is not worth more"
+            f"{ENOUGH}: {spread.seeds} seeds and {spread.images:,} images decide it with a chance of"
+            f" {'> 99 %' if already > 0.99 else f'{100 * already:.0f} %'}; it is probably nearer, and that is not worth more"
         )
     designs = _designs(spread, question, whole)
     best = next(designs, None)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 
 NARROW = "\u202f"  # narrow no-break space, before a unit
 BELOW_ONE = {"": "0.999", "rank correlation": "0.999", "fraction": f"99.9{NARROW}%"}  # of what is nearly perfect
 RANGE = "range"  # the method of a mean of numbers that are no estimates
 MOST_DIGITS = 9  # more than usual, of a number near its bound; what is nearer is equal but for rounding
-BOUND = re.compile(r"(?<![\w.])[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?")  # a number in the words of a criterion
-NOTED_BOUND = re.compile(r"(?:the bound|no effect) \(([^)]*)\)")  # in the note of an inconclusive claim
 
 
 def written(value: float, unit: str, more: int = 0) -> str:
@@ -113,18 +110,9 @@ def of_line(line: Mapping[str, str], column: str) -> str:
         return ""
     value, unit = float(line[column]), line["unit"]
     low, high = (float(line[end]) if line[end] else None for end in ("low", "high"))
-    more = more_digits([end for end in (value, low, high) if end is not None], _bounds_in_words(line), unit)
+    limits = [float(limit) for limit in line.get("limits", "").split()]
+    more = more_digits([end for end in (value, low, high) if end is not None], limits, unit)
     return plain(f"{written(value, unit, more)} {bracketed(low, high, unit, more, line.get('method', ''))}".strip())
-
-
-def _bounds_in_words(line: Mapping[str, str]) -> list[float]:
-    """Return every number that may be the bound of a claim: no effect, and those in the words of its criterion."""
-    if "criterion" not in line:
-        return []
-    noted = NOTED_BOUND.findall(line.get("note", ""))
-    numbers = [float(number) for number in BOUND.findall(" ".join([line["criterion"], *noted]))]
-    shares = [number / 100 for number in numbers] if "fraction" in line["unit"] else []
-    return [*([0.0] if "difference" in line["unit"] else []), *numbers, *shares]
 
 
 def limit(value: float, unit: str) -> str:

@@ -103,7 +103,7 @@ def report(
     summarised = readme.readme(
         study=study,
         title=settings["study"].get("title") or study,
-        studied=methods.studied(settings, len(papers), len(every)),
+        studied=methods.studied(settings, len(papers), len(rows)),
         papers=papers,
         lines=list(csv.DictReader(io.StringIO(table.decode()))) if claims.claims else [],
         contrasts=opposed if content.overview else (),
@@ -127,7 +127,7 @@ def _grids(verdicts: list[Verdict], evaluations: Collection[str]) -> dict[str, D
         parts = [*verdict.parts, *(one.part for one in verdict.variants if one.part)]
         rows = [part.quantity.row for part in parts if part.quantity.row.evaluation in evaluations]
         if verdict.variants and rows:
-            grids[variant_grid.NAME.format(verdict.claim.id.lower().replace("-", "_"))] = {
+            grids[variant_grid.name_of(verdict.claim.id)] = {
                 "draw": partial(variant_grid.variant_grid, verdict),
                 "caption": variant_grid.CAPTION,
                 "evaluation": rows[0].evaluation,

@@ -11,6 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks
+from touchstone.report.figures._words import percent
 
 ROW, HEAD, REST = 0.23, 0.36, 0.8  # inches: of a row, of a panel's title, and of all else
 LINE = 0.22  # inches of a line below the panels
@@ -74,6 +75,6 @@ def _draw(axes: Axes, height: int, dot: Dot) -> None:
     marks.shows(mark, row)
     left = row.value > 0.5
     axes.annotate(
-        f"{row.value:.0%}", (low if left else high, height), xytext=(-5 if left else 5, 0),
+        f"{percent(row.value)}", (low if left else high, height), xytext=(-5 if left else 5, 0),
         textcoords="offset points", ha="right" if left else "left", va="center", fontsize=TEXT,
     )  # fmt: skip

@@ -32,5 +32,14 @@ def in_sentence(name: str) -> str:
 
 
 def auroc_words(value: float) -> str:
-    """Return an AUROC with two digits, or with three if it would be rounded to 1."""
+    """Return an AUROC with two digits, with three if it would be rounded to 1, and as a bound beyond."""
+    if 0.9995 <= value < 1:
+        return "> 0.999"
     return f"{value:.3f}" if 0.995 <= value < 1 else f"{value:.2f}"
+
+
+def percent(value: float) -> str:
+    """Return a share in whole percent: "68%", "> 99%" where that would be 100 %, "< 1%" where it would be 0."""
+    if 0 < value < 0.005 or 0.995 <= value < 1:
+        return "< 1%" if value < 0.5 else "> 99%"
+    return f"{value:.0%}"

@@ -11,7 +11,7 @@ from touchstone.contracts import PositiveFloat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 from touchstone.report.figures._curves import Curve, draw, label_ends, legend_below, means_first, overall
-from touchstone.report.figures._words import attack_name, in_sentence
+from touchstone.report.figures._words import attack_name, in_sentence, percent
 from touchstone.report.names import called, label_of
 
 Panels = dict[tuple[str, str], dict[str, Curve]]  # (clean set, family of attacks) -> classifier -> curve
@@ -128,11 +128,11 @@ def _takeaway(curves: Panels, about: list[str] | None, training_eps: float | Non
     worst, best = ends(eps)
     most, least = lines[best][eps], lines[worst][eps]
     where = f"{_attack(panel)}, at {'the training ' if trained else ''}eps {eps:g}"
-    words = f"{where}: {called(best)} is right on {most.value:.0%}"
+    words = f"{where}: {called(best)} is right on {percent(most.value)}"
     if worst == best:
         return words
     apart = most.low is not None and least.high is not None and most.low > least.high
-    return f"{words}, {called(worst)} on {least.value:.0%}{'' if apart else '; their intervals overlap'}"
+    return f"{words}, {called(worst)} on {percent(least.value)}{'' if apart else '; their intervals overlap'}"
 
 
 def _fall(curves: Panels, about: list[str] | None, training_eps: float | None) -> str:
@@ -149,15 +149,17 @@ def _fall(curves: Panels, about: list[str] | None, training_eps: float | None) -
     if not both:
         return ""
     entry, eps = max(both, key=lambda place: both[place][0].value - both[place][1].value)
-    kept = ", on ".join(f"{row.value:.0%} under {in_sentence(attack_name([row.threat]))}" for row in both[entry, eps])
+    kept = ", on ".join(
+        f"{percent(row.value)} under {in_sentence(attack_name([row.threat]))}" for row in both[entry, eps]
+    )
     return f"At {'the training ' if trained else ''}eps {eps:g}, {called(entry)} is right on {kept}"
 
 
 def _words(curves: Panels) -> str:
     titles = _titles(curves)
     parts = [
-        f"{called(entry)} falls from {curve[min(curve)].value:.0%} at eps {min(curve):g} to"
-        f" {curve[max(curve)].value:.0%} at eps {max(curve):g} ({titles[panel]})"
+        f"{called(entry)} goes from {percent(curve[min(curve)].value)} at eps {min(curve):g} to"
+        f" {percent(curve[max(curve)].value)} at eps {max(curve):g} ({titles[panel]})"
         for panel, lines in curves.items()
         for entry, curve in lines.items()
     ]

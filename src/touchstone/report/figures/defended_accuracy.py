@@ -13,6 +13,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 from touchstone.report.figures import _dots
 from touchstone.report.figures._dots import Dot
+from touchstone.report.figures._words import percent
 from touchstone.report.names import called, label_of
 
 UNKNOWING, KNOWING, GREY = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"], palette.IN_DISTRIBUTION
@@ -90,9 +91,9 @@ def _takeaway(rows: dict[_Place, MetricRow], names: list[str]) -> str:
     if not names:
         clean = {place.entry: row.value for place, row in rows.items() if place.knowledge == NONE}
         return "On clean images " + ", ".join(
-            f"{called(name)} is right on {value:.0%}" for name, value in clean.items()
+            f"{called(name)} is right on {percent(value)}" for name, value in clean.items()
         )
-    kept = [f"{called(name)} {{}}on {rows[_Place(name, WHITE_BOX)].value:.0%}" for name in names]
+    kept = [f"{called(name)} {{}}on {percent(rows[_Place(name, WHITE_BOX)].value)}" for name in names]
     return f"Against an attacker who knows everything, {listed(kept)}".replace("{}", "is right ", 1).replace("{}", "")
 
 
@@ -131,13 +132,12 @@ def _words(rows: dict[_Place, MetricRow], names: list[str]) -> str:
     parts = []
     for name in (name for name in names if any(place.entry == name for place in rows)):
         own = {place.knowledge: row for place, row in rows.items() if place.entry == name}
-        shares = (f"{own[key].value:.0%} {title.split(':')[0]}" for key, title in PANELS.items() if key in own)
+        shares = (f"{percent(own[key].value)} {title.split(':')[0]}" for key, title in PANELS.items() if key in own)
         parts.append(f"{called(name)}: " + ", ".join(shares))
     words = "Accuracy by what the attacker knew. " + "; ".join(parts) + "."
     attacked = {place.entry: row for place, row in rows.items() if place.knowledge == WHITE_BOX}
     if len(attacked) > 1:
         best = max(attacked, key=lambda name: attacked[name].value)
-        words += (
-            f" Against the attacker who knows everything, most is left of {called(best)}: {attacked[best].value:.0%}."
-        )
+        most = percent(attacked[best].value)
+        words += f" Against the attacker who knows everything, most is left of {called(best)}: {most}."
     return words

@@ -67,7 +67,8 @@ def detector_matrix(
     best = {title: (_detector(rows[0], trivial), rank(rows[0])) for title, rows in tables.items()}
     drawing.headline(figure, f"{_where(by)}, " + " and ".join(_sentence(*one, kind) for kind, one in best.items()))
     about = "; ".join(
-        f"{kind}: {name} has the greatest AUROC on {_set(by)}, {value:.2f}" for kind, (name, value) in best.items()
+        f"{kind}: {name} has the greatest AUROC on {_set(by)}, {auroc_words(value)}"
+        for kind, (name, value) in best.items()
     )
     return drawing.described(figure, f"AUROC of {len(names)} detectors on {len(sets)} anomalous sets. {about}.")
 

@@ -13,14 +13,14 @@ from touchstone.report import drawing, palette
 from touchstone.report.figures import _dots
 from touchstone.report.figures._curves import means_first
 from touchstone.report.figures._dots import Dot
-from touchstone.report.figures._words import attack_name, in_sentence
+from touchstone.report.figures._words import attack_name, in_sentence, percent
 from touchstone.report.names import called, label_of
 
 UNAWARE, AWARE, BARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"], palette.IN_DISTRIBUTION
 WRONG = "wrong_rate"
 NO_DETECTOR, KNOWS = "no detector", "attacks that know it"
 ATTACKERS = {
-    BARE: "the most that are misclassified, flagged or not",
+    BARE: "the most that attacks that do not know it misclassify, flagged or not",
     UNAWARE: "the attacker does not know the detector",
     AWARE: "the attacker knows network and detector",
 }
@@ -61,7 +61,7 @@ def evasion_by_knowledge(
         raise ValueError("no detector with an attack that knows it and one of its budget that does not")
     order = sorted(found, key=lambda name: found[name][1].value)
     panels = {label_of(name): _dots_of(oblivious, name, *found[name]) for name in order}
-    across = f"misclassified and not flagged\n({false_positive_rate:.0%} false alarms on clean images)"
+    across = f"misclassified and not flagged\n({100 * false_positive_rate:g}% false alarms on clean images)"
     figure = _dots.stacked(panels, across, "attack", ATTACKERS)
     worst = {name: (unaware[-1], aware) for name, (unaware, aware) in found.items()}
     drawing.headline(figure, _takeaway(worst, order))
@@ -93,13 +93,13 @@ def _dots_of(oblivious: list[MetricRow], detector: str, unaware: list[MetricRow]
 def _takeaway(worst: dict[str, tuple[MetricRow, MetricRow]], order: list[str]) -> str:
     """Return what share gets past the detector that lets least through, before and after the attacker knows it."""
     (unaware, aware), name = worst[order[0]], called(order[0])
-    known, unknown = (f"{row.value:.0%}" for row in (aware, unaware))
+    known, unknown = (f"{percent(row.value)}" for row in (aware, unaware))
     return f"An attacker who knows the detector, {name}, gets past it on {known}, one who does not on {unknown}"
 
 
 def _words(entry: str, worst: dict[str, tuple[MetricRow, MetricRow]], order: list[str]) -> str:
     shares = (
-        f"{called(name)} {worst[name][0].value:.0%} unknown to the attacker, {worst[name][1].value:.0%} known"
+        f"{called(name)} {percent(worst[name][0].value)} unknown to the attacker, {percent(worst[name][1].value)} known"
         for name in order
     )
     return f"{_takeaway(worst, order)}. Misclassified by {called(entry)} and not flagged: {'; '.join(shares)}."

@@ -54,7 +54,7 @@ def roc_curves(
                 only((cell for cell in some if cell.detector == detector), f"{detector} on {name}").noun.scores
                 for some in (id_cells, cells)
             )
-            label = f"{areas[name][detector]:.2f} {label_of(detector)}"
+            label = f"{auroc_words(areas[name][detector])} {label_of(detector)}"
             dashes = palette.LINES[detectors.index(detector) % len(palette.LINES)]
             look = palette.line(detector, detectors) | {"marker": "", "linestyle": dashes}
             roc_line(axes, *populations, label=label, look=look, resamples=resamples)
@@ -62,7 +62,7 @@ def roc_curves(
     figure.supylabel("anomalous inputs caught (share)", fontsize=9)
     drawing.headline(figure, f"{_takeaway(areas)} ({called(entry)}, seed {seed})")
     largest = "; ".join(
-        f"on {_images(name)} {called(detector)} has {value:.2f}, the most"
+        f"on {_images(name)} {called(detector)} has {auroc_words(value)}, the most"
         for name, (detector, value) in _best(areas).items()
     )
     return drawing.described(

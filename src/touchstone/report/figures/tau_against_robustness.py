@@ -13,6 +13,7 @@ from touchstone.contracts import PositiveFloat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette
 from touchstone.report.figures._curves import error_bars, overall
+from touchstone.report.figures._words import percent
 from touchstone.report.names import called, label_of
 
 OTHERS, MOST = palette.COLOURS["blue"], palette.COLOURS["vermilion"]
@@ -68,7 +69,7 @@ def tau_against_robustness(
     axes.set(xlim=(-0.03, 1.03), ylim=(floor, 1.02))
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     if bound is not None:
-        axes.axhline(bound, color=MOST, linestyle=":", linewidth=1)
+        axes.axhline(bound, color=drawing.INK, linestyle=":", linewidth=1)
     drawing.headline(figure, _takeaway(whole))
     figure.draw_without_rendering()  # places the axes
     places = _label_places(
@@ -88,7 +89,7 @@ def tau_against_robustness(
             arrowprops=leader, bbox={"boxstyle": "square,pad=0.05", "fill": False, "linewidth": 0},
         )  # fmt: skip
     taus = "; ".join(
-        f"{called(entry)} {rows['tau'].value:.2f} at {rows['robust'].value:.0%}" for entry, rows in whole.items()
+        f"{called(entry)} {rows['tau'].value:.2f} at {percent(rows['robust'].value)}" for entry, rows in whole.items()
     )
     return drawing.described(figure, f"Kendall's tau against robust accuracy, per classifier: {taus}.")
 
@@ -101,11 +102,11 @@ def _takeaway(whole: dict[str, dict[str, MetricRow]]) -> str:
     if robust == ranked:
         return (
             f"The logit margin ranks best in the most robust network, {called(robust)}"
-            f" (robust accuracy {accuracy[robust]:.0%}): tau {tau[robust]:.2f}"
+            f" (robust accuracy {percent(accuracy[robust])}): tau {tau[robust]:.2f}"
         )
     return (
-        f"In the most robust network, {called(robust)} ({accuracy[robust]:.0%} robust), the logit margin ranks with a tau of"
-        f" {tau[robust]:.2f}; it ranks best in {called(ranked)} ({accuracy[ranked]:.0%}): {tau[ranked]:.2f}"
+        f"In the most robust network, {called(robust)} ({percent(accuracy[robust])} robust), the logit margin ranks with a"
+        f" tau of {tau[robust]:.2f}; it ranks best in {called(ranked)} ({percent(accuracy[ranked])}): {tau[ranked]:.2f}"
     )
 
 

@@ -11,7 +11,7 @@ from touchstone.report import drawing, palette
 from touchstone.report.figures import _dots
 from touchstone.report.figures._curves import overall
 from touchstone.report.figures._dots import Dot
-from touchstone.report.figures._words import CLEAN
+from touchstone.report.figures._words import CLEAN, percent
 from touchstone.report.names import called, label_of
 
 UNTRANSLATED = "no translator"
@@ -79,7 +79,7 @@ def _sentence(classifier: str, images: str, rows: dict[str, MetricRow]) -> str:
     parts = []
     if translated:
         best = max(translated, key=lambda name: translated[name])
-        parts.append(f"{translated[best]:.0%} through {called(best)}")
+        parts.append(f"{percent(translated[best])} through {called(best)}")
     if UNTRANSLATED in rows:
-        parts.append(f"{rows[UNTRANSLATED].value:.0%} without a translator")
+        parts.append(f"{percent(rows[UNTRANSLATED].value)} without a translator")
     return f"Of {images}, {called(classifier)} is right on {', '.join(parts)}"

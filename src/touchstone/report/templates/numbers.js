@@ -56,7 +56,7 @@ const describe = (data, row, line, about) => {
   list.lastChild.append(make("a", "how to cite", { href: "#cite" }));
   return list;
 };
-const interval = (row) => `${short(row.value)} [${short(row.low)}, ${short(row.high)}]`;
+const interval = (row) => `${short(row.value)} [${short(row.low)}${row.method === "range" ? " to " : ", "}${short(row.high)}]`;
 const linesOf = (data, places) => {
   const list = make("ul");
   for (const line of places) {

@@ -108,7 +108,9 @@ def number(sidecar):
     folder.mkdir(parents=True)
     fields = {
         "claim": "N1",
+        "kind": "counter",
         "status": "holds",
+        "attacker": "does not apply",
         "number": "accuracy",
         "measured": "0.9",
         "unit": "fraction",

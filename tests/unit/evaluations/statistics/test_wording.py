@@ -152,9 +152,8 @@ def test_what_is_printed_stands_to_its_bound_as_the_exact_numbers_do(drawn):
     ends = bracketed(low, high, unit, more).strip("[]").split(", ")
     for exact, text in zip((value, low, high), (written(value, unit, more), *ends), strict=True):
         assert relation(read(text), asked) == relation(scale * exact, scale * bound), (text, asked)
-    line = {"value": repr(value), "low": repr(low), "high": repr(high), "unit": unit}
-    criterion = f"AUROC >= {limit(bound, unit)} and not below the other"
-    printed = of_line(line | {"criterion": criterion}, "value")
+    line = {"value": repr(value), "low": repr(low), "high": repr(high), "unit": unit, "limits": repr(bound)}
+    printed = of_line(line, "value")
     least, most = printed.rpartition("[")[2].strip("[]").split(", ")
     assert relation(read(least), asked) == relation(scale * low, scale * bound), printed
     assert relation(read(most), asked) == relation(scale * high, scale * bound), printed
@@ -163,12 +162,12 @@ def test_what_is_printed_stands_to_its_bound_as_the_exact_numbers_do(drawn):
 def test_an_end_just_below_the_bound_of_an_inconclusive_claim_is_shown_to_be_below():
     ends = {"value": "0.0405320", "low": "-0.000196", "high": "0.08126", "unit": "difference"}
 
-    assert of_line(ends | {"criterion": "not below the other"}, "value") == "+0.0405 [-0.0002, +0.0813]"
-    assert of_line(ends | {"criterion": "AUROC >= .0001 + MSP"}, "value") == "+0.0405 [-0.0002, +0.0813]"
+    assert of_line(ends | {"limits": "0.0"}, "value") == "+0.0405 [-0.0002, +0.0813]"
+    assert of_line(ends | {"limits": "-0.001 0.0"}, "value") == "+0.0405 [-0.0002, +0.0813]"
     assert of_line(ends, "value") == "+0.041 [0.000, +0.081]"  # no claim, so no bound
 
 
 def test_a_share_of_points_and_a_percentage_beside_its_bound():
-    share = {"value": "0.5", "low": "0.49996", "high": "0.6", "unit": "fraction", "criterion": "at least 50 %"}
+    share = {"value": "0.5", "low": "0.49996", "high": "0.6", "unit": "fraction", "limits": "0.5"}
 
     assert of_line(share, "value") == "50.000 % [49.996, 60.000]"

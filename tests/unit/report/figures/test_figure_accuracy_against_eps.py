@@ -60,7 +60,7 @@ def test_attacks_with_one_eps_stand_back_where_another_has_several():
 def test_the_words_say_from_where_to_where_accuracy_falls():
     figure = accuracy_against_eps([clean(0.9), attacked(0.2, 0.2)])
 
-    assert figure.get_label() == ("Accuracy against eps. cnn falls from 90% at eps 0 to 20% at eps 0.2 (PGD).")
+    assert figure.get_label() == ("Accuracy against eps. cnn goes from 90% at eps 0 to 20% at eps 0.2 (PGD).")
 
 
 def test_the_title_compares_the_classifiers_that_it_is_about():
