@@ -111,7 +111,7 @@ def test_a_number_has_its_name_its_unit_and_its_interval_before_its_chain(inside
 
     head, *chain_lines = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
-        r"F3, [a-z ]+: accuracy under one step minus that under the suite [+-][\d.]+ points \[[+-][\d.]+, [+-][\d.]+\]",
+        r"F3, counter-claim [a-z]+: accuracy under one step minus that under the suite [+-][\d.]+ points \[[+-][\d.]+, [+-][\d.]+\]",
         head,
     )
     assert chain_lines[0].startswith("results/tiny/")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -43,6 +44,19 @@ def words(of_entries: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         _WORDS.reset(token)
+
+
+@contextmanager
+def told_apart(entries: Iterable[str]) -> Iterator[None]:
+    """Let figures of the block add the name of an entry where several of these are called alike, such as two epochs of one.
+
+    Args:
+        entries: of one figure.
+    """
+    texts = {entry: called(entry) for entry in entries}
+    alike = Counter(texts.values())
+    with words({**_WORDS.get(), **{entry: f"{text} ({entry})" for entry, text in texts.items() if alike[text] > 1}}):
+        yield
 
 
 def called(entry: str) -> str:

@@ -14,13 +14,13 @@ from touchstone import digests
 from touchstone.audit.chain import other_code, report_tables
 from touchstone.audit.chain.findings import actual_digests, artefacts_named, in_short
 from touchstone.audit.chain.folded_tree import folded_tree
+from touchstone.claims.criteria import COUNTER
 from touchstone.evaluations.statistics.wording import of_line
 from touchstone.messages import nearest, say
 from touchstone.pipeline.jobs import environment
 from touchstone.provenance import artefact_paths, chain, sidecar_files, whole_files
 from touchstone.provenance.job_folders import RESULTS
 from touchstone.report import packing
-from touchstone.report.answers import outcome
 from touchstone.settings.files import DEFAULT_STUDY
 from touchstone.settings.study import load
 
@@ -190,7 +190,7 @@ def _behind(number: str, folder: Path) -> tuple[list[str], str, list[Path]]:
         raise ValueError(f"{table}: no claim {number}.{nearest(number, claims)}")
     row = claims[number]
     name = f"{row['number']} " if row["number"] else ""
-    word = f", {outcome(row)}" if row["status"] else ""
+    word = f", {'counter-claim ' * (row['kind'] == COUNTER)}{row['status']}" if row["status"] else ""
     description = f"{number}{word}: {name}{of_line(row, 'measured') or 'no number'}"
     own = (one for one in rows if (one["evaluation"], one["entry"]) == (packing.OF_CLAIMS, number))
     files = list(dict.fromkeys(file for one in own for file in one["files"].split()))

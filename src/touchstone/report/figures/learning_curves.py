@@ -13,7 +13,7 @@ from touchstone.evaluations.statistics.threats import seedless
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing, palette
 from touchstone.report.figures._curves import legend_below
-from touchstone.report.names import called, label_of
+from touchstone.report.names import called, label_of, told_apart
 
 ATTACKED, PGD = "training_attack_accuracy", "pgd_accuracy"
 ACCURACIES = {
@@ -42,11 +42,16 @@ def learning_curves(checkpoints: list[Cell], *, networks: list[str] | None = Non
     shown = [cell for cell in checkpoints if cell.noun.history and (networks is None or _name(cell) in networks)]
     if not shown:
         raise ValueError("no checkpoint with a history to draw")
-    measured = {name for cell in shown for name in cell.noun.history}
+    groups = grouped(shown, _name)
+    with told_apart(groups):
+        return _drawn(groups)
+
+
+def _drawn(groups: dict[str, list[Cell]]) -> Figure:
+    measured = {name for cells in groups.values() for cell in cells for name in cell.noun.history}
     panels = ACCURACIES if measured & set(ACCURACIES) else LOSSES
     curves = [name for name in panels if name in measured]
     figure, grid = drawing.panels(len(curves), columns=1, height=HEIGHT, sharex=True, sharey=True)
-    groups = grouped(shown, _name)
     for axes, curve in zip(grid, curves, strict=True):
         for name, cells in groups.items():
             values = [cell.noun.history[curve] for cell in cells if curve in cell.noun.history]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from touchstone.records.nouns import Cell, Checkpoint
-from touchstone.report import drawing
+from touchstone.report import drawing, names
 from touchstone.report.figures.learning_curves import learning_curves
 
 WEIGHTS = {"1.weight": np.ones((1, 4))}
@@ -41,6 +41,16 @@ def test_the_title_has_the_networks_that_resist_their_own_attack_most_beyond_pgd
         "After the last epoch cnn is right on 90% under the attack of its training, on 10% under PGD; mlp, on 50% and 40%"
     )
     assert [axes.get_title() for axes in figure.axes] == ["under the training's attack", "under 20 steps of PGD"]
+
+
+def test_two_networks_that_people_call_alike_have_two_lines_of_the_legend():
+    cells = [checkpoint(WEIGHTS, [1.0, 0.4], entry=entry) for entry in ("cnn_fgsm_05", "cnn_fgsm_30", "mlp")]
+
+    with names.words({"cnn_fgsm": "the FGSM-trained CNN"}):
+        figure = learning_curves(cells)
+
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["FGSM-trained CNN (cnn_fgsm_05)", "FGSM-trained CNN (cnn_fgsm_30)", "mlp"]
 
 
 def test_one_epoch_is_a_mark_as_there_is_no_line_between_one_point():
