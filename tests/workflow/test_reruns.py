@@ -6,9 +6,7 @@ import re
 import shutil
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import forks
 from projects import write_study
@@ -348,41 +346,3 @@ def test_a_record_of_the_store_that_is_none_is_written_again(copied, how):
 
     assert tasks["train/cnn.0"] == 1
     assert stored(copied) == kept
-
-
-# --- files of one's own -----------------------------------------------------------------------------------------------
-
-PETS = """
-title: Pets
-data:
-  sources: {mine: {use: own_files, location: pets, sha256: null}}
-  calibration: {pets: {use: own_images, source: mine, height: 8, width: 8, colour: gray}}
-change:
-  evaluations: {sheet: {use: data_sheet, examples: [pets], system: shared, question: What is in it, resamples: 10}}
-"""
-
-
-def test_a_picture_that_the_user_adds_or_edits_is_fetched_and_measured_and_then_nothing_is_left_to_do(clone):
-    def run():
-        done = clone.forked_touchstone("run", "pets.yaml", "--cores", "1")
-        return done.stdout + done.stderr, (clone.root / "results/pets/evaluate/shared/metrics/sheet.csv").read_text()
-
-    def draw(name, grey):
-        picture = clone.root / f"pets/{name}.png"
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((8, 8), grey, np.uint8)).save(picture)
-
-    (clone.root / "pets.yaml").write_text(PETS)
-    for grey, name in enumerate(("cat/1", "cat/2", "dog/1", "dog/2")):
-        draw(name, 9 * grey)
-    _, first = run()
-
-    draw("dog/3", 200)
-    text, added = run()
-    assert "jobs in" in text and added != first
-    assert "Nothing to do" in run()[0]
-
-    draw("dog/3", 100)
-    text, edited = run()
-    assert "jobs in" in text and edited not in (first, added)
-    assert "Nothing to do" in run()[0]

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from touchstone.commands._reasons import reasons
 from touchstone.messages import nearest, say
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import processes
-from touchstone.pipeline.orchestration import own_data
+from touchstone.pipeline.orchestration import outdated_results, own_data, recovery, spoilt_files
 from touchstone.pipeline.orchestration.snakemake_run import base_command
 from touchstone.pipeline.orchestration.stored_tasks import stored_tasks
 from touchstone.pipeline.planning import apart
+from touchstone.pipeline.planning.outline import outline_of
 from touchstone.pipeline.planning.parts import RULES
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import job_folders
@@ -59,14 +61,26 @@ def check(word: str) -> int:
     say(*(f"remark: {remark}" for remark in (*settings.remarks, *_own_code(settings))))
     plan = Plan(settings)
     say(*_entries(settings, own), *_changes(settings), *_totals(plan))
+    recovery.check_writable(plan)
     command = [*base_command(word, "all"), "--summary", "--quiet", "host"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
     if done.returncode != 0:
         print((done.stdout + done.stderr).strip(), file=sys.stderr)
         return 1
-    stored = stored_tasks(plan, Store(settings.name))
+    spoilt = spoilt_files.find(settings.name, Path("logs", settings.name))
+    outdated = outdated_results.find(outline_of(word))
+    say(
+        *(
+            f"remark: {sentence}"
+            for sentence in (*spoilt.values(), *outdated_results.sentences(settings.name, outdated))
+        )
+    )
+    unusable = {"/".join(job_folders.job_of(str(path))) for path in spoilt}
+    waiting = _waiting(plan, done.stdout, unusable.union(*outdated.values()))
+    fetching = {plan.layout.raw(name) for rule, name in waiting if rule == "fetch"}
+    stored = stored_tasks(plan, Store(settings.name), fetching)
     absent = [path for path in plan.tasks if path not in stored]
-    say("", *_jobs(settings, done.stdout, Counter(map(job_folders.job_of, absent)), len(plan.tasks)))
+    say("", *_jobs(settings, waiting, len(plan.jobs), Counter(map(job_folders.job_of, absent)), len(plan.tasks)))
     for place, reason in enumerate(reasons(plan, absent)):
         say(*_wrapped("why" if place == 0 else "", reason))
     return 0
@@ -162,27 +176,44 @@ def _job(rule: str, file: str, study: str) -> str:
     return study if rule == "report" else name.removesuffix(BESIDE) if rule == "fetch" else name
 
 
-def _jobs(study: Study, summary: str, missing: Counter[tuple[str, str]], files: int) -> Iterator[str]:
+def _waiting(plan: Plan, summary: str, unusable: Container[str]) -> list[tuple[str, str]]:
+    """Return the jobs that a run would start, each as its rule and name.
+
+    Args:
+        plan: of the study.
+        summary: Snakemake's summary of all outputs.
+        unusable: jobs, as rule/name, whose results a run would remove first.
+    """
+    rows = [line.split("\t") for line in summary.splitlines()]
+    pending = {
+        (rule, _job(rule, file, plan.study.name)) for file, _, rule, *_, update in rows[1:] if update != "no update"
+    }
+    waiting: set[str] = set()
+    for job in TopologicalSorter({str(job): job.inputs for job in plan.jobs.values()}).static_order():
+        rule, _, name = job.partition("/")
+        if (rule, name) in pending or job in unusable or not waiting.isdisjoint(plan.jobs[rule, name].inputs):
+            waiting.add(job)
+    return [key for key, job in plan.jobs.items() if str(job) in waiting]
+
+
+def _jobs(
+    study: Study, waiting: Sequence[tuple[str, str]], jobs: int, missing: Counter[tuple[str, str]], files: int
+) -> Iterator[str]:
     """Yield which jobs a run would start, what they compute, and how long that takes.
 
     Args:
         study: The study.
-        summary: Snakemake's summary of all outputs.
+        waiting: the jobs that a run would start, each as its rule and name.
+        jobs: how many jobs the study has.
         missing: job -> how many of its files the store lacks, as far as that is known before the run.
         files: how many files the jobs of the study make.
     """
-    rows = [line.split("\t") for line in summary.splitlines()]
-    outputs = {(rule, file): plan != "no update" for file, _, rule, *_, plan in rows[1:]}
-    jobs = dict.fromkeys((rule, _job(rule, file, study.name)) for rule, file in outputs)
-    waiting = dict.fromkeys(
-        (rule, _job(rule, file, study.name)) for (rule, file), is_pending in outputs.items() if is_pending
-    )
     if not waiting:
         yield "Nothing to do: nothing has changed."
         return
     counts = Counter(rule for rule, _ in waiting)
     listed = ", ".join(f"{rule} {counts[rule]}" for rule in RULES if rule in counts)
-    yield from _wrapped("to run", f"{len(waiting)} of {len(jobs)} jobs: {listed}")
+    yield from _wrapped("to run", f"{len(waiting)} of {jobs} jobs: {listed}")
     computing = [job for job in waiting if missing[job]]
     number = sum(missing[job] for job in computing)
     if number < files:

@@ -9,6 +9,7 @@ import re
 from pathlib import Path, PurePath
 
 RESULTS = "results"
+RAW = "data/raw"
 SIDECAR = "sidecar.json"  # in the folder of a job
 _PATH = re.compile(r"((?:.*/)?results/[a-z][a-z0-9_]*/[a-z]+/[^/]+)/(.+)")
 

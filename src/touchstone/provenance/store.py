@@ -115,7 +115,7 @@ class Store:
 
 
 def look_up(store: Store, rule: str, key: str, name: str) -> Result | None:
-    """Return a task's result in any study's folder of its rule by its record; None if there is none. Nothing is written.
+    """Return a task's result in any study's folder of its rule; None if there is none that is whole. Nothing is copied.
 
     Args:
         store: The store.
@@ -125,7 +125,9 @@ def look_up(store: Store, rule: str, key: str, name: str) -> Result | None:
     """
     for folder in (store.folder / store.study / rule, *store.folder.glob(f"*/{rule}")):
         record = _read_record(folder / key)
-        if record is not None and not (record.get("left_out") and record.get("name") != name):
+        if record is None or (record.get("left_out") and record.get("name") != name):
+            continue
+        if _is_whole(folder / key, record):
             return Result(folder / key, record)
     return None
 

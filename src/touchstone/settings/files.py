@@ -268,6 +268,11 @@ def written_at(files: Iterable[str], section: str, *keys: str) -> str:
     return ""
 
 
+def typed_path(typed: str) -> Path:
+    """Return the path that a user typed; ~ is the home folder, if there is one."""
+    return Path(os.path.expanduser(typed))  # noqa: PTH111 - Path's raises RuntimeError for an unknown user
+
+
 def study_file(study: str, root: Path) -> Path:
     """Return the file of a study, by its name or its path; by its name also if it was planned here from elsewhere.
 
@@ -276,7 +281,7 @@ def study_file(study: str, root: Path) -> Path:
     """
     folder = root / "workflow" / "studies"
     if study.endswith((".yaml", ".yml")):
-        path = root / os.path.expanduser(study)  # noqa: PTH111 - Path's raises RuntimeError for an unknown user
+        path = root / typed_path(study)
         if not path.is_file():
             raise ParamsError(f"no such study file: {study}")
         return path

@@ -13,7 +13,7 @@ from touchstone.claims.criteria import SHARED, Book, Criterion
 from touchstone.claims.file_checks import ClaimError
 from touchstone.messages import nearest
 from touchstone.plugins import PACKAGE
-from touchstone.settings.files import KEPT, NAME, content_of, read_yaml, text_of
+from touchstone.settings.files import KEPT, NAME, content_of, read_yaml, text_of, typed_path
 from touchstone.settings.problems import Problems
 from touchstone.settings.shared_roles import blocks_of, unknown_shared, without_shared
 from touchstone.settings.shorthand import DEFAULTS
@@ -166,7 +166,7 @@ def paper_folder(written: str, root: Path) -> Path:
                 f"{nearest(written, shipped())}"
             )
         return SHIPPED / written
-    folder = root / written
+    folder = root / typed_path(written)
     if not NAME.fullmatch(folder.resolve().name) or folder.resolve().name == SHARED:
         raise ValueError(f"{written}: a paper's folder is named [a-z][a-z0-9_]*, and not {SHARED}")
     for file in ("claims.yaml", "experiment.yaml"):

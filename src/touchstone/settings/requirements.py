@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from touchstone import registry
-from touchstone.settings.files import Place
+from touchstone.provenance import job_folders
+from touchstone.settings.files import Place, typed_path
 from touchstone.settings.limits import CHECKS
 from touchstone.settings.problems import Problem
 from touchstone.settings.sections import on_detectors
@@ -65,6 +67,29 @@ def addresses(sources: Entries) -> Iterator[Problem]:
                 yield Problem(("sources", name, key), f"expected an address such as {example}, got {shown(address)}")
         if entry.get("location") == "":
             yield Problem(("sources", name, "location"), "expected a file or a folder, such as pictures/flowers")
+        for key in ("location", "local_folder"):
+            if (folder := _written_by_runs(entry.get(key) or "", copied=key == "location")) is not None:
+                reason = (
+                    f"a run deletes and rewrites what is in {folder}; put the files elsewhere, such as pictures/{name}"
+                )
+                yield Problem(("sources", name, key), reason)
+
+
+def _written_by_runs(named: str, copied: bool) -> str | None:
+    """Return the folder of runs in which files of the user's own lie; None if they lie elsewhere.
+
+    Args:
+        named: Where they lie: a path or an address.
+        copied: Whether everything there is copied, so that a folder of runs must not be in it either.
+    """
+    if not named or ADDRESS["url"].fullmatch(named):
+        return None
+    place = typed_path(named).resolve()
+    for folder in (job_folders.RAW, job_folders.RESULTS):
+        own = Path(folder).resolve()
+        if place.is_relative_to(own) or (copied and own.is_relative_to(place)):
+            return folder
+    return None
 
 
 def architectures(classifiers: Entries, translators: Entries) -> Iterator[Problem]:

@@ -17,7 +17,7 @@ from touchstone.settings.claim_roles import resolve_claims
 from touchstone.settings.defences import wrong_defences
 from touchstone.settings.draft import NEEDED, Draft, written_out
 from touchstone.settings.entries import EntryReader
-from touchstone.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file
+from touchstone.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file, typed_path
 from touchstone.settings.layers import Files, read_files
 from touchstone.settings.leaks import known_as_unknown, leaks
 from touchstone.settings.limits import budgets, chains, momenta, resamples, sizes
@@ -204,7 +204,7 @@ def _check_code(resolved: dict[str, Any]) -> None:
 
 def _plug_in(files: Files, root: Path, problems: Problems) -> None:
     """Look for components in the folders of `plugins:` and of the papers, too."""
-    folders = [root / folder for folder in files.plugins]
+    folders = [root / typed_path(folder) for folder in files.plugins]
     folders += [paper.components for paper in files.papers if paper.components]
     try:
         plugins.use(folders)

@@ -3,11 +3,13 @@
 import json
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from touchstone.commands import _durations, _study_check
 from touchstone.pipeline.jobs import run_records
+from touchstone.pipeline.planning.parts import Job
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import sidecar_files
 from touchstone.settings.study import Study, load
@@ -47,9 +49,24 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setattr(_study_check.processes, "available_cores", lambda: 2)
 
 
+JOBS = [("fetch", "photos"), ("train", "cnn.0"), ("train", "cnn.1"), ("report", "mine")]
+
+
+def waiting(rows, unusable=(), inputs=()):
+    """The jobs that would run, of a plan whose report reads `inputs`."""
+    jobs = {job: Job(*job, tasks=(), inputs=tuple(inputs) if job[0] == "report" else ()) for job in JOBS}
+    return _study_check._waiting(SimpleNamespace(study=MINE, jobs=jobs), rows, unusable)
+
+
 def said(**plans):
-    every = Counter({("fetch", "photos"): 1, ("train", "cnn.0"): 1, ("train", "cnn.1"): 1, ("report", "mine"): 1})
-    return "\n".join(_study_check._jobs(MINE, summary(**plans), every, 4))
+    every = Counter(dict.fromkeys(JOBS, 1))
+    return "\n".join(_study_check._jobs(MINE, waiting(summary(**plans)), 4, every, 4))
+
+
+def test_what_a_run_removes_first_runs_again_and_so_does_what_is_made_of_it():
+    rows = summary(fetch="no update", train="no update", report="no update")
+    assert waiting(rows, {"train/cnn.1"}, ["train/cnn.0"]) == [("train", "cnn.1")]
+    assert waiting(rows, {"train/cnn.1"}, ["train/cnn.1"]) == [("train", "cnn.1"), ("report", "mine")]
 
 
 def test_a_finished_study_has_nothing_to_do():
@@ -157,7 +174,7 @@ def test_what_the_store_has_is_neither_counted_nor_timed():
     rows = summary(fetch="no update", train="update pending", report="update pending")
     missing = Counter({("train", "cnn.1"): 2, ("report", "mine"): 1, ("fetch", "photos"): 1})
 
-    text = "\n".join(_study_check._jobs(MINE, rows, missing, 9))
+    text = "\n".join(_study_check._jobs(MINE, waiting(rows), 4, missing, 9))
 
     assert "3 of 4 jobs: train 2, report 1" in text
     assert "at most 3 of 9 files; a job takes what was made from the same bytes from the store" in text
@@ -174,15 +191,15 @@ def test_a_copy_of_a_study_takes_what_the_study_took():
     record("train", "cnn.0", study="copied")
     record("train", "cnn.1", study="copied")
     record("report", "copied", study="copied")
-    waiting = {"fetch": "no update", "train": "update pending", "report": "no update"}
-    assert _study_check.UNKNOWN.split(";")[0] in said(**waiting)
+    plans = {"fetch": "no update", "train": "update pending", "report": "no update"}
+    assert _study_check.UNKNOWN.split(";")[0] in said(**plans)
 
     _durations.note_train_set(copied)
-    assert "about 10.0 min on 2 cores" in said(**waiting)
+    assert "about 10.0 min on 2 cores" in said(**plans)
     assert "about 5.0 min on 2 cores" in said(fetch="no update", train="no update", report="update pending")
 
     record("train", "cnn.0", cpu_seconds=1200.0)
-    assert "about 15.0 min on 2 cores" in said(**waiting)  # the study's own record counts first
+    assert "about 15.0 min on 2 cores" in said(**plans)  # the study's own record counts first
 
 
 def test_a_word_that_entries_contain_lists_these():

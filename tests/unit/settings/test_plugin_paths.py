@@ -1,4 +1,4 @@
-"""Paths with `..` in plug-ins: refused before a run, unless every file of the folder counts as code."""
+"""Paths in plug-ins that no digest follows are refused before a run, unless every file of the folder counts as code."""
 
 import pytest
 
@@ -8,9 +8,17 @@ from touchstone.settings.files import ParamsError
 from touchstone.settings.study import load
 
 
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    """A project, which is the home folder, too."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
 def told(tmp_path, path):
     """The mistakes of a study with a detector that reads a path."""
-    for file in ("mine/shared/lut.csv", "outside/lut.csv"):
+    path = path.replace("TMP", str(tmp_path))
+    for file in ("mine/shared/lut.csv", "outside/lut.csv", "lut.csv"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text("1")
     (tmp_path / "mine/detectors").mkdir()
@@ -35,6 +43,11 @@ def told(tmp_path, path):
         'Path("../../outside/lut.csv")',
         'Path("shared/../shared/lut.csv")',
         'Path(__file__).parent / "../../outside/lut.csv"',
+        'Path("outside/lut.csv")',
+        'Path("mine/shared/lut.csv")',
+        'Path("TMP/mine/shared/lut.csv")',
+        'Path("~/outside/lut.csv").expanduser()',
+        'Path("lut.csv")',
     ],
 )
 def test_a_path_that_no_digest_follows_is_refused(tmp_path, path):
@@ -45,7 +58,16 @@ def test_a_path_that_no_digest_follows_is_refused(tmp_path, path):
 
 
 @pytest.mark.parametrize(
-    "path", ['Path("shared/lut.csv")', 'Path(__file__).parent / "../shared/lut.csv"', 'Path("../../nowhere/lut.csv")']
+    "path",
+    [
+        'Path("shared/lut.csv")',
+        'Path(__file__).parent / "../shared/lut.csv"',
+        'Path("../../nowhere/lut.csv")',
+        'Path("/nowhere/lut.csv")',
+        'Path("~nobody/lut.csv")',
+        'Path("." + "/" * 3)',
+        f'Path("{"a long sentence. " * 99}" and "/nowhere")',
+    ],
 )
 def test_a_path_beside_a_plug_in_that_counts_and_one_to_nothing_are_not(tmp_path, path):
     assert told(tmp_path, path) == ""

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from touchstone.messages import nearest
-from touchstone.pipeline.orchestration.own_sources import COPYING
-from touchstone.pipeline.planning.layout import RAW
-from touchstone.settings.files import ParamsError, written_at
+from touchstone.pipeline.orchestration import own_sources
+from touchstone.provenance.job_folders import RAW
+from touchstone.settings.files import ParamsError, typed_path, written_at
 from touchstone.settings.known_sets import Shape, known
 from touchstone.settings.set_checks import other_shape, own_remedy, trained_set
 from touchstone.settings.study import Study
@@ -58,12 +58,11 @@ def check(study: Study) -> dict[str, int]:
 def _missing(sources: dict[str, Any]) -> Iterator[Mistake]:
     """Yield the sources whose files are neither where the study says nor copied already."""
     for name, entry in sources.items():
-        key = "location" if entry["use"] in COPYING else "local_folder"
-        place = Path(entry.get(key) or ".").expanduser()
-        if not place.exists() and not Path(RAW, name).exists():
+        place = own_sources.place(entry)
+        if place is not None and not place.exists() and not Path(RAW, name).exists():
             yield (
                 name,
-                key,
+                "location" if entry["use"] in own_sources.COPYING else "local_folder",
                 f"there is nothing at {place}; name the place of the files, or leave {name} out by scale.absent",
             )
 
@@ -73,7 +72,7 @@ def _named_twice(sources: dict[str, Any]) -> Iterator[Mistake]:
     first: dict[Path, str] = {}
     for name, entry in sources.items():
         if entry["use"] == "sources/own_files":
-            other = first.setdefault(Path(entry["location"]).expanduser().resolve(), name)
+            other = first.setdefault(typed_path(entry["location"]).resolve(), name)
             if other != name:
                 yield (
                     name,
@@ -149,7 +148,7 @@ def _renumbered(study: Study, looks: dict[str, Look]) -> Iterator[Mistake]:
 
 def _folder(source: dict[str, Any], name: str) -> Path | None:
     """Return the folder of a user's pictures, or its copy; None if there is none, as before a download."""
-    location = Path(source.get("location") or Path(RAW, name)).expanduser()
+    location = typed_path(source.get("location") or f"{RAW}/{name}")
     return next((place for place in (location, Path(RAW, name)) if place.is_dir()), None)
 
 

@@ -6,26 +6,26 @@ The files themselves are no inputs: Snakemake would delete the copy in data/raw 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from touchstone.data.ingest.user_folder import files_in
 from touchstone.provenance import whole_files
+from touchstone.settings.files import typed_path
 
 COPYING = ("sources/own_files", "sources/checkpoint_file")  # components that copy what is at `location`
+WEB = ("http://", "https://")
 FOLDER = Path(".touchstone/own")
 
 Sources = Mapping[str, Mapping[str, Any]]  # name -> settings
 
 
-def locations(sources: Sources) -> dict[str, Path]:
-    """Return {source: the file or folder that it copies} of the sources without a sha256."""
-    return {
-        name: Path(entry["location"]).expanduser()
-        for name, entry in sources.items()
-        if entry["use"] in COPYING and entry["sha256"] is None
-    }
+def place(entry: Mapping[str, Any]) -> Path | None:
+    """Return where a source has its files on this machine, by its settings; None if they are downloaded or installed."""
+    named = str(entry.get("location" if entry["use"] in COPYING else "local_folder") or "")
+    return typed_path(named) if named and not named.startswith(WEB) else None
 
 
 def listed(sources: Sources, source: str) -> list[str]:
@@ -38,13 +38,16 @@ def listed(sources: Sources, source: str) -> list[str]:
     Returns:
         The file; none if a sha256 pins the source, or if there never was anything to copy.
     """
-    place = locations(sources).get(source)
-    if place is None:
+    entry = sources[source]
+    found = place(entry) if entry["use"] in COPYING and entry["sha256"] is None else None
+    if found is None:
         return []
     path = FOLDER / f"{source}.json"
-    if place.exists():
-        files = {str(file): file.stat() for file in (files_in(place) if place.is_dir() else [place])}
+    if found.exists():
+        files = {str(file): file.stat() for file in (files_in(found) if found.is_dir() else [found])}
         text = json.dumps({name: [seen.st_size, seen.st_mtime_ns] for name, seen in files.items()})
         if not path.exists() or path.read_text() != text:
             whole_files.write_whole(path, text.encode(), lasting=False)
+    elif path.exists():
+        os.utime(path, (0, 0))  # never newer than the copy, which would then be deleted and not made again
     return [str(path)] if path.exists() else []

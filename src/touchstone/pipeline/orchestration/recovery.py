@@ -49,7 +49,9 @@ def clear(plan: Plan, logs: Path) -> None:
         _print(f"ended the jobs of a killed run, which were still running (process {pids}); they will run again")
     for path in _half_written(plan):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    for sentence in spoilt_files.remove(plan.study.name, logs):
+    spoilt = spoilt_files.find(plan.study.name, logs)
+    spoilt_files.remove(spoilt)
+    for sentence in spoilt.values():
         _print(sentence)
 
 

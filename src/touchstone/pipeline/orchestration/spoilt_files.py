@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,24 +15,34 @@ from touchstone.provenance import job_folders, sidecar_files
 PAGE = "report.html"
 
 
-def remove(study: str, logs: Path) -> Iterator[str]:
-    """Remove what is spoilt, so that its job runs again and takes from the store what is whole; yield a sentence for each.
-
-    Of a report only the record is removed: the page stays until it is made again.
+def find(study: str, logs: Path) -> dict[Path, str]:
+    """Return what is spoilt, and a sentence about each: folders of jobs, and the record of a report.
 
     Args:
         study: The name of the study.
         logs: The folder of its run records.
     """
+    found = {}
     page = Path("reports", study, PAGE)
     if problem := _problem_of_report(page, run_records.page_of(logs, study)):
-        sidecar_files.sidecar_path(page).unlink()
-        yield f"{page} is made again: {problem}"
+        found[sidecar_files.sidecar_path(page)] = f"{page} is made again: {problem}"
     for mark in sorted(Path(job_folders.RESULTS, study).glob(f"*/*/{SNAKEMAKE_MARK}")):
         folder = mark.parent
         if problem := _problem(folder, mark.stat().st_mtime_ns):
-            shutil.rmtree(folder)
-            yield f"{folder} was removed and is made again: {problem}"
+            found[folder] = f"{folder} was removed and is made again: {problem}"
+    return found
+
+
+def remove(found: Iterable[Path]) -> None:
+    """Remove what is spoilt, so that its job runs again and takes from the store what is whole.
+
+    Of a report only the record is removed: the page stays until it is made again.
+    """
+    for path in found:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _problem_of_report(page: Path, made: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -9,10 +10,15 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.provenance import job_folders, sidecar_files, store
 
 
-def stored_tasks(plan: Plan, kept: store.Store) -> dict[str, Path]:
+def stored_tasks(plan: Plan, kept: store.Store, fetching: Container[str] = ()) -> dict[str, Path]:
     """Return the files of a plan that the store, or data/raw, has, and where; nothing is written.
 
     What is made from something that the store lacks is not among them, although it may turn out to be there.
+
+    Args:
+        plan: The plan of a study.
+        kept: The store.
+        fetching: The folders of raw files that a run fetches anew: their bytes may change.
     """
     places: dict[str, Path] = {}
     digests: dict[str, str] = {}
@@ -21,6 +27,8 @@ def stored_tasks(plan: Plan, kept: store.Store) -> dict[str, Path]:
     for path in order.static_order():
         task = plan.tasks[path]
         if task.step == "fetch":
+            if path in fetching:
+                continue
             try:
                 places[path], digests[path] = Path(path), sidecar_files.read_sidecar(Path(path))["artefact"]
             except ValueError:  # it was not fetched yet

@@ -22,7 +22,7 @@ from touchstone.provenance import store
 from touchstone.provenance.job_folders import RESULTS, folder_of
 from touchstone.provenance.sidecar_files import BESIDE
 from touchstone.provenance.whole_files import write_whole
-from touchstone.settings.files import DEFAULT_STUDY, ELSEWHERE, ParamsError
+from touchstone.settings.files import DEFAULT_STUDY, ELSEWHERE, ParamsError, typed_path
 
 CONFIG = ("study", "recompute", "container")
 PATH = "TOUCHSTONE_PATH"  # the PYTHONPATH of jobs; Snakemake deletes PYTHONPATH itself for jobs in conda
@@ -55,31 +55,44 @@ class PlannedStudy:
     Args:
         study: The name of a study, or the path of its file.
         lock: The requirements file of the environment in which jobs will run; None for this environment.
+        first: Called when the first rule asks for its inputs.
     """
 
-    def __init__(self, study: str, lock: Path | None = None) -> None:
-        self._outline = outline_of(study, lock)
-        self.name = self._outline.name
+    def __init__(
+        self, study: str, lock: Path | None = None, first: Callable[[PlannedStudy], None] = lambda _: None
+    ) -> None:
+        self.outline = outline_of(study, lock)
+        self._first = [first]
+        self.name = self.outline.name
         if study.endswith((".yaml", ".yml")):  # the commands that a report prints name the study only
             with suppress(OSError):
-                write_whole(ELSEWHERE / self.name, os.path.expanduser(study).encode(), lasting=False)  # noqa: PTH111
-        self.settings = self._outline.settings
-        self.unpinned = self._outline.unpinned
-        self.pages = self._outline.pages
+                write_whole(ELSEWHERE / self.name, str(typed_path(study)).encode(), lasting=False)
+        self.settings = self.outline.settings
+        self.unpinned = self.outline.unpinned
+        self.pages = self.outline.pages
         refuse_older_version(self.name)
 
     def inputs(self, rule: str) -> Callable[[Wildcards], list[str]]:
         """Return the input function of a rule: the folders of the jobs that a job reads."""
-        return lambda wildcards: [folder_of(self.name, job) for job in self._outline.jobs[self._job(rule, wildcards)]]
 
-    @property
-    def folders(self) -> list[str]:
-        """The folders of the evaluations and, once these are there, of other jobs where one was deleted.
+        def folders(wildcards: Wildcards) -> list[str]:
+            self._begin()
+            return [folder_of(self.name, job) for job in self.outline.jobs[self._job(rule, wildcards)]]
+
+        return folders
+
+    def _begin(self) -> None:
+        while self._first:
+            self._first.pop()(self)
+
+    def folders(self, wildcards: Wildcards) -> list[str]:
+        """Return the folders of the evaluations and, once these are there, of other jobs where one was deleted.
 
         Snakemake remakes what is missing only if something that has to run reads it.
         """
+        self._begin()
         places = {
-            job: folder_of(self.name, job) for job in self._outline.jobs if not job.startswith(("fetch/", "report/"))
+            job: folder_of(self.name, job) for job in self.outline.jobs if not job.startswith(("fetch/", "report/"))
         }
         tables = [place for job, place in places.items() if job.startswith("evaluate/")]
         if not all(Path(table).is_dir() for table in tables):
@@ -88,17 +101,17 @@ class PlannedStudy:
 
     def digest(self, rule: str) -> Callable[[Wildcards], str]:
         """Return the function of a rule's `plan` param: the digest of a job's plan. If it changes, the job runs again."""
-        return lambda wildcards: self._outline.plans[self._job(rule, wildcards)]
+        return lambda wildcards: self.outline.plans[self._job(rule, wildcards)]
 
     def own_files(self, wildcards: Wildcards) -> list[str]:
         """Return the list of the user's files that a source copies, so that a changed file is fetched again."""
-        return own_sources.listed(self._outline.sources, self._job("fetch", wildcards).removeprefix("fetch/"))
+        return own_sources.listed(self.outline.sources, self._job("fetch", wildcards).removeprefix("fetch/"))
 
     def _job(self, rule: str, wildcards: Wildcards) -> str:
         name = next(iter(dict(wildcards.items()).values()), self.name)
-        if (job := f"{rule}/{name}") in self._outline.jobs:
+        if (job := f"{rule}/{name}") in self.outline.jobs:
             return job
-        names = [job.removeprefix(f"{rule}/") for job in self._outline.jobs if job.startswith(f"{rule}/")]
+        names = [job.removeprefix(f"{rule}/") for job in self.outline.jobs if job.startswith(f"{rule}/")]
         raise ParamsError(f"study {self.name} has no {rule} job called {name}.{nearest(name, names)}")
 
 

@@ -6,13 +6,12 @@ from functools import cached_property
 from typing import Any
 
 from touchstone.pipeline.planning.parts import Net, Set
-from touchstone.provenance.job_folders import RESULTS
+from touchstone.provenance.job_folders import RAW, RESULTS
 from touchstone.report import packing
 from touchstone.settings.sections import on_detectors, on_pipelines
 from touchstone.settings.study import Study
 
 SUFFIX = ".safetensors"
-RAW = "data/raw"
 
 
 class Layout:

@@ -76,6 +76,7 @@ def _planned(study: str, lock: Path | None, kept: Path) -> Outline:
     """Plan a study, write the plans of its jobs and keep its outline."""
     from touchstone.pipeline.planning import apart
     from touchstone.pipeline.planning.plan import Plan  # the imports of planning take longer than reading an outline
+    from touchstone.settings.files import typed_path
     from touchstone.settings.study import load
 
     start = time.time_ns()
@@ -96,13 +97,13 @@ def _planned(study: str, lock: Path | None, kept: Path) -> Outline:
         *(FOLDER / f"{digest}.json" for digest in written.values()),
         *(FOLDER / "code" / f"{code}.json" for code in codes),
     ]
-    folders = [str(folder) for folder in plugins.places()[1:]]
-    read = [*plan.study.files, *folders]
+    # Folders as they are named, because a link may be switched.
+    read = [*plan.study.files, *(str(typed_path(folder)) for folder in plan.study.folders)]
     behind = _states(read, lock)
     if all(max(times) < start for _, *times in behind[1:]):  # otherwise a file was saved while we planned
         content = {
             "read": read,
-            "plugins": folders,
+            "plugins": [str(folder) for folder in plugins.places()[1:]],
             "behind": behind,
             "written": {str(file): digests.file_digest(file) for file in files},
             "outline": asdict(outline),
@@ -115,11 +116,12 @@ def _states(read: list[str], lock: Path | None) -> list[list[Any]]:
     """Return the state of everything that a plan is made from: path, size, and when it was changed, in nanoseconds.
 
     Args:
-        read: The files of the settings, and the folders of plug-ins.
+        read: The files of the settings, and the user's own folders of papers and plug-ins.
         lock: The requirements file of the jobs' environment, if it is another than this one.
     """
-    # Installing a package changes the folder of all packages.
-    installed = [Path(place) for place in sys.path if Path(place).name in ("site-packages", "dist-packages")]
+    # Installing a package changes the folder of all packages, which may also be one of PYTHONPATH.
+    paths = sorted({Path(place) for place in sys.path} - {plugins.PACKAGE.parent})
+    installed = [place for place in paths if place.is_dir() and any(place.glob("*.dist-info"))]
     places = [*map(Path, read), plugins.PACKAGE, PARAMS, STUDIES, *installed, *([lock] if lock is not None else [])]
     states: list[list[Any]] = [["device", devices.chosen("auto")]]
     for place in places:

@@ -66,7 +66,7 @@ def test_a_study_knows_the_jobs_of_a_rule_what_they_read_and_what_changes_them()
     study = functions.PlannedStudy("sheet.yaml")
 
     assert study.inputs("prepare")(of()) == ["data/raw/digits", "data/raw/mine"]
-    assert study.folders == ["results/sheet/evaluate/shared"]
+    assert study.folders(of()) == ["results/sheet/evaluate/shared"]
     digest = study.digest("fetch")(of(source="mine"))
     assert Path(functions.FOLDER, f"{digest}.json").exists()
     assert digest != study.digest("fetch")(of(source="digits"))
@@ -90,9 +90,9 @@ def test_of_a_finished_study_what_was_deleted_is_asked_for_too():
     study = functions.PlannedStudy("sheet.yaml")
     Path("results/sheet/evaluate/shared").mkdir(parents=True)
 
-    assert study.folders == ["results/sheet/evaluate/shared", "results/sheet/prepare/sheet"]
+    assert study.folders(of()) == ["results/sheet/evaluate/shared", "results/sheet/prepare/sheet"]
     Path("results/sheet/prepare/sheet").mkdir(parents=True)
-    assert study.folders == ["results/sheet/evaluate/shared"]
+    assert study.folders(of()) == ["results/sheet/evaluate/shared"]
 
 
 def test_a_plan_that_a_power_cut_has_damaged_is_written_again():

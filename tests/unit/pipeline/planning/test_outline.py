@@ -157,23 +157,52 @@ def test_plans_in_use_are_not_forgotten(planned):
     assert file.stat().st_mtime > old + outline.FRESH
 
 
-def test_jobs_are_told_of_plug_ins_by_an_outline_that_is_read_again(planned):
-    folder = Path("mine/detectors")
-    folder.mkdir(parents=True)
-    (folder / "spread.py").write_text(DETECTOR)
+def use_detector(folder):
+    """Write a plug-in with a detector into a folder, and let the study use mine/."""
+    (Path(folder) / "detectors").mkdir(parents=True)
+    (Path(folder) / "detectors/spread.py").write_text(DETECTOR)
     study = Path("workflow/studies/tiny.yaml")
     detector = "\n  detectors: {spread: {use: spread}}\n  evaluations: {effort: {detectors: [msp, spread]}}\n"
     study.write_text(study.read_text().replace("\nchange:\n", f"\nplugins: [mine/]\nchange:{detector}"))
-    try:
-        planned()
-        plugins.use([])
 
-        _, was_planned = planned()
 
-        assert not was_planned
-        assert plugins.places()[1:] == [folder.parent.resolve()]
-    finally:
-        plugins.use([])
+def test_jobs_are_told_of_plug_ins_by_an_outline_that_is_read_again(planned):
+    use_detector("mine")
+    planned()
+    plugins.use([])
+
+    _, was_planned = planned()
+
+    assert not was_planned
+    assert plugins.places()[1:] == [Path("mine").resolve()]
+
+
+def test_a_link_to_another_folder_of_plug_ins_is_planned_anew(planned):
+    use_detector("first")
+    shutil.copytree("first", "second")
+    Path("second/detectors/spread.py").write_text(DETECTOR.replace("-logits", "-2 * logits"))
+    Path("mine").symlink_to("first")
+    before, _ = planned()
+    assert not planned()[1]
+
+    Path("mine").unlink()
+    Path("mine").symlink_to("second")
+
+    found, was_planned = planned()
+    assert was_planned
+    assert found.plans["detect/cnn.0"] != before.plans["detect/cnn.0"]
+
+
+def test_another_version_of_a_package_in_a_folder_of_the_path_is_planned_anew(planned, monkeypatch):
+    installed = Path("lib/mylib-1.0.dist-info")
+    installed.mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(Path("lib").resolve())])
+    planned()
+    assert not planned()[1]
+
+    installed.rename("lib/mylib-2.0.dist-info")
+
+    assert planned()[1]
 
 
 def test_an_outline_holds_no_more_than_rules_ask(planned):
