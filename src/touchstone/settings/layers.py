@@ -44,6 +44,7 @@ class Files:
         plugins: folders, as written.
         seeds: claim -> the seeds of every network that it is about.
         data: the roles that the study gives.
+        sources: the sources that it defines.
         sets: the sets that it defines in no role.
         played: group -> the one data role that it stands for.
         grades: paper, as pages name it -> the grade of its questions.
@@ -63,6 +64,7 @@ class Files:
     plugins: list[str]
     seeds: dict[str, list[int]]
     data: list[str]
+    sources: list[str]
     sets: list[str]
     played: dict[str, str]
     grades: dict[str, str]
@@ -150,6 +152,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
         plugins=study.plugins,
         seeds=study.scale.claims,
         data=list(players),
+        sources=list(study.data.get(SOURCES) or {}),
         sets=[name for name, block in (study.data.get(SETS) or {}).items() if "use" in block],
         played={name: role for name in groups if (role := data_role(name, groups, players))},
         grades={str(one.facts.get("name")): word for one, word in graded if isinstance(one, Paper)},
@@ -271,8 +274,12 @@ def _check_mentions(layers: Iterable[Layer], names: set[str], problems: Problems
     """Record the roles that are named but that nothing defines."""
     for layer in layers:
         for place, role in mentioned(layer.blocks):
-            if role not in names and f"${role}" != INHERITED:
-                keys = (*layer.keys.get((), ()), *place)
+            keys = (*layer.keys.get((), ()), *place)
+            if f"${role}" == INHERITED:
+                if not place[-1].isdigit():
+                    reason = f"{INHERITED} stands for the list before in a list, as in [{INHERITED}, another]"
+                    problems.add(keys, f"{reason}; leave {place[-1]} out to keep it", layer.file)
+            elif role not in names:
                 listed = ", ".join(sorted(names))
                 problems.add(
                     keys, f"no data role or group {role}; there are {listed}.{nearest(role, names)}", layer.file

@@ -212,7 +212,9 @@ def _shared(one: str, other: str, examples: dict[str, Any]) -> str:
         return one
     ways = [families.way_to(name, examples) for name in (one, other)]
     common = sum(1 for _ in takewhile(lambda pair: examples[pair[0]] == examples[pair[1]], zip(*ways, strict=False)))
-    if not common or _disjoint(*(examples[way[common]] for way in ways if len(way) > common)):
+    if not common:  # two sets that read one source may take the same part of it, one of them less
+        return ways[0][0] if families.share_images(one, other, examples) else ""
+    if _disjoint(*(examples[way[common]] for way in ways if len(way) > common)):
         return ""
     return ways[0][min(common, len(ways[0]) - 1)]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from touchstone.settings.files import NAME, Place
+from touchstone.settings.known_sets import known
 from touchstone.settings.problems import Problem
 from touchstone.settings.sections import on_pipelines
 
@@ -58,6 +59,25 @@ def chains(examples: dict[str, Any]) -> Iterator[Problem]:
         elif other in examples:
             reason = f"starts a chain of sets, each made of the next; a chain may have at most {CHAIN} sets"
             yield Problem(("examples", name, "of"), reason)
+
+
+def crops(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the trainings that shift images further than these are large: some of the images would be all black."""
+    for section in ("classifiers", "translators"):
+        for name, entry in resolved[section].items():
+            shape = known(entry["train"], resolved["examples"], resolved["sources"]).shape if entry["train"] else None
+            if shape and (side := min(shape[1:])) <= entry.get("crop", 0):
+                reason = f"shifts images by up to {entry['crop']} pixels, and those of {entry['train']} have {side}"
+                yield Problem((section, name, "crop"), f"{reason}; shift by less")
+
+
+def depths(classifiers: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the wide residual networks of a depth that their blocks cannot have."""
+    for name, entry in classifiers.items():
+        model = entry["model"]
+        if model["use"] == "models/wide_resnet" and (model["depth"] < 10 or model["depth"] % 6 != 4):
+            reason = f"expected 6 n + 4 with n at least 1, such as 16, 22 or 28, got {model['depth']}"
+            yield Problem(("classifiers", name, "model", "depth"), reason)
 
 
 def momenta(resolved: dict[str, Any]) -> Iterator[Problem]:

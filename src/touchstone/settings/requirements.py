@@ -31,11 +31,13 @@ READ = {
 # What only another setting of the same entry reads: {(section, setting): (what reads it, why it is refused without)}.
 NO_ATTACKS = "only attacks read it, and this evaluation has none; name attacks, or leave it out"
 NO_DETECTORS = "only checks of attacks on detectors read it, and this evaluation has none; leave it out"
+NO_OUTLIERS = "only outliers are read in such batches, and this training has none; leave it out"
 NO_ROUTER = "only a router reads it, and this defence has none; add a router, or leave it out"
 READERS = {
     ("evaluations", "attacked"): ("attacks", NO_ATTACKS),
     ("evaluations", "victims"): ("attacks", NO_ATTACKS),
     ("evaluations", "checked"): ("detectors", NO_DETECTORS),
+    **{(section, "outlier_batch_size"): ("outliers", NO_OUTLIERS) for section in ("classifiers", "translators")},
     ("defences", "false_positive_rate"): ("router", NO_ROUTER),
 }
 
@@ -215,6 +217,14 @@ def idle(resolved: dict[str, Entries], written: dict[str, Any]) -> Iterator[Prob
         for name, entry in resolved[section].items():
             if not entry[reader] and _writes(written, section, name, key):
                 yield Problem((section, name, key), reason)
+
+
+def texts(resolved: dict[str, Entries]) -> Iterator[Problem]:
+    """Yield the questions and captions that say nothing."""
+    for section, key in (("evaluations", "question"), ("figures", "caption")):
+        for name, entry in resolved[section].items():
+            if not entry[key].strip():
+                yield Problem((section, name, key), "expected a sentence for the report, got none")
 
 
 def _writes(written: dict[str, Any], section: str, name: str, key: str) -> bool:

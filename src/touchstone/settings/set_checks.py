@@ -24,6 +24,7 @@ SAME_CLASSES = {
     "train": ("validation", "calibration", "test", "attacked_test", "small_test", "margin_test", "score_test"),
     "pair_train": ("pair_validation", "pair"),
 }
+COUNTING = ("evaluations/robustness", "evaluations/translation", "evaluations/paired_errors")
 OPEN_SET, CLASS_SPLIT = "evaluations/open_set", "data/class_split"
 ARRAYS = (".npz", ".safetensors")  # suffixes of files of arrays, whose labels are numbers already
 SHIFTS = ("darker", "sharper")  # roles of images with this shift
@@ -45,6 +46,7 @@ def wrong_sets(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Ite
     yield from _splits(resolved)
     yield from _orders(resolved)
     yield from _shapes(resolved, is_own)
+    yield from _unlabelled(resolved)
 
 
 def wrong_classes(resolved: dict[str, Any], roles: Mapping[str, list[Any]]) -> Iterator[Problem]:
@@ -258,6 +260,16 @@ def _shapes(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Iterat
         if entry["use"] == "data/patch_shuffled" and shape and (patch >= shape[1] or shape[1] % patch):
             reason = f"must divide the side of images of {_text(shape)} into at least 2 parts, got {patch}"
             yield Problem(("examples", name, "patch"), reason)
+
+
+def _unlabelled(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the evaluations that count right classes on images that show none."""
+    for name, entry in resolved["evaluations"].items():
+        for key in ("examples", "attacked") if entry["use"] in COUNTING else ():
+            for example in entry[key]:
+                if known(example, resolved["examples"], resolved["sources"]).labels == NO_CLASS:
+                    reason = f"{example} has no labels, and {entry['use']}.py counts the images whose class is right"
+                    yield Problem(("evaluations", name, key), f"{reason}; name a set with labels")
 
 
 def trained_set(resolved: Mapping[str, Any]) -> str | None:

@@ -20,7 +20,7 @@ from touchstone.settings.entries import EntryReader
 from touchstone.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file, typed_path
 from touchstone.settings.layers import Files, read_files
 from touchstone.settings.leaks import known_as_unknown, leaks
-from touchstone.settings.limits import budgets, chains, momenta, resamples, sizes
+from touchstone.settings.limits import budgets, chains, crops, depths, momenta, resamples, sizes
 from touchstone.settings.paper_questions import check_papers
 from touchstone.settings.plugin_paths import refuse_paths
 from touchstone.settings.problems import Problem, Problems
@@ -49,6 +49,7 @@ from touchstone.settings.requirements import (
     read_data,
     scored_data,
     static_networks,
+    texts,
 )
 from touchstone.settings.sections import CONFOUNDING_SETTINGS, LABEL, STUDY_SETTINGS, Entry, sections
 from touchstone.settings.set_checks import wrong_classes, wrong_sets
@@ -143,6 +144,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         scored_data(resolved["detectors"]),
         read_data(resolved, written),
         idle(resolved, written),
+        texts(resolved),
         unmeasured_words(resolved, kinds["figures"].names.keys() - LABEL.keys()),
         direct_attacks(resolved["evaluations"]),
         checked_attacks(resolved["evaluations"]),
@@ -151,6 +153,8 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         seeds.absent(resolved, first_seed),
         random_networks(resolved),
         addresses(resolved["sources"]),
+        crops(resolved),
+        depths(resolved["classifiers"]),
         momenta(resolved),
         resamples(resolved),
         budgets(resolved, written),
@@ -176,9 +180,11 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     has_base = files.file != problems.own  # its changes are about the questions of its base
     idle_changes = sorted(f"change.{section}.{name}" for section, name in removed & draft.changed if not has_base)
     idle_sets = [name for name in files.sets if Entry("examples", name) in unreached and not has_base]
+    idle_sources = [name for name in files.sources if Entry("sources", name) in unreached and not has_base]
     remarks = (
         *(f"{change} changes nothing: no question of this study is about it" for change in idle_changes),
         *(f"data.sets.{name}: no question of this study reads it; name it in a data role" for name in idle_sets),
+        *(f"data.sources.{name}: no set and no network of this study reads it" for name in idle_sources),
         *open_roles(own, files.sentences, draft.roles),
         *untested(own, files.book, resolved),
         *variants_without_numbers(files.book, resolved),

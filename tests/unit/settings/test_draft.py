@@ -239,6 +239,14 @@ def test_a_group_may_name_a_family(draft):
     assert result.roles["both"] == ["fgsm", "pgd_02", "pgd_10"]
 
 
+def test_inherited_outside_a_list_is_told_how_to_write_it(draft):
+    text = mistakes(draft, "change: {evaluations: {first: {attacks: $inherited}}}")
+
+    assert (
+        "change.evaluations.first.attacks: $inherited stands for the list before in a list, as in [$inherited, " in text
+    )
+
+
 def test_inherited_stands_for_the_list_before(draft):
     changes = "{first: {examples: [$inherited, held_out]}, second: {examples: [held_out, $inherited]}}"
 

@@ -8,6 +8,7 @@ from touchstone.settings.files import ParamsError
 from touchstone.settings.study import load
 
 PART = {"use": "digits", "source": "sklearn_digits"}
+NO_SUBSET = dict.fromkeys(("of", "skip", "count"))
 PAIR = {"use": "two_classes", "of": "digits_test", "negative": 3, "positive": 7}
 FIVELESS = {"use": "held_out_classes", "of": "every_class", "classes": [5], "keep": False, "source": None, "part": None}
 FLOWERS = {"use": "own_images", "source": "mine", "labelled": False, "height": 28, "width": 28, "colour": "gray"}
@@ -82,6 +83,30 @@ SENSELESS = {
         "sources: no such setting. Settings are scale, compute, title, base, pdf, data, papers, change, plugins."
         " Write sources in data.",
     ),
+    "a blank question": (
+        {"change": {"evaluations": {"robustness": {"question": " "}}}},
+        "change.evaluations.robustness.question: expected a sentence for the report, got none",
+    ),
+    "images without labels that are counted as right": (
+        {"change": {"evaluations": {"robustness": {"examples": ["textures"]}}}},
+        "robustness.examples: textures has no labels, and evaluations/robustness.py counts the images whose class is",
+    ),
+    "a shift out of the picture": (
+        {"scale": {"classifiers": {"crop": 28}}},
+        "crop: shifts images by up to 28 pixels, and those of digits_train have 28; shift by less",
+    ),
+    "batches of outliers without outliers": (
+        {"change": {"classifiers": {"cnn": {"outlier_batch_size": 9}}}},
+        "change.classifiers.cnn.outlier_batch_size: only outliers are read in such batches",
+    ),
+    "a wide network of no such depth": (
+        {"change": {"classifiers": {"cnn": {"model": {"use": "wide_resnet", "depth": 27}}}}},
+        "cnn.model.depth: expected 6 n + 4 with n at least 1, such as 16, 22 or 28, got 27",
+    ),
+    "a choice on fewer images of the test": (
+        {"data": {"choosing": {"digits_choosing": PART | NO_SUBSET | {"part": "test", "limit": 20}}}},
+        "chooses a score on the first and judges it on the second; choose on other images",
+    ),
     "no place": (
         {
             "data": {
@@ -104,6 +129,14 @@ def test_what_makes_no_sense_is_refused_where_it_is_written(tmp_path, name):
         apart.check(load(str(path)))
 
     assert any(message in line and line.startswith(f"{path}:") for line in str(error.value).splitlines()), error.value
+
+
+def test_a_source_that_nothing_reads_is_remarked(tmp_path):
+    path = tmp_path / "mine.yaml"
+    source = {"mine": {"use": "own_files", "location": "pictures", "sha256": None}}
+    path.write_text(study_text("digits", data={"sources": source}))
+
+    assert "data.sources.mine: no set and no network of this study reads it" in load(str(path)).remarks
 
 
 def test_a_change_of_what_no_paper_of_the_study_asks_is_remarked(tmp_path):
