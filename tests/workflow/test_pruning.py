@@ -20,10 +20,13 @@ def test_results_of_other_settings_stay_and_are_found_again_until_they_are_prune
     assert "0 computed, 1 in the store" in (project.root / "logs/few/prepare.log").read_text()
     unfinished = project.root / "results/few/attack/gone.0"
     unfinished.mkdir(parents=True)
+    of_another_run = project.root / "data/few/prepare/.being_written"
+    of_another_run.touch()
 
     done = project.forked_touchstone("run", "few", "--cores", "1", "--prune")
 
     assert "Deleted 2 results that today's settings and code do not make." in done.stdout
+    of_another_run.unlink()
     assert stored(project) == first
     assert not unfinished.exists()
     assert not project.planned(study="few")

@@ -12,6 +12,8 @@ from touchstone.settings.files import ParamsError, Place, lines_of
 
 MOST_ERRORS, MOST_LETTERS = 50, 3_000  # errors in one message, letters in one error
 
+HINT = "touchstone's own file reads what this study says otherwise in its data, scale, papers or change: mend it here"
+
 
 class Problem(NamedTuple):
     """One mistake: the keys that lead to it, and what is wrong."""
@@ -95,7 +97,9 @@ class Problems:
     def stop(self) -> None:
         """Raise ParamsError if anything was recorded, so that later checks may rely on the earlier ones."""
         if self._errors:
-            raise ParamsError("\n".join(self._errors))
+            shipped = any(error.startswith(f"{PACKAGE}/") for error in self._errors)
+            hint = f"{self.own}: {HINT}" if shipped and not self.own.is_relative_to(PACKAGE) else ""
+            raise ParamsError("\n".join(filter(None, (*self._errors, hint))))
 
     def _origin(self, place: Place) -> tuple[Path, Place]:
         """Return the file that wrote what is at a place, and the keys that lead to it there."""

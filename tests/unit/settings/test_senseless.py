@@ -131,6 +131,18 @@ def test_what_makes_no_sense_is_refused_where_it_is_written(tmp_path, name):
     assert any(message in line and line.startswith(f"{path}:") for line in str(error.value).splitlines()), error.value
 
 
+def test_a_mistake_that_meets_a_file_of_touchstone_is_to_be_mended_in_the_study(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(study_text("tiny", data={"choosing": "digits_test"}))
+
+    with pytest.raises(ParamsError) as error:
+        load(str(path))
+
+    *first, last = str(error.value).splitlines()
+    assert any("papers/aloe/experiment.yaml:" in line.partition(" ")[0] for line in first), first
+    assert last.startswith(f"{path}: touchstone's own file reads what this study says otherwise")
+
+
 def test_a_source_that_nothing_reads_is_remarked(tmp_path):
     path = tmp_path / "mine.yaml"
     source = {"mine": {"use": "own_files", "location": "pictures", "sha256": None}}

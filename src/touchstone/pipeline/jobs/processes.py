@@ -114,8 +114,10 @@ def snakemakes(folder: Path) -> list[Process]:
 
 def _is_snakemake(command: tuple[str, ...]) -> bool:
     """Return whether a command line is `snakemake` or `python -m snakemake`."""
-    words = command[:3]
-    return any(Path(word).name == "snakemake" for word in words[:2]) or words[1:] == ("-m", "snakemake")
+    module = command.index("-m") if "-m" in command else len(command)  # behind options of Python, as in python -u -m
+    return any(Path(word).name == "snakemake" for word in command[:2]) or command[module + 1 : module + 2] == (
+        "snakemake",
+    )
 
 
 def end(processes: Iterable[Process]) -> None:

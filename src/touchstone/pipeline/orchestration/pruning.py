@@ -37,5 +37,7 @@ def prune(plan: Plan, store: Store) -> int:
 
 
 def _files(store: Store) -> Iterator[Path]:
-    """Yield the results of a study in the store, also those whose record is missing."""
-    yield from (path for path in (store.folder / store.study).glob("*/*") if path.suffix != ".json")
+    """Yield the results of a study in the store, also those whose record is missing; not what a run is writing."""
+    for path in (store.folder / store.study).glob("*/*"):
+        if path.suffix != ".json" and not path.name.startswith("."):
+            yield path

@@ -16,7 +16,7 @@ from touchstone.digests import SNAKEMAKE_MARK
 from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment, job_plan
 from touchstone.pipeline.orchestration import own_sources
-from touchstone.pipeline.planning.outline import outline_of
+from touchstone.pipeline.planning.outline import STUDIES, outline_of
 from touchstone.pipeline.planning.parts import FOLDER, RULES
 from touchstone.provenance import store
 from touchstone.provenance.job_folders import RESULTS, folder_of
@@ -65,6 +65,7 @@ class PlannedStudy:
         self._first = [first]
         self.name = self.outline.name
         if study.endswith((".yaml", ".yml")):  # the commands that a report prints name the study only
+            refuse_equal_name(typed_path(study))
             with suppress(OSError):
                 write_whole(ELSEWHERE / self.name, str(typed_path(study)).encode(), lasting=False)
         self.settings = self.outline.settings
@@ -113,6 +114,16 @@ class PlannedStudy:
             return job
         names = [job.removeprefix(f"{rule}/") for job in self.outline.jobs if job.startswith(f"{rule}/")]
         raise ParamsError(f"study {self.name} has no {rule} job called {name}.{nearest(name, names)}")
+
+
+def refuse_equal_name(file: Path) -> None:
+    """Raise ParamsError if another study of this name is in use here: both would write the same results and report."""
+    kept = ELSEWHERE / file.stem
+    others = [STUDIES / f"{file.stem}.yaml", *([Path(kept.read_text())] if kept.is_file() else [])]
+    for other in others:
+        if other.is_file() and not other.samefile(file):
+            folders = f"results/{file.stem} and reports/{file.stem}"
+            raise ParamsError(f"{file}: {other} is called {file.stem}, too, and both would write {folders}; rename one")
 
 
 OLDER = ("attacked", "checkpoints", "detectors", "examples", "margins", "metrics", "outputs", "scores", "translated")

@@ -68,6 +68,7 @@ def test_a_snakemake_is_known_by_its_command_line():
         ("/x/bin/snakemake", "-n"),
         ("/x/bin/python", "/x/bin/snakemake"),
         ("python", "-m", "snakemake", "--cores", "1"),
+        ("python", "-u", "-m", "snakemake"),
     ]
     others = [("python", "-m", "touchstone", "run"), ("vim", "Snakefile"), ("grep", "-r", "snakemake")]
 

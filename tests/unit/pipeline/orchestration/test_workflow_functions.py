@@ -86,6 +86,25 @@ def test_a_study_that_was_planned_by_its_path_is_found_by_its_name_which_its_rep
         functions.PlannedStudy("moved")
 
 
+def test_two_studies_of_one_name_would_write_one_report():
+    for folder in ("first", "second", "workflow/studies"):
+        Path(folder).mkdir(parents=True)
+        shutil.copy("sheet.yaml", f"{folder}/twin.yaml")
+    with pytest.raises(
+        ParamsError, match=r"first/twin\.yaml: workflow/studies/twin\.yaml is called twin, too, and both"
+    ):
+        functions.PlannedStudy("first/twin.yaml")
+    functions.PlannedStudy("workflow/studies/twin.yaml")
+    Path("workflow/studies/twin.yaml").unlink()
+
+    functions.PlannedStudy("first/twin.yaml")
+    functions.PlannedStudy("first/twin.yaml")
+    with pytest.raises(ParamsError, match=r"first/twin\.yaml is called twin, too"):
+        functions.PlannedStudy("second/twin.yaml")
+    Path("first/twin.yaml").unlink()
+    functions.PlannedStudy("second/twin.yaml")
+
+
 def test_of_a_finished_study_what_was_deleted_is_asked_for_too():
     study = functions.PlannedStudy("sheet.yaml")
     Path("results/sheet/evaluate/shared").mkdir(parents=True)
