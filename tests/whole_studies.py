@@ -92,6 +92,10 @@ def smaller(entry: dict[str, Any], most: dict[str, int]) -> dict[str, Any]:
                 small[name] = value | inner | {"use": component(value)}
         elif isinstance(value, int) and value > most.get(name, value):
             small[name] = most[name]
+    if not entry.get("outliers"):
+        small.pop("outlier_batch_size", None)
+    if "steps" in small and entry.get("eps") and entry.get("step_size"):
+        small["step_size"] = max(entry["step_size"], entry["eps"] / small["steps"])
     if "depth" in small and "width" in entry:
         small["width"] = 1  # a wide network
     return small

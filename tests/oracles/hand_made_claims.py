@@ -97,7 +97,7 @@ DIFFERENCE, POINTS = "difference", "difference of fractions"
 UNITS = {  # of a number, by the first of these words in its metric
     "kendall_tau_gain": "difference of tau", "kendall": "rank correlation", "median_margin": "pixels",
     "auroc_minus": DIFFERENCE, "auroc_successes_minus": DIFFERENCE, "_difference": DIFFERENCE, "taken_by": DIFFERENCE,
-    "auroc": "", "minus": POINTS, "gain": POINTS, "worse": POINTS, "over_half": POINTS,
+    "auroc": "", "minus": POINTS, "gain": POINTS, "worse": POINTS, "over_half": POINTS, "above_quarter": POINTS,
 }  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def translation(
           much.
         - reconstruction_error, in pixels: the mean absolute difference of the translated image to the unattacked one.
         - identity_error, of attacked sets: that of the image before translation, which a translator has to beat.
-        - reconstruction_gain: identity_error minus reconstruction_error, paired; above 0 if translating helps.
+        - reconstruction_gain, in pixels: identity_error minus reconstruction_error, paired; above 0 if translating helps.
 
     Raises:
         ValueError: the untranslated or the clean set is missing, or a translator in `against` has translated nothing.
@@ -113,16 +113,17 @@ def _reconstruction(cell: Cell, group: list[Cell], sampling: Sampling) -> list[M
     clean = only((c for c in group if not c.translator and not c.attack), f"clean {cell.examples}")
     ids = np.sort(cell.noun.example_ids)
     error, identity = _distance(cell, clean, ids), _distance(before, clean, ids)
-    measurements = {"reconstruction_error": (error, [cell, clean])}
+    measurements = {"reconstruction_error": (error, "pixels", [cell, clean])}
     if before is not clean:  # which has no error to lessen
         measurements |= {
-            "identity_error": (identity, [before, clean]),
-            "reconstruction_gain": (identity - error, [cell, before, clean]),
+            "identity_error": (identity, "pixels", [before, clean]),
+            "reconstruction_gain": (identity - error, "difference of pixels", [cell, before, clean]),
         }
     # A translator of one seed may translate images that were made on several networks.
     of_victim = of_images(replace(cell, translator="")).seed if cell.victim else None
     about = of_images(cell) if of_victim is None else replace(of_images(cell), seed=of_victim)
-    new = partial(row, cell=about, entry=seedless(cell.translator), n=len(ids), unit="pixels")
+    new = partial(row, cell=about, entry=seedless(cell.translator), n=len(ids))
     return [
-        new(metric, intervals.mean(values, **sampling), files=files) for metric, (values, files) in measurements.items()
+        new(metric, intervals.mean(values, **sampling), files=files, unit=unit)
+        for metric, (values, unit, files) in measurements.items()
     ]

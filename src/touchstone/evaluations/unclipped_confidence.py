@@ -86,7 +86,9 @@ def _rows(cell: Cell, clean: Cell, own: bool, resamples: int, seed: int) -> list
     if wrong.any():
         kept = intervals.mean(sure - sure_when_clean / 4, resamples=resamples, seed=seed, among=wrong)
         metric = "unclipped_confidence_on_errors_above_quarter_of_clean"
-        rows.append(row(metric, kept, cell=cell, n=int(wrong.sum()), files=[cell, clean], unit=""))
+        rows.append(
+            row(metric, kept, cell=cell, n=int(wrong.sum()), files=[cell, clean], unit="difference of fractions")
+        )
     return rows
 
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from touchstone.evaluations.statistics.wording import written
 from touchstone.evaluations.translation import translation
 from touchstone.records.nouns import Cell, ExampleSet, Outputs
 
@@ -95,8 +96,18 @@ def test_reconstruction_is_compared_with_leaving_the_image_alone_row_by_id():
     assert one(rows, "identity_error", name).value == pytest.approx(0.1, abs=1e-7)
     gain = one(rows, "reconstruction_gain", name)
     assert gain.value == pytest.approx(0.085, abs=1e-7)
-    assert (gain.entry, gain.seed, gain.unit) == ("unet", 0, "pixels")
+    assert (gain.entry, gain.seed, gain.unit) == ("unet", 0, "difference of pixels")
     assert " ".join(gain.files) == "pgdunet.0 pgd clean"
+
+
+def test_a_translator_that_harms_every_image_has_a_gain_below_0_with_its_whole_interval():
+    clean, attacked, _ = EXAMPLES
+    rows = translation([], [clean, attacked, examples([0.9, 0.8, 0.9, 0.8], "pgd", "unet.0")])
+
+    gain = one(rows, "reconstruction_gain", "digits/cnn/pgd/unet")
+    assert gain.value == pytest.approx(-0.25)
+    assert gain.low < gain.value < gain.high < 0
+    assert written(gain.value, gain.unit) == "-0.2500"
 
 
 def test_a_translated_set_without_its_original_is_refused():

@@ -65,8 +65,8 @@ def _rounded(value: float, unit: str, more: int = 0) -> str:
         return f"{100 * value:.{1 + more}f}{NARROW}%"
     if unit == "difference of fractions":
         return f"{_signed(100 * value, 1 + more)}{NARROW}points"
-    if unit in ("difference", "difference of tau"):
-        return _signed(value, 3 + more)
+    if unit in ("difference", "difference of tau", "difference of pixels"):
+        return _signed(value, (4 if unit.endswith("pixels") else 3) + more)
     if unit == "passes":
         return f"{value:.{6 + more}g}"
     if unit == "passed" and value in (0, 1):

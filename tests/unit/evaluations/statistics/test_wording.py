@@ -111,6 +111,7 @@ UNITS = [
     "difference of fractions",
     "difference",
     "difference of tau",
+    "difference of pixels",
     "pixels",
     "passes",
     "images",
