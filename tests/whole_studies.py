@@ -37,8 +37,8 @@ FEWER, FEWEST = 125, 8  # images: one of so many, but no fewer than these
 MOST_TRAINED = 320  # images that a network is trained on
 IMAGES = ("count", "limit", "skip")
 MOST = {
-    "classifiers": {"epochs": 2, "steps": 2, "width": 4, "depth": 10, "growth": 4, "hidden": 32, "units": 16, "pieces": 2,
-                    "batch_size": 32, "outlier_batch_size": 32},
+    "classifiers": {"epochs": 2, "steps": 2, "width": 4, "depth": 10, "growth": 4, "hidden": 32, "features": 32, "units": 16,
+                    "pieces": 2, "batch_size": 32, "outlier_batch_size": 32},
     "translators": {"epochs": 1, "steps": 2, "filters": 4, "blocks": 1, "searches": 1, "samples": 2},
     "attacks": {"steps": 3, "restarts": 1, "restart_steps": 2, "queries": 20, "samples": 2, "draws": 5, "searches": 2,
                 "inner_points": 20, "candidates": 20, "corners": 10, "imitations": 1, "every_class": False},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,10 @@ from touchstone.claims.file_checks import ClaimError, Place, check_block, number
 COLUMNS = ("evaluation", "metric", "entry", "examples", "threat")
 # The numbers that a threat model states, as in evaluations/statistics/threats.py, which imports numpy.
 THREAT = ("eps", "steps", "step_size", "restarts", "imitations", "queries", "draws")
+# Metrics that are shares, or differences of shares.
+SHARE = re.compile(
+    r"(?!.*(reconstruction|identity)_).*(accuracy|auroc|aupr|error|fpr|tpr|rate|share|tau|confidence|agreement)"
+)
 CONDITION = ("name", *COLUMNS, "tolerance", "distance", "optional", "consequence", "stuck", *COMPARISONS)
 
 
@@ -35,17 +40,32 @@ def read_condition(place: Place, inherited: Mapping[str, Any], own: Any) -> Cond
         check_block((*place, "stuck"), block["stuck"], (*COLUMNS, *COMPARISONS))
         unjudged = {key: value for key, value in block.items() if key not in (*COMPARISONS, "stuck", "optional")}
         stuck = (read_condition((*place, "stuck"), unjudged | {"name": "stuck"}, block["stuck"]),)
+    rows = _rows(place, block)
+    bound = _bound((*place, comparison), block[comparison], comparison) if comparison else None
+    sizes = {name: size((*place, name), block.get(name, 0)) for name in ("tolerance", "distance")}
+    if SHARE.match(rows.metric):
+        _check_share(place, rows.metric, comparison, bound, sizes)
     return Condition(
         name=text(place, "name", block["name"]),
-        rows=_rows(place, block),
+        rows=rows,
         comparison=comparison,
-        bound=_bound((*place, comparison), block[comparison], comparison) if comparison else None,
-        tolerance=size((*place, "tolerance"), block.get("tolerance", 0)),
-        distance=size((*place, "distance"), block.get("distance", 0)),
+        bound=bound,
+        tolerance=sizes["tolerance"],
+        distance=sizes["distance"],
         optional=truth((*place, "optional"), block.get("optional", False)),
         consequence=block.get("consequence", ""),
         stuck=stuck,
     )
+
+
+def _check_share(place: Place, metric: str, comparison: str, bound: Bound | None, sizes: Mapping[str, float]) -> None:
+    """Refuse a bound of a share that is in percent, or that every share meets."""
+    ends = () if bound is None else bound if isinstance(bound, tuple) else (bound,)
+    for name, value in ((comparison, max(ends, key=abs, default=0)), *sizes.items()):
+        if abs(value) > 1:
+            raise ClaimError((*place, name), f"{metric} lies between -1 and 1, got {value:g}; write 5 % as 0.05")
+    if comparison == "at_most" and bound == 1:
+        raise ClaimError((*place, comparison), f"every {metric} is at most 1, so the claim could not fail")
 
 
 def _rows(place: Place, block: Mapping[str, Any]) -> RowQuery:

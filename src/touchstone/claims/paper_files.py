@@ -75,6 +75,10 @@ def book(papers: Mapping[str, Mapping[str, Any]]) -> Book:
         own = [name for name, figure in published.items() if figure.paper == one.paper]
         check_names(("criteria", one.id, "scales"), one.scales, own)
         check_names(("criteria", one.id, "broken_by"), one.broken_by, criteria)
+        if one.id in one.broken_by and one.breaks is None:
+            raise ClaimError(
+                ("criteria", one.id, "broken_by"), f"{one.id} has no breaks: and would be broken if it holds"
+            )
         for attack in one.broken_by:
             _check_common_role(one, criteria[attack])
     return Book(published, criteria)
@@ -233,6 +237,10 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
     _check_conditions_have_bounds(place, read)
     placeholders = [*map(str, range(len(read.tests))), *(["breaks"] if read.breaks else [])]
     check_names((*place, "says"), roles_in(text(place, "says", read.says)), placeholders, "the number")
+    if read.says and not roles_in(read.says):
+        raise ClaimError(
+            (*place, "says"), "names no number, such as {0}, so it would say the same whatever is measured"
+        )
     for condition in read.conditions.values():
         check_names(place, condition.roles, roles, f"{condition.name}: the role")
         not_averaged = [role for role in condition.roles if roles[role].many != "mean"]

@@ -31,6 +31,11 @@ KINDS = (
     *("sources", "classifiers", "translators"),
     *("attacks", "margins", "detectors", "evaluations", "figures"),
 )  # their entries are what their `use` is, and the `use` of a component in them
+IDENTITY = {  # settings that make an entry what its name says
+    "attacks": ("norm", "target"),
+    "classifiers": ("clean_weight", "attack_inliers", "outliers_used", "outlier_weight"),
+    "translators": ("shift", "clean_share"),
+}
 FREE = ("model",)  # except these: what a network is built of depends on a study's images
 NEEDED = ("train", "validation", "test")  # data roles that most questions need
 Blocks = dict[str, dict[str, Any]]  # section -> entry -> its block
@@ -157,6 +162,10 @@ def _refuse_another_use(place: Place, old: Any, change: Any, problems: Problems)
     """
     if not isinstance(old, dict) or not isinstance(change, dict):
         return
+    for key in change.keys() & {*IDENTITY.get(place[0], ())} if len(place) == 2 else ():
+        if change[key] != old.get(key):
+            reason = f"{place[1]} would be another than its name and the papers' claims say; give yours another name"
+            problems.add((*place, key), reason)
     if change.get("use", old.get("use")) != old.get("use"):
         name = " of ".join(reversed(place[1:]))
         reason = f"{name} uses {old.get('use')} in the papers, and their claims mean that; give yours another name"

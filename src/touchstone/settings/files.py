@@ -21,6 +21,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 ELSEWHERE = Path(".touchstone/studies")  # NAME: the path of a study's file, if it was planned here by its path
 # Far more than a study needs, and far less than what crashes the YAML reader: 50,000 nested brackets kill the process.
 MOST_BYTES, MOST_VALUES, DEEPEST, LONGEST_KEY, LONGEST_NUMBER = 1_000_000, 100_000, 20, 200, 30
+LONGEST_NAME = 255  # bytes of a file's name
 KEPT = 32  # files whose content is kept in memory
 TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", "merge")}
 NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
@@ -214,6 +215,7 @@ def _as_params_error(path: Path) -> Iterator[None]:
             mark = getattr(error, "context_mark", None) or mark
         line = f":{mark.line + 1}" if mark else ""
         advice = next((f"; {words}" for start, words in ADVICE.items() if problem.startswith(start)), "")
+        advice = "; save the file as UTF-8" if isinstance(error, UnicodeDecodeError) else advice
         raise ParamsError(f"{path}{line}: not readable as YAML: {problem}{advice}") from None
 
 
@@ -273,6 +275,11 @@ def typed_path(typed: str) -> Path:
     return Path(os.path.expanduser(typed))  # noqa: PTH111 - Path's raises RuntimeError for an unknown user
 
 
+def is_path(text: str) -> bool:
+    """Return whether a file system can have this path at all, whatever is there."""
+    return "\0" not in text and all(len(part.encode()) <= LONGEST_NAME for part in text.split("/"))
+
+
 def study_file(study: str, root: Path) -> Path:
     """Return the file of a study, by its name or its path; by its name also if it was planned here from elsewhere.
 
@@ -282,18 +289,20 @@ def study_file(study: str, root: Path) -> Path:
     folder = root / "workflow" / "studies"
     if study.endswith((".yaml", ".yml")):
         path = root / typed_path(study)
-        if not path.is_file():
+        if not is_path(study) or not path.is_file():
             raise ParamsError(f"no such study file: {study}")
         return path
     studies = sorted(path.stem for path in folder.glob("*.yaml"))
     if study in studies:
         return folder / f"{study}.yaml"
+    if not is_path(study):
+        raise ParamsError(f"no study called {study}")
     if (other := folder / f"{study}.yml").is_file():
         raise ParamsError(f"{other}: the name of a study's file ends in .yaml, so rename it to {study}.yaml")
     if (beside := root / f"{study}.yaml").is_file():  # an assay outside a clone
         return beside
     kept = root / ELSEWHERE / study
-    if NAME.fullmatch(study) and kept.is_file() and (path := root / kept.read_text()).is_file():
+    if NAME.fullmatch(study) and is_path(study) and kept.is_file() and (path := root / kept.read_text()).is_file():
         return path
     listed = ", ".join(studies) or "none here; run touchstone in the folder of the Snakefile"
     raise ParamsError(f"no study called {study}; there are {listed}.{nearest(study, studies)}")

@@ -90,6 +90,8 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     params = None
     if problems.base.is_file() and problems.base != problems.own:
         params = read_model(Defaults, read_yaml(problems.base), problems.base, problems)
+        if params and params.scale.claims:
+            problems.add(("scale", "claims"), "a study says the seeds of its claims; write it there", problems.base)
     problems.stop()
     assert study is not None
     read, book = read_papers(study.papers, root, problems)
@@ -206,7 +208,8 @@ def _base(study: StudyFile, written: dict[str, Any], root: Path, problems: Probl
         return None
     found = read_model(StudyFile, read_yaml(file), file, problems)
     if found is not None and found.base:
-        problems.add(("base",), f"{study.base} has a base itself; name that one: {found.base}", problems.own)
+        other = "" if str(found.base) == str(study.base) else f": {found.base}"
+        problems.add(("base",), f"{study.base} has a base itself; name one that has none{other}", problems.own)
     return None if found is None else (file, found)
 
 

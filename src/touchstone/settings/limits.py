@@ -20,6 +20,14 @@ ITEMS, SEEDS = 1_000, 100  # in a list
 LEVEL = 1 / 255 - 1e-9  # of images of 8 bits
 LETTERS = 60  # in a name; the name of a file consists of several names
 CHAIN = 20  # sets, each made of the next
+IDLE_WEIGHTS = (
+    ("training/adversarial", "clean_weight", 1),
+    ("training/ensemble_adversarial", "clean_weight", 1),
+    ("training/mma", "clean_weight", 1),
+    ("training/trades", "beta", 0),
+    ("training/outlier_exposed", "outlier_weight", 0),
+)
+OF_BLOCKS = ("models/wide_resnet", "models/standardising_wide_resnet", "models/densenet_bc")
 CELLS = 100_000  # files that the evaluations of a study read; the largest shipped one reads 8,000
 
 
@@ -61,6 +69,20 @@ def chains(examples: dict[str, Any]) -> Iterator[Problem]:
             yield Problem(("examples", name, "of"), reason)
 
 
+def levels(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the sizes of L-infinity attacks that are in levels from 0 to 255, where pixels lie between 0 and 1."""
+    for name, entry in resolved["evaluations"].items():
+        parts = [resolved[section][part] for section in ("attacks", "margins") for part in entry[section]]
+        if any(part.get("norm") == "l2" for part in parts):
+            continue
+        for key in ("eps", "main_eps", "up_to"):
+            sizes = entry.get(key)
+            for size in sizes if isinstance(sizes, list) else [sizes]:
+                if isinstance(size, int | float) and size > 1:
+                    reason = f"pixels lie between 0 and 1, got {size:g}; write eight levels of 255 as 8/255"
+                    yield Problem(("evaluations", name, key), reason)
+
+
 def crops(resolved: dict[str, Any]) -> Iterator[Problem]:
     """Yield the trainings that shift images further than these are large: some of the images would be all black."""
     for section in ("classifiers", "translators"):
@@ -72,12 +94,27 @@ def crops(resolved: dict[str, Any]) -> Iterator[Problem]:
 
 
 def depths(classifiers: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the wide residual networks of a depth that their blocks cannot have."""
+    """Yield the networks of a depth that their blocks cannot have."""
     for name, entry in classifiers.items():
-        model = entry["model"]
-        if model["use"] == "models/wide_resnet" and (model["depth"] < 10 or model["depth"] % 6 != 4):
-            reason = f"expected 6 n + 4 with n at least 1, such as 16, 22 or 28, got {model['depth']}"
-            yield Problem(("classifiers", name, "model", "depth"), reason)
+        waiting: list[tuple[Place, dict[str, Any]]] = [(("classifiers", name, "model"), entry["model"])]
+        while waiting:
+            place, model = waiting.pop()
+            waiting += [
+                ((*place, key), part) for key, part in model.items() if isinstance(part, dict) and "use" in part
+            ]
+            depth = model.get("depth", 0)
+            if model["use"] in OF_BLOCKS and (depth < 10 or depth % 6 != 4):
+                reason = f"expected 6 n + 4 with n at least 1, such as 16, 22 or 28, got {depth}"
+                yield Problem((*place, "depth"), reason)
+
+
+def idle_weights(classifiers: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the trainings whose weights leave nothing of what they are named for."""
+    for name, entry in classifiers.items():
+        for use, key, weight in IDLE_WEIGHTS:
+            if entry["use"] == use and entry[key] == weight:
+                reason = f"at {weight} the images are never attacked, or the outliers never used"
+                yield Problem(("classifiers", name, key), f"{reason}; name another training, such as clean")
 
 
 def momenta(resolved: dict[str, Any]) -> Iterator[Problem]:
@@ -125,6 +162,7 @@ def budgets(resolved: dict[str, Any], written: dict[str, Any]) -> Iterator[Probl
         key = "eps" if isinstance(change, dict) and "eps" in change and "step_size" not in change else "step_size"
         yield from _long_steps(("attacks", name), entry, key)
         yield from _short_ways(("attacks", name), entry)
+        yield from _idle_parts(("attacks", name), entry)
     for section in ("classifiers", "translators"):
         for name, entry in resolved[section].items():
             attack = entry.get("attack")
@@ -133,8 +171,17 @@ def budgets(resolved: dict[str, Any], written: dict[str, Any]) -> Iterator[Probl
                     reason = "must be above 0: this training would change no image; name a training on clean images"
                     yield Problem((section, name, *place, "eps"), reason)
                 if isinstance(block, dict):
+                    yield from _idle_parts((section, name, *place), block)
                     yield from _long_steps((section, name, *place), block, "step_size")
                     yield from _short_ways((section, name, *place), block)
+
+
+def _idle_parts(place: Place, block: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the attacks that another one is made of and that would change no image."""
+    for key, value in block.items():
+        for index, part in enumerate(value if isinstance(value, list) else ()):
+            if isinstance(part, dict) and part.get("eps") == 0 and "use" in part:
+                yield Problem((*place, key, str(index), "eps"), "must be above 0: this attack would change no image")
 
 
 def _moves_nothing(entry: dict[str, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from touchstone.settings.limits import ENTRIES
 from touchstone.settings.problems import Problems
 from touchstone.settings.values import shown
 
@@ -45,6 +46,8 @@ def _entries(place: tuple[str, str], block: dict[str, Any], problems: Problems) 
         problems.add(place, "an entry with each: has one * in its name, in the place of each word")
     elif not isinstance(words, list) or not words or not all(isinstance(word, str | int) for word in words):
         problems.add((*place, EACH), f"expected a list of words or whole numbers, got {shown(words)}")
+    elif len(words) > ENTRIES:
+        problems.add((*place, EACH), f"names {len(words):,} words; a section may have at most {ENTRIES} entries")
     elif len(set(map(str, words))) < len(words):
         problems.add((*place, EACH), f"names a word twice: {shown(words)}")
     else:

@@ -9,7 +9,7 @@ from typing import Any
 
 from touchstone import registry
 from touchstone.provenance import job_folders
-from touchstone.settings.files import Place, typed_path
+from touchstone.settings.files import Place, is_path, typed_path
 from touchstone.settings.limits import CHECKS
 from touchstone.settings.problems import Problem
 from touchstone.settings.sections import on_detectors
@@ -29,6 +29,11 @@ READ = {
     "detectors": (("scores", "crossed_scores", "detectors", "calibration_scores", "rival_scores"), "detectors"),
 }
 # What only another setting of the same entry reads: {(section, setting): (what reads it, why it is refused without)}.
+OBJECTIVES = {f"training/{path.stem}" for path in (registry.PACKAGE / "training").glob("[a-z]*.py")}
+OF_TRANSLATORS = {
+    f"training/{name}" for name in ("cycle_gan", "denoising", "pix2pix", "shift_translation", "translation")
+}
+JUDGE = "models/patch_discriminator"
 NO_ATTACKS = "only attacks read it, and this evaluation has none; name attacks, or leave it out"
 NO_DETECTORS = "only checks of attacks on detectors read it, and this evaluation has none; leave it out"
 NO_OUTLIERS = "only outliers are read in such batches, and this training has none; leave it out"
@@ -67,10 +72,16 @@ def addresses(sources: Entries) -> Iterator[Problem]:
         for key, example in (("url", "https://example.org/flowers.zip"), ("mirror", "https://example.org/mirror")):
             if (address := entry.get(key)) is not None and not ADDRESS[key].fullmatch(address):
                 yield Problem(("sources", name, key), f"expected an address such as {example}, got {shown(address)}")
+        if entry["use"] == "sources/own_files" and ADDRESS["url"].fullmatch(entry["location"]):
+            yield Problem(
+                ("sources", name, "location"), "own_files.py copies files of this machine; download.py has a url"
+            )
         if entry.get("location") == "":
             yield Problem(("sources", name, "location"), "expected a file or a folder, such as pictures/flowers")
         for key in ("location", "local_folder"):
-            if (folder := _written_by_runs(entry.get(key) or "", copied=key == "location")) is not None:
+            if not is_path(entry.get(key) or ""):
+                yield Problem(("sources", name, key), f"no file or folder can have this path: {shown(entry[key])}")
+            elif (folder := _written_by_runs(entry.get(key) or "", copied=key == "location")) is not None:
                 reason = (
                     f"a run deletes and rewrites what is in {folder}; put the files elsewhere, such as pictures/{name}"
                 )
@@ -95,15 +106,23 @@ def _written_by_runs(named: str, copied: bool) -> str | None:
 
 
 def architectures(classifiers: Entries, translators: Entries) -> Iterator[Problem]:
-    """Yield the classifiers whose architecture returns images, and the translators whose architecture returns logits."""
+    """Yield the networks whose architecture or training is one of the other section."""
     for section, entries, has_classes, returns in (
         ("classifiers", classifiers, True, "images, and a classifier returns logits"),
         ("translators", translators, False, "logits, and a translator returns images"),
     ):
         for name, entry in entries.items():
             use = entry["model"]["use"]
-            if ("classes" in registry.used(use).data) != has_classes:
+            if use == JUDGE:
+                yield Problem(
+                    (section, name, "model", "use"), f"{use}.py judges images for pix2pix and cycle_gan; name another"
+                )
+            elif ("classes" in registry.used(use).data) != has_classes:
                 yield Problem((section, name, "model", "use"), f"{use}.py returns {returns}; name another")
+            trained = entry["use"]
+            if trained in OBJECTIVES and (trained in OF_TRANSLATORS) == has_classes:
+                other = "translators" if has_classes else "classifiers"
+                yield Problem((section, name, "use"), f"{trained}.py trains {other}; write it there, or name another")
 
 
 def attacked_classifiers(translators: Entries) -> Iterator[Problem]:
@@ -241,6 +260,16 @@ def direct_attacks(evaluations: Entries) -> Iterator[Problem]:
                 yield Problem(
                     ("evaluations", name, "direct_attacks"), f"{attack} is not one of its attacks; name it there, too"
                 )
+
+
+def known_examples(evaluations: Entries) -> Iterator[Problem]:
+    """Yield the sets of known images that an evaluation compares others with, and that are not among its sets."""
+    for name, entry in evaluations.items():
+        named = entry.get("id_examples") or []
+        for example in named if isinstance(named, list) else [named]:
+            if example not in entry["examples"]:
+                reason = f"{example} is not one of its examples; name it there, too"
+                yield Problem(("evaluations", name, "id_examples"), reason)
 
 
 def checked_attacks(evaluations: Entries) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from touchstone.settings.families import way_to
 from touchstone.settings.files import Place
-from touchstone.settings.known_sets import NO_CLASS, PUBLISHED, TILED, Shape, known, rows_of_part, source_of
+from touchstone.settings.known_sets import PUBLISHED, TILED, Shape, known, rows_of_part, source_of
 from touchstone.settings.problems import Problem
 from touchstone.settings.values import shown
 
@@ -19,15 +19,8 @@ FETCHING = {WEIGHTS, *map(source_of, (*PUBLISHED, *TILED))}  # components of sou
 OWN = ("own_files", "download")  # components of sources/ that fetch any files
 BUNDLED = ("sklearn_digits", "sklearn_photographs", "skimage_faces", "skimage_textures")  # whose files nobody else has
 
-# By the role that networks learn from: the roles whose images have its classes.
-SAME_CLASSES = {
-    "train": ("validation", "calibration", "test", "attacked_test", "small_test", "margin_test", "score_test"),
-    "pair_train": ("pair_validation", "pair"),
-}
-COUNTING = ("evaluations/robustness", "evaluations/translation", "evaluations/paired_errors")
 OPEN_SET, CLASS_SPLIT = "evaluations/open_set", "data/class_split"
 ARRAYS = (".npz", ".safetensors")  # suffixes of files of arrays, whose labels are numbers already
-SHIFTS = ("darker", "sharper")  # roles of images with this shift
 ELSEWHERE = "(in data.sets, if the set is none of yours)"
 
 
@@ -46,31 +39,6 @@ def wrong_sets(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Ite
     yield from _splits(resolved)
     yield from _orders(resolved)
     yield from _shapes(resolved, is_own)
-    yield from _unlabelled(resolved)
-
-
-def wrong_classes(resolved: dict[str, Any], roles: Mapping[str, list[Any]]) -> Iterator[Problem]:
-    """Yield the roles of known images that are played by a set with other classes than networks learn for them."""
-    examples, sources = resolved["examples"], resolved["sources"]
-    for role in SHIFTS:
-        for name in roles.get(role, ()):
-            shift = examples[name].get("shift", role) if name in examples else role
-            if shift != role:
-                yield Problem(("groups", role), f"{name} is {shift}: this role is of images that are {role}")
-    for learning, testing in SAME_CLASSES.items():
-        for train, role in product(roles.get(learning, ()), testing):
-            for name in roles.get(role, ()):
-                if {train, name} <= examples.keys() and (reason := _unlike(name, train, examples, sources)):
-                    yield Problem(("groups", role), f"{reason}; let both have the same classes")
-
-
-def _unlike(name: str, train: str, examples: dict[str, Any], sources: dict[str, Any]) -> str:
-    """Return in what the classes of a set differ from those of a training set; "" if they do not, or are not known."""
-    tested, learned = (known(one, examples, sources).labels for one in (name, train))
-    if tested and learned and (lacking := sorted(tested - learned - NO_CLASS)):
-        return f"{name} has class {lacking[0]}, which {train} lacks"
-    pairs = [[examples[one].get(key) for key in ("negative", "positive")] for one in (name, train)]
-    return f"{name} is of the classes {pairs[0]}, and {train} of {pairs[1]}" if pairs[0] != pairs[1] else ""
 
 
 def _loaders(resolved: dict[str, Any]) -> Iterator[Problem]:
@@ -260,16 +228,6 @@ def _shapes(resolved: dict[str, Any], is_own: Callable[[Place], bool]) -> Iterat
         if entry["use"] == "data/patch_shuffled" and shape and (patch >= shape[1] or shape[1] % patch):
             reason = f"must divide the side of images of {_text(shape)} into at least 2 parts, got {patch}"
             yield Problem(("examples", name, "patch"), reason)
-
-
-def _unlabelled(resolved: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the evaluations that count right classes on images that show none."""
-    for name, entry in resolved["evaluations"].items():
-        for key in ("examples", "attacked") if entry["use"] in COUNTING else ():
-            for example in entry[key]:
-                if known(example, resolved["examples"], resolved["sources"]).labels == NO_CLASS:
-                    reason = f"{example} has no labels, and {entry['use']}.py counts the images whose class is right"
-                    yield Problem(("evaluations", name, key), f"{reason}; name a set with labels")
 
 
 def trained_set(resolved: Mapping[str, Any]) -> str | None:

@@ -14,13 +14,25 @@ from touchstone.numerics import devices, precision
 from touchstone.provenance import code
 from touchstone.settings import seeds
 from touchstone.settings.claim_roles import resolve_claims
+from touchstone.settings.class_checks import other_classes, unlabelled, wrong_classes
 from touchstone.settings.defences import wrong_defences
 from touchstone.settings.draft import NEEDED, Draft, written_out
 from touchstone.settings.entries import EntryReader
 from touchstone.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file, typed_path
 from touchstone.settings.layers import Files, read_files
 from touchstone.settings.leaks import known_as_unknown, leaks
-from touchstone.settings.limits import budgets, chains, crops, depths, momenta, resamples, sizes
+from touchstone.settings.limits import (
+    LETTERS,
+    budgets,
+    chains,
+    crops,
+    depths,
+    idle_weights,
+    levels,
+    momenta,
+    resamples,
+    sizes,
+)
 from touchstone.settings.paper_questions import check_papers
 from touchstone.settings.plugin_paths import refuse_paths
 from touchstone.settings.problems import Problem, Problems
@@ -45,6 +57,7 @@ from touchstone.settings.requirements import (
     fitting_data,
     idle,
     inputs,
+    known_examples,
     outliers,
     read_data,
     scored_data,
@@ -52,10 +65,11 @@ from touchstone.settings.requirements import (
     texts,
 )
 from touchstone.settings.sections import CONFOUNDING_SETTINGS, LABEL, STUDY_SETTINGS, Entry, sections
-from touchstone.settings.set_checks import wrong_classes, wrong_sets
+from touchstone.settings.set_checks import wrong_sets
 from touchstone.settings.unmeasured import open_roles, untested
 from touchstone.settings.values import shown
 from touchstone.settings.variants import resolve_variants, variants_without_numbers
+from touchstone.signatures import ComponentError
 
 
 @dataclass(frozen=True)
@@ -99,9 +113,20 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         ParamsError: lists every mistake of a part with file, line, key and what is allowed.
     """
     file = study_file(study, root)
+    try:
+        return _loaded(file, root)
+    except ComponentError as error:
+        folders = ", ".join(map(str, plugins.places()[1:])) or plugins.PACKAGE
+        raise ParamsError(f"{file}: plugins: {error} (in {folders})") from None
+
+
+def _loaded(file: Path, root: Path) -> Study:
+    """Return the settings in the file of a study; otherwise as `load`."""
     name = file.stem
-    if not NAME.fullmatch(name):
-        raise ParamsError(f"{file}: a study is named [a-z][a-z0-9_]*, got {name!r}")
+    if not NAME.fullmatch(name) or len(name) > LETTERS:
+        raise ParamsError(
+            f"{file}: a study is named [a-z][a-z0-9_]*, with at most {LETTERS} letters, got {shown(name)}"
+        )
     if name == "raw":
         raise ParamsError(f"{file}: a study cannot be called raw, because data/raw has the sources of all studies")
     kinds, problems = sections(), Problems(root / "params.yaml", file)
@@ -153,13 +178,18 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         seeds.absent(resolved, first_seed),
         random_networks(resolved),
         addresses(resolved["sources"]),
+        levels(resolved),
+        known_examples(resolved["evaluations"]),
         crops(resolved),
         depths(resolved["classifiers"]),
+        idle_weights(resolved["classifiers"]),
         momenta(resolved),
         resamples(resolved),
         budgets(resolved, written),
-        wrong_sets(resolved, problems.is_own),
         sizes(resolved, problems.is_own),
+        wrong_sets(resolved, problems.is_own),
+        unlabelled(resolved),
+        other_classes(resolved),
         leaks(resolved),
         known_as_unknown(resolved, draft.roles),
         wrong_classes(resolved, draft.roles),
@@ -190,7 +220,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         *variants_without_numbers(files.book, resolved),
     )
     read = (*dict.fromkeys((files.file, *(layer.file for layer in files.layers))), *(one.claims_file for one in own))
-    _check_code(resolved)
+    _check_code(resolved, file)
     code.save()
     roles = {role: [one for one in draft.roles[role] if one in resolved["examples"]] for role in files.data}
     return Study(
@@ -198,14 +228,14 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     )
 
 
-def _check_code(resolved: dict[str, Any]) -> None:
+def _check_code(resolved: dict[str, Any], file: Path) -> None:
     """Refuse a component of a plug-in folder that hides what it runs, or reads, from the digest of its code."""
     if len(plugins.places()) == 1:
         return
     try:
         refuse_paths(code.code_from(tuple(code.components(resolved))).definitions)
     except ValueError as error:
-        raise ParamsError(f"plugins: {error}") from None
+        raise ParamsError(f"{file}: plugins: {error}") from None
 
 
 def _plug_in(files: Files, root: Path, problems: Problems) -> None:

@@ -60,6 +60,10 @@ def own_layer(study: StudyFile, problems: Problems) -> Layer:
         if getattr(study.scale, name) is not None and getattr(study.scale.classifiers, name, None) is not None:
             reason = f"scale.{name} says it, too; keep one of them"
             problems.add(("scale", "classifiers", name), reason, problems.own)
+    for name in ("model", "attack"):
+        if getattr(study.scale.classifiers, name, None) is not None:
+            reason = f"every network writes its own {name}, so this would change none; change it there"
+            problems.add(("scale", "classifiers", name), reason, problems.own)
     settings = {CALIBRATION: f"${CALIBRATION}", "title": study.title, "pdf": study.pdf}
     blocks["study"] = {name: value for name, value in settings.items() if value is not None} | blocks.get("study", {})
     keys = {(): ("change",), ("study", CALIBRATION): ("data", CALIBRATION)} | scale.keys

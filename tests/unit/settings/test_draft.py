@@ -110,6 +110,12 @@ def test_a_default_that_no_entry_takes_is_refused(draft):
     )
 
 
+def test_seeds_of_claims_are_said_by_a_study_and_not_by_params_yaml(draft):
+    text = mistakes(draft, params="scale: {claims: {G1: 10}}\n")
+
+    assert "params.yaml:1: scale.claims: a study says the seeds of its claims; write it there" in text
+
+
 def test_a_default_of_params_yaml_that_no_component_has_is_refused(draft):
     params = "scale: {translators: {learning_rate: 0.003, batch_size: 8}, classifiers: {outlier_batch_size: 2}}\n"
     assert draft(params=params)  # this study has neither translators nor outliers; another has

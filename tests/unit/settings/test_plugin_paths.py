@@ -53,7 +53,7 @@ def told(tmp_path, path):
 def test_a_path_that_no_digest_follows_is_refused(tmp_path, path):
     words = told(tmp_path, path)
 
-    assert words.startswith(f"plugins: {tmp_path}/mine/detectors/own.py: ")
+    assert words.startswith(f"{tmp_path}/own.yaml: plugins: {tmp_path}/mine/detectors/own.py: ")
     assert "lut.csv, whose edits no digest of the code would show: put it into" in words
 
 
@@ -71,3 +71,19 @@ def test_a_path_that_no_digest_follows_is_refused(tmp_path, path):
 )
 def test_a_path_beside_a_plug_in_that_counts_and_one_to_nothing_are_not(tmp_path, path):
     assert told(tmp_path, path) == ""
+
+
+def test_a_component_that_breaks_the_rules_is_told_with_the_study_and_the_folder(tmp_path):
+    (tmp_path / "mine/detectors").mkdir(parents=True)
+    (tmp_path / "mine/detectors/own.py").write_text("def other(logits):\n    return logits\n")
+    change = {"detectors": {"own": {"use": "own"}}, "evaluations": {"effort": {"detectors": ["msp", "own"]}}}
+    path = tmp_path / "own.yaml"
+    path.write_text(study_text(plugins=[f"{tmp_path}/mine"], change=change))
+    try:
+        with pytest.raises(ParamsError) as error:
+            load(str(path))
+    finally:
+        plugins.use([])
+
+    told = f"{path}: plugins: detectors/own.py has no function or class called own (in {tmp_path}/mine)"
+    assert str(error.value) == told

@@ -12,6 +12,11 @@ NO_SUBSET = dict.fromkeys(("of", "skip", "count"))
 PAIR = {"use": "two_classes", "of": "digits_test", "negative": 3, "positive": 7}
 FIVELESS = {"use": "held_out_classes", "of": "every_class", "classes": [5], "keep": False, "source": None, "part": None}
 FLOWERS = {"use": "own_images", "source": "mine", "labelled": False, "height": 28, "width": 28, "colour": "gray"}
+FILES = {"use": "own_files", "sha256": None}
+TESTED = {"ood_far": ["textures", {"flowers": FLOWERS}]}
+CLEAN = {"use": "clean", "model": {"use": "small_cnn"}}
+WIDE = {"use": "wide_resnet", "depth": 27}
+CLOTHES = {"use": "fashion_mnist", "source": "fashion_mnist", "part": "test", "limit": 359}
 SENSELESS = {
     "images of another set twice": (
         {"data": {"pair_train": {"three_seven_train": PAIR}}},
@@ -31,7 +36,7 @@ SENSELESS = {
     ),
     "another pair of classes": (
         {"data": {"pair": {"three_seven_test": PAIR | {"negative": 4}}}},
-        "data.pair: three_seven_test is of the classes [4, 7], and three_seven_train of [3, 7]",
+        "data.pair: three_seven_test is of the classes [4, 7], and three_seven_train of the classes [3, 7]",
     ),
     "a set twice": ({"data": {"ood_far": ["textures", "faces", "faces"]}}, "data.ood_far: names faces twice"),
     "an attack twice": (
@@ -83,6 +88,74 @@ SENSELESS = {
         "sources: no such setting. Settings are scale, compute, title, base, pdf, data, papers, change, plugins."
         " Write sources in data.",
     ),
+    "an attack in another norm": (
+        {"change": {"attacks": {"pgd_10": {"norm": "l2"}}}},
+        "change.attacks.pgd_10.norm: pgd_10 would be another than its name and the papers' claims say; give yours another",
+    ),
+    "a training that is none": (
+        {"change": {"classifiers": {"cnn_pgd": {"clean_weight": 1.0}}}},
+        "change.classifiers.cnn_pgd.clean_weight: cnn_pgd would be another than its name",
+    ),
+    "an adversarial training of one's own on clean images": (
+        {
+            "change": {
+                "classifiers": {"mine": CLEAN | {"use": "adversarial", "attack": {"use": "pgd"}, "clean_weight": 1.0}}
+            }
+        },
+        "change.classifiers.mine.clean_weight: at 1 the images are never attacked",
+    ),
+    "the worst of an attack that moves nothing": (
+        {"change": {"attacks": {"both": {"use": "worst_of", "attacks": [{"use": "pgd", "eps": 0}]}}}},
+        "change.attacks.both.attacks.0.eps: must be above 0",
+    ),
+    "clothes in the place of digits": (
+        {"data": {"sources": {"fashion_mnist": {"use": "fashion_mnist"}}, "test": {"digits_test": CLOTHES}}},
+        "data.test: digits_test shows the classes of fashion_mnist, and digits_train those of digits",
+    ),
+    "threes and sevens, counted as digits from 0 to 9": (
+        {"change": {"evaluations": {"robustness": {"examples": ["three_seven_test"]}}}},
+        "robustness.examples: three_seven_test is of the classes [3, 7], and digits_train of all classes, on which",
+    ),
+    "a validation on other classes": (
+        {"change": {"classifiers": {"cnn": {"train": "three_seven_train"}}}},
+        "data.validation: digits_validation is of all classes, and three_seven_train of the classes [3, 7]",
+    ),
+    "an eps in levels": (
+        {"change": {"evaluations": {"attack_checks": {"main_eps": 8.0}}}},
+        "change.evaluations.attack_checks.main_eps: pixels lie between 0 and 1, got 8; write eight levels of 255 as 8/255",
+    ),
+    "a default that every network overrides": (
+        {"scale": {"classifiers": {"model": {"width": 32}}}},
+        "scale.classifiers.model: every network writes its own model, so this would change none",
+    ),
+    "a training of classifiers for a translator": (
+        {"change": {"translators": {"unet": {"use": "clean"}}}},
+        "change.translators.unet.use: unet uses",
+    ),
+    "a translator's training for a classifier": (
+        {"change": {"classifiers": {"mine": CLEAN | {"use": "denoising"}}}},
+        "change.classifiers.mine.use: training/denoising.py trains translators; write it there",
+    ),
+    "a deep part of an ensemble": (
+        {"change": {"classifiers": {"mine": CLEAN | {"model": {"use": "ensemble", "member": WIDE}}}}},
+        "mine.model.member.depth: expected 6 n + 4",
+    ),
+    "files of this machine at an address": (
+        {"data": {"sources": {"mine": FILES | {"location": "https://example.org/a.zip"}}} | TESTED},
+        "data.sources.mine.location: own_files.py copies files of this machine; download.py has a url",
+    ),
+    "a place that no file system has": (
+        {"data": {"sources": {"mine": FILES | {"location": "a" * 300}}} | TESTED},
+        "data.sources.mine.location: no file or folder can have this path",
+    ),
+    "known images that are none of its sets": (
+        {"change": {"evaluations": {"detection": {"id_examples": "few_digits"}}}},
+        "change.evaluations.detection.id_examples: few_digits is not one of its examples; name it there, too",
+    ),
+    "more words than entries": (
+        {"change": {"attacks": {"pgd_of_*": {"each": list(range(600)), "use": "pgd", "eps": 0.1}}}},
+        "each: names 600 words; a section may have at most 500 entries",
+    ),
     "a blank question": (
         {"change": {"evaluations": {"robustness": {"question": " "}}}},
         "change.evaluations.robustness.question: expected a sentence for the report, got none",
@@ -108,12 +181,7 @@ SENSELESS = {
         "chooses a score on the first and judges it on the second; choose on other images",
     ),
     "no place": (
-        {
-            "data": {
-                "sources": {"mine": {"use": "own_files", "location": "", "sha256": None}},
-                "ood_far": ["textures", {"flowers": FLOWERS}],
-            }
-        },
+        {"data": {"sources": {"mine": FILES | {"location": ""}}} | TESTED},
         "data.sources.mine.location: expected a file or a folder",
     ),
 }
