@@ -222,8 +222,6 @@ def _signature(function: ast.FunctionDef | ast.ClassDef, where: str, strict: boo
         place = f"{where}: {argument.arg}"
         if argument.annotation is None:
             raise ComponentError(f"{place}: a setting needs a type")
-        if argument.arg == "use":
-            raise ComponentError(f"{place}: a setting cannot be named use, which names the component itself; rename it")
         try:
             kind = _type(argument.annotation, place)
             value = None if default is None else _literal(default, place)

@@ -56,7 +56,6 @@ def test_settings_are_read_without_importing_the_file(tmp_path, monkeypatch):
         ("def other(): ...", "no function or class called mine"),
         ("def mine(gadget): ...", "gadget comes before the star"),
         ("def mine(model, *, eps=0.1): ...", "eps: a setting needs a type"),
-        ("def mine(model, *, use: int = 1): ...", "use: a setting cannot be named use, which names the component"),
         ("def mine(model, *, eps: float = f(1)): ...", "not a literal"),
         ("def mine(model, *, eps: Banana = 1): ...", "cannot have the type Banana"),
         ("def mine(model, *, eps: UnitInterval = 8): ...", "eps: the default 8 is not float from 0 to 1"),

@@ -112,6 +112,11 @@ class EntryReader:
                 f"{component.folder}/{component.name}.py has settings that every {section} entry has: {sorted(clash)}"
             )
             self.problems.add(place, reason)
+        if component and "use" in settings:
+            reason = (
+                f"{component.folder}/{component.name}.py has a setting called use, which names the component itself"
+            )
+            self.problems.add(place, f"{reason}; rename it")
         values = {key: value for key, value in block.items() if key not in kind.references}
         resolved = self.settings(place, values, kind.settings | settings, component)
         for key, reference in kind.references.items():
