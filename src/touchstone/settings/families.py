@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 READING = "data/own_images"  # it reads whatever files there are, so two of its sets are alike only by their source
@@ -45,8 +46,10 @@ def _overlap(first: Settings, second: Settings) -> bool:
         return False
     parts = {first.get("part"), second.get("part")}
     if "split_seed" in first:
-        if first.get("inside") != second.get("inside"):
-            return False
+        one, other = (PurePosixPath(entry.get("inside") or ".") for entry in (first, second))
+        if one != other:  # a whole folder has every part of the folders in it
+            outer = second if one.is_relative_to(other) else first if other.is_relative_to(one) else None
+            return outer is not None and outer.get("part") == "all"
         if first["split_seed"] == second["split_seed"]:
             return len(parts) == 1 or "all" in parts
         return first["use"] in RANDOM_TEST or "test" not in parts or len(parts) == 1

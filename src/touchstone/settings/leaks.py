@@ -46,7 +46,8 @@ def known_as_unknown(resolved: dict[str, Any], roles: Mapping[str, list[Any]]) -
     for section in TRAINED:
         for name, entry in resolved[section].items():
             for outliers in entry["outliers"] if entry["train"] else ():
-                if _has_classes_of(outliers, entry["train"], resolved):
+                same = families.share_images(outliers, entry["train"], resolved["examples"])
+                if same or _has_classes_of(outliers, entry["train"], resolved):
                     reason = f"{outliers} has classes of {entry['train']}, which it learns; use images of other classes"
                     yield Problem((section, name, "outliers"), reason)
     for name, entry in resolved["detectors"].items():

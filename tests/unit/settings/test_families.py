@@ -90,6 +90,12 @@ PARTS = {
     "lower": {"use": "data/texture_patches", "source": "textures", "part": "lower", "size": 28},
     "all": {"use": "data/texture_patches", "source": "textures", "part": "all", "size": 28},
     "noise": {"use": "data/uniform_noise", "source": None},
+    "flowers": part("all", "own_images") | {"inside": "flowers"},
+    "flowers_again": part("all", "own_images") | {"inside": "flowers/"},
+    "some_flowers": part("train", "own_images") | {"inside": "flowers"},
+    "roses": part("all", "own_images") | {"inside": "flowers/rose"},
+    "some_roses": part("train", "own_images") | {"inside": "flowers/rose"},
+    "flowerpots": part("all", "own_images") | {"inside": "flowerpots"},
 }
 
 
@@ -112,6 +118,11 @@ PARTS = {
         ("upper", "lower", False),
         ("upper", "all", True),
         ("noise", "noise", False),
+        ("flowers", "flowers_again", True),
+        ("flowers", "roses", True),  # a folder in the other
+        ("flowers", "some_roses", True),
+        ("some_flowers", "some_roses", False),  # perhaps: each is split by itself
+        ("flowers", "flowerpots", False),
     ],
 )
 def test_sets_share_images_if_their_settings_say_so_for_certain(one, other, surely):
