@@ -67,7 +67,7 @@ test-faults: .venv/development          ## kill runs at random moments and fill 
 	@$(BIN)/python -m pytest -m faults tests/faults
 
 test-studies: .venv/development         ## run a whole study, with its report and audit, on small files in the formats of its downloads; minutes
-	@$(BIN)/python tests/whole_studies.py -- "$$STUDY"
+	@$(BIN)/python tests/whole_studies.py --cores "$$CORES" -- "$$STUDY"
 
 test-cluster: .venv/development .venv/cluster  ## test on a real Slurm with one node and with a real conda; minutes; needs root on Debian
 	@dpkg -s $(CLUSTER) >/dev/null 2>&1 || (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(CLUSTER) >/dev/null)
@@ -127,7 +127,7 @@ bench-full: .venv/development           ## run the races at full size, into benc
 docs: .venv/development                 ## write the site of docs/ to build/docs; a broken link fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-ci: check test test-pipeline            ## run what .ci/run runs first; it then runs test-faults and test-cluster
+ci: check test test-pipeline            ## run what .ci/run runs first; it then runs test-studies, test-faults and test-cluster
 
 tables: .venv/development               ## rewrite the tables and pictures of README and docs, and what API.md and the files of a citation say
 	@$(BIN)/python docs/tables.py

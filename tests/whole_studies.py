@@ -149,7 +149,7 @@ def write_weights(settings: dict[str, Any], target: Path) -> None:
 # --- the run ------------------------------------------------------------------------------------------------------------
 
 
-def whole(study: str, cores: int) -> float:
+def whole(study: str, cores: str) -> float:
     """Run and audit one study in a copy of the code; return the seconds that it took."""
     project = BUILD / study
     shutil.rmtree(project, ignore_errors=True)
@@ -166,7 +166,7 @@ def whole(study: str, cores: int) -> float:
         name = f"small_{study}"
         (project / f"workflow/studies/{name}.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
         start = time.perf_counter()
-        touchstone(project, "run", name, "--cores", str(cores))
+        touchstone(project, "run", name, "--cores", cores)
         server.shutdown()
     touchstone(project, "audit", name)
     return time.perf_counter() - start
@@ -192,7 +192,7 @@ def main() -> None:
     """Run the studies."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("studies", nargs="+")
-    parser.add_argument("--cores", type=int, default=1)
+    parser.add_argument("--cores", default="all")
     options = parser.parse_args()
     for study in options.studies:
         seconds = whole(study, options.cores)
