@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 from touchstone.settings.families import way_to
-from touchstone.settings.known_sets import NO_CLASS, PUBLISHED, known
+from touchstone.settings.known_sets import GENERATED, NO_CLASS, PUBLISHED, known
 from touchstone.settings.problems import Problem
 
 # By the role that networks learn from: the roles whose images have its classes.
@@ -19,6 +19,7 @@ COUNTING = (
     "evaluations/robustness", "evaluations/translation", "evaluations/paired_errors", "evaluations/subset_robustness",
     "evaluations/margin_evasion", "evaluations/pseudo_margins",
 )  # fmt: skip
+NOISE = {f"data/{name}" for name in GENERATED}
 KIND = {"mnist": "digits", "svhn": "digits"}  # of sets whose classes are those of another
 KNOWN_CLASSES = {name for name, about in PUBLISHED.items() if about.classes}
 SHIFTS = ("darker", "sharper")  # roles of images with this shift
@@ -52,10 +53,18 @@ def _of_other_classes(name: str, train: str, examples: dict[str, Any]) -> str:
     pairs = [_pair(one, examples) for one in (name, train)]
     if pairs[0] != pairs[1]:
         return f"{name} is of {_classes_of(pairs[0])}, and {train} of {_classes_of(pairs[1])}"
-    kinds = [examples[way_to(one, examples)[0]]["use"].removeprefix("data/") for one in (name, train)]
-    if {*kinds} <= KNOWN_CLASSES and KIND.get(kinds[0], kinds[0]) != KIND.get(kinds[1], kinds[1]):
-        return f"{name} shows the classes of {kinds[0]}, and {train} those of {kinds[1]}"
+    roots = [examples[way_to(one, examples)[0]]["use"] for one in (name, train)]
+    kinds = [kind_of(root) for root in roots]
+    if all(kinds) and kinds[0] != kinds[1]:
+        shown = [root.removeprefix("data/") for root in roots]
+        return f"{name} shows the classes of {shown[0]}, and {train} those of {shown[1]}"
     return ""
+
+
+def kind_of(use: str) -> str:
+    """Return what the classes of a published set are, which several may share; "" for sets whose classes are not known."""
+    name = use.removeprefix("data/")
+    return KIND.get(name, name) if name in KNOWN_CLASSES else ""
 
 
 def _pair(name: str, examples: dict[str, Any]) -> list[int] | None:
@@ -79,6 +88,18 @@ def other_classes(resolved: dict[str, Any]) -> Iterator[Problem]:
         for example, train in product(entry["examples"], sorted(trained)) if entry["use"] in COUNTING else ():
             if reason := _of_other_classes(example, train, examples):
                 yield Problem(("evaluations", name, "examples"), f"{reason}, on which its networks are trained")
+
+
+def noise_as_known(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield made-up noise in the place of known images: detectors that learn it as normal, and what is compared with it."""
+    examples = resolved["examples"]
+    for section, key in (("detectors", "fit"), ("evaluations", "id_examples")):
+        for name, entry in resolved[section].items():
+            named = entry.get(key) or []
+            for example in named if isinstance(named, list) else [named]:
+                if example in examples and examples[way_to(example, examples)[0]]["use"] in NOISE:
+                    reason = f"{example} is noise, and known images are asked for; name a set such as detector_train"
+                    yield Problem((section, name, key), reason)
 
 
 def unlabelled(resolved: dict[str, Any]) -> Iterator[Problem]:

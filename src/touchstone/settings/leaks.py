@@ -7,6 +7,7 @@ from itertools import product, takewhile
 from typing import Any
 
 from touchstone.settings import families
+from touchstone.settings.class_checks import kind_of
 from touchstone.settings.files import Place
 from touchstone.settings.known_sets import NO_CLASS, known
 from touchstone.settings.problems import Problem
@@ -64,8 +65,10 @@ def _has_classes_of(name: str, train: str, resolved: dict[str, Any]) -> bool:
     examples, sources = resolved["examples"], resolved["sources"]
     ways = [families.way_to(one, examples) for one in (name, train)]
     uses = [[examples[step]["use"] for step in way] for way in ways]
-    source = examples[ways[0][0]].get("source")
-    if not source or source != examples[ways[1][0]].get("source") or CLASS_SPLIT in uses[1]:
+    roots = [examples[way[0]] for way in ways]
+    kinds = [kind_of(root["use"]) for root in roots]
+    alike = roots[0].get("source") and (roots[0]["source"] == roots[1].get("source") or kinds[0] == kinds[1] != "")
+    if not alike or CLASS_SPLIT in uses[1]:
         return False
     kept = [step for step in ways[0][1:] if examples[step]["use"] not in (UNLABELLING, CLASS_SPLIT)]
     if any(examples[step]["use"] not in families.SELECTING for step in kept):

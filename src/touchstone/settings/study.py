@@ -14,10 +14,20 @@ from touchstone.numerics import devices, precision
 from touchstone.provenance import code
 from touchstone.settings import seeds
 from touchstone.settings.claim_roles import resolve_claims
-from touchstone.settings.class_checks import other_classes, unlabelled, wrong_classes
+from touchstone.settings.class_checks import noise_as_known, other_classes, unlabelled, wrong_classes
 from touchstone.settings.defences import wrong_defences
 from touchstone.settings.draft import NEEDED, Draft, written_out
 from touchstone.settings.entries import EntryReader
+from touchstone.settings.evaluation_checks import (
+    certificates,
+    checked_attacks,
+    direct_attacks,
+    idle,
+    known_examples,
+    read_data,
+    texts,
+    without_data,
+)
 from touchstone.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file, typed_path
 from touchstone.settings.layers import Files, read_files
 from touchstone.settings.leaks import known_as_unknown, leaks
@@ -51,18 +61,11 @@ from touchstone.settings.requirements import (
     addresses,
     architectures,
     attacked_classifiers,
-    certificates,
-    checked_attacks,
-    direct_attacks,
     fitting_data,
-    idle,
     inputs,
-    known_examples,
     outliers,
-    read_data,
     scored_data,
     static_networks,
-    texts,
 )
 from touchstone.settings.sections import CONFOUNDING_SETTINGS, LABEL, STUDY_SETTINGS, Entry, sections
 from touchstone.settings.set_checks import wrong_sets
@@ -170,6 +173,7 @@ def _loaded(file: Path, root: Path) -> Study:
         read_data(resolved, written),
         idle(resolved, written),
         texts(resolved),
+        without_data(resolved["evaluations"]),
         unmeasured_words(resolved, kinds["figures"].names.keys() - LABEL.keys()),
         direct_attacks(resolved["evaluations"]),
         checked_attacks(resolved["evaluations"]),
@@ -190,6 +194,7 @@ def _loaded(file: Path, root: Path) -> Study:
         wrong_sets(resolved, problems.is_own),
         unlabelled(resolved),
         other_classes(resolved),
+        noise_as_known(resolved),
         leaks(resolved),
         known_as_unknown(resolved, draft.roles),
         wrong_classes(resolved, draft.roles),

@@ -14,6 +14,8 @@ FIVELESS = {"use": "held_out_classes", "of": "every_class", "classes": [5], "kee
 FLOWERS = {"use": "own_images", "source": "mine", "labelled": False, "height": 28, "width": 28, "colour": "gray"}
 FILES = {"use": "own_files", "sha256": None}
 TESTED = {"ood_far": ["textures", {"flowers": FLOWERS}]}
+MNIST = {"use": "mnist", "source": "mnist", "part": "test"}
+ASKED = {"question": "What is it?", "classifiers": ["cnn"], "examples": ["digits_test"]}
 CLEAN = {"use": "clean", "model": {"use": "small_cnn"}}
 WIDE = {"use": "wide_resnet", "depth": 27}
 CLOTHES = {"use": "fashion_mnist", "source": "fashion_mnist", "part": "test", "limit": 359}
@@ -151,6 +153,22 @@ SENSELESS = {
     "known images that are none of its sets": (
         {"change": {"evaluations": {"detection": {"id_examples": "few_digits"}}}},
         "change.evaluations.detection.id_examples: few_digits is not one of its examples; name it there, too",
+    ),
+    "digits of another source as unknown images": (
+        {"data": {"sources": {"mnist": {"use": "mnist"}}, "ood_far": ["textures", {"more": MNIST}]}},
+        "data.ood_far: more has classes of digits_train, which networks learn, so they are not unknown",
+    ),
+    "noise that a detector learns as normal": (
+        {"change": {"detectors": {"pixel_mahalanobis": {"fit": "uniform_fit"}}}},
+        "change.detectors.pixel_mahalanobis.fit: uniform_fit is noise, and known images are asked for",
+    ),
+    "an evaluation of no detector": (
+        {"change": {"evaluations": {"mine": ASKED | {"use": "detection", "id_examples": "digits_test"}}}},
+        "change.evaluations.mine.detectors: evaluations/detection.py reads detectors, and this evaluation names none",
+    ),
+    "an evaluation of no network": (
+        {"change": {"evaluations": {"mine": ASKED | {"use": "robustness", "classifiers": []}}}},
+        "change.evaluations.mine.classifiers: evaluations/robustness.py reads classifiers, and this evaluation names none",
     ),
     "more words than entries": (
         {"change": {"attacks": {"pgd_of_*": {"each": list(range(600)), "use": "pgd", "eps": 0.1}}}},
