@@ -69,6 +69,7 @@ from touchstone.settings.requirements import (
 )
 from touchstone.settings.sections import CONFOUNDING_SETTINGS, LABEL, STUDY_SETTINGS, Entry, sections
 from touchstone.settings.set_checks import wrong_sets
+from touchstone.settings.study_models import CHOSEN
 from touchstone.settings.unmeasured import open_roles, untested
 from touchstone.settings.values import shown
 from touchstone.settings.variants import resolve_variants, variants_without_numbers
@@ -216,9 +217,16 @@ def _loaded(file: Path, root: Path) -> Study:
     idle_changes = sorted(f"change.{section}.{name}" for section, name in removed & draft.changed if not has_base)
     idle_sets = [name for name in files.sets if Entry("examples", name) in unreached and not has_base]
     idle_sources = [name for name in files.sources if Entry("sources", name) in unreached and not has_base]
+    chosen = [paper for paper in files.papers if files.grades[str(paper.facts.get("name"))] == CHOSEN]
+    unasked = [
+        paper.name
+        for paper in chosen
+        if not any(Entry("evaluations", question) in draft.own for question in paper.sections.get("evaluations") or {})
+    ]
     remarks = (
         *(f"{change} changes nothing: no question of this study is about it" for change in idle_changes),
         *(f"data.sets.{name}: no question of this study reads it; name it in a data role" for name in idle_sets),
+        *(f"papers.{name}: chosen asks what change.evaluations names, and that names none of its" for name in unasked),
         *(f"data.sources.{name}: no set and no network of this study reads it" for name in idle_sources),
         *open_roles(own, files.sentences, draft.roles),
         *untested(own, files.book, resolved),

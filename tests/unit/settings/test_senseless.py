@@ -229,6 +229,15 @@ def test_a_mistake_that_meets_a_file_of_touchstone_is_to_be_mended_in_the_study(
     assert last.startswith(f"{path}: touchstone's own file reads what this study says otherwise")
 
 
+def test_a_paper_of_which_nothing_is_chosen_is_remarked(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(study_text("digits", papers={"aloe": "chosen"}))
+
+    assert (
+        "papers.aloe: chosen asks what change.evaluations names, and that names none of its" in load(str(path)).remarks
+    )
+
+
 def test_a_source_that_nothing_reads_is_remarked(tmp_path):
     path = tmp_path / "mine.yaml"
     source = {"mine": {"use": "own_files", "location": "pictures", "sha256": None}}
