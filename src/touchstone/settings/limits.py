@@ -117,6 +117,16 @@ def idle_weights(classifiers: dict[str, Any]) -> Iterator[Problem]:
                 yield Problem(("classifiers", name, key), f"{reason}; name another training, such as clean")
 
 
+def neighbours(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the detectors that look for more nearest neighbours than there are images."""
+    for name, entry in resolved["detectors"].items():
+        rows = known(entry["fit"], resolved["examples"], resolved["sources"]).rows if entry["fit"] else None
+        among = min((number for number in (rows, entry.get("references")) if number), default=None)
+        if among is not None and (entry.get("k") or 0) >= among:
+            reason = f"looks for the {entry['k']:,} nearest of {among:,} images; expected fewer"
+            yield Problem(("detectors", name, "k"), reason)
+
+
 def momenta(resolved: dict[str, Any]) -> Iterator[Problem]:
     """Yield the networks that Adam would train with a momentum of 1: its mean would then ignore every gradient."""
     for section in ("classifiers", "translators"):

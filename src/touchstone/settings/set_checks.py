@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import chain, product
@@ -9,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from touchstone.settings.families import way_to
-from touchstone.settings.files import Place
+from touchstone.settings.files import Place, is_path
 from touchstone.settings.known_sets import PUBLISHED, TILED, Shape, known, rows_of_part, source_of
 from touchstone.settings.problems import Problem
 from touchstone.settings.values import shown
@@ -63,10 +64,17 @@ def _loaders(resolved: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _places(examples: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the sets that would read files outside their source."""
+    """Yield the sets that would read files outside their source, and sizes of which one side is missing or crossed."""
     for name, entry in examples.items():
+        if (entry.get("height") is None) != (entry.get("width") is None):
+            missing = "height" if entry.get("height") is None else "width"
+            yield Problem(("examples", name, missing), "height and width go together; give both, or neither")
+        if (entry.get("smallest") or 0) > (entry.get("largest") or math.inf):
+            yield Problem(("examples", name, "smallest"), f"is above largest, {entry['largest']}; swap them")
         inside = entry.get("inside") or "."
-        if PurePosixPath(inside).is_absolute() or ".." in PurePosixPath(inside).parts:
+        if not is_path(inside):
+            yield Problem(("examples", name, "inside"), f"no file or folder can have this path: {shown(inside)}")
+        elif PurePosixPath(inside).is_absolute() or ".." in PurePosixPath(inside).parts:
             reason = f"expected a folder or file within the source, such as flowers/train, got {shown(inside)}"
             yield Problem(("examples", name, "inside"), reason)
 

@@ -40,6 +40,7 @@ from touchstone.settings.limits import (
     idle_weights,
     levels,
     momenta,
+    neighbours,
     resamples,
     sizes,
 )
@@ -188,6 +189,7 @@ def _loaded(file: Path, root: Path) -> Study:
         crops(resolved),
         depths(resolved["classifiers"]),
         idle_weights(resolved["classifiers"]),
+        neighbours(resolved),
         momenta(resolved),
         resamples(resolved),
         budgets(resolved, written),

@@ -16,6 +16,9 @@ FILES = {"use": "own_files", "sha256": None}
 TESTED = {"ood_far": ["textures", {"flowers": FLOWERS}]}
 MNIST = {"use": "mnist", "source": "mnist", "part": "test"}
 ASKED = {"question": "What is it?", "classifiers": ["cnn"], "examples": ["digits_test"]}
+ONE_SIDE = {key: value for key, value in FLOWERS.items() if key != "width"}
+DEEP = FLOWERS | {"inside": "a" * 300}
+NEAR = {"evaluations": {"detection": {"detectors": ["$inherited", "near"]}}}
 CLEAN = {"use": "clean", "model": {"use": "small_cnn"}}
 WIDE = {"use": "wide_resnet", "depth": 27}
 CLOTHES = {"use": "fashion_mnist", "source": "fashion_mnist", "part": "test", "limit": 359}
@@ -169,6 +172,23 @@ SENSELESS = {
     "an evaluation of no network": (
         {"change": {"evaluations": {"mine": ASKED | {"use": "robustness", "classifiers": []}}}},
         "change.evaluations.mine.classifiers: evaluations/robustness.py reads classifiers, and this evaluation names none",
+    ),
+    "more neighbours than images": (
+        {"change": {"detectors": {"near": {"use": "knn", "fit": "digits_detector_train", "k": 270}}} | NEAR},
+        "change.detectors.near.k: looks for the 270 nearest of 270 images; expected fewer",
+    ),
+    "one side of an image": (
+        {
+            "data": {
+                "sources": {"mine": FILES | {"location": "pictures"}},
+                "ood_far": ["textures", {"flowers": ONE_SIDE}],
+            }
+        },
+        "flowers.width: height and width go together",
+    ),
+    "a folder that no file system has": (
+        {"data": {"sources": {"mine": FILES | {"location": "pictures"}}, "ood_far": ["textures", {"flowers": DEEP}]}},
+        "flowers.inside: no file or folder can have this path",
     ),
     "more words than entries": (
         {"change": {"attacks": {"pgd_of_*": {"each": list(range(600)), "use": "pgd", "eps": 0.1}}}},
