@@ -110,7 +110,7 @@ def test_nothing_that_an_evaluation_reads_may_have_learned_from_its_test_set(pro
         " noise: {use: uniform_noise, count: 20}}\n"
         "classifiers: {other: {use: clean, model: {use: small_cnn}, train: repeated, validation: validation}}\n"
         "detectors: {knn: {use: knn, k: 3, fit: repeated}}\n"
-        "evaluations: {others: {use: robustness, question: How, classifiers: [other], examples: [noise]}}\n"
+        "evaluations: {others: {use: rubbish, question: How, classifiers: [other], examples: [noise]}}\n"
     ).study
     del study["evaluations"]["detection"]
     assert ("test", "repeated") not in apart.pairs(study)
@@ -182,10 +182,10 @@ LEAKS = {
     "outliers": ("examples: {other: {use: digits, source: again, part: test, limit: 20}, hazy: {use: phase_scrambled, of: other}}\nclassifiers: {cnn: {use: outlier_exposed, model: {use: small_cnn}, train: train, validation: validation, outliers: [hazy]}}", {("test", "hazy"): 20}),
     "thresholds": ("examples: {calibration: {source: again, part: test, limit: 10}}", {("test", "calibration"): 10}),
     "a network's own thresholds": ("examples: {other: {use: digits, source: again, part: test, limit: 20}}\nclassifiers: {cnn: {calibration: other}}", {("test", "other"): 20}),
-    "fitting a detector": ("examples: {other: {use: digits, source: again, part: test, limit: 20}}\ndetectors: {knn: {use: knn, fit: other}}", {("test", "other"): 20}),
-    "a detector's network": ("examples: {other: {use: digits, source: again, part: test, limit: 20}}\ndetectors: {knn: {use: knn, fit: validation, classifier: second}}\nclassifiers: {second: {use: clean, model: {use: small_cnn}, train: other, validation: validation}}", {("test", "other"): 20}),
-    "anomalies from one draw": ("examples: {noise: {use: uniform_noise, count: 30}, known: {use: uniform_noise, count: 50}}\ndetectors: {learned: {use: gradient_network, fit: validation, anomalous: [known], label: ones}}\nevaluations: {robustness: {examples: [test, noise]}, detection: {examples: [test, noise]}}\nconfounding: {ones: {variant: softmax}}", {("noise", "known"): 30}),
-    "patches that overlap": ("examples: {noise: {use: photograph_patches, source: sklearn_photographs}, known: {use: photograph_patches, source: sklearn_photographs, stride: 14}}\ndetectors: {learned: {use: gradient_network, fit: validation, anomalous: [known], label: ones}}\nevaluations: {robustness: {examples: [test, noise]}, detection: {examples: [test, noise]}}\nconfounding: {ones: {variant: softmax}}", {("noise", "known"): 154}),
+    "fitting a detector": ("examples: {other: {use: digits, source: again, part: test, limit: 20}}\ndetectors: {knn: {use: knn, k: 3, fit: other}}", {("test", "other"): 20}),
+    "a detector's network": ("examples: {other: {use: digits, source: again, part: test, limit: 20}}\ndetectors: {knn: {use: knn, k: 3, fit: validation, classifier: second}}\nclassifiers: {second: {use: clean, model: {use: small_cnn}, train: other, validation: validation}}", {("test", "other"): 20}),
+    "anomalies from one draw": ("examples: {noise: {use: uniform_noise, count: 30}, known: {use: uniform_noise, count: 50}}\ndetectors: {learned: {use: gradient_network, fit: validation, anomalous: [known], label: ones}}\nevaluations: {detection: {examples: [test, noise]}}\nconfounding: {ones: {variant: softmax}}", {("noise", "known"): 30}),
+    "patches that overlap": ("examples: {noise: {use: photograph_patches, source: sklearn_photographs}, known: {use: photograph_patches, source: sklearn_photographs, stride: 14}}\ndetectors: {learned: {use: gradient_network, fit: validation, anomalous: [known], label: ones}}\nevaluations: {detection: {examples: [test, noise]}}\nconfounding: {ones: {variant: softmax}}", {("noise", "known"): 154}),
     "a source under two names": ("examples: {other: {use: digits, source: again, part: train, limit: 20}, test: {use: corruption, of: other, kind: gaussian_noise, severity: 5}}", {("test", "train"): 20}),
     "thresholds of what was learned": ("examples: {calibration: {source: again, part: train, limit: 15}}", {("calibration", "train"): 15}),
     "what chooses the weights": ("examples: {validation: {source: again, part: train, limit: 25}}", {("validation", "train"): 25}),
@@ -243,7 +243,7 @@ def test_a_row_that_is_left_out_is_shared_no_more(project):
     (leak,) = found(OWN % ("all", "second", "all"))
 
     rest = f"  rest: {{use: without_rows, of: test, rows: [{leak.rows[0]}]}}\n"
-    tested = "evaluations: {robustness: {examples: [rest]}, detection: {examples: [rest]}}"
+    tested = "evaluations: {robustness: {examples: [rest]}, detection: {examples: [rest], id_examples: rest}}"
 
     assert found(OWN % ("all", "second", "all") + rest + tested) == []
 
