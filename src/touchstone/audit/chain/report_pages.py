@@ -16,6 +16,7 @@ from touchstone.audit.chain import report_tables
 from touchstone.audit.chain.findings import Finding, path_from
 from touchstone.audit.chain.study_records import whole
 from touchstone.claims.criteria import CLAIM, COUNTER
+from touchstone.claims.words import shown_attacker
 from touchstone.evaluations.statistics.wording import MOST_DIGITS, written
 from touchstone.provenance import chain, sidecar_files
 from touchstone.provenance.sidecar_files import Record
@@ -152,9 +153,8 @@ def contradictions(report: Path) -> Iterator[str]:
             yield f"says that {claim} is {word}; claims.csv says {claims.get(claim)}"
     papers = [row for row in lines if row.get("kind") == CLAIM]
     counts = Counter(row["status"] for row in papers)
-    counts += Counter(
-        row.get("attacker", "") for row in papers if row["measured"]
-    )  # these words differ from every status
+    # The words of attackers differ from every status.
+    counts += Counter(shown_attacker(row["status"], row.get("attacker", "")) for row in papers if row["measured"])
     for word, count in COUNT.findall(page):
         if int(count) != counts[word]:
             yield f"counts {count} claims that are {word}; claims.csv has {counts[word]}"

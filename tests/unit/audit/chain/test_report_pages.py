@@ -202,3 +202,21 @@ GAIN = '<p>\n<b>gain <script type="text/plain" class="packed">{}</script>'
 )  # fmt: skip
 def test_two_versions_of_a_page_differ_in_what_they_say(page, before, after, words):
     assert report_pages.first_difference(page, before, after).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("status", "count", "problems"),
+    [
+        ("holds", 1, []),
+        ("holds", 0, ["counts 0 claims that are upper bound only; claims.csv has 1"]),
+        ("fails", 0, []),  # an attacker who found no more than the paper's own test is not mentioned
+        ("fails", 1, ["counts 1 claims that are upper bound only; claims.csv has 0"]),
+    ],
+)
+def test_the_count_of_attackers_leaves_out_claims_that_fail_without_them(status, count, problems, tmp_path):
+    (tmp_path / "metrics.csv.gz").write_bytes(gzip.compress(b"value,unit\n0.9,fraction\n", mtime=0))
+    row = f"S1,{status},upper bound only,0.9,claim\n"
+    (tmp_path / "claims.csv").write_text(f"claim,status,attacker,measured,kind\n{row}")
+    (tmp_path / "report.html").write_text(f'<span class="verdict a">upper bound only</span> <strong>{count}</strong>')
+
+    assert list(report_pages.contradictions(tmp_path / "report.html")) == problems
