@@ -15,7 +15,7 @@ from touchstone import __version__
 from touchstone.digests import SNAKEMAKE_MARK
 from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment, job_plan
-from touchstone.pipeline.orchestration import own_sources
+from touchstone.pipeline.orchestration import outdated_results, own_sources, spoilt_files
 from touchstone.pipeline.planning.outline import STUDIES, outline_of
 from touchstone.pipeline.planning.parts import FOLDER, RULES
 from touchstone.provenance import store
@@ -26,6 +26,7 @@ from touchstone.settings.files import DEFAULT_STUDY, ELSEWHERE, ParamsError, typ
 
 CONFIG = ("study", "recompute", "container")
 PATH = "TOUCHSTONE_PATH"  # the PYTHONPATH of jobs; Snakemake deletes PYTHONPATH itself for jobs in conda
+Workflow = Any  # Snakemake's
 Wildcards = Any  # Snakemake's mapping of names to values
 
 
@@ -55,14 +56,13 @@ class PlannedStudy:
     Args:
         study: The name of a study, or the path of its file.
         lock: The requirements file of the environment in which jobs will run; None for this environment.
-        first: Called when the first rule asks for its inputs.
+        workflow: Snakemake's object of the workflow; None outside of Snakemake.
     """
 
-    def __init__(
-        self, study: str, lock: Path | None = None, first: Callable[[PlannedStudy], None] = lambda _: None
-    ) -> None:
+    def __init__(self, study: str, lock: Path | None = None, workflow: Workflow | None = None) -> None:
         self.outline = outline_of(study, lock)
-        self._first = [first]
+        self._workflow = workflow if workflow and workflow.is_main_process else None
+        self._outdated = outdated_results.find(self.outline) if self._workflow else {}
         self.name = self.outline.name
         if study.endswith((".yaml", ".yml")):  # the commands that a report prints name the study only
             refuse_equal_name(typed_path(study))
@@ -83,8 +83,21 @@ class PlannedStudy:
         return folders
 
     def _begin(self) -> None:
-        while self._first:
-            self._first.pop()(self)
+        """Remove results that are spoilt or outdated, when the first rule asks for its inputs, if jobs will run.
+
+        By then Snakemake says so. Commands that only look, such as --summary, have no executor.
+        """
+        workflow, self._workflow = self._workflow, None
+        if workflow is None or workflow.executor_plugin is None or workflow.touch:
+            return
+        from snakemake.logging import logger  # the commands that do without Snakemake import this module, too
+
+        spoilt = spoilt_files.find(self.name, Path("logs", self.name))
+        for sentence in (*spoilt.values(), *outdated_results.sentences(self.name, self._outdated)):
+            logger.warning(sentence)
+        if not workflow.dryrun:
+            spoilt_files.remove(spoilt)
+            outdated_results.remove(self.name, self._outdated)
 
     def folders(self, wildcards: Wildcards) -> list[str]:
         """Return the folders of the evaluations and, once these are there, of other jobs where one was deleted.
