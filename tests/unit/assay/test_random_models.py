@@ -94,7 +94,7 @@ def test_the_study_attacks_the_expectation_and_plans_only_what_an_attack_can_fol
         mean=(0.0,), std=(1.0,), no_features=why, no_gradient_norms=why, width=0, seconds=0.001, draws=20,
         backward=ProgramFile("/m/bare.pt2", "sha256:b"),
     )  # fmt: skip
-    images = ImageFacts("/m/pictures", "sha256:i", {"height": 8, "classes": ["a", "b"]}, {"fit": 60, "calibration": 40, "test": 100})  # fmt: skip
+    images = ImageFacts("/m/pictures", "sha256:i", {"height": 8, "width": 8, "classes": ["a", "b"]}, {"fit": 60, "calibration": 40, "test": 100})  # fmt: skip
     facts = Facts("mine", "noisy.pt2 --data pictures", "touchstone assay noisy.pt2", model, images, (), 0.1, "1/10", "quick", "cpu", ())  # fmt: skip
 
     made, plain = study.write(facts), study.write(replace(facts, model=replace(model, draws=1, backward=None)))

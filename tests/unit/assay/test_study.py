@@ -15,7 +15,7 @@ MODEL = ModelFacts(
     file="/m/cnn.pt2", digest="sha256:m", input_shape=(1, 8, 8), classes=3,
     mean=(0.0,), std=(1.0,), no_features="", no_gradient_norms="", width=10, seconds=0.001,
 )  # fmt: skip
-IMAGES = ImageFacts("/m/pictures", "sha256:i", {"height": 8, "classes": ["a", "b", "c"]}, {"fit": 60, "calibration": 40, "test": 100})  # fmt: skip
+IMAGES = ImageFacts("/m/pictures", "sha256:i", {"height": 8, "width": 8, "classes": ["a", "b", "c"]}, {"fit": 60, "calibration": 40, "test": 100})  # fmt: skip
 FACTS = Facts("mine", "cnn.pt2 --data pictures", "touchstone assay cnn.pt2", MODEL, IMAGES, (), 0.1, "1/10", "quick", "cpu", ("a note",))  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def test_a_set_without_classes_is_read_like_the_images_and_not_larger_than_the_t
     _, sections = written(ood=(OODFacts("/m/few", "sha256:f", 50), OODFacts("/m/many", "sha256:n", 500)))
 
     few, many = sections["sets"]["ood_1"], sections["sets"]["ood_2"]
-    assert few == {"use": "own_images", "source": "mine_ood_1", "labelled": False, "height": 8}
+    assert few == {"use": "own_images", "source": "mine_ood_1", "labelled": False, "height": 8, "width": 8}
     assert many == few | {"source": "mine_ood_2", "limit": 100}
     assert sections["sources"]["mine_ood_2"] == {"use": "own_files", "location": "/m/many", "sha256": "sha256:n"}
 

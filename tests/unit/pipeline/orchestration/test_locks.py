@@ -117,9 +117,9 @@ def test_a_snakemake_of_a_killed_run_that_hangs_without_a_job_is_ended(snakemake
 
 
 def test_a_snakemake_with_a_job_is_not_ended(monkeypatch):
-    monkeypatch.setattr(locks, "IDLE", 0.1)
+    monkeypatch.setattr(locks, "IDLE", 1.0)
     monkeypatch.setattr(processes, "end", lambda them: pytest.fail("ended"))
-    line = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(1.5)'])"
+    line = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(2.5)'])"
     busy = subprocess.Popen([sys.executable, "-c", line])
     process = processes.started(busy.pid)
     while not processes.has_children(process):
