@@ -68,8 +68,8 @@ def fetched(bare, tmp_path_factory):
     project = bare.copy(tmp_path_factory.mktemp("fetched") / "project")
     without_network = {"use": "mnist", "mirror": "http://127.0.0.1:9", "sha256": PINNED}
     sources = {"sklearn_digits": {"sha256": None}, "their_mnist": without_network}
-    ood = {"theirs": {"use": "mnist", "source": "their_mnist", "part": "test"}}
-    write_study(project.root, "mine", data={"sources": sources, "ood_far": ood})
+    clean = {"theirs": {"use": "mnist", "source": "their_mnist", "part": "train"}}
+    write_study(project.root, "mine", data={"sources": sources, "reference": clean})
     folders = [f"data/raw/{source}" for source in ("sklearn_digits", "their_mnist")]
     return project, project.snakemake("--cores", "1", *folders, study="mine", check=False)
 
