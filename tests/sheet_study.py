@@ -1,4 +1,4 @@
-"""A study of three kinds of jobs that takes seconds: digits are fetched, prepared and described."""
+"""Studies of three kinds of jobs that take seconds: digits, or pictures of one's own, are fetched, prepared and described."""
 
 STUDY = """title: Digits
 data:
@@ -9,4 +9,14 @@ data:
 change:
   evaluations:
     sheet: {use: data_sheet, question: "What do they look like?", examples: [tested, held_out], resamples: 20}
+"""
+
+# The pictures lie in pets/CLASS/*.png.
+PETS = """
+title: Pets
+data:
+  sources: {mine: {use: own_files, location: pets, sha256: null}}
+  calibration: {pets: {use: own_images, source: mine, height: 8, width: 8, colour: gray}}
+change:
+  evaluations: {sheet: {use: data_sheet, examples: [pets], system: shared, question: What is in it, resamples: 10}}
 """

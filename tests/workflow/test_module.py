@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from projects import copy_of_repository
-from sheet_study import STUDY
+from sheet_study import PETS, STUDY
 
 ROOT = Path(__file__).parents[2]
 OTHER = f"""
@@ -65,16 +65,6 @@ def test_without_a_prefix_the_module_writes_where_the_other_workflow_reads(tmp_p
     snakemake("--until", "tiny_prepare")
 
     assert (tmp_path / "results/study/prepare/study").is_dir()
-
-
-PETS = """
-title: Pets
-data:
-  sources: {mine: {use: own_files, location: pets, sha256: null}}
-  calibration: {pets: {use: own_images, source: mine, height: 8, width: 8, colour: gray}}
-change:
-  evaluations: {sheet: {use: data_sheet, examples: [pets], system: shared, question: What is in it, resamples: 10}}
-"""
 
 
 def test_pictures_of_ones_own_are_found_where_the_workflow_runs_though_the_rest_has_a_prefix(tmp_path, snakemake):

@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-PETS = """
-title: Pets
-data:
-  sources: {mine: {use: own_files, location: pets, sha256: null}}
-  calibration: {pets: {use: own_images, source: mine, height: 8, width: 8, colour: gray}}
-change:
-  evaluations: {sheet: {use: data_sheet, examples: [pets], system: shared, question: What is in it, resamples: 10}}
-"""
+from sheet_study import PETS
+
 TABLE = "results/pets/evaluate/shared/metrics/sheet.csv"
 
 
@@ -92,8 +86,10 @@ def test_a_check_removes_nothing(pets):
     (pets.root / TABLE).write_text("written into\n")
     before = pets.digests("results", "data", "reports")
 
-    pets.forked_touchstone("check", "pets.yaml")
+    said = pets.forked_touchstone("check", "pets.yaml").stdout
 
+    assert "remark: results/pets/evaluate/shared is made again: " in said
+    assert "of other settings than today's, so made again" in said
     assert pets.digests("results", "data", "reports") == before
 
 

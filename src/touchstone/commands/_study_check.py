@@ -69,12 +69,8 @@ def check(word: str) -> int:
         return 1
     spoilt = spoilt_files.find(settings.name, Path("logs", settings.name))
     outdated = outdated_results.find(outline_of(word))
-    say(
-        *(
-            f"remark: {sentence}"
-            for sentence in (*spoilt.values(), *outdated_results.sentences(settings.name, outdated))
-        )
-    )
+    told = spoilt_files.sentences(spoilt, removed=False)
+    say(*(f"remark: {sentence}" for sentence in (*told, *outdated_results.sentences(settings.name, outdated))))
     unusable = {"/".join(job_folders.job_of(str(path))) for path in spoilt}
     waiting = _waiting(plan, done.stdout, unusable.union(*outdated.values()))
     fetching = {plan.layout.raw(name) for rule, name in waiting if rule == "fetch"}

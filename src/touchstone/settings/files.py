@@ -21,6 +21,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 ELSEWHERE = Path(".touchstone/studies")  # NAME: the path of a study's file, if it was planned here by its path
 # Far more than a study needs, and far less than what crashes the YAML reader: 50,000 nested brackets kill the process.
 MOST_BYTES, MOST_VALUES, DEEPEST, LONGEST_KEY, LONGEST_NUMBER = 1_000_000, 100_000, 20, 200, 30
+WEB = ("http://", "https://")  # how an address begins, where a path may stand, too
 LONGEST_NAME = 255  # bytes of a file's name
 KEPT = 32  # files whose content is kept in memory
 TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", "merge")}
@@ -287,22 +288,22 @@ def study_file(study: str, root: Path) -> Path:
         ParamsError: there is no such study.
     """
     folder = root / "workflow" / "studies"
+    if not is_path(study):
+        raise ParamsError(f"no file can have this path: {study}")
     if study.endswith((".yaml", ".yml")):
         path = root / typed_path(study)
-        if not is_path(study) or not path.is_file():
+        if not path.is_file():
             raise ParamsError(f"no such study file: {study}")
         return path
     studies = sorted(path.stem for path in folder.glob("*.yaml"))
     if study in studies:
         return folder / f"{study}.yaml"
-    if not is_path(study):
-        raise ParamsError(f"no study called {study}")
     if (other := folder / f"{study}.yml").is_file():
         raise ParamsError(f"{other}: the name of a study's file ends in .yaml, so rename it to {study}.yaml")
     if (beside := root / f"{study}.yaml").is_file():  # an assay outside a clone
         return beside
     kept = root / ELSEWHERE / study
-    if NAME.fullmatch(study) and is_path(study) and kept.is_file() and (path := root / kept.read_text()).is_file():
+    if NAME.fullmatch(study) and kept.is_file() and (path := root / kept.read_text()).is_file():
         return path
     listed = ", ".join(studies) or "none here; run touchstone in the folder of the Snakefile"
     raise ParamsError(f"no study called {study}; there are {listed}.{nearest(study, studies)}")

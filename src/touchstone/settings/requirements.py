@@ -9,7 +9,7 @@ from typing import Any
 
 from touchstone import registry
 from touchstone.provenance import job_folders
-from touchstone.settings.files import Place, is_path, typed_path
+from touchstone.settings.files import WEB, Place, is_path, typed_path
 from touchstone.settings.problems import Problem
 from touchstone.settings.values import shown
 
@@ -50,7 +50,7 @@ def addresses(sources: Entries) -> Iterator[Problem]:
         for key, example in (("url", "https://example.org/flowers.zip"), ("mirror", "https://example.org/mirror")):
             if (address := entry.get(key)) is not None and not ADDRESS[key].fullmatch(address):
                 yield Problem(("sources", name, key), f"expected an address such as {example}, got {shown(address)}")
-        if entry["use"] == "sources/own_files" and ADDRESS["url"].fullmatch(entry["location"]):
+        if entry["use"] == "sources/own_files" and entry["location"].startswith(WEB):
             yield Problem(
                 ("sources", name, "location"), "own_files.py copies files of this machine; download.py has a url"
             )
@@ -73,7 +73,7 @@ def _written_by_runs(named: str, copied: bool) -> str | None:
         named: Where they lie: a path or an address.
         copied: Whether everything there is copied, so that a folder of runs must not be in it either.
     """
-    if not named or ADDRESS["url"].fullmatch(named):
+    if not named or named.startswith(WEB):
         return None
     place = typed_path(named).resolve()
     for folder in (job_folders.RAW, job_folders.RESULTS):

@@ -52,7 +52,7 @@ def sentences(study: str, found: dict[str, list[str]]) -> Iterator[str]:
     """Yield a sentence for each reason."""
     for reason, jobs in found.items():
         more = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
-        yield f"made again, because it is of {reason} than today's: {_place(study, jobs[0])}{more}"
+        yield f"{_place(study, jobs[0])}{more}: of {reason} than today's, so made again"
 
 
 def remove(study: str, found: dict[str, list[str]]) -> None:

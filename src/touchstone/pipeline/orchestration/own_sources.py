@@ -13,10 +13,9 @@ from typing import Any
 
 from touchstone.data.ingest.user_folder import files_in
 from touchstone.provenance import whole_files
-from touchstone.settings.files import typed_path
+from touchstone.settings.files import WEB, typed_path
 
 COPYING = ("sources/own_files", "sources/checkpoint_file")  # components that copy what is at `location`
-WEB = ("http://", "https://")
 FOLDER = Path(".touchstone/own")
 
 Sources = Mapping[str, Mapping[str, Any]]  # name -> settings

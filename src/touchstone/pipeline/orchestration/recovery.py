@@ -51,7 +51,7 @@ def clear(plan: Plan, logs: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     spoilt = spoilt_files.find(plan.study.name, logs)
     spoilt_files.remove(spoilt)
-    for sentence in spoilt.values():
+    for sentence in spoilt_files.sentences(spoilt):
         _print(sentence)
 
 

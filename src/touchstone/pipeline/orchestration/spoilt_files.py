@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +16,7 @@ PAGE = "report.html"
 
 
 def find(study: str, logs: Path) -> dict[Path, str]:
-    """Return what is spoilt, and a sentence about each: folders of jobs, and the record of a report.
+    """Return what is spoilt, and what is wrong with it: folders of jobs, and the record of a report.
 
     Args:
         study: The name of the study.
@@ -25,12 +25,20 @@ def find(study: str, logs: Path) -> dict[Path, str]:
     found = {}
     page = Path("reports", study, PAGE)
     if problem := _problem_of_report(page, run_records.page_of(logs, study)):
-        found[sidecar_files.sidecar_path(page)] = f"{page} is made again: {problem}"
+        found[sidecar_files.sidecar_path(page)] = problem
     for mark in sorted(Path(job_folders.RESULTS, study).glob(f"*/*/{SNAKEMAKE_MARK}")):
         folder = mark.parent
         if problem := _problem(folder, mark.stat().st_mtime_ns):
-            found[folder] = f"{folder} was removed and is made again: {problem}"
+            found[folder] = problem
     return found
+
+
+def sentences(found: Mapping[Path, str], *, removed: bool = True) -> Iterator[str]:
+    """Yield a sentence about each, which says that it was removed, unless a command only looks."""
+    for path, problem in found.items():
+        is_report = path.name == PAGE + sidecar_files.BESIDE
+        what = f"{path.with_name(PAGE)} is" if is_report else f"{path} {'was removed and ' * removed}is"
+        yield f"{what} made again: {problem}"
 
 
 def remove(found: Iterable[Path]) -> None:

@@ -60,17 +60,17 @@ class PlannedStudy:
     """
 
     def __init__(self, study: str, lock: Path | None = None, workflow: Workflow | None = None) -> None:
-        self.outline = outline_of(study, lock)
+        self._outline = outline_of(study, lock)
         self._workflow = workflow if workflow and workflow.is_main_process else None
-        self._outdated = outdated_results.find(self.outline) if self._workflow else {}
-        self.name = self.outline.name
+        self._outdated = outdated_results.find(self._outline) if self._workflow else {}
+        self.name = self._outline.name
         if study.endswith((".yaml", ".yml")):  # the commands that a report prints name the study only
             refuse_equal_name(typed_path(study))
             with suppress(OSError):
                 write_whole(ELSEWHERE / self.name, str(typed_path(study)).encode(), lasting=False)
-        self.settings = self.outline.settings
-        self.unpinned = self.outline.unpinned
-        self.pages = self.outline.pages
+        self.settings = self._outline.settings
+        self.unpinned = self._outline.unpinned
+        self.pages = self._outline.pages
         refuse_older_version(self.name)
 
     def inputs(self, rule: str) -> Callable[[Wildcards], list[str]]:
@@ -78,7 +78,7 @@ class PlannedStudy:
 
         def folders(wildcards: Wildcards) -> list[str]:
             self._begin()
-            return [folder_of(self.name, job) for job in self.outline.jobs[self._job(rule, wildcards)]]
+            return [folder_of(self.name, job) for job in self._outline.jobs[self._job(rule, wildcards)]]
 
         return folders
 
@@ -93,7 +93,8 @@ class PlannedStudy:
         from snakemake.logging import logger  # the commands that do without Snakemake import this module, too
 
         spoilt = spoilt_files.find(self.name, Path("logs", self.name))
-        for sentence in (*spoilt.values(), *outdated_results.sentences(self.name, self._outdated)):
+        told = spoilt_files.sentences(spoilt, removed=not workflow.dryrun)
+        for sentence in (*told, *outdated_results.sentences(self.name, self._outdated)):
             logger.warning(sentence)
         if not workflow.dryrun:
             spoilt_files.remove(spoilt)
@@ -106,7 +107,9 @@ class PlannedStudy:
         """
         self._begin()
         places = {
-            job: folder_of(self.name, job) for job in self.outline.jobs if not job.startswith(("fetch/", "report/"))
+            job: folder_of(self.name, job)
+            for job in self._outline.jobs
+            if not job.startswith(outdated_results.BESIDE_RECORDS)
         }
         tables = [place for job, place in places.items() if job.startswith("evaluate/")]
         if not all(Path(table).is_dir() for table in tables):
@@ -115,17 +118,17 @@ class PlannedStudy:
 
     def digest(self, rule: str) -> Callable[[Wildcards], str]:
         """Return the function of a rule's `plan` param: the digest of a job's plan. If it changes, the job runs again."""
-        return lambda wildcards: self.outline.plans[self._job(rule, wildcards)]
+        return lambda wildcards: self._outline.plans[self._job(rule, wildcards)]
 
     def own_files(self, wildcards: Wildcards) -> list[str]:
         """Return the list of the user's files that a source copies, so that a changed file is fetched again."""
-        return own_sources.listed(self.outline.sources, self._job("fetch", wildcards).removeprefix("fetch/"))
+        return own_sources.listed(self._outline.sources, self._job("fetch", wildcards).removeprefix("fetch/"))
 
     def _job(self, rule: str, wildcards: Wildcards) -> str:
         name = next(iter(dict(wildcards.items()).values()), self.name)
-        if (job := f"{rule}/{name}") in self.outline.jobs:
+        if (job := f"{rule}/{name}") in self._outline.jobs:
             return job
-        names = [job.removeprefix(f"{rule}/") for job in self.outline.jobs if job.startswith(f"{rule}/")]
+        names = [job.removeprefix(f"{rule}/") for job in self._outline.jobs if job.startswith(f"{rule}/")]
         raise ParamsError(f"study {self.name} has no {rule} job called {name}.{nearest(name, names)}")
 
 
