@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from touchstone import registry
+from touchstone.messages import nearest
+from touchstone.settings.known_sets import known
 from touchstone.settings.limits import CHECKS
 from touchstone.settings.problems import Problem
 from touchstone.settings.requirements import Entries
 from touchstone.settings.sections import on_detectors
+from touchstone.settings.unmeasured import STATISTICS
 
 # What an evaluation may name only if a component reads it: {setting: (the data that it becomes, the setting in words)}.
 READ = {
@@ -26,6 +29,7 @@ NEEDED = {
     frozenset({"margins"}): ("margins",),
     frozenset({"fit_outputs", "fit_margins"}): ("fit",),
 }
+SUBSETS = "evaluations/subset_robustness"
 OPTIONAL = ("evaluations/checks", "evaluations/routing")  # they also measure without detectors
 # What only another setting of the same entry reads: {(section, setting): (what reads it, why it is refused without)}.
 NO_ATTACKS = "only attacks read it, and this evaluation has none; name attacks, or leave it out"
@@ -145,3 +149,26 @@ def certificates(evaluations: Entries, detectors: Entries) -> Iterator[Problem]:
                     reason = f"{detector} must certify the {end} end at eps {eps:g}"
                     has = f"it has end {one['end']}, eps {one['eps']:g}" if "end" in one else "it certifies nothing"
                     yield Problem(("evaluations", name, end), f"{reason}; {has}")
+
+
+def comparisons(evaluations: Entries) -> Iterator[Problem]:
+    """Yield the comparisons by a statistic that there is not, and those that leave no detector to compare with others."""
+    for name, entry in evaluations.items():
+        for index, word in enumerate(entry.get("statistics", ())):
+            if word not in STATISTICS:
+                reason = f"expected one of {', '.join(STATISTICS)}, got {word}.{nearest(word, STATISTICS)}"
+                yield Problem(("evaluations", name, "statistics", str(index)), reason.removesuffix("."))
+        subtracted = {*entry.get("against", ()), *entry.get("turned", ())} & {*entry["detectors"]}
+        if subtracted and subtracted == {*entry["detectors"]}:
+            reason = "names all detectors of this evaluation, so that none is left to compare with them; leave one out"
+            yield Problem(("evaluations", name, "against" if entry.get("against") else "turned"), reason)
+
+
+def subsets(resolved: dict[str, Entries]) -> Iterator[Problem]:
+    """Yield the evaluations whose random subsets would have as many images as the set from which they are drawn."""
+    for name, entry in resolved["evaluations"].items():
+        for example in entry["examples"] if entry["use"] == SUBSETS else ():
+            rows = known(example, resolved["examples"], resolved["sources"]).rows
+            if rows is not None and entry["size"] >= rows:
+                reason = f"draws subsets of {entry['size']:,} images from the {rows:,} of {example}; expected fewer"
+                yield Problem(("evaluations", name, "size"), reason)

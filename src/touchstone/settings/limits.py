@@ -135,6 +135,13 @@ def momenta(resolved: dict[str, Any]) -> Iterator[Problem]:
                 yield Problem((section, name, "momentum"), "must be less than 1 with optimizer: adam")
 
 
+def smoothings(classifiers: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the trainings that smooth labels until none is left."""
+    for name, entry in classifiers.items():
+        if entry.get("smoothing") == 1:
+            yield Problem(("classifiers", name, "smoothing"), "must be less than 1: every class would be equally right")
+
+
 def resamples(resolved: dict[str, Any]) -> Iterator[Problem]:
     """Yield the evaluations whose intervals come from a single resample, which does not vary."""
     for name, entry in resolved["evaluations"].items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -27,6 +28,7 @@ def check_papers(files: Files, problems: Problems) -> None:
     for paper in files.papers:
         for criterion in criteria_of(paper, files.book):
             _check_cast(criterion, paper, problems)
+            _check_dates(criterion, paper, problems)
             reasons: dict[str, Place] = {}
             for place, query in queries_of(criterion):
                 if reason := _unmeasured(query, used, is_shipped=paper.is_shipped):
@@ -68,6 +70,15 @@ def _check_cast(criterion: Criterion, paper: Paper, problems: Problems) -> None:
         for role in criterion.roles.keys() - cast.keys():
             reason = f"names nothing for the role {role}; add {role}: an entry of {criterion.roles[role].section}"
             problems.add(("claims", criterion.id), reason, paper.file)
+
+
+def _check_dates(criterion: Criterion, paper: Paper, problems: Problems) -> None:
+    """Record the changes of a criterion on days that have not begun in any time zone."""
+    last = (date.today() + timedelta(days=1)).isoformat()
+    for change in criterion.revised:
+        if change.date > last:
+            reason = f"expected the day on which the criterion was changed, got {change.date}, which is to come"
+            problems.add(("criteria", criterion.id, "revised"), reason, paper.claims_file)
 
 
 def _check_figures(paper: Paper, names: Collection[str], problems: Problems) -> None:

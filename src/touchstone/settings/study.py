@@ -21,10 +21,12 @@ from touchstone.settings.entries import EntryReader
 from touchstone.settings.evaluation_checks import (
     certificates,
     checked_attacks,
+    comparisons,
     direct_attacks,
     idle,
     known_examples,
     read_data,
+    subsets,
     texts,
     without_data,
 )
@@ -43,6 +45,7 @@ from touchstone.settings.limits import (
     neighbours,
     resamples,
     sizes,
+    smoothings,
 )
 from touchstone.settings.paper_questions import check_papers
 from touchstone.settings.plugin_paths import refuse_paths
@@ -177,6 +180,8 @@ def _loaded(file: Path, root: Path) -> Study:
         texts(resolved),
         without_data(resolved["evaluations"]),
         unmeasured_words(resolved, kinds["figures"].names.keys() - LABEL.keys()),
+        comparisons(resolved["evaluations"]),
+        subsets(resolved),
         direct_attacks(resolved["evaluations"]),
         checked_attacks(resolved["evaluations"]),
         certificates(resolved["evaluations"], resolved["detectors"]),
@@ -191,6 +196,7 @@ def _loaded(file: Path, root: Path) -> Study:
         idle_weights(resolved["classifiers"]),
         neighbours(resolved),
         momenta(resolved),
+        smoothings(resolved["classifiers"]),
         resamples(resolved),
         budgets(resolved, written),
         sizes(resolved, problems.is_own),

@@ -64,6 +64,10 @@ MISTAKES = {  # what is wrong: (file, what is replaced, by what, the file and li
     "a threat that is no mapping": (
         CLAIMS, "threat: {eps: 0.1}", "threat: [eps]", "criteria.Smine-1.tests.0.threat: expected a block of keys",
     ),
+    "a change on a day to come": (
+        CLAIMS, "    scales: [Pmine-1]\n", "    scales: [Pmine-1]\n    revised: [{date: 2999-01-31, was: W, why: Y, known: false}]\n",
+        f"{CLAIMS}:30: criteria.Smine-1.revised: expected the day on which the criterion was changed, got 2999-01-31",
+    ),
     "a claim without a criterion": (
         EXPERIMENT, "  Smine-1:", "  Smine-2:", f"{EXPERIMENT}:15: claims.Smine-2: claims.yaml has no such criterion", "Did you mean Smine-1?",
     ),

@@ -19,6 +19,10 @@ ASKED = {"question": "What is it?", "classifiers": ["cnn"], "examples": ["digits
 ONE_SIDE = {key: value for key, value in FLOWERS.items() if key != "width"}
 DEEP = FLOWERS | {"inside": "a" * 300}
 NEAR = {"evaluations": {"detection": {"detectors": ["$inherited", "near"]}}}
+PAIRED = ASKED | {"use": "paired_detection", "detectors": ["msp", "odin"], "id_examples": "digits_test"}
+PAIRED["examples"] = ["digits_test", "textures"]
+PIX2PIX = {"use": "pix2pix", "model": {"use": "unet"}, "classifier": "cnn", "attack": {"use": "pgd"}}
+ADDRESS = {"use": "download", "url": "https://example.org/flowers.zip", "sha256": "sha256:" + "0" * 64}
 CLEAN = {"use": "clean", "model": {"use": "small_cnn"}}
 WIDE = {"use": "wide_resnet", "depth": 27}
 CLOTHES = {"use": "fashion_mnist", "source": "fashion_mnist", "part": "test", "limit": 359}
@@ -217,6 +221,38 @@ SENSELESS = {
     "a choice on fewer images of the test": (
         {"data": {"choosing": {"digits_choosing": PART | NO_SUBSET | {"part": "test", "limit": 20}}}},
         "chooses a score on the first and judges it on the second; choose on other images",
+    ),
+    "a statistic that there is not": (
+        {"change": {"evaluations": {"mine": PAIRED | {"against": ["msp"], "statistics": ["auorc"]}}}},
+        "fpr95_ood, detection_error, got auorc. Did you mean auroc?",
+    ),
+    "every detector subtracted": (
+        {"change": {"evaluations": {"mine": PAIRED | {"against": ["odin"], "turned": ["msp"]}}}},
+        "change.evaluations.mine.against: names all detectors of this evaluation, so that none is left to compare",
+    ),
+    "a subset of the whole set": (
+        {"change": {"evaluations": {"subset_robustness": {"size": 359}}}},
+        "change.evaluations.subset_robustness.size: draws subsets of 359 images from the ",
+    ),
+    "labels smoothed away": (
+        {"change": {"classifiers": {"mine": CLEAN | {"use": "label_smoothing", "smoothing": 1.0}}}},
+        "change.classifiers.mine.smoothing: must be less than 1: every class would be equally right",
+    ),
+    "a translator that judges": (
+        {"change": {"translators": {"mine": PIX2PIX | {"discriminator": {"use": "unet"}}}}},
+        "change.translators.mine.discriminator.use: models/unet.py judges no patches; write use: patch_discriminator",
+    ),
+    "data of no licence": (
+        {"data": {"sources": {"mine": ADDRESS | {"licence": " ", "citation": "A. Author"}}} | TESTED},
+        "data.sources.mine.licence: expected a line of text for the report, such as CC BY 4.0, got none",
+    ),
+    "training images, darker, as unknown ones": (
+        {
+            "data": {
+                "ood_far": ["textures", {"dark": {"use": "natural_shift", "of": "digits_train", "shift": "darker"}}]
+            }
+        },
+        "data.ood_far.dark.of: dark is made of images of digits_train, from which classifiers.",
     ),
     "no place": (
         {"data": {"sources": {"mine": FILES | {"location": ""}}} | TESTED},
