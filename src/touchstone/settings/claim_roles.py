@@ -68,7 +68,7 @@ def resolve_claims(
                 claims[name] = (
                     f"{cast.name} ({cast.section}){_absent(criterion, grades)}" if isinstance(cast, Entry) else cast
                 )
-        elif isinstance(block, str) and block:
+        elif isinstance(block, str) and block.strip():
             claims[name] = block
         else:
             problems.add(place, f"expected its roles, or a text that says why it is not run, got {shown(block)}")

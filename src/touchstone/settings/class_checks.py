@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 from touchstone.settings.families import way_to
+from touchstone.settings.files import Place
 from touchstone.settings.known_sets import GENERATED, NO_CLASS, PUBLISHED, known
 from touchstone.settings.problems import Problem
 
@@ -20,8 +21,13 @@ COUNTING = (
     "evaluations/margin_evasion", "evaluations/pseudo_margins",
 )  # fmt: skip
 NOISE = {f"data/{name}" for name in GENERATED}
+UNNATURAL = NOISE | {"data/phase_scrambled", "data/patch_shuffled"}
 KIND = {"mnist": "digits", "svhn": "digits"}  # of sets whose classes are those of another
 KNOWN_CLASSES = {name for name, about in PUBLISHED.items() if about.classes}
+KNOWN_ONLY = (  # settings that name images which networks know
+    *(("classifiers", "calibration"), ("detectors", "calibration"), ("detectors", "fit")),
+    ("evaluations", "id_examples"),
+)
 SHIFTS = ("darker", "sharper")  # roles of images with this shift
 
 
@@ -91,15 +97,23 @@ def other_classes(resolved: dict[str, Any]) -> Iterator[Problem]:
 
 
 def noise_as_known(resolved: dict[str, Any]) -> Iterator[Problem]:
-    """Yield made-up noise in the place of known images: detectors that learn it as normal, and what is compared with it."""
+    """Yield made-up images in the place of known ones, which detectors learn as normal or others are compared with."""
     examples = resolved["examples"]
-    for section, key in (("detectors", "fit"), ("evaluations", "id_examples")):
+    for place, named in _known_only(resolved):
+        for example in named if isinstance(named, list) else [named]:
+            made = [examples[step]["use"] for step in way_to(example, examples)] if example in examples else []
+            if not UNNATURAL.isdisjoint(made):
+                kind = "noise" if made[0] in NOISE else "scrambled"
+                reason = f"{example} is {kind}, and known images are asked for; name a set such as detector_train"
+                yield Problem(place, reason)
+
+
+def _known_only(resolved: dict[str, Any]) -> Iterator[tuple[Place, Any]]:
+    """Yield the settings that name images which networks know, with what they name."""
+    yield ("study", "calibration"), resolved["study"]["calibration"]
+    for section, key in KNOWN_ONLY:
         for name, entry in resolved[section].items():
-            named = entry.get(key) or []
-            for example in named if isinstance(named, list) else [named]:
-                if example in examples and examples[way_to(example, examples)[0]]["use"] in NOISE:
-                    reason = f"{example} is noise, and known images are asked for; name a set such as detector_train"
-                    yield Problem((section, name, key), reason)
+            yield (section, name, key), entry.get(key) or []
 
 
 def unlabelled(resolved: dict[str, Any]) -> Iterator[Problem]:

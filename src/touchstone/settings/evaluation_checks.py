@@ -94,14 +94,6 @@ def without_data(evaluations: Entries) -> Iterator[Problem]:
                 yield Problem(("evaluations", name, keys[0]), f"{reason}; name {keys[0]}")
 
 
-def texts(resolved: dict[str, Entries]) -> Iterator[Problem]:
-    """Yield the questions and captions that say nothing."""
-    for section, key in (("evaluations", "question"), ("figures", "caption")):
-        for name, entry in resolved[section].items():
-            if not entry[key].strip():
-                yield Problem((section, name, key), "expected a sentence for the report, got none")
-
-
 def _writes(written: dict[str, Any], section: str, name: str, key: str) -> bool:
     """Return whether a file writes a setting of an entry, other than an empty one."""
     block = (written.get(section) or {}).get(name)
@@ -172,3 +164,15 @@ def subsets(resolved: dict[str, Entries]) -> Iterator[Problem]:
             if rows is not None and entry["size"] >= rows:
                 reason = f"draws subsets of {entry['size']:,} images from the {rows:,} of {example}; expected fewer"
                 yield Problem(("evaluations", name, "size"), reason)
+
+
+def drawn_sizes(resolved: dict[str, Entries]) -> Iterator[Problem]:
+    """Yield the figures that draw a size of perturbation at which their evaluation measures nothing."""
+    for name, figure in resolved["figures"].items():
+        measured = resolved["evaluations"][figure["evaluation"]].get("eps")
+        drawn = figure.get("eps") or []
+        for eps in (drawn if isinstance(drawn, list) else [drawn]) if isinstance(measured, list) else ():
+            if eps not in measured:
+                listed = ", ".join(f"{one:g}" for one in measured)
+                reason = f"evaluations.{figure['evaluation']} measures at eps {listed}, and not at {eps:g}"
+                yield Problem(("figures", name, "eps"), f"{reason}; draw one of these")

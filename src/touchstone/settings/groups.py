@@ -27,7 +27,9 @@ def check_known(
 ) -> None:
     """Record the groups and data roles of a study that no file names: they would change nothing."""
     for name in groups:
-        if name not in known:
+        if name in sentences:
+            problems.add(("change", GROUPS, name), "is a data role; write it in data", problems.own)
+        elif name not in known:
             reason = f"nothing names a group {name}.{nearest(name, known)}"
             problems.add(("change", GROUPS, name), reason, problems.own)
     for role in players:

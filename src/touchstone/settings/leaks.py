@@ -29,8 +29,12 @@ def leaks(resolved: dict[str, Any]) -> Iterator[Problem]:
     yield from _seen_and_tested(resolved, tested)
     for section in TRAINED:
         for name, entry in resolved[section].items():
-            if entry["train"] and (train := _same(entry["validation"], [entry["train"]], resolved["examples"])):
-                reason = f"{_as_named(entry['validation'], train)} is also the training set; use another set"
+            validation, train = entry["validation"], entry["train"]
+            if train and (same := _same(validation, [train], resolved["examples"])):
+                reason = f"{_as_named(validation, same)} is also the training set; use another set"
+                yield Problem((section, name, "validation"), reason)
+            elif train and validation and train in families.way_to(validation, resolved["examples"]):
+                reason = f"{validation} is made of images of {train}, the training set; use another set"
                 yield Problem((section, name, "validation"), reason)
     yield from _made_of_learned(resolved, tested)
     yield from _familiar_outliers(resolved, tested)

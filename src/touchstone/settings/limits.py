@@ -27,6 +27,7 @@ IDLE_WEIGHTS = (
     ("training/trades", "beta", 0),
     ("training/outlier_exposed", "outlier_weight", 0),
 )
+RATES = {"false_positive_rate", "false_positive_rates", "attacked_false_positive_rate"}
 OF_BLOCKS = ("models/wide_resnet", "models/standardising_wide_resnet", "models/densenet_bc")
 CELLS = 100_000  # files that the evaluations of a study read; the largest shipped one reads 8,000
 
@@ -135,11 +136,48 @@ def momenta(resolved: dict[str, Any]) -> Iterator[Problem]:
                 yield Problem((section, name, "momentum"), "must be less than 1 with optimizer: adam")
 
 
-def smoothings(classifiers: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the trainings that smooth labels until none is left."""
-    for name, entry in classifiers.items():
+def emptied(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the trainings whose settings leave nothing to learn from, or nothing of the attack that they are named for."""
+    for name, entry in resolved["classifiers"].items():
         if entry.get("smoothing") == 1:
             yield Problem(("classifiers", name, "smoothing"), "must be less than 1: every class would be equally right")
+        if entry.get("steps") == 0 and entry.get("eps"):
+            yield Problem(("classifiers", name, "steps"), "must be at least 1: at 0 nothing is attacked")
+        for key in ("dropout", "input_dropout"):
+            if entry["model"].get(key) == 1:
+                yield Problem(
+                    ("classifiers", name, "model", key), "must be less than 1: nothing would be left to learn"
+                )
+
+
+def false_alarms(resolved: dict[str, Any], written: dict[str, Any]) -> Iterator[Problem]:
+    """Yield false positive rates that flag every image, and the study's own below one false alarm of the calibration set.
+
+    Args:
+        resolved: The sections of the study.
+        written: Those that the study's own file writes. Small sets may inherit a rate that is too low.
+    """
+    calibration = resolved["study"]["calibration"]
+    rows = known(calibration, resolved["examples"], resolved["sources"]).rows if calibration else None
+    for place, entry in _with_rates(resolved):
+        own: Any = written
+        for key in place:
+            own = own.get(key) if isinstance(own, dict) else None
+        for key in RATES & entry.keys():
+            for rate in entry[key] if isinstance(entry[key], list) else [entry[key]]:
+                if rate == 1:
+                    yield Problem((*place, key), "must be less than 1, where every image is flagged")
+                elif rows and rate and rate * rows < 1 and isinstance(own, dict) and key in own:
+                    reason = f"is below one false alarm among the {rows:,} images of {calibration}, got {rate:g}"
+                    yield Problem((*place, key), f"{reason}; expected at least {1 / rows:.2g}")
+
+
+def _with_rates(resolved: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """Yield the blocks of settings that may have false positive rates."""
+    yield ("study",), resolved["study"]
+    for section in ("evaluations", "defences", "figures"):
+        for name, entry in resolved[section].items():
+            yield (section, name), entry
 
 
 def resamples(resolved: dict[str, Any]) -> Iterator[Problem]:

@@ -191,7 +191,7 @@ def _names(settings: dict[str, Any], key: str, reference: Reference) -> list[str
 
 
 def named_twice(written: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the lists of entries in which the study's own file names one twice.
+    """Yield the lists of entries or numbers in which the study's own file names one twice.
 
     Args:
         written: The sections that its file writes.
@@ -199,8 +199,9 @@ def named_twice(written: dict[str, Any]) -> Iterator[Problem]:
     for section, blocks in written.items():
         for name, block in blocks.items():
             for key, names in block.items() if isinstance(block, dict) else ():
-                of_words = isinstance(names, list) and all(isinstance(one, str) for one in names)
-                if twice := next((one for one in names if names.count(one) > 1), "") if of_words else "":
+                kinds = str | float if section == "evaluations" else str  # a normalisation has one number a channel
+                listed = names if isinstance(names, list) and all(isinstance(one, kinds) for one in names) else []
+                if (twice := next((one for one in listed if listed.count(one) > 1), None)) is not None:
                     yield Problem((section, name, key), f"names {twice} twice; name it once")
 
 

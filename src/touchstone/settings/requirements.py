@@ -45,7 +45,7 @@ def inputs(examples: Entries) -> Iterator[Problem]:
 
 
 def addresses(sources: Entries) -> Iterator[Problem]:
-    """Yield the addresses of sources from which no file can come, and origins that nobody could read."""
+    """Yield the addresses of sources from which no file can come."""
     for name, entry in sources.items():
         for key, example in (("url", "https://example.org/flowers.zip"), ("mirror", "https://example.org/mirror")):
             if (address := entry.get(key)) is not None and not ADDRESS[key].fullmatch(address):
@@ -54,11 +54,6 @@ def addresses(sources: Entries) -> Iterator[Problem]:
             yield Problem(
                 ("sources", name, "location"), "own_files.py copies files of this machine; download.py has a url"
             )
-        for key, example in (("licence", "CC BY 4.0"), ("citation", "A. Author, Flowers, 2026")):
-            if key in entry and not entry[key].strip():
-                yield Problem(
-                    ("sources", name, key), f"expected a line of text for the report, such as {example}, got none"
-                )
         if entry.get("location") == "":
             yield Problem(("sources", name, "location"), "expected a file or a folder, such as pictures/flowers")
         for key in ("location", "local_folder"):

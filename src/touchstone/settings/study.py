@@ -23,11 +23,11 @@ from touchstone.settings.evaluation_checks import (
     checked_attacks,
     comparisons,
     direct_attacks,
+    drawn_sizes,
     idle,
     known_examples,
     read_data,
     subsets,
-    texts,
     without_data,
 )
 from touchstone.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file, typed_path
@@ -39,13 +39,14 @@ from touchstone.settings.limits import (
     chains,
     crops,
     depths,
+    emptied,
+    false_alarms,
     idle_weights,
     levels,
     momenta,
     neighbours,
     resamples,
     sizes,
-    smoothings,
 )
 from touchstone.settings.paper_questions import check_papers
 from touchstone.settings.plugin_paths import refuse_paths
@@ -74,6 +75,7 @@ from touchstone.settings.requirements import (
 from touchstone.settings.sections import CONFOUNDING_SETTINGS, LABEL, STUDY_SETTINGS, Entry, sections
 from touchstone.settings.set_checks import wrong_sets
 from touchstone.settings.study_models import CHOSEN
+from touchstone.settings.text_checks import texts
 from touchstone.settings.unmeasured import open_roles, untested
 from touchstone.settings.values import shown
 from touchstone.settings.variants import resolve_variants, variants_without_numbers
@@ -182,6 +184,7 @@ def _loaded(file: Path, root: Path) -> Study:
         unmeasured_words(resolved, kinds["figures"].names.keys() - LABEL.keys()),
         comparisons(resolved["evaluations"]),
         subsets(resolved),
+        drawn_sizes(resolved),
         direct_attacks(resolved["evaluations"]),
         checked_attacks(resolved["evaluations"]),
         certificates(resolved["evaluations"], resolved["detectors"]),
@@ -196,7 +199,8 @@ def _loaded(file: Path, root: Path) -> Study:
         idle_weights(resolved["classifiers"]),
         neighbours(resolved),
         momenta(resolved),
-        smoothings(resolved["classifiers"]),
+        emptied(resolved),
+        false_alarms(resolved, written),
         resamples(resolved),
         budgets(resolved, written),
         sizes(resolved, problems.is_own),

@@ -1,6 +1,16 @@
 import pytest
 
-from touchstone.settings.limits import CHAIN, LETTERS, budgets, chains, momenta, resamples, wrong_name
+from touchstone.settings.limits import (
+    CHAIN,
+    LETTERS,
+    budgets,
+    chains,
+    emptied,
+    false_alarms,
+    momenta,
+    resamples,
+    wrong_name,
+)
 
 
 def of(**entries):
@@ -111,3 +121,36 @@ def test_one_resample_gives_no_interval(number, problems):
     found = list(resamples({"evaluations": {"accuracy": {"resamples": number}, "sheet": {}}}))
 
     assert [place for place, _ in found] == [("evaluations", "accuracy", "resamples")] * problems
+
+
+@pytest.mark.parametrize(
+    ("entry", "keys"),
+    [
+        ({"model": {"dropout": 1}}, [("model", "dropout")]),
+        ({"model": {"dropout": 0.5, "input_dropout": 1}}, [("model", "input_dropout")]),
+        ({"model": {}, "steps": 0, "eps": 0.1}, [("steps",)]),
+        ({"model": {}, "steps": 1, "eps": 0.1, "smoothing": 1}, [("smoothing",)]),
+        ({"model": {}, "steps": 1, "eps": 0.1, "smoothing": 0.9}, []),
+    ],
+)
+def test_a_training_leaves_something_to_learn(entry, keys):
+    problems = emptied({"classifiers": {"net": entry}})
+
+    assert [problem.place for problem in problems] == [("classifiers", "net", *key) for key in keys]
+
+
+@pytest.mark.parametrize(
+    ("rate", "own", "problems"), [(0.05, True, 0), (0.04, True, 1), (0.04, False, 0), (1, False, 1)]
+)
+def test_a_false_positive_rate_is_at_least_one_image_of_the_calibration_set_and_below_all(rate, own, problems):
+    resolved = {
+        "study": {"calibration": "held_out", "false_positive_rates": [0.1, rate]},
+        "examples": {"held_out": {"use": "data/uniform_noise", "count": 20, "channels": 1, "size": 28}},
+        **{section: {} for section in ("sources", "evaluations", "defences", "figures")},
+    }
+
+    found = [
+        problem.place for problem in false_alarms(resolved, {"study": {"false_positive_rates": [rate]} if own else {}})
+    ]
+
+    assert found == [("study", "false_positive_rates")] * problems

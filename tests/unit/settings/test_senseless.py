@@ -254,6 +254,14 @@ SENSELESS = {
         },
         "data.ood_far.dark.of: dark is made of images of digits_train, from which classifiers.",
     ),
+    "a size that is measured twice": (
+        {"change": {"evaluations": {"margins": {"eps": [0.1, 0.1]}}}},
+        "change.evaluations.margins.eps: names 0.1 twice; name it once",
+    ),
+    "a figure of a size that is not measured": (
+        {"change": {"figures": {"brittle_inputs_found": {"eps": [0.3]}}}},
+        "change.figures.brittle_inputs_found.eps: evaluations.margins measures at eps 0.05, 0.1, 0.15, and not at 0.3",
+    ),
     "no place": (
         {"data": {"sources": {"mine": FILES | {"location": ""}}} | TESTED},
         "data.sources.mine.location: expected a file or a folder",
