@@ -169,10 +169,11 @@ def subsets(resolved: dict[str, Entries]) -> Iterator[Problem]:
 def drawn_sizes(resolved: dict[str, Entries]) -> Iterator[Problem]:
     """Yield the figures that draw a size of perturbation at which their evaluation measures nothing."""
     for name, figure in resolved["figures"].items():
-        measured = resolved["evaluations"][figure["evaluation"]].get("eps")
-        drawn = figure.get("eps") or []
-        for eps in (drawn if isinstance(drawn, list) else [drawn]) if isinstance(measured, list) else ():
+        measured, drawn = resolved["evaluations"][figure["evaluation"]].get("eps"), figure.get("eps") or []
+        if not isinstance(measured, list):
+            continue
+        listed = ", ".join(f"{one:g}" for one in measured)
+        for eps in drawn if isinstance(drawn, list) else [drawn]:
             if eps not in measured:
-                listed = ", ".join(f"{one:g}" for one in measured)
                 reason = f"evaluations.{figure['evaluation']} measures at eps {listed}, and not at {eps:g}"
                 yield Problem(("figures", name, "eps"), f"{reason}; draw one of these")
