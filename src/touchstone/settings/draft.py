@@ -35,7 +35,6 @@ IDENTITY = {  # settings that make an entry what its name says
     "attacks": ("norm", "target"),
     "classifiers": ("clean_weight", "attack_inliers", "outliers_used", "outlier_weight"),
     "translators": ("shift", "clean_share"),
-    "detectors": ("anomalous",),
 }
 FREE = ("model",)  # except these: what a network is built of depends on a study's images
 NEEDED = ("train", "validation", "test")  # data roles that most questions need

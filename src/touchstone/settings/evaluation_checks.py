@@ -7,7 +7,6 @@ from typing import Any
 
 from touchstone import registry
 from touchstone.messages import nearest
-from touchstone.settings.known_sets import known
 from touchstone.settings.limits import CHECKS
 from touchstone.settings.problems import Problem
 from touchstone.settings.requirements import Entries
@@ -29,7 +28,6 @@ NEEDED = {
     frozenset({"margins"}): ("margins",),
     frozenset({"fit_outputs", "fit_margins"}): ("fit",),
 }
-SUBSETS = "evaluations/subset_robustness"
 OPTIONAL = ("evaluations/checks", "evaluations/routing")  # they also measure without detectors
 # What only another setting of the same entry reads: {(section, setting): (what reads it, why it is refused without)}.
 NO_ATTACKS = "only attacks read it, and this evaluation has none; name attacks, or leave it out"
@@ -154,16 +152,6 @@ def comparisons(evaluations: Entries) -> Iterator[Problem]:
         if subtracted and subtracted == {*entry["detectors"]}:
             reason = "names all detectors of this evaluation, so that none is left to compare with them; leave one out"
             yield Problem(("evaluations", name, "against" if entry.get("against") else "turned"), reason)
-
-
-def subsets(resolved: dict[str, Entries]) -> Iterator[Problem]:
-    """Yield the evaluations whose random subsets would have as many images as the set from which they are drawn."""
-    for name, entry in resolved["evaluations"].items():
-        for example in entry["examples"] if entry["use"] == SUBSETS else ():
-            rows = known(example, resolved["examples"], resolved["sources"]).rows
-            if rows is not None and entry["size"] >= rows:
-                reason = f"draws subsets of {entry['size']:,} images from the {rows:,} of {example}; expected fewer"
-                yield Problem(("evaluations", name, "size"), reason)
 
 
 def drawn_sizes(resolved: dict[str, Entries]) -> Iterator[Problem]:

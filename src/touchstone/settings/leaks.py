@@ -36,7 +36,6 @@ def leaks(resolved: dict[str, Any]) -> Iterator[Problem]:
             elif train and validation and train in families.way_to(validation, resolved["examples"]):
                 reason = f"{validation} is made of images of {train}, the training set; use another set"
                 yield Problem((section, name, "validation"), reason)
-    yield from _made_of_learned(resolved, tested)
     yield from _familiar_outliers(resolved, tested)
     yield from _chosen_and_judged(resolved)
 
@@ -146,21 +145,6 @@ def _seen_and_tested(resolved: dict[str, Any], tested: dict[str, str]) -> Iterat
             twin = _twin(example, other, examples)
             # A set whose name says its part is hardly the wrong one, so the other is named first.
             yield from (mistake, twin) if str(examples[other].get("part")) in other else (twin, mistake)
-
-
-def _made_of_learned(resolved: dict[str, Any], tested: dict[str, str]) -> Iterator[Problem]:
-    """Yield the sets that are tested on and made of images from which networks learn, altered or not."""
-    learned: dict[str, Place] = {}
-    for place, example in _learned(resolved):
-        if place[0] in TRAINED:
-            learned.setdefault(example, place)
-    for test, question in tested.items():
-        way = families.way_to(test, resolved["examples"]) if test not in learned else []
-        if origin := next((one for one in way if one in learned), ""):
-            reason = f"{test} is made of images of {origin}, from which {'.'.join(learned[origin][:2])} learns"
-            yield Problem(
-                ("examples", test, "of"), f"{reason}, and evaluations.{question} tests on it; make it of others"
-            )
 
 
 def _twin(example: str, other: str, examples: dict[str, Any]) -> Problem:

@@ -27,7 +27,6 @@ from touchstone.settings.evaluation_checks import (
     idle,
     known_examples,
     read_data,
-    subsets,
     without_data,
 )
 from touchstone.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file, typed_path
@@ -183,7 +182,6 @@ def _loaded(file: Path, root: Path) -> Study:
         without_data(resolved["evaluations"]),
         unmeasured_words(resolved, kinds["figures"].names.keys() - LABEL.keys()),
         comparisons(resolved["evaluations"]),
-        subsets(resolved),
         drawn_sizes(resolved),
         direct_attacks(resolved["evaluations"]),
         checked_attacks(resolved["evaluations"]),

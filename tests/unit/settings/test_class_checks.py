@@ -27,16 +27,11 @@ PIXELS = "pixel_mahalanobis"
             {"data": {"validation": {"digits_validation": DARKER | dict.fromkeys(("source", "part"))}}},
             "digits_validation is made of images of digits_train, the training set; use another set",
         ),
-        (
-            {"change": {"detectors": {"gradients_on_pgd_10": {"anomalous": ["fgsm"]}}}},
-            "change.detectors.gradients_on_pgd_10.anomalous: gradients_on_pgd_10 would be another than its name",
-        ),
     ],
     ids=[
         "thresholds of noise",
         "scrambled images as normal",
         "validation on training images",
-        "fitted on another attack",
     ],
 )
 def test_a_set_that_cannot_play_its_part_is_refused(tmp_path, changes, message):

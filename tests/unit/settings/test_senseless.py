@@ -230,10 +230,6 @@ SENSELESS = {
         {"change": {"evaluations": {"mine": PAIRED | {"against": ["odin"], "turned": ["msp"]}}}},
         "change.evaluations.mine.against: names all detectors of this evaluation, so that none is left to compare",
     ),
-    "a subset of the whole set": (
-        {"change": {"evaluations": {"subset_robustness": {"size": 359}}}},
-        "change.evaluations.subset_robustness.size: draws subsets of 359 images from the ",
-    ),
     "labels smoothed away": (
         {"change": {"classifiers": {"mine": CLEAN | {"use": "label_smoothing", "smoothing": 1.0}}}},
         "change.classifiers.mine.smoothing: must be less than 1: every class would be equally right",
@@ -245,14 +241,6 @@ SENSELESS = {
     "data of no licence": (
         {"data": {"sources": {"mine": ADDRESS | {"licence": " ", "citation": "A. Author"}}} | TESTED},
         "data.sources.mine.licence: expected a line of text for the report, such as CC BY 4.0, got none",
-    ),
-    "training images, darker, as unknown ones": (
-        {
-            "data": {
-                "ood_far": ["textures", {"dark": {"use": "natural_shift", "of": "digits_train", "shift": "darker"}}]
-            }
-        },
-        "data.ood_far.dark.of: dark is made of images of digits_train, from which classifiers.",
     ),
     "a size that is measured twice": (
         {"change": {"evaluations": {"margins": {"eps": [0.1, 0.1]}}}},
