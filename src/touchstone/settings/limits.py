@@ -158,7 +158,8 @@ def false_alarms(resolved: dict[str, Any], written: dict[str, Any]) -> Iterator[
         written: Those that the study's own file writes. Small sets may inherit a rate that is too low.
     """
     calibration = resolved["study"]["calibration"]
-    rows = known(calibration, resolved["examples"], resolved["sources"]).rows if calibration else None
+    exists = calibration in resolved["examples"]
+    rows = known(calibration, resolved["examples"], resolved["sources"]).rows if exists else None
     for place, entry in _with_rates(resolved):
         own: Any = written
         for key in place:
